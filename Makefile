@@ -1,0 +1,60 @@
+# The words of this project. `make dev` and `make test` set up what they need; nothing is installed outside this folder.
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+NODE   := tests/clients/node_modules/.installed
+CODE   := app.py chalicelib infra tests $(wildcard examples)
+# Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check bench format clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
+
+dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
+	$(PY) -m infra.local
+
+test: $(STAMP) $(NODE) ## every test
+	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(STAMP) ## format, lint, types, import rules, house rules
+	$(PY) -m ruff format --check $(CODE)
+	$(PY) -m ruff check $(CODE)
+	$(PY) -m mypy chalicelib infra app.py
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest -q tests/test_house.py
+
+bench: $(STAMP) ## requests, capacity units and latencies, counted
+	$(PY) -m tests.bench
+
+format: $(STAMP) ## put the code into its one format
+	$(PY) -m ruff format $(CODE)
+	$(PY) -m ruff check --fix $(CODE)
+
+clean: ## remove what the other words made; your data (.concave) stays
+	rm -rf $(VENV) tests/clients/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment: made once, and again when a requirements file changes.
+$(STAMP): requirements.txt requirements-dev.txt
+	@set -e; \
+	if [ ! -x $(PY) ]; then \
+	  for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if command -v $$candidate >/dev/null 2>&1 && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$${found:-}" ]; then echo "Concave needs Python 3.11 or newer: install it, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	  echo "making $(VENV) with $$found"; $$found -m venv $(VENV); \
+	fi
+	$(PY) -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@
+
+# The official npm clients and the DynamoDB engine. Without Node their tests are skipped, and said so here and in pytest's summary.
+$(NODE): tests/clients/package.json tests/clients/package-lock.json
+	@if command -v npm >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20)'; then \
+	  echo "npm ci in tests/clients" && cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else \
+	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \
+	fi

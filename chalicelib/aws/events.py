@@ -1,0 +1,130 @@
+"""Lambda events in, plain values out. An event dict is translated here, at the door, and never travels further.
+
+The backend and the doors are imported on first use, not with this module: `app.py` imports it at every cold start of every
+function, and most functions need only a part of the house.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.aws.wire import item_from_wire
+from chalicelib.data.store import Change
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+Event = dict[str, Any]
+
+
+def backend() -> Any:
+    """The backend of this process."""
+    from chalicelib import wiring
+
+    return wiring.backend()
+
+
+# HTTP and WebSocket -------------------------------------------------------------------------------------------------------
+
+
+def rest(event: Event) -> dict[str, Any]:
+    """A REST proxy event to the HTTP door. Returns the arguments of Chalice's `Response`."""
+    from chalicelib.doors import http
+
+    text = event.get("body") or ""
+    request = http.HttpRequest(
+        method=event["httpMethod"],
+        path=event["path"],
+        query=dict(event.get("queryStringParameters") or {}),
+        headers=_lower(event.get("headers")),
+        body=b64decode(text) if event.get("isBase64Encoded") else text.encode(),
+    )
+    response = http.handle(backend(), request)
+    return {"body": response.body, "headers": dict(response.headers), "status_code": response.status}
+
+
+def connect(event: Event) -> dict[str, Any]:
+    """`$connect`. `path` is the URI the client asked for; the edge puts it into the query, since a stage has no sub-paths."""
+    from chalicelib.doors import sync
+
+    path = (event.get("queryStringParameters") or {}).get("path", "/")
+    status = sync.connect(backend(), _connection(event), path, _lower(event.get("headers")))
+    return {"statusCode": status}
+
+
+def message(event: Event) -> None:
+    """`$default`: one text message of a client."""
+    from chalicelib.doors import sync
+
+    sync.message(backend(), _connection(event), event.get("body") or "")
+
+
+def disconnect(event: Event) -> None:
+    """`$disconnect`: the socket is gone. AWS promises no more than an attempt to say so."""
+    from chalicelib.doors import sync
+
+    sync.disconnect(backend(), _connection(event))
+
+
+def welcome(event: Event) -> None:
+    """Handed over by `$connect`, inside which nothing can be posted."""
+    from chalicelib.doors import sync
+
+    sync.welcome(backend(), event["connectionId"])
+
+
+def _connection(event: Event) -> str:
+    return str(event["requestContext"]["connectionId"])
+
+
+def _lower(headers: dict[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
+
+
+# Jobs -----------------------------------------------------------------------------------------------------------------------
+
+
+def jobs(event: Event, run: Callable[[Event], object]) -> PartialItemFailureResponse | None:
+    """One job: the payload itself, or messages of a delay queue that carry it. Only failed messages come again."""
+    if "Records" not in event:
+        run(event)
+        return None
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+    def handle(record: SQSRecord) -> None:  # called by keyword: the name `record` is Powertools' rule
+        run(json.loads(record.body))
+
+    return process_partial_response(event=event, record_handler=handle, processor=BatchProcessor(EventType.SQS))
+
+
+# Streams --------------------------------------------------------------------------------------------------------------------
+
+
+def on_change(b: Any, event: Event) -> PartialItemFailureResponse:
+    """A batch of DynamoDB Streams to `b.changed`, whole: fan-out groups by connection, so records are not handled alone.
+
+    Lambda retries from the lowest failed sequence number on. Left out: expiry by TTL (says nothing new to a subscriber,
+    readers filter expired items), and puts that changed nothing (some engines report them, DynamoDB does not).
+    """
+    changes = [change for change in map(_change(b.settings.prefix), event["Records"]) if change is not None]
+    failed = b.changed(changes) if changes else []
+    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
+
+
+def _change(prefix: str) -> Callable[[Event], Change | None]:
+    def translate(record: Event) -> Change | None:
+        if record.get("userIdentity", {}).get("type") == "Service":
+            return None
+        images = record["dynamodb"]
+        old, new = (None if image is None else item_from_wire(image) for image in map(images.get, ("OldImage", "NewImage")))
+        if old == new:
+            return None
+        # arn:aws:dynamodb:region:account:table/NAME/stream/LABEL
+        table = record["eventSourceARN"].split("/")[1].removeprefix(prefix)
+        return Change(images["SequenceNumber"], table, old, new)
+
+    return translate

@@ -1,0 +1,82 @@
+"""What botocore raises, in the store's words: a condition, a conflict, a limit, or "no answer".
+
+`Contention` promises that nothing was written. An SDK that tried twice cannot promise it (the first try's answer may have
+been lost after it wrote), and neither can "a transaction with this token is in progress": both become `StoreFailed`, after
+which the engine looks at the commit row. Sources: "Error handling with DynamoDB" and TransactWriteItems in the API reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.aws.wire import item_from_wire
+from chalicelib.data.errors import BadRequest, ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed
+
+_BUSY = {
+    "TransactionConflictException",
+    "TransactionConflict",
+    "ProvisionedThroughputExceededException",
+    "ProvisionedThroughputExceeded",
+    "ThrottlingException",
+    "ThrottlingError",
+    "Throttling",
+    "RequestLimitExceeded",
+}
+_INVALID = {"ValidationException", "ValidationError", "ItemCollectionSizeLimitExceeded"}
+_SIZE = re.compile(r"size.*exceed|exceed.*size|maximum allowed|size limit|too large|length less than or equal", re.IGNORECASE)
+
+
+def failure(response: dict[str, Any], tables: Sequence[str] = (), *, writes: bool = True) -> ConcaveError:
+    """The store's error for a botocore error response.
+
+    Args:
+        response: `ClientError.response`.
+        tables: the table of each action, in order, to name the one in conflict.
+        writes: whether the call may have written.
+    """
+    error = response.get("Error", {})
+    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed((0,), (_found(response),))
+    if code == "TransactionCanceledException":
+        return _cancelled(response, tables, writes=writes)
+    if code in _BUSY:
+        return _busy(response, tables[0] if tables else "", writes=writes)
+    if code in _INVALID:
+        return invalid(message)
+    return StoreFailed(f"DynamoDB: {code} {message}")
+
+
+def _found(reason: dict[str, Any]) -> dict[str, Any] | None:
+    item = reason.get("Item")
+    return item_from_wire(item) if item else None
+
+
+def _busy(response: dict[str, Any], table: str, *, writes: bool) -> ConcaveError:
+    tries = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    if writes and tries:
+        return StoreFailed(f"DynamoDB was busy, and one of {tries + 1} tries may have been carried out")
+    return Contention(table)
+
+
+def _cancelled(response: dict[str, Any], tables: Sequence[str], *, writes: bool) -> ConcaveError:
+    """A cancelled transaction: a failed condition counts most, for it is about the data; then being busy; then our fault."""
+    reasons = response.get("CancellationReasons") or []
+    codes = [str(reason.get("Code", "None")) for reason in reasons]
+    failed = [position for position, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+    if failed:
+        return ConditionFailed(failed, [_found(reasons[position]) for position in failed])
+    for position, code in enumerate(codes):
+        if code in _BUSY:
+            return _busy(response, tables[position] if position < len(tables) else "", writes=writes)
+    for code, reason in zip(codes, reasons, strict=True):
+        if code in _INVALID:
+            return invalid(str(reason.get("Message", code)))
+    return StoreFailed(f"DynamoDB cancelled a transaction: {', '.join(codes) or response.get('Error', {}).get('Message', '')}")
+
+
+def invalid(message: str) -> BadRequest:
+    """DynamoDB's refusal of a request: a limit, or another mistake of the caller."""
+    return LimitExceeded(f"DynamoDB: {message}") if _SIZE.search(message) else BadRequest(f"DynamoDB: {message}")

@@ -1,0 +1,66 @@
+"""Structured logs and metrics of the Lambda functions, through Powertools. Quiet on a laptop.
+
+Powertools' `Logger(service="concave")` *is* the standard logger "concave", so what the engine logs with plain `logging`
+comes out as JSON too, with the request's ids on every line. Bodies and tokens are never logged.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chalice.app import Chalice
+
+SERVICE = "concave"
+
+
+def install(app: Chalice) -> None:
+    """Add logging and metrics to every handler of the app, when it runs in Lambda (which sets this variable)."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        app.register_middleware(observer(os.environ["AWS_LAMBDA_FUNCTION_NAME"]), "all")
+
+
+def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
+    """A middleware that counts and times every invocation (EMF: `Invocations`, `Failures`, `Duration`) and logs failures."""
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    logger = Logger(service=SERVICE)
+    metrics = Metrics(namespace="Concave", service=SERVICE)
+    metrics.set_default_dimensions(function=function)
+
+    def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
+        logger.append_keys(function=function, **identifiers(event.to_dict()))
+        started = time.perf_counter()
+        metrics.add_metric("Invocations", MetricUnit.Count, 1)
+        try:
+            return get_response(event)
+        except Exception:
+            metrics.add_metric("Failures", MetricUnit.Count, 1)
+            logger.exception("invocation failed")
+            raise
+        finally:
+            metrics.add_metric("Duration", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)
+            metrics.flush_metrics()
+            logger.remove_keys(["function", *IDS])
+
+    return observe
+
+
+IDS = ("request_id", "connection_id", "message_id", "records", "first_sequence")
+
+
+def identifiers(event: dict[str, Any]) -> dict[str, Any]:
+    """What finds this event again: ids and counts, never content."""
+    context = event.get("requestContext") or event.get("context") or {}
+    records = event.get("Records") or []
+    found = {
+        "request_id": context.get("requestId") or event.get("id"),
+        "connection_id": context.get("connectionId") or event.get("connectionId"),
+        "message_id": context.get("messageId"),
+        "records": len(records) or None,
+        "first_sequence": records[0].get("dynamodb", {}).get("SequenceNumber") if records else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

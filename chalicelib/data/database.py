@@ -1,0 +1,221 @@
+"""`ctx.db`: the typed words over a transaction. `Reader` for queries, `Writer` for mutations."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from chalicelib.data.errors import BadRequest, Refused
+from chalicelib.data.paging import Page, PaginationOptions
+from chalicelib.data.records import document, plain
+from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table, wire_name
+from chalicelib.data.transaction import Row, Transaction
+from chalicelib.data.values import digest
+
+T = TypeVar("T", bound=Table)
+LARGEST_PAGE = 200
+"""Documents in one page; with their fences and parents they still fit the snapshot."""
+END = "_end"
+
+
+class InvalidCursor(Refused):
+    """A cursor of another query; `usePaginatedQuery` starts again from the first page (protocol section 9)."""
+
+    def __init__(self) -> None:
+        super().__init__("InvalidCursor", "InvalidCursor: this cursor belongs to another query; start from the first page.")
+        self.data = {"isConvexSystemError": True, "paginationError": "InvalidCursor", "message": self.message}
+
+
+class Query:
+    """A read of one range: choose the direction, then take what you need."""
+
+    def __init__(self, tx: Transaction, wanted: Range, journal: Journal, newest: bool = False) -> None:
+        self._tx, self._range, self._journal, self._newest = tx, wanted, journal, newest
+
+    def newest(self) -> Query:
+        """From the last to the first."""
+        return Query(self._tx, self._range, self._journal, True)
+
+    def oldest(self) -> Query:
+        """From the first to the last (the default)."""
+        return Query(self._tx, self._range, self._journal, False)
+
+    def take(self, limit: int) -> list[Any]:
+        """At most `limit` documents."""
+        if limit < 0:
+            raise BadRequest(f"take({limit}): a limit is zero or more.")
+        return [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, limit)] if limit else []
+
+    def collect(self) -> list[Any]:
+        """Every document of the range. Only for ranges that stay small; the limit of reads applies."""
+        return [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, None)]
+
+    def first(self) -> Any:
+        """The first document, or None."""
+        found = self.take(1)
+        return found[0] if found else None
+
+    def unique(self) -> Any:
+        """The only document of the range, or None; more than one is an error. Exact and cheap on a unique index."""
+        if self._range.index.unique:
+            rec = self._tx.unique(self._range)
+            return None if rec is None else self._document(rec)
+        found = self.take(2)
+        if len(found) > 1:
+            raise BadRequest(f"unique(): {self._range.index.table.table_name} has several documents in this range.", "NotUnique")
+        return found[0] if found else None
+
+    def page(self, options: PaginationOptions) -> Page[Any]:
+        """One page after a cursor. On a re-run it ends where it first ended, so neighbours never overlap or part."""
+        size = int(options.num_items)
+        if not 1 <= size <= LARGEST_PAGE:
+            raise BadRequest(f"paginationOpts.numItems is 1 to {LARGEST_PAGE}, not {options.num_items}.")
+        pager = _Pager(self._range, self._newest, self._tx)
+        start = pager.decode(options.cursor)
+        end = options.end_cursor or self._journal.given
+        if start == END:
+            return Page(page=[], is_done=True, continue_cursor=pager.encode(END))
+        if end is not None:
+            last = pager.decode(end)
+            rows = pager.rows(start, None if last == END else last, None)
+            self._journal.kept = end
+            return Page(page=[self._document(rec) for _, rec in rows], is_done=last == END, continue_cursor=end)
+        rows = pager.rows(start, None, size + 1)
+        done = len(rows) <= size
+        rows = rows[:size]
+        cursor = pager.encode(END if done else pager.mark(rows[-1]))
+        self._journal.kept = cursor
+        return Page(page=[self._document(rec) for _, rec in rows], is_done=done, continue_cursor=cursor)
+
+    def _document(self, rec: Record) -> Any:
+        return document(self._range.index.table, rec)
+
+
+class Journal:
+    """Where the page of a query ended: given by an earlier run, kept for the next (protocol section 9)."""
+
+    def __init__(self, given: str | None = None) -> None:
+        self.given, self.kept = given, given
+
+
+class _Pager:
+    """Cursors of one range: a position, signed with a fingerprint of the query they belong to."""
+
+    def __init__(self, wanted: Range, newest: bool, tx: Transaction) -> None:
+        self.range, self.newest, self.tx = wanted, newest, tx
+        self.fingerprint = digest([wanted.address(tx.org), list(wanted.bounds()), newest])[:12]
+        self.is_log = wanted.index.is_log
+
+    def encode(self, mark: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps([self.fingerprint, mark]).encode()).decode()
+
+    def decode(self, cursor: str | None) -> Any:
+        if cursor is None:
+            return None
+        try:
+            fingerprint, mark = json.loads(base64.urlsafe_b64decode(cursor))
+        except (ValueError, binascii.Error, TypeError) as error:
+            raise InvalidCursor from error
+        if fingerprint != self.fingerprint:
+            raise InvalidCursor
+        return mark
+
+    def mark(self, row: Row) -> Any:
+        """What a cursor remembers of the last row of a page: its number in a log, its position elsewhere."""
+        return row[1][self.range.index.table.key[-1]] if self.is_log else row[0]
+
+    def rows(self, start: Any, end: Any, limit: int | None) -> list[Row]:
+        """Rows after `start` and up to `end`, both in the direction of the query."""
+        if self.is_log:
+            return self._log_rows(start, end, limit)
+        low, high = (end, start) if self.newest else (start, end)
+        if not self.newest and low is not None:
+            low = low + HIGHEST  # nothing continues a position, so this is just above it
+        extra = 1 if self.newest and start is not None else 0
+        within = (low or LOWEST, high or HIGHEST)
+        rows = self.tx.range(self.range, self.newest, None if limit is None else limit + extra, within)
+        return [row for row in rows if row[0] != start][:limit]
+
+    def _log_rows(self, start: Any, end: Any, limit: int | None) -> list[Row]:
+        lows, highs = [], []
+        if self.range.low is not None:
+            lows.append(self.range.low[0] + (0 if self.range.low[1] else 1))
+        if self.range.high is not None:
+            highs.append(self.range.high[0] - (0 if self.range.high[1] else 1))
+        if start is not None:
+            (highs if self.newest else lows).append(start - 1 if self.newest else start + 1)
+        if end is not None:
+            (lows if self.newest else highs).append(end)
+        low = (max(lows), True) if lows else None
+        high = (min(highs), True) if highs else None
+        return self.tx.range(Range(self.range.index, self.range.values, low, high), self.newest, limit)
+
+
+class Reader:
+    """What a query may do with the data: read it."""
+
+    def __init__(self, tx: Transaction, journal: Journal | None = None) -> None:
+        self._tx, self._journal = tx, journal or Journal()
+
+    def get(self, table: type[T], *ids: Any) -> T | None:
+        """The document with this id (or composite key), or None."""
+        rec = self._tx.get(table, *ids)
+        return None if rec is None else document(table, rec)
+
+    def query(self, wanted: Range) -> Query:
+        """A read of a range: `ctx.db.query(Note.by_owner(owner)).newest().take(20)`."""
+        return Query(self._tx, wanted, self._journal)
+
+    def count(self, wanted: Range) -> int:
+        """How many documents a whole partition of an index holds; one read, whatever the number."""
+        return self._tx.count(wanted)
+
+    def peek(self, table: type[T], *ids: Any) -> T | None:
+        """The document, unchecked and unwatched: only to build return values."""
+        rec = self._tx.peek(table, *ids)
+        return None if rec is None else document(table, rec)
+
+    def peek_log(self, wanted: Range, limit: int, newest: bool = True) -> list[Any]:
+        """Rows of a log, unchecked and unwatched: only to build return values or prompts."""
+        return [document(wanted.index.table, rec) for rec in self._tx.peek_range(wanted, newest, limit)]
+
+
+class Writer(Reader):
+    """What a mutation may do with the data: read and write it, all in one commit."""
+
+    def __init__(self, tx: Transaction, new_id: Callable[[], str]) -> None:
+        super().__init__(tx)
+        self._new_id = new_id
+
+    def insert(self, doc: Table) -> str:
+        """Add a document under its own id, or a new one. Returns the id. An id that is taken is refused."""
+        if not doc.id:
+            doc.id = self._new_id()
+        elif not type(doc).key and self._tx.get(type(doc), doc.id) is not None:
+            raise BadRequest(f"{type(doc).table_name}: there is already a document {doc.id!r}.", "AlreadyExists")
+        doc.creation_time = self._tx.insert(doc)["_creationTime"]
+        return doc.id
+
+    def patch(self, doc: T, **fields: Any) -> T:
+        """Change some fields of a document (None removes an optional one). Returns it as it now is."""
+        table = type(doc)
+        changes = {wire_name(name): plain(part) for name, part in fields.items()}
+        unknown = changes.keys() - set(table.__struct_encode_fields__)
+        fixed = changes.keys() & {"_id", "_creationTime", *table.key}
+        if unknown or fixed:
+            raise BadRequest(f"{table.table_name}: the fields {sorted(unknown | fixed)} cannot be changed.")
+        return document(table, self._tx.replace(table, self._ids(doc), changes))
+
+    def delete(self, doc: Table) -> None:
+        """Remove a document."""
+        self._tx.delete(type(doc), *self._ids(doc))
+
+    @staticmethod
+    def _ids(doc: Table) -> tuple[Any, ...]:
+        if not type(doc).key:
+            return (doc.id,)
+        wires = dict(zip(type(doc).__struct_encode_fields__, type(doc).__struct_fields__, strict=True))
+        return tuple(getattr(doc, wires[name]) for name in type(doc).key)

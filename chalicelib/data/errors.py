@@ -1,0 +1,90 @@
+"""Every error of the backend, by blame: the caller's, a conflict's, or ours.
+
+    ConcaveError
+    ├── Refused            the caller's: a rule of the domain said no (Convex's `ConvexError`: `data` reaches the client)
+    ├── BadRequest         the caller's: unknown function, wrong arguments, a limit (the message reaches the client)
+    │   ├── LimitExceeded
+    │   └── NotFound
+    ├── Conflict           nobody's: someone else committed first; the executor runs the function again
+    │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
+    ├── ConditionFailed    the store's answer to a condition that does not hold
+    └── StoreFailed        ours: the store did not answer, or its answer was lost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ConcaveError(Exception):
+    """The root of every error that this backend raises on purpose."""
+
+
+class Refused(ConcaveError):
+    """A rule of the domain refused the call; `data` reaches the client as Convex's `ConvexError.data`.
+
+    Args:
+        tag: a stable CamelCase word that clients and tests match on.
+        message: a sentence for people.
+        details: further JSON-like fields for the client.
+    """
+
+    def __init__(self, tag: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.tag = tag
+        self.message = message
+        self.data: Any = {"code": tag, "message": message, **details}
+
+
+class BadRequest(ConcaveError):
+    """The call itself is wrong. `tag` is stable; the message is a sentence that names the field and the rule."""
+
+    def __init__(self, message: str, tag: str = "BadRequest") -> None:
+        super().__init__(message)
+        self.tag = tag
+        self.message = message
+
+
+class NotFound(BadRequest):
+    """There is no such public function or thing; the same words for a private one (invariant 9)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "NotFound")
+
+
+class LimitExceeded(BadRequest):
+    """A published limit would be passed; the message names it and the way out. Raised before anything is written."""
+
+    def __init__(self, message: str, tag: str = "LimitExceeded") -> None:
+        super().__init__(message, tag)
+
+
+class Conflict(ConcaveError):
+    """Someone else committed what this transaction read. `table` names the first table that changed."""
+
+    def __init__(self, table: str = "") -> None:
+        super().__init__(f"documents of {table or 'a table'} changed")
+        self.table = table
+
+
+class Contention(Conflict):
+    """The store is in the middle of another transaction on the same item (DynamoDB's TransactionConflict, throttling)."""
+
+
+class ConditionFailed(ConcaveError):
+    """A condition did not hold. `failed` are the positions of the refused actions, `olds` the items found there."""
+
+    def __init__(self, failed: Sequence[int] = (0,), olds: Sequence[dict[str, Any] | None] = (None,)) -> None:
+        super().__init__(f"condition failed at {list(failed)}")
+        self.failed = list(failed)
+        self.olds = list(olds)
+
+    @property
+    def old(self) -> dict[str, Any] | None:
+        """The item that refused a single write, or None where there was none."""
+        return self.olds[0] if self.olds else None
+
+
+class StoreFailed(ConcaveError):
+    """The store did not answer, so a write may or may not have happened. Look before you repeat it."""

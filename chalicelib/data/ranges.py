@@ -1,0 +1,158 @@
+"""Reading a range exactly, although the index lags. Nobody else reads an index (DESIGN section 5).
+
+A GSI shows a commit late, and a plain read may show half of a transaction. So a range is read in this order, and each
+step is there because leaving it out was seen to break something (`ARCHITECTURE.md` lists the tests):
+
+1. **The fence first.** Its number grows with every membership change of the partition. Whatever happens after this read
+   changes the number, and a commit or a snapshot that relies on it will notice.
+2. **Then the fresh rows and the index.** Writers leave a fresh row ("this document entered here lately") *before* their
+   transaction; it bridges the time until the index shows the document.
+3. **Documents by id**, strongly consistent. The index only proposes; the document decides whether it belongs *now*.
+4. **A refused candidate may be half of a transaction**: read it once more by TransactGetItems. If that answer differs,
+   the range is read again.
+5. **Refill.** When the index page ended at its limit, only candidates up to its last key count; then go on.
+
+A log (composite key) needs none of this: its table is the index. Its parent is read first, and a hole below the
+parent's counter is a transaction in flight.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chalicelib.data.errors import Contention
+from chalicelib.data.reads import ReadSet, version_of
+from chalicelib.data.store import Item, Key, Store
+from chalicelib.data.tables import MARK, Index
+
+PAGE_SLACK = 4
+"""Candidates asked for beyond the limit, so that a few refusals do not cost a second page."""
+PATIENCE = 50
+"""How often a range is read again while transactions in flight keep changing it."""
+
+Belongs = Callable[[Item], str | None]
+"""The order at which a stored document stands in the range's partition, or None when it is elsewhere."""
+Pause = Callable[[float], None]
+
+
+class RangeReader:
+    """Reads ranges from one store into one read set."""
+
+    def __init__(self, store: Store, reads: ReadSet, pause: Pause = time.sleep) -> None:
+        self.store, self.reads, self.pause = store, reads, pause
+
+    def index(
+        self, index: Index, address: str, shard: str, low: str, high: str, newest: bool, limit: int | None, belongs: Belongs
+    ) -> list[tuple[str, Key, Item]]:
+        """Documents of one shard of an index partition, in order: (order, key, item), at most `limit`."""
+        for attempt in range(PATIENCE):
+            fence_key = Key("fences", shard, MARK)
+            fence = self.store.get(fence_key)
+            fresh = self._fresh(shard, low, high)
+            found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+            if found is not None:
+                self.reads.saw(fence_key, fence)
+                return found
+            self.pause(0.005 * (attempt + 1))
+        raise Contention(index.table.table_name)
+
+    def _fresh(self, shard: str, low: str, high: str) -> dict[str, Key]:
+        rows = self.store.query("fences", shard, low=low, high=high).items
+        return {row["sk"]: Key(row["t"], row["dpk"], row.get("dsk")) for row in rows if row["sk"] != MARK}
+
+    def _candidates(
+        self,
+        index: Index,
+        shard: str,
+        low: str,
+        high: str,
+        newest: bool,
+        limit: int | None,
+        belongs: Belongs,
+        fresh: dict[str, Key],
+    ) -> list[tuple[str, Key, Item]] | None:
+        """Steps 2 to 5; None when a candidate turned out to be half of a transaction."""
+        table, found, seen = index.table.table_name, [], set[tuple[str, Key]]()
+        start, end = low, high
+        while True:
+            want = None if limit is None else limit - len(found) + PAGE_SLACK
+            rows = self.store.query(table, shard, low=start, high=end, newest=newest, limit=want, index=index.name)
+            entries = {row[f"{index.name}#o"]: Key(table, row["pk"], row.get("sk")) for row in rows.items}
+            edge = list(entries)[-1] if rows.more and entries else None
+            within = {order: key for order, key in fresh.items() if start <= order <= end}
+            merged = sorted({*entries.items(), *within.items()}, key=lambda pair: pair[0], reverse=newest)
+            if edge is not None:
+                merged = [(order, key) for order, key in merged if (order >= edge if newest else order <= edge)]
+            merged = [pair for pair in merged if pair not in seen]
+            seen.update(merged)
+            kept = self._keep(merged, belongs)
+            if kept is None:
+                return None
+            found.extend(kept)
+            if edge is None or (limit is not None and len(found) >= limit):
+                return found[:limit]
+            start, end = (low, edge) if newest else (edge, high)
+
+    def _keep(self, candidates: list[tuple[str, Key]], belongs: Belongs) -> list[tuple[str, Key, Item]] | None:
+        items = self.store.batch_get([key for _, key in candidates])
+        kept, refused = [], []
+        for (order, key), item in zip(candidates, items, strict=True):
+            if item is not None and belongs(item) == order:
+                kept.append((order, key, item))
+            else:
+                refused.append((key, item))
+        return kept if self._truly(refused) else None
+
+    def _truly(self, refused: list[tuple[Key, Item | None]]) -> bool:
+        """Whether refused candidates are really elsewhere, and not half of a transaction that is being written."""
+        unique = dict(refused)
+        for start in range(0, len(unique), 100):
+            part = list(unique.items())[start : start + 100]
+            try:
+                again = self.store.transact_get([key for key, _ in part])
+            except Contention:
+                return False
+            if any(version_of(key, one) != version_of(key, two) for (key, one), two in zip(part, again, strict=True)):
+                return False
+        return True
+
+    def log(self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None) -> list[tuple[str, Key, Item]]:
+        """Rows of a log without a parent: whatever is there, strongly consistent row by row."""
+        rows = self.store.query(table, address, low=low, high=high, newest=newest, limit=limit).items
+        return [(row["sk"], Key(table, address, row["sk"]), row) for row in rows]
+
+    def dense_log(self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None, dense: Dense) -> list[tuple[str, Key, Item]]:
+        """Rows of a log whose parent counts them. A number missing below the counter is a transaction in flight: read again."""
+        for attempt in range(PATIENCE):
+            head = self.store.get(dense.parent)
+            expected = dense.numbers(0 if head is None else int(head.get(dense.counter, 0)), newest, limit)
+            found = self.log(table, address, low, high, newest, limit) if expected else []
+            by_number = {int(row[dense.field]): (order, key, row) for order, key, row in found}
+            if all(number in by_number for number in expected):
+                self.reads.saw(dense.parent, head)
+                return [by_number[number] for number in expected]
+            self.pause(0.005 * (attempt + 1))
+        raise Contention(table)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """What a log with a parent promises: rows numbered 1, 2, 3 … up to a counter of the parent.
+
+    `first` and `last` are the numeric bounds of the range that is read, both included.
+    """
+
+    parent: Key
+    counter: str
+    field: str
+    first: int
+    last: int | None
+
+    def numbers(self, counted: int, newest: bool, limit: int | None) -> list[int]:
+        """The numbers that a read must find, in the order of the read."""
+        last = counted if self.last is None else min(counted, self.last)
+        numbers = range(max(1, self.first), last + 1)
+        wanted = list(reversed(numbers)) if newest else list(numbers)
+        return wanted if limit is None else wanted[:limit]

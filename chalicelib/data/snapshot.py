@@ -1,0 +1,42 @@
+"""Was there one instant at which everything a query saw was true? (DESIGN section 5, simulation 2.1)
+
+After a query, the versions of its read set are read once more by TransactGetItems. An item that no transaction holds
+at the second look, with the version of the first look, was outside every transaction then in flight: so all of them
+held together at the moment between the two looks. Plain reads would not do: they may meet the same half twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from chalicelib.data.errors import Contention
+from chalicelib.data.reads import ReadSet, version_of
+from chalicelib.data.store import Store
+
+LARGEST_SNAPSHOT = 400
+"""Beyond this many items a query is exact per item only (published); pages default to less."""
+WAIT_SECONDS = 0.02
+WAITS = 100
+
+
+def holds(store: Store, reads: ReadSet, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Whether all that `reads` saw was true at one instant. Waits for transactions in flight; False = run again."""
+    if reads.torn:
+        return False
+    keys = list(reads.versions)
+    if not keys or len(keys) > LARGEST_SNAPSHOT:
+        return True
+    for start in range(0, len(keys), 100):
+        part = keys[start : start + 100]
+        for _ in range(WAITS):
+            try:
+                items = store.transact_get(part)
+                break
+            except Contention:
+                pause(WAIT_SECONDS)
+        else:
+            raise Contention(part[0].table)
+        if any(version_of(key, item) != reads.versions[key] for key, item in zip(part, items, strict=True)):
+            return False
+    return True

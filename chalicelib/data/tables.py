@@ -1,0 +1,332 @@
+"""Declarations: `Table` and `Index`, and what they compile to.
+
+A table is a class; its annotated fields are the document, its `Index` attributes are its indexes. From the same class
+come the physical table (`spec`), the GSI attributes of an item (`positions`), the validators and the wire form.
+
+    class Note(Table, name="notes"):
+        owner: str
+        text: str
+        by_owner = Index("owner")
+
+**Addresses.** A document's address is its partition key, `org|table|id`. A partition of an index has the address
+`org|table.index|values`; a document stands in it at a *position*, the order-preserving encoding of the index's order
+fields, its creation time and its id. A table with a composite key is a log: its partition key is the address, its sort
+key the position. The org comes first everywhere and is put there by the engine (invariant 9).
+
+A document without a value for a partition field is not in that index (a sparse index, as DynamoDB's are).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.data.keys import UNDEFINED, encode_key
+from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, IndexSpec, Key, TableSpec
+
+Record = dict[str, Any]
+"""A stored document as Python values under wire names, `_id` and `_creationTime` included."""
+
+LOWEST = "0"
+"""Below every encoded order: type tags start at "0"."""
+HIGHEST = "~"
+"""Above every encoded order."""
+MARK = "!"
+"""The position of things that have no order: a single document, a fence, a claim, a partition's size."""
+
+EVERYWHERE = "*"
+"""Stands for all orgs in an address; no org's name can produce it."""
+
+DOCUMENT_OF = {"id": "_id", "creation_time": "_creationTime"}
+
+
+def org_key(org: str) -> str:
+    """An org's name as the first component of an address; nothing in it can be mistaken for a separator."""
+    return quote(org, safe="-_.@:")
+
+
+def wire_name(python: str) -> str:
+    """The attribute that a Python field is stored under; a dotted path keeps its tail."""
+    head, _, tail = python.partition(".")
+    first = DOCUMENT_OF.get(head) or _camel(head)
+    return f"{first}.{tail}" if tail else first
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def value_at(record: Record, path: str) -> Any:
+    """The value under a dotted wire path, or UNDEFINED where it (or None stands there) is absent."""
+    value: Any = record
+    for part in path.split("."):
+        if not isinstance(value, dict):
+            return UNDEFINED
+        value = value.get(part)
+    return UNDEFINED if value is None else value
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a document stands in one index: the address of the partition, its shard, and the order in it."""
+
+    address: str
+    order: str
+    shard: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """Documents of one partition of one index between two bounds. The same value is what a read set remembers.
+
+    Build one by calling an index with its partition values, then narrow it by the first order field.
+    """
+
+    index: Index
+    values: tuple[Any, ...]
+    low: tuple[Any, bool] | None = None
+    high: tuple[Any, bool] | None = None
+
+    def after(self, value: Any) -> Range:
+        """Only documents whose first order field is greater than `value`."""
+        return Range(self.index, self.values, (value, False), self.high)
+
+    def at_least(self, value: Any) -> Range:
+        """Only documents whose first order field is `value` or greater."""
+        return Range(self.index, self.values, (value, True), self.high)
+
+    def before(self, value: Any) -> Range:
+        """Only documents whose first order field is less than `value`."""
+        return Range(self.index, self.values, self.low, (value, False))
+
+    def at_most(self, value: Any) -> Range:
+        """Only documents whose first order field is `value` or less."""
+        return Range(self.index, self.values, self.low, (value, True))
+
+    def address(self, org: str) -> str:
+        """The address of the partition."""
+        return self.index.address(org, self.values)
+
+    def bounds(self) -> tuple[str, str]:
+        """Both bounds as positions, inclusive."""
+        low, high = LOWEST, HIGHEST
+        if self.low is not None:
+            low = encode_key(self.low[0]) if self.low[1] else encode_key(self.low[0]) + HIGHEST
+        if self.high is not None:
+            high = encode_key(self.high[0]) + HIGHEST if self.high[1] else encode_key(self.high[0])
+        return low, high
+
+
+class Index:
+    """An index: equality on the `partition` fields, then order by the `order` fields, creation time and id.
+
+    Args:
+        partition: Python names of the fields that a read names exactly (a dotted path reaches into an object).
+        order: fields that order the documents of a partition; a read may bound the first one.
+        shards: how many fences and GSI partitions share one value; for partitions with few values and many writers.
+        unique: at most one document per value and org, kept by a claim; read it with `.unique()`.
+        eventual: the bare GSI, without a fence: only sweeps may read it, it costs nothing at a commit.
+        everywhere: with `eventual`: one partition for all orgs, which no function can read; for sweeps of the whole store.
+    """
+
+    def __init__(
+        self,
+        *partition: str,
+        order: str | tuple[str, ...] = (),
+        shards: int = 1,
+        unique: bool = False,
+        eventual: bool = False,
+        everywhere: bool = False,
+    ) -> None:
+        self.partition = tuple(wire_name(name) for name in partition)
+        self.order = tuple(wire_name(name) for name in ((order,) if isinstance(order, str) else order))
+        self.shards, self.unique, self.eventual, self.everywhere = shards, unique, eventual, everywhere
+        if everywhere and not eventual:
+            raise TypeError("Index(everywhere=True) is for sweeps: say eventual=True as well.")
+        self.table: type[Table] = Table
+        self.name = ""
+        self.is_log = False
+
+    def __call__(self, *values: Any) -> Range:
+        """The range of all documents with these partition values."""
+        if len(values) != len(self.partition):
+            raise TypeError(f"{self.table.table_name}.{self.name} takes {len(self.partition)} values: {', '.join(self.partition)}")
+        return Range(self, values)
+
+    def address(self, org: str, values: tuple[Any, ...]) -> str:
+        """The address of the partition with these values."""
+        where = self.table.table_name if self.is_log else f"{self.table.table_name}.{self.name}"
+        owner = EVERYWHERE if self.everywhere else org_key(org)
+        address = f"{owner}|{where}|{encode_key(*values) if values else ''}"
+        if len(address.encode()) > MAX_PARTITION_KEY_BYTES:
+            raise LimitExceeded(f"A value indexed by {where} is longer than {MAX_PARTITION_KEY_BYTES} bytes; store a digest of it.")
+        return address
+
+    def shard_addresses(self, address: str) -> list[str]:
+        """The physical partitions behind one address."""
+        return [address] if self.shards == 1 else [f"{address}|{shard}" for shard in range(self.shards)]
+
+    def position(self, org: str, record: Record) -> Position | None:
+        """Where this document stands in this index, or None when it is not in it."""
+        values = tuple(value_at(record, path) for path in self.partition)
+        if any(value is UNDEFINED for value in values):
+            return None
+        address = self.address(org, values)
+        order = encode_key(*(value_at(record, path) for path in self.order), float(record["_creationTime"]), record["_id"])
+        if len(order.encode()) > MAX_SORT_KEY_BYTES:
+            raise LimitExceeded(
+                f"A value ordered by {self.table.table_name}.{self.name} is longer than {MAX_SORT_KEY_BYTES} bytes; store a digest."
+            )
+        shard = address
+        if self.shards > 1:
+            shard = f"{address}|{int(hashlib.sha256(record['_id'].encode()).hexdigest()[:8], 16) % self.shards}"
+        return Position(address, order, shard)
+
+
+TABLES: dict[str, type[Table]] = {}
+"""Every declared table by its name; `schema.py` and the users' packages fill it when they are imported."""
+
+
+class TableMeta(msgspec.StructMeta):
+    """Turns a class body into a table: takes the keywords, names the indexes, registers the result."""
+
+    def __new__(
+        mcls,
+        class_name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        name: str = "",
+        key: tuple[str, ...] = (),
+        parent: tuple[str, str] | None = None,
+        stream: bool = False,
+        ttl: str = "",
+        **options: Any,
+    ) -> Any:
+        cls: Any = super().__new__(mcls, class_name, bases, namespace, rename="camel", kw_only=True, **options)
+        if class_name == "Table" and not name:
+            return cls
+        if not name:
+            raise TypeError(f"class {class_name}(Table, name=…): a table needs a name.")
+        cls.table_name, cls.stream = name, stream
+        cls.key = tuple(wire_name(field) for field in key)
+        cls.parent = parent and (parent[0], wire_name(parent[1]))
+        cls.ttl = ttl and wire_name(ttl)
+        cls.indexes = {}
+        reserved = {"pk", "sk", "ttl"} & set(cls.__struct_encode_fields__)
+        if reserved:
+            raise TypeError(f"{class_name}: the field names {sorted(reserved)} are the store's; choose others.")
+        for attribute, value in list(namespace.items()):
+            if isinstance(value, Index):
+                value.table, value.name = cls, attribute
+                cls.indexes[attribute] = value
+        if cls.key:
+            cls.log = Index(*key[:1], order=key[1:])
+            cls.log.table, cls.log.name, cls.log.is_log = cls, "log", True
+        known = TABLES.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"Two tables are named {name!r}: {known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}.")
+        TABLES[name] = cls
+        return cls
+
+
+class Table(msgspec.Struct, metaclass=TableMeta):
+    """The base of every document. `id` and `creation_time` (ms since the epoch) are set by the engine at insert.
+
+    Class keywords:
+        name: the table's name on the wire and in the store.
+        key: field names of a composite primary key: the first is the partition, the rest the order. Such a table is a
+            log: `Table.log(value)` is a strongly consistent range without fences.
+        parent: for a log with a dense last key field, (table, counter field): the document that counts it.
+        stream: changes of this table travel in its own stream (for single-item appends).
+        ttl: a field in ms since the epoch after which the document may vanish.
+    """
+
+    id: str = msgspec.field(default="", name="_id")
+    creation_time: float = msgspec.field(default=0.0, name="_creationTime")
+
+    table_name: ClassVar[str] = ""
+    key: ClassVar[tuple[str, ...]] = ()
+    parent: ClassVar[tuple[str, str] | None] = None
+    stream: ClassVar[bool] = False
+    ttl: ClassVar[str] = ""
+    indexes: ClassVar[dict[str, Index]] = {}
+    log: ClassVar[Index]
+
+
+T = TypeVar("T", bound=Table)
+
+
+def document_key(table: type[Table], org: str, *ids: Any) -> Key:
+    """The key of one document: its id, or the values of a composite key."""
+    if not table.key:
+        if len(ids) != 1 or not isinstance(ids[0], str) or not ids[0]:
+            raise BadRequest(f"{table.table_name} is looked up by one non-empty string id.")
+        return Key(table.table_name, checked(f"{org_key(org)}|{table.table_name}|{ids[0]}", MAX_PARTITION_KEY_BYTES, "id"))
+    if len(ids) != len(table.key):
+        raise BadRequest(f"{table.table_name} is looked up by {', '.join(table.key)}.")
+    return Key(table.table_name, table.log.address(org, (ids[0],)), checked(encode_key(*ids[1:]), MAX_SORT_KEY_BYTES, "key"))
+
+
+def checked(text: str, limit: int, what: str) -> str:
+    """`text` if it fits a key of `limit` bytes; else an error that says so."""
+    if len(text.encode()) > limit:
+        raise LimitExceeded(f"The {what} is longer than {limit} bytes.")
+    return text
+
+
+def record_key(table: type[Table], org: str, record: Record) -> Key:
+    """The key under which this record is stored."""
+    if not table.key:
+        return document_key(table, org, record["_id"])
+    return document_key(table, org, *(record[field] for field in table.key))
+
+
+def positions(table: type[Table], org: str, record: Record | None) -> Iterator[tuple[Index, Position]]:
+    """Every index position of a record (none for None). Unique indexes are claims, not positions."""
+    if record is None:
+        return
+    for index in table.indexes.values():
+        position = index.position(org, record)
+        if position is not None and not index.unique:
+            yield index, position
+
+
+def claims(table: type[Table], org: str, record: Record | None) -> Iterator[tuple[Index, str]]:
+    """The address of every unique value that a record holds."""
+    if record is None:
+        return
+    for index in table.indexes.values():
+        if index.unique:
+            values = tuple(value_at(record, path) for path in index.partition)
+            if all(value is not UNDEFINED for value in values):
+                yield index, index.address(org, values)
+
+
+def spec(table: type[Table]) -> TableSpec:
+    """The physical table behind a declaration: one GSI per index, under its documented name."""
+    indexes = tuple(IndexSpec(name, f"{name}#p", f"{name}#o") for name in table.indexes)
+    return TableSpec(table.table_name, sorted=bool(table.key), indexes=indexes, stream=table.stream, ttl=bool(table.ttl))
+
+
+SYSTEM_SPECS = (
+    TableSpec("fences", sorted=True, ttl=True),
+    TableSpec("commits", stream=True, ttl=True),
+    TableSpec("claims"),
+    TableSpec("mailboxes", indexes=(IndexSpec("by_bucket", "bucket", "pk"),), ttl=True),
+    TableSpec("subscriptions", sorted=True, ttl=True),
+    TableSpec("inbox", sorted=True, ttl=True),
+    TableSpec("watches", sorted=True, ttl=True),
+)
+
+
+def all_specs() -> list[TableSpec]:
+    """Every physical table of this deployment: the system's own, then one per declared table."""
+    return [*SYSTEM_SPECS, *(spec(table) for table in TABLES.values())]

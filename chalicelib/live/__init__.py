@@ -1,0 +1,1 @@
+"""WHO SEES IT: sync sessions, mailboxes, watches and fan-out. Knows `data` only."""

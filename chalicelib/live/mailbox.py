@@ -1,0 +1,226 @@
+"""One holder at a time for each connection: leave the note first, then try to take the lease (DESIGN section 6).
+
+A mailbox is a small row. Whoever has something for a connection adds 1 to `notes` and marks the queries it concerns in
+`dirty`; then it tries to take the lease. Either it gets the lease and serves, or a holder is there and will see the note:
+a release is conditional on "no note since I looked". Trying first and noting second loses wake-ups.
+
+**An expired lease is never continued.** Its holder may still be about to post. So the update that takes it over also sets
+`closing`, and whoever reads `closing` may only close the connection: a late post of the old holder then lands on an
+unbroken chain, or on nothing. Rows are deleted when the close is certain, the mailbox last.
+
+The same rows with the key `<connection>|lane` order a connection's mutations. A mutation is idempotent by its commit
+row, so a lane's expired lease is simply taken.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
+from chalicelib.data.store import Absent, All, Check, Condition, Delete, Equals, Exists, Item, Key, Lacks, Less, Path, Put, Store, Update
+from chalicelib.data.store import Action as StoreAction
+
+NO_MARKS: tuple[str, ...] = ()
+TRIES = 8
+
+
+class Clock(Protocol):
+    """Time, as a mailbox needs it."""
+
+    def now_ms(self) -> int: ...
+    def now_ns(self) -> int: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class LeaseLost(Exception):
+    """The lease is somebody else's now: stop at once, post nothing, write nothing."""
+
+
+@dataclass
+class Held:
+    """A lease on a mailbox, and the row as it was when last read."""
+
+    connection: str
+    token: str
+    row: Item
+    until: int
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came of leaving a note: a lease, or why there is none."""
+
+    held: Held | None
+    state: str
+    """held · busy (a holder will see the note) · gone (no such mailbox) · closing (only to be closed)."""
+
+
+class Mailboxes:
+    """The mailboxes in a store.
+
+    Args:
+        lease_ms: how long a holder may go without renewing.
+        takeover: what an expired lease means: True (a lane) takes it, False (a connection) condemns it.
+    """
+
+    def __init__(self, store: Store, clock: Clock, lease_ms: int, *, takeover: bool = False) -> None:
+        self.store, self.clock, self.lease_ms, self.takeover = store, clock, lease_ms, takeover
+
+    @staticmethod
+    def key(connection: str) -> Key:
+        """Where a mailbox is."""
+        return Key("mailboxes", connection)
+
+    def open(self, connection: str, row: Item) -> None:
+        """Make a mailbox. One that is there already stays as it is."""
+        try:
+            self.store.write(Put("mailboxes", {"pk": connection, "notes": 0, "dirty": {}, **row}, Absent()))
+        except ConditionFailed:
+            return
+
+    def read(self, connection: str) -> Item | None:
+        """The row, strongly consistent."""
+        return self.store.get(self.key(connection))
+
+    def knock(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Visit:
+        """Leave a note that names queries, then try to become the holder."""
+        marked = list(marks)
+        token, now = secrets.token_hex(8), self.clock.now_ms()
+        both = self._update(connection, token, marked, now, lease=True)
+        if both is not None:
+            return Visit(Held(connection, token, both, now + self.lease_ms), "held")
+        noted = self._update(connection, token, marked, now, lease=False)
+        if noted is None:
+            return Visit(None, "gone")
+        # Only this second try makes the first one safe: the holder that refused it may have left before our note.
+        return self.take(connection, noted)
+
+    def take(self, connection: str, row: Item | None = None) -> Visit:
+        """Try to become the holder without leaving a note."""
+        row = row or self.read(connection)
+        if row is None:
+            return Visit(None, "gone")
+        if row.get("closing"):
+            return Visit(None, "closing")
+        token, now = secrets.token_hex(8), self.clock.now_ms()
+        expired = "lease" in row and int(row["until"]) < now
+        free: Condition = Lacks(("lease",))
+        if expired:
+            free = All((Equals(("lease",), row["lease"]), Less(("until",), now)))
+        sets: dict[Path, Any] = {("lease",): token, ("until",): now + self.lease_ms}
+        if expired and not self.takeover:
+            sets[("closing",)] = True
+        elif "lease" in row and not expired:
+            return Visit(None, "busy")
+        taken = self._try(Update(self.key(connection), sets, {}, (), All((Exists(), Lacks(("closing",)), free))))
+        if taken is None:
+            return Visit(None, "busy")
+        if taken.get("closing"):
+            return Visit(None, "closing")
+        return Visit(Held(connection, token, taken, now + self.lease_ms), "held")
+
+    def resume(self, connection: str, token: str) -> Visit:
+        """Go on with a lease that was handed over by name."""
+        row = self.read(connection)
+        if row is None or row.get("lease") != token or row.get("closing"):
+            return Visit(None, "busy")
+        return Visit(Held(connection, token, row, int(row["until"])), "held")
+
+    def condemn(self, connection: str) -> None:
+        """Mark a connection as only to be closed, whoever holds it."""
+        self._try(Update(self.key(connection), {("closing",): True}, {}, (), Exists()))
+
+    def keep(self, held: Held) -> None:
+        """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
+        now = self.clock.now_ms()
+        if held.until - now > self.lease_ms * 0.7:
+            return
+        until = now + self.lease_ms
+        if self._try(Update(self.key(held.connection), {("until",): until}, {}, (), self._mine(held))) is None:
+            raise LeaseLost
+        held.until = until
+
+    def refresh(self, held: Held) -> None:
+        """Read the row again. Raises `LeaseLost`."""
+        row = self.read(held.connection)
+        if row is None or row.get("lease") != held.token or row.get("closing"):
+            raise LeaseLost
+        held.row = row
+
+    def save(self, held: Held, sets: dict[Path, Any], beside: Iterable[StoreAction] = ()) -> None:
+        """Write parts of the row, and other rows with it, as the holder. Raises `LeaseLost`."""
+        update = Update(self.key(held.connection), sets, {}, (), self._mine(held))
+        if not self._together([update, *beside]):
+            raise LeaseLost
+        held.row.update({path[0]: value for path, value in sets.items() if len(path) == 1})
+
+    def beside(self, held: Held, actions: list[StoreAction]) -> None:
+        """Write other rows of the connection, only while the lease is ours. Raises `LeaseLost`."""
+        for start in range(0, len(actions), 90):
+            if not self._together([Check(self.key(held.connection), self._mine(held)), *actions[start : start + 90]]):
+                raise LeaseLost
+
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], beside: Iterable[StoreAction] = ()) -> bool:
+        """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours."""
+        actions = list(beside)
+        quiet = All((self._mine(held), Equals(("notes",), seen)))
+        whole = {**sets, ("dirty",): {}}
+        update = Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)
+        if self._together([update, *actions]):
+            return True
+        self.save(held, sets, actions)
+        return False
+
+    def delete(self, connection: str) -> None:
+        """Remove the row, last of all."""
+        self.store.write(Delete(self.key(connection)))
+
+    # Inside ------------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _mine(held: Held) -> Condition:
+        return All((Equals(("lease",), held.token), Lacks(("closing",))))
+
+    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool) -> Item | None:
+        sets: dict[Path, Any] = {("dirty", mark): token for mark in marked}
+        condition: Condition = Exists()
+        if lease:
+            sets |= {("lease",): token, ("until",): now + self.lease_ms}
+            condition = All((Exists(), Lacks(("lease",)), Lacks(("closing",))))
+        return self._try(Update(self.key(connection), sets, {("notes",): 1}, (), condition))
+
+    def _try(self, update: Update) -> Item | None:
+        """The new row, or None when the condition does not hold. A lost answer is asked for again."""
+        for attempt in range(TRIES):
+            try:
+                return self.store.write(update)
+            except ConditionFailed as refused:
+                return self._own_write(update, refused.old)
+            except (StoreFailed, Contention):
+                self.clock.sleep(0.01 * 2**attempt)
+        raise StoreFailed(f"mailbox {update.key.pk}")
+
+    @staticmethod
+    def _own_write(update: Update, old: Item | None) -> Item | None:
+        """A refused condition may be our own write, whose answer was lost: the lease already carries our token."""
+        token = update.set.get(("lease",))
+        if token is not None and old is not None and old.get("lease") == token and bool(old.get("closing")) == (("closing",) in update.set):
+            return old
+        return None
+
+    def _together(self, actions: list[StoreAction]) -> bool:
+        for attempt in range(TRIES * 2):
+            try:
+                if len(actions) == 1 and isinstance(actions[0], Update):
+                    self.store.write(actions[0])
+                else:
+                    self.store.transact(actions)
+                return True
+            except ConditionFailed:
+                return False
+            except (StoreFailed, Contention):
+                self.clock.sleep(min(0.2, 0.005 * 2**attempt))
+        return False

@@ -1,0 +1,130 @@
+"""How a connection is kept in rows: its state in the mailbox, its frames in the inbox, its queries and their watches.
+
+Small rows, because DynamoDB bills the whole item: a connection with 300 queries has 300 small subscriptions, not one
+large row that every wake-up rewrites.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.data.reads import Watch
+from chalicelib.data.store import Item, Path
+from chalicelib.live.messages import Failure, Version
+from chalicelib.live.session import Answer, State
+
+LIFE_S = 3 * 3600
+"""Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
+CONNECT, AUTHENTICATE, MODIFY, MUTATION, ACTION, ANSWER = "1|connect", "2|auth", "3|modify", "4|mutation", "5|action", "6|answer"
+
+
+def state_of(row: Item) -> State:
+    """The session state in a mailbox row."""
+    return State(
+        version=Version(int(row.get("qs", 0)), int(row.get("ident", 0)), int(row.get("ts", 0))),
+        opened=int(row["opened"]),
+        first=bool(row.get("first")),
+        floor=int(row.get("floor", 0)),
+        session=str(row.get("session", "")),
+        settled=bool(row.get("settled")),
+        owed=bool(row.get("owed")),
+    )
+
+
+def state_sets(state: State) -> dict[Path, Any]:
+    """The attributes of a mailbox row that hold a state."""
+    values = {
+        "qs": state.version.query_set,
+        "ident": state.version.identity,
+        "ts": state.version.ts,
+        "first": state.first,
+        "floor": state.floor,
+        "session": state.session,
+        "settled": state.settled,
+        "owed": state.owed,
+    }
+    return {(name,): value for name, value in values.items()}
+
+
+def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -> Item:
+    """An inbox row for a frame. The same frame twice has the same key."""
+    return {"pk": connection, "sk": f"{kind}|{number:010d}", "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
+
+
+def number_of(row: Item) -> int:
+    """The request id, or base version, in an inbox key."""
+    return int(row["sk"].rsplit("|", 1)[1])
+
+
+def answer_row(connection: str, answer: Answer, now_ms: int) -> Item:
+    """An inbox row for an answer that no `commits` row holds: of a failed mutation, or of an action."""
+    body = {
+        "kind": answer.kind,
+        "result": answer.result,
+        "failure": None if answer.failure is None else {"message": answer.failure.message, "data": answer.failure.data},
+        "logs": list(answer.log_lines),
+    }
+    return frame_row(connection, ANSWER, answer.request_id, json.dumps(body), now_ms)
+
+
+def answer_of(row: Item) -> Answer:
+    """The answer in an inbox row."""
+    body = json.loads(row["body"])
+    failure = None if body["failure"] is None else Failure(body["failure"]["message"], body["failure"]["data"])
+    return Answer(number_of(row), body["kind"], body["result"], failure, tuple(body["logs"]))
+
+
+@dataclass
+class Subscription:
+    """One live query of one connection."""
+
+    query_id: int
+    path: str
+    args: str
+    """The arguments, as the JSON text of one encoded object."""
+    watches: list[Watch] = field(default_factory=list)
+    digest: str = ""
+    """Of what the client last got; equal means nothing is sent."""
+    journal: str | None = None
+
+    def row(self, connection: str, ttl: int) -> Item:
+        """As stored."""
+        item: Item = {
+            "pk": connection,
+            "sk": str(self.query_id),
+            "path": self.path,
+            "args": self.args,
+            "watches": [list(watch) for watch in self.watches],
+            "digest": self.digest,
+            "ttl": ttl,
+        }
+        if self.journal is not None:
+            item["journal"] = self.journal
+        return item
+
+    @classmethod
+    def of(cls, row: Item) -> Subscription:
+        """From a stored row."""
+        watches = [(address, low, high) for address, low, high in row["watches"]]
+        return cls(int(row["sk"]), row["path"], row["args"], watches, row["digest"], row.get("journal"))
+
+
+def watch_key(connection: str, query_id: int, watch: Watch) -> dict[str, str]:
+    """The key attributes of a watch."""
+    bounds = hashlib.sha256(f"{watch[1]}|{watch[2]}".encode()).hexdigest()[:8]
+    return {"pk": watch[0], "sk": f"{connection}|{query_id}|{bounds}"}
+
+
+def watch_row(connection: str, query_id: int, watch: Watch, ttl: int) -> Item:
+    """A watch: who wants to know of changes between two positions of an address."""
+    return {
+        **watch_key(connection, query_id, watch),
+        "low": watch[1],
+        "high": watch[2],
+        "connection": connection,
+        "query": query_id,
+        "ttl": ttl,
+    }

@@ -1,0 +1,182 @@
+"""The state machine of one sync connection: frames in, decisions out. No I/O, no clock of its own.
+
+Rule 1: everything that decides what a client may be told, and in which order, is in this file.
+Rule 2: this file does not know where rows are, what a query is, or how a message travels.
+
+**State.** What the client has confirmed to be told: the version (query set, identity, ts), whether its first
+ModifyQuerySet is in, and the highest ts it saw on earlier connections. A new connection starts at 0/0/0 on both sides.
+
+**Order.** Frames arrive in any order, because each is its own invocation. ModifyQuerySet and Authenticate name the
+version they start from, so those that come early wait; a duplicate (its base is behind) is dropped; a gap that stays
+open means a lost frame, and only closing the connection repairs that.
+
+**Identity first.** A Mutation does not say whose it is, and a query's value depends on it. So nothing is evaluated until
+the connection's identity is settled: an Authenticate came, or the wait for one is over (the caller is anonymous).
+
+**ts is the connection's own clock**, ticked when something is told: max(now, last + 1, the client's maximum). Answers and
+Transitions are stamped from it, never from a commit, so the skew between workers' clocks does not matter. Until the
+first ModifyQuerySet is in, Transitions keep ts 0 and no success is told: a promise would resolve over old values.
+
+**Answer first.** A mutation's answer (ts = T) precedes the first Transition that ends at or after T; that one always
+follows, even when nothing changed (protocol 4.1, rules 4 and 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from chalicelib.live import messages
+from chalicelib.live.messages import Add, Authenticate, Connect, Failure, ModifyQuerySet, Remove, Version
+
+GAP_MS = 5_000
+"""A frame that waits this long for its predecessor will not get it: the predecessor's invocation died."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a connection; stored in its mailbox row."""
+
+    version: Version = Version(0, 0, 0)
+    opened: int = 0
+    first: bool = False
+    floor: int = 0
+    session: str = ""
+    settled: bool = False
+    owed: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A stored control frame: its key in the inbox, when it came (ms), and what it says."""
+
+    id: str
+    at: int
+    frame: Connect | ModifyQuerySet | Authenticate
+
+
+@dataclass
+class Absorbed:
+    """What a look at the inbox came to."""
+
+    state: State
+    done: list[str] = field(default_factory=list)
+    """Inbox keys of the frames taken in or dropped."""
+    authenticate: list[Authenticate] = field(default_factory=list)
+    added: dict[int, Add] = field(default_factory=dict)
+    removed: set[int] = field(default_factory=set)
+    broken: str = ""
+    """Why the connection must be closed, if it must."""
+
+
+def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int) -> Absorbed:
+    """Take in the control frames that can be taken in now, in the order of their versions."""
+    frames = sorted(waiting, key=lambda one: one.at)
+    found = Absorbed(state)
+    for one in frames:
+        if isinstance(one.frame, Connect):
+            floor = messages.read_ts(one.frame.max_observed_timestamp) if one.frame.max_observed_timestamp else 0
+            ahead = floor > found.state.version.ts and found.state.first
+            found.state = replace(found.state, session=one.frame.session_id, floor=floor, owed=found.state.owed or ahead)
+            found.done.append(one.id)
+    _identity(found, [one for one in frames if isinstance(one.frame, Authenticate)], now_ms)
+    if not found.state.settled and now_ms - state.opened >= settle_ms:
+        found.state = replace(found.state, settled=True)
+    if found.state.settled:
+        _query_set(found, [one for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms)
+    return found
+
+
+def _identity(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
+    for one in sorted(frames, key=lambda each: each.frame.base_version):  # type: ignore[union-attr]
+        assert isinstance(one.frame, Authenticate)
+        version = found.state.version
+        if one.frame.base_version < version.identity:
+            found.done.append(one.id)
+        elif one.frame.base_version == version.identity:
+            found.state = replace(found.state, version=replace(version, identity=version.identity + 1), settled=True, owed=True)
+            found.authenticate.append(one.frame)
+            found.done.append(one.id)
+        elif now_ms - one.at > GAP_MS:
+            found.broken = f"Authenticate {version.identity} never came"
+
+
+def _query_set(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
+    for one in sorted(frames, key=lambda each: each.frame.base_version):  # type: ignore[union-attr]
+        assert isinstance(one.frame, ModifyQuerySet)
+        version = found.state.version
+        if one.frame.base_version < version.query_set:
+            found.done.append(one.id)
+        elif one.frame.base_version == version.query_set:
+            for change in one.frame.modifications:
+                _modify(found, change)
+            new = replace(version, query_set=max(one.frame.new_version, version.query_set + 1))
+            found.state = replace(found.state, version=new, first=True, owed=True)
+            found.done.append(one.id)
+        elif now_ms - one.at > GAP_MS:
+            found.broken = f"ModifyQuerySet {version.query_set} never came"
+
+
+def _modify(found: Absorbed, change: Add | Remove) -> None:
+    if isinstance(change, Add):
+        found.added[change.query_id] = change
+        found.removed.discard(change.query_id)
+    else:
+        found.added.pop(change.query_id, None)
+        found.removed.add(change.query_id)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request came to: a result (JSON text) or a failure. `kind` is the frame's."""
+
+    request_id: int
+    kind: str
+    result: str = "null"
+    failure: Failure | None = None
+    log_lines: tuple[str, ...] = ()
+
+    @property
+    def committed(self) -> bool:
+        """Whether a Transition must follow."""
+        return self.kind == "Mutation" and self.failure is None
+
+
+@dataclass(frozen=True)
+class Told:
+    """The messages to post, in order, and the state after them. `held` are answers that must wait."""
+
+    posts: list[str]
+    state: State
+    held: list[Answer]
+
+
+def tell(told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:
+    """Answers, then one Transition from the version last told to the state's, if anything is owed.
+
+    Args:
+        told: the version at which the client is.
+        state: what was absorbed since; its version's ts is still the told one.
+        modifications: changed queries, as JSON texts.
+    """
+    posts: list[str] = []
+    held: list[Answer] = []
+    ts, committed = told.ts, False
+    for answer in sorted(answers, key=lambda one: one.request_id):
+        if answer.committed and not state.first:
+            held.append(answer)
+        elif answer.committed:
+            ts, committed = max(now_ns, ts + 1, state.floor), True
+            posts.append(messages.mutation_response(answer.request_id, answer.result, ts, list(answer.log_lines)))
+        elif answer.failure is not None:
+            kind = "Mutation" if answer.kind == "Mutation" else "Action"
+            posts.append(messages.failed_response(kind, answer.request_id, answer.failure, list(answer.log_lines)))  # type: ignore[arg-type]
+        else:
+            posts.append(messages.action_response(answer.request_id, answer.result, list(answer.log_lines)))
+    if modifications or committed or state.owed:
+        if state.first:
+            ts = max(now_ns, ts + 1, state.floor)
+        end = Version(state.version.query_set, state.version.identity, ts)
+        posts += messages.transitions(told, end, modifications)
+        state = replace(state, version=end, owed=False)
+    return Told(posts, state, held)

@@ -1,0 +1,1 @@
+"""HOW IT RUNS: registry, contexts, executor, jobs, identity and limits. Knows `data` only."""

@@ -1,0 +1,221 @@
+"""Every knob of a process, read once from the environment.
+
+| variable | default | what it is |
+|---|---|---|
+| STORE | sqlite; dynamodb when STAGE is set | where documents are |
+| DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
+| TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
+| DATA_DIR | .concave | the local server's files: database, issuer key |
+| PORT | 3210 | the local server's port; 0 = any free one |
+| STAGE | (unset) | set only in the cloud; unset means development: error details, log lines, dev issuer |
+| WS_ENDPOINT | (unset) | base URL of the WebSocket API's @connections |
+| CONCAVE_APPS | chalicelib.functions | packages of tables and functions, comma list |
+| ANTHROPIC_API_KEY | (unset) | the model's key; without it the local server's scripted model answers |
+| MODEL_URL | (Anthropic) | another server that speaks the Messages API |
+| AUTH_ISSUER | (none) | token issuers, comma list |
+| AUTH_AUDIENCE | (required with AUTH_ISSUER) | one per issuer, in the same order; `*` = any |
+| AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
+| AUTH_ORG_CLAIM | org | the claim that names the caller's org; dots reach into nested claims; `org_id` is tried after it |
+| CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's pieces are stored at least this often (milliseconds) |
+| TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
+| MAILBOX_LEASE | 30 | seconds one holder may serve a connection without renewing |
+| LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
+| RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
+| JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
+| PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
+| PING_SECONDS | 50 | the same for the npm client |
+
+A wrong value raises `BadSetting`, which names the variable, the value and what would be right.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+VERSION = "0.1.0"
+"""The release, as `GET /version` says it; `pyproject.toml` carries the same (checked by a test)."""
+
+StoreKind = Literal["sqlite", "dynamodb"]
+
+
+class BadSetting(ValueError):
+    """A variable of the environment has a value that cannot be used; the message says which and why."""
+
+    def __init__(self, name: str, value: str, rule: str) -> None:
+        super().__init__(f"{name}={value!r}: {rule}")
+        self.name = name
+
+
+class AuthProvider(NamedTuple):
+    """Whose tokens are accepted. `jwks` None: OIDC discovery; `audience` None: any audience."""
+
+    issuer: str
+    jwks: str | None
+    audience: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
+
+    store: StoreKind = "sqlite"
+    dynamodb_endpoint: str | None = None
+    prefix: str = ""
+    data_dir: Path = Path(".concave")
+    port: int = 3210
+    stage: str | None = None
+    ws_endpoint: str | None = None
+    apps: tuple[str, ...] = ("chalicelib.functions",)
+    anthropic_key: str | None = field(default=None, repr=False)
+    model_url: str | None = None
+    auth: tuple[AuthProvider, ...] = ()
+    org_claim: str = "org"
+    chunk_flush_ms: int = 60
+    token_budget_per_org: int = 2_000_000
+    mailbox_lease_s: int = 30
+    lane_lease_s: int = 60
+    run_lease_s: int = 60
+    job_lease_s: int = 60
+    ping_rust_s: int = 25
+    ping_s: int = 50
+
+    @property
+    def development(self) -> bool:
+        """True on a laptop and in tests: no STAGE. Details of errors and log lines go to clients only then."""
+        return self.stage is None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check every variable of the table.
+
+        Raises:
+            BadSetting: the first variable that cannot be used.
+        """
+        stage = _word(env, "STAGE")
+        return cls(
+            store=_store(env, stage),
+            dynamodb_endpoint=_url(env, "DYNAMODB_ENDPOINT_URL"),
+            prefix=_prefix(env, stage),
+            data_dir=Path(_text(env, "DATA_DIR") or ".concave"),
+            port=_number(env, "PORT", 3210, 0, 65535),
+            stage=stage,
+            ws_endpoint=_url(env, "WS_ENDPOINT"),
+            apps=_packages(env, "CONCAVE_APPS"),
+            anthropic_key=_text(env, "ANTHROPIC_API_KEY"),
+            model_url=_url(env, "MODEL_URL"),
+            auth=_auth(env),
+            org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
+            chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
+            token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
+            mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
+            lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),
+            run_lease_s=_number(env, "RUN_LEASE", 60, 1, 900),
+            job_lease_s=_number(env, "JOB_LEASE", 60, 1, 900),
+            ping_rust_s=_number(env, "PING_SECONDS_RUST", 25, 1, 600),
+            ping_s=_number(env, "PING_SECONDS", 50, 1, 600),
+        )
+
+
+# Readers of one variable: an empty string counts as unset ---------------------------------------------------------------
+
+
+def _text(env: Mapping[str, str], name: str) -> str | None:
+    return env.get(name, "").strip() or None
+
+
+def _word(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", value):
+        raise BadSetting(name, value, "must be lower-case letters, digits and hyphens, at most 31 characters")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = _text(env, name)
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,13}", value) or not low <= int(value) <= high:
+        raise BadSetting(name, value, f"must be a whole number from {low} to {high}")
+    return int(value)
+
+
+def _url(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is None:
+        return None
+    if not _is_web_url(value):
+        raise BadSetting(name, value, "must be a URL such as https://example.com")
+    return value.rstrip("/")
+
+
+def _is_web_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # urlsplit's word for a broken host or port
+        return False
+
+
+def _store(env: Mapping[str, str], stage: str | None) -> StoreKind:
+    value = _text(env, "STORE") or ("sqlite" if stage is None else "dynamodb")
+    if value == "dynamodb":
+        return "dynamodb"
+    if value != "sqlite":
+        raise BadSetting("STORE", value, "must be sqlite or dynamodb")
+    if stage is not None:
+        raise BadSetting("STORE", value, "SQLite serves one machine; with STAGE set it must be dynamodb")
+    return "sqlite"
+
+
+def _prefix(env: Mapping[str, str], stage: str | None) -> str:
+    value = _text(env, "TABLE_PREFIX") or ("" if stage is None else f"concave-{stage}-")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{0,100}", value):
+        raise BadSetting("TABLE_PREFIX", value, "must be letters, digits, `_`, `.` and `-`, at most 100")
+    return value
+
+
+def _packages(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    value = _text(env, name) or "chalicelib.functions"
+    names = tuple(part.strip() for part in value.split(","))
+    if not all(re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", part) for part in names):
+        raise BadSetting(name, value, "must be a comma list of Python package names")
+    return names
+
+
+def _auth(env: Mapping[str, str]) -> tuple[AuthProvider, ...]:
+    """The three AUTH lists, zipped. Issuer and audience go together: a token for another application must not open this one."""
+    issuers, audiences, jwks = (_text(env, name) for name in ("AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS"))
+    if issuers is None:
+        for name, value in (("AUTH_AUDIENCE", audiences), ("AUTH_JWKS", jwks)):
+            if value is not None:
+                raise BadSetting(name, value, "AUTH_ISSUER must be set with it")
+        return ()
+    names = _entries("AUTH_ISSUER", issuers)
+    if audiences is None:
+        raise BadSetting("AUTH_AUDIENCE", "", "must name the audience of your tokens, one per issuer (`*` accepts any)")
+    allowed = _entries("AUTH_AUDIENCE", audiences)
+    # A data: URL contains commas, so only a comma before another URL, or before nothing, separates.
+    urls = [url.strip() for url in re.split(r",(?=\s*(?:https?:|data:|,|$))", jwks)] if jwks else [""] * len(names)
+    for name, value, found in (("AUTH_AUDIENCE", audiences, allowed), ("AUTH_JWKS", jwks or "", urls)):
+        if len(found) != len(names):
+            raise BadSetting(name, value, f"has {len(found)} entries for {len(names)} of AUTH_ISSUER")
+    for url in urls:
+        if url and not url.startswith("data:") and not _is_web_url(url):
+            raise BadSetting("AUTH_JWKS", url, "must be an https: or data: URL")
+    return tuple(
+        AuthProvider(issuer, url or None, None if audience == "*" else audience)
+        for issuer, url, audience in zip(names, urls, allowed, strict=True)
+    )
+
+
+def _entries(name: str, value: str) -> list[str]:
+    entries = [part.strip() for part in value.split(",")]
+    if not all(entries):
+        raise BadSetting(name, value, "has an empty entry")
+    return entries

@@ -1,0 +1,118 @@
+"""The only place that chooses real parts. Everything else is handed what it needs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.backend import Backend
+from chalicelib.data.store import Store
+from chalicelib.data.tables import all_specs
+from chalicelib.run.executor import Executor
+from chalicelib.run.identity import Provider, Verifier, fetch
+from chalicelib.run.job_runner import JobRunner
+from chalicelib.run.ports import Clock, Gateway, Invoker
+from chalicelib.run.registry import Registry, load
+from chalicelib.settings import Settings
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass
+class Parts:
+    """What differs between the cloud, the local server and a test."""
+
+    store: Store
+    invoker: Invoker
+    gateway: Gateway
+    clock: Clock
+    providers: list[Provider]
+    model_url: str | None = None
+    settings: Settings | None = None
+
+
+_lock = threading.Lock()
+_parts: Parts | None = None
+_backend: Backend | None = None
+
+
+def use(parts: Parts | None) -> None:
+    """Hand in the parts of this process, before the first `backend()`; also starts afresh after a reload."""
+    global _parts, _backend
+    with _lock:
+        _parts, _backend = parts, None
+
+
+def backend() -> Backend:
+    """The backend of this process, built at the first call."""
+    global _backend
+    with _lock:
+        if _backend is None:
+            settings = (_parts.settings if _parts else None) or Settings.from_env()
+            registry = load(settings.apps)
+            _backend = build(settings, registry, _parts or _cloud(settings))
+        return _backend
+
+
+def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
+    """Connect parts to a backend."""
+    from chalicelib.llm.service import ModelService
+
+    model = ModelService(settings, parts.model_url)
+    jobs: list[JobRunner] = []
+    executor = Executor(
+        parts.store,
+        registry,
+        parts.clock,
+        development=settings.development,
+        committed=lambda receipt, org: jobs[0].handed_over(receipt, org),
+    )
+    jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
+    verifier = Verifier(parts.providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
+    made = Backend(settings, parts.store, parts.clock, parts.gateway, parts.invoker, registry, executor, jobs[0], verifier)
+    executor.parts = Lent(model, executor, made, settings)
+    made.sweeps = _sweeps(registry, executor)
+    return made
+
+
+@dataclass
+class Lent:
+    """What built-in actions may use beyond the public words: the model, single-item appends, hints to subscribers."""
+
+    model: Any
+    executor: Executor
+    backend: Backend
+    settings: Settings
+
+
+def _sweeps(registry: Registry, executor: Executor) -> list[Callable[[], Any]]:
+    """Functions marked `sweep=True`: called with the executor at every sweep."""
+    return [lambda each=function: each.handler(executor) for function in registry.sweeps()]  # type: ignore[misc]
+
+
+def _cloud(settings: Settings) -> Parts:
+    """The parts of a Lambda function."""
+    from chalicelib.aws.gateway import ApiGateway
+    from chalicelib.aws.invoke import LambdaInvoker
+    from chalicelib.aws.store import DynamoStore
+
+    store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
+    providers = [Provider(*each) for each in settings.auth]
+    return Parts(store, LambdaInvoker(settings), ApiGateway(settings.ws_endpoint or ""), SystemClock(), providers, settings.model_url)

@@ -1,0 +1,1 @@
+"""What surrounds the backend: the deployment template and the local server."""

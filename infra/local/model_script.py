@@ -1,0 +1,138 @@
+"""The scripted model's directives: what a person or a test writes into a message to make the model behave badly.
+
+A line of the last message that starts with a slash is a directive; what remains is the question. Only the last text block of
+the last user message counts: clients merge several user turns into one message, and an old directive must not act again.
+
+| directive | effect |
+|---|---|
+| `/fail overloaded [times]` | 529 before anything is sent; with `times` only so often for this prompt, then the answer |
+| `/fail rate_limited [seconds] [times]` | 429; `retry-after: seconds` (default 1) |
+| `/fail invalid [times]` | 400; so also `unauthorized` 401, `forbidden` 403, `not_found` 404 |
+| `/fail server [times]` | 500; so also `too_large` 413, `gateway` 504 |
+| `/fail midstream [after] [times]` | after so many pieces (default 5) an `event: error` with `overloaded_error`, on a 200 |
+| `/fail reset [after] [times]` | the TCP connection is reset (RST) |
+| `/fail broken [after] [times]` | the connection ends inside a chunk |
+| `/fail truncated [after] [times]` | the body ends cleanly, without `message_stop` |
+| `/fail json [after] [times]` | an event whose JSON is cut off |
+| `/fail stall [after] [times]` | nothing more comes, the connection stays open |
+| `/fail refusal [after]` | stop reason `refusal` |
+| `/fail empty` | an answer without content |
+| `/max_tokens N` | stop reason `max_tokens` after N tokens |
+| `/slow N` | the first token comes after N seconds; the start of the stream at once |
+| `/silent N` | not a byte for N seconds |
+| `/pace N` | N tokens a second; 0 is as fast as possible |
+| `/think [words]` | a thinking block first, also without the request asking for one |
+| `/say words` | exactly these words |
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+STATUS_FAULTS: dict[str, tuple[int, str, str]] = {
+    "overloaded": (529, "overloaded_error", "Overloaded"),
+    "rate_limited": (429, "rate_limit_error", "This request would exceed your organization's rate limit."),
+    "invalid": (400, "invalid_request_error", "messages: a scripted failure"),
+    "unauthorized": (401, "authentication_error", "invalid x-api-key"),
+    "forbidden": (403, "permission_error", "Your API key does not have permission to use the specified resource."),
+    "not_found": (404, "not_found_error", "model: no-such-model"),
+    "too_large": (413, "request_too_large", "Request exceeds the maximum size"),
+    "server": (500, "api_error", "Internal server error"),
+    "gateway": (504, "timeout_error", "The request timed out."),
+}
+"""What `/fail` can answer instead of a stream: status, the error's type, its message."""
+
+STREAM_FAULTS = ("midstream", "reset", "broken", "truncated", "json", "stall", "refusal")
+"""What `/fail` can do to a stream that has begun."""
+
+DEFAULT_AFTER = 5
+NUMBER = r"\d{1,9}(\.\d{1,9})?"
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the last message orders. `times` 0 means always; times are in seconds.
+
+    `question` is the message without its directives. `words` None: the model chooses what to say.
+    """
+
+    question: str = ""
+    fault: str | None = None
+    after: int = DEFAULT_AFTER
+    times: int = 0
+    retry_after: float | None = None
+    max_tokens: int | None = None
+    slow_s: float = 0.0
+    silent_s: float = 0.0
+    pace: float | None = None
+    think: str | None = None
+    words: str | None = None
+    unknown: str | None = None
+
+
+def parse(text: str) -> Script:
+    """Read the directives of a message. A word that is none (`/shrug`) belongs to the question; a bad argument is reported."""
+    script, rest = Script(), []
+    for line in text.splitlines():
+        found = re.match(r"\s*/([a-z_]+)\b[ \t]*(.*)", line)
+        ordered = _apply(script, found[1], found[2].strip()) if found else None
+        if ordered is None:
+            rest.append(line)
+        else:
+            script = ordered
+    return replace(script, question="\n".join(rest).strip())
+
+
+def _apply(script: Script, word: str, rest: str) -> Script | None:
+    """The script with one directive more; None when the word is no directive."""
+    match word:
+        case "fail":
+            return _fail(script, rest)
+        case "think":
+            return replace(script, think=rest)
+        case "say":
+            return replace(script, words=rest)
+        case "max_tokens" | "slow" | "silent" | "pace":
+            return _number(script, word, rest)
+    return None
+
+
+def _number(script: Script, word: str, rest: str) -> Script:
+    if not re.fullmatch(NUMBER, rest):
+        return replace(script, unknown=f"/{word} needs a number")
+    match word:
+        case "max_tokens":
+            return replace(script, max_tokens=int(float(rest)))
+        case "slow":
+            return replace(script, slow_s=float(rest))
+        case "silent":
+            return replace(script, silent_s=float(rest))
+        case _:
+            return replace(script, pace=float(rest))
+
+
+def _fail(script: Script, rest: str) -> Script:
+    name, *arguments = rest.split() or [""]
+    if not all(re.fullmatch(NUMBER, argument) for argument in arguments):
+        return replace(script, unknown=f"/fail {name} takes numbers")
+    numbers = [float(argument) for argument in arguments]
+
+    def given(at: int, default: float) -> float:
+        return numbers[at] if at < len(numbers) else default
+
+    if name == "rate_limited":
+        return replace(script, fault=name, retry_after=given(0, 1), times=int(given(1, 0)))
+    if name in STATUS_FAULTS:
+        return replace(script, fault=name, times=int(given(0, 0)))
+    if name in STREAM_FAULTS:
+        return replace(script, fault=name, after=int(given(0, DEFAULT_AFTER)), times=int(given(1, 0)))
+    if name == "empty":
+        return replace(script, fault=name, words="")
+    return replace(script, unknown=f"/fail {name} is unknown; ask me for help")
+
+
+def usage() -> str:
+    """The table above as the model tells it to a person."""
+    rows = [line for line in (__doc__ or "").splitlines() if line.startswith("|")]
+    return "\n".join(rows)

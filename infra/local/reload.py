@@ -1,0 +1,130 @@
+"""Reload on save: the app's modules are imported afresh while sockets, store, timers and pumps stay.
+
+What stays are the *parts*: objects made of modules that are never reloaded (`KEPT`), because a fresh class would not be the
+class of the objects that already exist. Everything else of `app`, `chalicelib` and the packages of CONCAVE_APPS is taken
+out of `sys.modules` and imported again; only when that has worked, and a backend could be built of it, do new invocations
+get the new code. Otherwise the old modules are put back as they were, and the error is reported with file and line.
+Invocations that run meanwhile finish on the code they began with.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from infra.local.console import HOME, shorter
+
+log = logging.getLogger("concave.reload")
+
+KEPT = ("chalicelib.aws", "chalicelib.data.errors", "chalicelib.data.store", "chalicelib.run.ports", "chalicelib.settings")
+"""The modules that the parts are made of: the ports, their errors, the adapters, the settings."""
+
+
+class Reloader:
+    """Exchanges code.
+
+    Args:
+        packages: names of the packages of functions (CONCAVE_APPS).
+        load: imports the app and builds its backend from the parts; raises if it is broken. Called with fresh modules.
+    """
+
+    def __init__(self, packages: Sequence[str], load: Callable[[], None]) -> None:
+        self._roots = ("app", "chalicelib", *(name.partition(".")[0] for name in packages))
+        self._load = load
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def folders(self) -> list[Path]:
+        """What is watched: every folder (or file) that one of the modules comes from."""
+        found = {HOME / "app.py", HOME / "chalicelib"}
+        for root in set(self._roots) - {"app", "chalicelib"}:
+            spec = importlib.util.find_spec(root)
+            found |= {Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])} if spec else set()
+        return sorted(path for path in found if path.exists())
+
+    def watch(self) -> None:
+        """Begin to watch, in a thread of its own."""
+        self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    def _watch(self) -> None:
+        from watchfiles import PythonFilter, watch
+
+        for changes in watch(*self.folders(), watch_filter=PythonFilter(), stop_event=self._stop, debounce=200, step=50):
+            self.reload({Path(path) for _, path in changes})
+
+    def reload(self, changed: Iterable[Path]) -> bool:
+        """Exchange the code after these files changed. Returns False, and leaves the old code, if the new is broken."""
+        changed = sorted({path.resolve() for path in changed})
+        started = time.perf_counter()
+        names = ", ".join(shorter(str(path)) for path in changed)
+        old = self._take_out()
+        try:
+            for path in changed:
+                _check(path)
+            importlib.invalidate_caches()
+            self._load()
+        except Exception as error:
+            self._take_out()
+            sys.modules.update(old)
+            log.error("%s is broken; the old code stays\n%s", names, describe(error, changed))
+            return False
+        log.info("reloaded", extra={"path": names, "ms": (time.perf_counter() - started) * 1000})
+        kept = [shorter(str(path)) for path in changed if _kept_file(path)]
+        if kept:
+            log.warning("%s takes effect when the server is started again", ", ".join(kept))
+        return True
+
+    def _take_out(self) -> dict[str, ModuleType]:
+        """Remove the app's modules from `sys.modules`, except the kept ones. Returns them."""
+        mine = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in self._roots}
+        taken = {name: module for name, module in mine.items() if not _kept(name)}
+        for name in taken:
+            del sys.modules[name]
+        return taken
+
+
+def describe(error: Exception, changed: Sequence[Path] = ()) -> str:
+    """`file:line: Error: text`: the place in a changed file if the trace passes one, else where it was raised."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{shorter(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [frame for frame in frames if Path(frame.filename).resolve() in changed]
+    place = (mine or list(frames))[-1]
+    return f"{shorter(place.filename)}:{place.lineno}: {type(error).__name__}: {error}"
+
+
+def _check(path: Path) -> None:
+    """Compile a changed file, so that the usual mistake is found before anything is imported; forget its bytecode, whose
+    date (in whole seconds) may be that of the new source too."""
+    if path.suffix != ".py":
+        return
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
+    if path.exists():
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+
+
+def _kept(name: str) -> bool:
+    return any(name == kept or name.startswith(f"{kept}.") for kept in KEPT)
+
+
+def _kept_file(path: Path) -> bool:
+    try:
+        parts = path.with_suffix("").relative_to(HOME).parts
+    except ValueError:  # a user's package
+        return False
+    return _kept(".".join(parts))

@@ -1,0 +1,298 @@
+"""The local server: one asyncio process on one port, between real sockets and the real Lambda handlers.
+
+    HTTP request     ──> REST proxy event                       ──> app.app          ──> response
+    WebSocket        ──> $connect, then one $default a message  ──> app.ws_*         (each message its own invocation)
+    @connections     <── the boto3 client inside the handlers   ──> the client's socket
+
+Handlers run in threads (`lambdas.py`), everything here on the event loop. h11 parses HTTP; on an upgrade the same TCP
+connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes `guard.py`.
+The extras of a laptop (page, token minting, `@connections`) are answered by `desk.py`, without an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from websockets.datastructures import Headers
+from websockets.http11 import Request as Handshake
+
+from infra.local.desk import Answer, Desk
+from infra.local.gateway import Connection, Connections, Walls
+from infra.local.guard import Guard
+from infra.local.lambdas import Lambdas
+from infra.local.shapes import Request, connect_event, disconnect_event, message_event, rest_event
+
+log = logging.getLogger("concave.local")
+
+SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync|/chat")
+GRACE_S = 2.0
+"""How long a peer may take to answer a goodbye before the TCP connection is cut."""
+READ_BYTES = 64 * 1024
+HEADER_BYTES = 10_240
+"""All headers of a request together (API Gateway's quota)."""
+
+
+class StreamWire:
+    """A `gateway.Wire` on an asyncio stream."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._cut: asyncio.TimerHandle | None = None
+
+    def write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
+    def buffered(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
+
+    def finish(self) -> None:
+        if not self._writer.is_closing() and self._writer.can_write_eof():
+            self._writer.write_eof()
+
+    def expire(self) -> None:
+        if self._cut is None:
+            self._cut = asyncio.get_running_loop().call_later(GRACE_S, self._writer.transport.abort)
+
+    def gone(self) -> None:
+        """The connection is over: nothing is left to cut."""
+        if self._cut is not None:
+            self._cut.cancel()
+
+
+class Server:
+    """Serve one app on loopback. `bind` takes the port, `serve` begins to answer, `stop` says goodbye.
+
+    Args:
+        lambdas: where the handlers run.
+        desk: what is answered without them.
+        walls: API Gateway's limits; tests change them, also while it runs.
+        clock: seconds, growing; for the walls of time.
+    """
+
+    def __init__(self, lambdas: Lambdas, desk: Desk, walls: Walls, clock: Callable[[], float] = time.monotonic) -> None:
+        self.walls = walls
+        self.connections = Connections(clock)
+        self.port = 0
+        self.guard = Guard(0)
+        self._lambdas, self._desk, self._clock = lambdas, desk, clock
+        self._listener: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def bind(self, port: int) -> int:
+        """Take the port (0 = any free one) without answering yet. Returns the port."""
+        self._listener = await asyncio.start_server(self._client, "127.0.0.1", port, start_serving=False, limit=READ_BYTES)
+        self.port = int(self._listener.sockets[0].getsockname()[1])
+        return self.port
+
+    async def serve(self, guard: Guard) -> None:
+        """Begin to answer."""
+        self.guard = guard
+        if self._listener is None:
+            raise RuntimeError("bind first")
+        await self._listener.start_serving()
+        self._spawn(self._tick())
+
+    async def stop(self) -> None:
+        """Take no more clients, close every socket with 1001, and end what runs here."""
+        if self._listener is not None:
+            self._listener.close()
+        self.connections.close_all("Server stopped")
+        await asyncio.sleep(0)  # let the goodbyes leave
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self.walls.idle_s / 4, self.walls.life_s / 4))
+            self.connections.tick()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # HTTP ---------------------------------------------------------------------------------------------------------------
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._requests(reader, writer, h11.Connection(h11.SERVER, HEADER_BYTES))
+        except (ConnectionError, TimeoutError):
+            log.debug("client went away")
+        except asyncio.CancelledError:
+            log.debug("server stops")  # the task ends here either way
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: h11.Connection) -> None:
+        peer = writer.get_extra_info("peername")[0]
+        while True:
+            try:
+                request = await self._read(reader, writer, wire, peer)
+            except h11.RemoteProtocolError as error:
+                if wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                    await _respond(writer, wire, "GET", Answer.error(error.error_status_hint, "BadRequest", str(error)))
+                return
+            if request is None:
+                return
+            if isinstance(request, Answer):
+                await _respond(writer, wire, "GET", request)
+                return
+            refusal = self.guard.refusal(request.header("host"), request.header("origin"))
+            if refusal is not None:
+                answer = Answer.error(403, "Forbidden", refusal)
+            elif wire.their_state is h11.MIGHT_SWITCH_PROTOCOL:
+                if SOCKET_PATHS.fullmatch(request.path):
+                    await self._socket(request, reader, writer, wire.trailing_data[0])
+                    return
+                answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
+            else:
+                answer = await self._answer(request)
+            await _respond(writer, wire, request.method, answer)
+            if wire.our_state is not h11.DONE or wire.their_state is not h11.DONE:
+                return
+            wire.start_next_cycle()
+
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: h11.Connection, peer: str
+    ) -> Request | Answer | None:
+        """The next request with its body. None: the client is done. An Answer: the request is too big to be read."""
+        request: Request | None = None
+        body: list[bytes] = []
+        size = 0
+        while True:
+            event = wire.next_event()
+            if event is h11.NEED_DATA:
+                if wire.they_are_waiting_for_100_continue:
+                    writer.write(wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                wire.receive_data(await reader.read(READ_BYTES))
+            elif isinstance(event, h11.Request):
+                headers = event.headers.raw_items()
+                request = Request.from_wire(event.method, event.target, headers, peer)
+            elif isinstance(event, h11.Data):
+                size += len(event.data)
+                body.append(bytes(event.data))
+                if size > self.walls.body_bytes:
+                    return Answer.error(413, "PayloadTooLarge", f"a request may have {self.walls.body_bytes} bytes")
+            elif isinstance(event, h11.EndOfMessage) and request is not None:
+                return Request(request.method, request.target, request.headers, b"".join(body), peer)
+            else:  # ConnectionClosed, or PAUSED where nothing more can come
+                return None
+
+    async def _answer(self, request: Request) -> Answer:
+        answer = self._desk.answer(request, self.guard, self.connections)
+        if answer is not None:
+            return answer
+        started = time.perf_counter()
+        answer = await self._rest(request)
+        took = (time.perf_counter() - started) * 1000
+        log.info("%s %s", request.method, request.path, extra={"door": "http", "status": answer.status, "ms": took})
+        return answer
+
+    async def _rest(self, request: Request) -> Answer:
+        """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""
+        try:
+            done = await self._run("app", rest_event(request, ("/", "/{proxy+}")))
+        except TimeoutError:
+            return Answer.json(504, {"message": "Endpoint request timed out"})
+        except Exception:
+            return Answer.json(502, {"message": "Internal server error"})
+        headers = [(name, str(value)) for name, value in (done.get("headers") or {}).items()]
+        for name, values in (done.get("multiValueHeaders") or {}).items():
+            headers += [(name, str(value)) for value in values]
+        return Answer(done["statusCode"], (done.get("body") or "").encode(), tuple(headers))
+
+    async def _run(self, function: str, event: dict[str, Any]) -> Any:
+        future = asyncio.wrap_future(self._lambdas.submit(function, event))
+        return await asyncio.wait_for(asyncio.shield(future), self.walls.integration_s)
+
+    # WebSocket ----------------------------------------------------------------------------------------------------------
+
+    async def _socket(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes
+    ) -> None:
+        """One client's life. The connection is known before `$connect` runs, and open only after it has returned."""
+        wire = StreamWire(writer)
+        # The port is part of the id: with several servers on one DynamoDB, a poster finds the one that holds the socket.
+        name = f"{secrets.token_urlsafe(12)}.{self.port}"
+        who = {"sourceIp": request.peer, "userAgent": request.header("user-agent")}
+        connection = Connection(name, wire, self.walls, self._clock(), who)
+        self.connections.add(connection)
+        opened = False
+        try:
+            opened = await self._connect(connection, request)
+            data = early
+            while opened:
+                for text in connection.receive(data, self._clock()) if data else ():
+                    self._spawn(self._message(connection, request, text))
+                data = await reader.read(READ_BYTES)
+                if not data:
+                    connection.end()
+                    return
+        finally:
+            wire.gone()
+            self.connections.remove(connection)
+            if opened:
+                code, reason = connection.closing()
+                self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
+                log.info("close %s", request.path, extra={"door": "ws", "connection": name, "code": code})
+            with contextlib.suppress(ConnectionError):  # the peer may have cut the line first
+                await writer.drain()
+
+    async def _connect(self, connection: Connection, request: Request) -> bool:
+        """Run `$connect` and answer the handshake with its status. True: the socket is open."""
+        try:
+            answer = await self._run("ws_connect", connect_event(request, connection.id))
+        except Exception:
+            connection.reject(502, "The $connect handler failed; the server's log says why.\n")
+            return False
+        status = int(answer.get("statusCode", 200))
+        if not 200 <= status < 300:
+            connection.reject(status, f"refused by $connect ({status})\n")
+            return False
+        headers = [(key, value) for key, value in request.headers if not key.lower() == "sec-websocket-extensions"]
+        returned = [(key, str(value)) for key, value in (answer.get("headers") or {}).items()]
+        opened = connection.accept(Handshake(request.target, Headers(headers)), returned) == 101
+        if opened:
+            log.info("open %s", request.path, extra={"door": "ws", "connection": connection.id})
+        return opened
+
+    async def _message(self, connection: Connection, request: Request, text: str) -> None:
+        """One message, one invocation. On failure API Gateway tells the client so, in a frame of its own."""
+        event = message_event(request, connection.id, text)
+        try:
+            await self._run("ws_message", event)
+            return
+        except TimeoutError:
+            problem = "Endpoint request timed out"
+        except Exception:
+            problem = "Internal server error"
+        told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
+        connection.send(json.dumps(told), self._clock())
+
+
+async def _respond(writer: asyncio.StreamWriter, wire: h11.Connection, method: str, answer: Answer) -> None:
+    headers = [(name, value) for name, value in answer.headers if name.lower() not in ("content-length", "connection")]
+    if answer.status != 204:
+        headers.append(("Content-Length", str(len(answer.body))))
+    if wire.their_state is not h11.DONE:
+        headers.append(("Connection", "close"))  # an unread body, or a refused upgrade
+    data = wire.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+    if method != "HEAD" and answer.status != 204:
+        data += wire.send(h11.Data(data=answer.body)) or b""
+    writer.write(data + (wire.send(h11.EndOfMessage()) or b""))
+    await writer.drain()

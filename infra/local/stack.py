@@ -1,0 +1,170 @@
+"""Everything that runs on a laptop, put together: what CloudFormation does in the cloud.
+
+    port ─ server ─ lambdas ─ app.py ─ backend ─ store ─ pumps ─┐
+                       └──────────────── on_change ─────────────┘
+
+`Stack` is one process' worth of it: `make dev` runs one, a test may run several on one DynamoDB engine. The parts live as
+long as the stack; the app's code is loaded around them, and loaded again when a file is saved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from chalicelib.run.identity import Provider
+from chalicelib.settings import AuthProvider, Settings
+from infra.local.console import HOME
+from infra.local.desk import Desk
+from infra.local.gateway import Walls
+from infra.local.guard import Guard
+from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
+from infra.local.lambdas import Lambdas, timeouts
+from infra.local.loop import Loop
+from infra.local.posts import LocalGateway
+from infra.local.pump import LogFeed, Pump, StreamFeed
+from infra.local.reload import Reloader
+from infra.local.server import Server
+
+log = logging.getLogger("concave.local")
+
+SWEEP_S = 10.0
+"""The cloud sweeps every minute, the shortest schedule of EventBridge; here it costs nothing to look sooner."""
+PAGE = Path(__file__).parent / "page.html"
+
+
+class Stack:
+    """A local server with all that belongs to it.
+
+    Args:
+        settings: as read from the environment; `data_dir` is made if it is missing.
+        env: for ALLOWED_HOSTS and ALLOWED_ORIGINS.
+        walls: API Gateway's limits.
+        sweep_s: seconds between sweeps.
+        wrap_store: tests put faults or a counter around the store.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        env: Mapping[str, str] = os.environ,
+        walls: Walls | None = None,
+        sweep_s: float = SWEEP_S,
+        wrap_store: Callable[[Any], Any] = lambda store: store,
+    ) -> None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.issuer = DevIssuer(settings)
+        self.model: Any = None
+        self.settings = self._adapted(settings)
+        self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
+        self.server = Server(self.lambdas, Desk(self.issuer, PAGE), walls or Walls())
+        self.gateway = LocalGateway()
+        self.reloader = Reloader(settings.apps, self._load)
+        self.pumps: list[Pump] = []
+        self.store: Any = None
+        self._specs: list[Any] = []
+        self._env, self._sweep_s, self._wrap = env, sweep_s, wrap_store
+        self._loop = Loop()
+
+    @property
+    def url(self) -> str:
+        """Where it is reachable."""
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def start(self, *, watch: bool = False) -> None:
+        """Take the port, open the store, load the app, begin to answer. `watch`: reload on save."""
+        self._loop.start()
+        port = self._loop.run(self.server.bind(self.settings.port))
+        self._load()
+        self._loop.run(self.server.serve(Guard.from_env(port, self._env)))
+        self.lambdas.every(self._sweep_s, "sweep")
+        if watch:
+            self.reloader.watch()
+
+    def stop(self) -> None:
+        """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
+        self.reloader.stop()
+        self._loop.run(self.server.stop())
+        for pump in self.pumps:
+            pump.stop()
+        self.lambdas.stop()
+        self._loop.stop()
+        if self.model is not None:
+            self.model.stop()
+        if self.store is not None:
+            self.store.close()
+
+    # Parts --------------------------------------------------------------------------------------------------------------
+
+    def _adapted(self, settings: Settings) -> Settings:
+        """Trust the development issuer, and let the scripted model answer where no other is named."""
+        dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
+        settings = dataclasses.replace(settings, auth=(*settings.auth, dev))
+        if settings.model_url is None and settings.anthropic_key is None:
+            from infra.local.model import ScriptedModel
+
+            self.model = ScriptedModel(port=0)
+            self.model.start()
+            settings = dataclasses.replace(settings, model_url=self.model.url, anthropic_key="scripted")
+        return settings
+
+    def _load(self) -> None:
+        """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""
+        os.environ.setdefault("AWS_REGION", "us-east-1")  # Lambda always sets it
+        app = importlib.import_module("app")
+        wiring = importlib.import_module("chalicelib.wiring")
+        importlib.import_module("chalicelib.run.registry").load(self.settings.apps)  # a table exists once its module is imported
+        specs = importlib.import_module("chalicelib.data.tables").all_specs()
+        if specs != self._specs:
+            self._open(specs)
+        parts = wiring.Parts(
+            store=self._wrap(self.store),
+            invoker=self.lambdas,
+            gateway=self.gateway,
+            clock=wiring.SystemClock(),
+            providers=[Provider(*each) for each in self.settings.auth],
+            model_url=self.settings.model_url,
+            settings=self.settings,
+        )
+        with self.lambdas.paused():
+            wiring.use(parts)
+            wiring.backend()
+            self.lambdas.adopt(app)
+        if not self.pumps:
+            self._pump(specs)
+
+    def _open(self, specs: list[Any]) -> None:
+        """Open the store; at a reload that brought new tables, make them in the one that is open."""
+        if self.settings.store == "dynamodb":
+            from chalicelib.aws.models import ensure_tables, models
+            from chalicelib.aws.store import DynamoStore
+
+            self.store = DynamoStore(specs, self.settings.prefix, self.settings.dynamodb_endpoint)
+            ensure_tables(self.store.client, models(specs, self.settings.prefix).values())
+        elif self.store is None:
+            from infra.local.sqlite import SqliteStore
+
+            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
+        else:
+            self.store.declare(specs)
+        self._specs = specs
+
+    def _pump(self, specs: list[Any]) -> None:
+        for spec in specs:
+            if spec.stream:
+                pump = Pump(spec.name, self._feed(spec), lambda event: self.lambdas.call("on_change", event))
+                self.pumps.append(pump)
+                pump.start()
+
+    def _feed(self, spec: Any) -> LogFeed | StreamFeed:
+        if self.settings.store == "sqlite":
+            return LogFeed(self.store, spec.name)
+        from infra.local.streams import DynamoStreams
+
+        return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))

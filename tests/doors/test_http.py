@@ -1,0 +1,327 @@
+"""The HTTP door's own rules, on a scripted executor: who is to blame, in which shape, and what reaches a function."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from chalicelib.data import values
+from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, Kind, handle
+from chalicelib.run.errors import FunctionError
+from chalicelib.run.executor import Outcome
+from chalicelib.run.identity import AuthFailed, User
+from chalicelib.settings import VERSION, Settings
+
+ALICE = User("alice", "https://issuer.test", "acme")
+EXACT = "convex_encoded_json"
+
+
+def success(value: Any, *lines: str) -> Outcome:
+    return Outcome(True, values.dumps(value), log_lines=list(lines))
+
+
+@dataclass
+class Script:
+    """An executor that answers as told and notes what it was asked."""
+
+    answer: Callable[[], Outcome] = lambda: success(None)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
+        self.calls.append(("query", path, args, user))
+        return self.answer()
+
+    def mutation(self, path: str, args: dict[str, Any], user: User | None, key: str | None) -> Outcome:
+        self.calls.append(("mutation", path, args, user, key))
+        return self.answer()
+
+    def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
+        self.calls.append(("action", path, args, user))
+        return self.answer()
+
+    def kind(self, path: str) -> Kind | None:
+        return self.kinds.get(path)
+
+
+@dataclass
+class Guard:
+    def verify(self, token: str) -> User:
+        if token != "alice's":
+            raise AuthFailed("The token has expired.", "IssuerUnavailable" if token == "away" else "ExpiredToken")
+        return ALICE
+
+
+@dataclass
+class Clock:
+    def now_ns(self) -> int:
+        return 1_800_000_000_123_456_789
+
+
+@dataclass
+class Backend:
+    executor: Script = field(default_factory=Script)
+    verifier: Guard = field(default_factory=Guard)
+    clock: Clock = field(default_factory=Clock)
+    settings: Settings = field(default_factory=Settings)
+
+
+def answering(answer: Outcome | Exception) -> Backend:
+    def give() -> Outcome:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return Backend(Script(give))
+
+
+def post(b: Backend, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return handle(
+        b, HttpRequest("POST", path, headers={name.replace("_", "-"): text for name, text in headers.items()}, body=raw)
+    )
+
+
+def get(b: Backend, address: str, **query: str) -> HttpResponse:
+    return handle(b, HttpRequest("GET", address, query))
+
+
+def refused(response: HttpResponse) -> tuple[int, str]:
+    body = json.loads(response.body)
+    assert body.keys() == {"code", "message"}
+    assert body["message"]
+    return response.status, body["code"]
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation", "action"])
+def test_a_function_is_called_with_its_arguments_and_its_caller(kind: Kind) -> None:
+    b = answering(success({"n": 1.0}, "[LOG] 'hi'"))
+    response = post(b, f"/api/{kind}", {"path": "notes:go", "args": {"a": 1}}, authorization="Bearer alice's")
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    assert json.loads(response.body) == {"status": "success", "value": {"n": 1.0}, "logLines": ["[LOG] 'hi'"]}
+    assert b.executor.calls == [(kind, "notes:go", {"a": 1.0}, ALICE, *([None] if kind == "mutation" else []))]
+
+
+def test_arguments_come_as_an_object_or_as_a_list_of_one() -> None:
+    for args in ({"a": 1}, [{"a": 1}]):
+        b = Backend()
+        assert post(b, "/api/query", {"path": "m:f", "format": EXACT, "args": args}).status == 200
+        assert b.executor.calls == [("query", "m:f", {"a": 1.0}, None)]
+
+
+def test_encoded_arguments_are_decoded_in_both_formats() -> None:
+    for form in ("json", EXACT):
+        b = Backend()
+        post(
+            b,
+            "/api/query",
+            {"path": "m:f", "format": form, "args": {"n": values.encode(values.Int64(7)), "b": {"$bytes": "AAE="}}},
+        )
+        assert b.executor.calls[0][2] == {"n": values.Int64(7), "b": b"\x00\x01"}
+
+
+def test_the_encoded_format_is_exact_and_the_plain_one_is_for_people() -> None:
+    b = answering(success({"n": values.Int64(7), "f": float("inf"), "b": b"\x00\x01"}))
+    exact = json.loads(post(b, "/api/query", {"path": "m:f", "format": EXACT, "args": {}}).body)["value"]
+    assert exact["n"] == {"$integer": base64.b64encode((7).to_bytes(8, "little")).decode()}
+    assert exact["b"] == {"$bytes": "AAE="}
+    assert exact["f"].keys() == {"$float"}
+    plain = json.loads(post(b, "/api/query", {"path": "m:f", "args": {}}).body)["value"]
+    assert (plain["n"], plain["b"]) == ("7", "AAE=")
+
+
+def test_a_function_error_is_http_200_with_its_message() -> None:
+    b = answering(Outcome(False, error=FunctionError("[Request ID: 0] Server Error"), log_lines=["[LOG] 1"]))
+    response = post(b, "/api/mutation", {"path": "m:f", "args": {}})
+    assert response.status == 200
+    assert json.loads(response.body) == {
+        "status": "error",
+        "errorMessage": "[Request ID: 0] Server Error",
+        "logLines": ["[LOG] 1"],
+    }
+
+
+def test_error_data_is_there_for_a_refusal_only_and_may_be_null() -> None:
+    for data in (None, {"code": "SessionNotFound", "n": values.Int64(1)}):
+        b = answering(Outcome(False, error=FunctionError("no", data, True)))
+        body = json.loads(post(b, "/api/query", {"path": "m:f", "format": EXACT, "args": {}}).body)
+        assert body["errorData"] == values.encode(data)
+
+
+def test_a_query_can_be_got() -> None:
+    b = answering(success(3.0))
+    response = get(b, "/api/query", path="m:f", args='{"a":1}', format="json")
+    assert json.loads(response.body)["value"] == 3.0
+    assert b.executor.calls == [("query", "m:f", {"a": 1.0}, None)]
+    assert get(b, "/api/query", path="m:f").status == 200
+    assert refused(get(b, "/api/query", path="m:f", args="{")) == (400, "BadJsonBody")
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation", "action"])
+def test_run_calls_whatever_kind_the_path_names(kind: Kind) -> None:
+    b = Backend(Script(kinds={"dir/notes:go": kind}))
+    assert post(b, "/api/run/dir/notes/go", {"args": {"a": 1}}).status == 200
+    assert b.executor.calls[0][:3] == (kind, "dir/notes:go", {"a": 1.0})
+
+
+def test_run_needs_no_body_and_leaves_an_unknown_function_to_the_executor() -> None:
+    b = Backend()
+    assert post(b, "/api/run/notes/nothing", b"").status == 200
+    assert b.executor.calls == [("query", "notes:nothing", {}, None)]
+
+
+def test_a_batch_answers_each_query() -> None:
+    b = answering(success(1.0))
+    response = post(b, "/api/query_batch", {"queries": [{"path": "m:f", "args": {}}, {"path": "m:g", "args": [{}]}]})
+    assert [result["status"] for result in json.loads(response.body)["results"]] == ["success", "success"]
+    assert [call[1] for call in b.executor.calls] == ["m:f", "m:g"]
+    assert refused(post(b, "/api/query_batch", {"queries": [{"path": "m:f"}] * 101})) == (400, "TooManyQueries")
+    assert refused(post(b, "/api/query_batch", {"queries": ["m:f"]})) == (400, "BadRequest")
+
+
+def test_query_ts_is_now() -> None:
+    ts = json.loads(post(Backend(), "/api/query_ts", b"").body)["ts"]
+    assert int.from_bytes(base64.b64decode(ts), "little") == 1_800_000_000_123_456_789
+
+
+def test_the_small_addresses_answer() -> None:
+    b = Backend()
+    assert get(b, "/version").body == VERSION
+    assert get(b, "/instance_name").body == "concave-local"
+    assert "Concave" in get(b, "/").body
+    assert post(b, "/api/debug_event", {"event": "x"}).status == 200
+    assert handle(b, HttpRequest("HEAD", "/version")) == HttpResponse(200, get(b, "/version").headers, "")
+
+
+@pytest.mark.parametrize("path", ["/api/query_at_ts", "/api/function", "/api/storage/upload", "/api/storage/x", "/http/x"])
+def test_what_is_not_here_says_so(path: str) -> None:
+    assert refused(post(Backend(), path, {})) == (400, "NotSupported")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "BadJsonBody"),
+        (b"{", "BadJsonBody"),
+        (b"\xff", "BadJsonBody"),
+        (b"[]", "BadJsonBody"),
+        (b'{"path":"m:f","args":{"x":NaN}}', "BadJsonBody"),
+        (b'{"path":"m:f","args":' + b"[" * 100_000, "BadJsonBody"),
+        ({"args": {}}, "BadConvexFunctionIdentifier"),
+        ({"path": 7, "args": {}}, "BadConvexFunctionIdentifier"),
+        ({"path": "m" * 513, "args": {}}, "BadConvexFunctionIdentifier"),
+        ({"path": "m:f", "args": None}, "BadArguments"),
+        ({"path": "m:f", "args": []}, "BadArguments"),
+        ({"path": "m:f", "args": [{}, {}]}, "BadArguments"),
+        ({"path": "m:f", "args": {"$integer": "AAAAAAAAAAA="}}, "BadArguments"),
+        ({"path": "m:f", "args": {}, "format": "xml"}, "BadFormat"),
+    ],
+)
+def test_a_bad_request_is_refused_before_anything_runs(body: Any, code: str) -> None:
+    b = Backend()
+    assert refused(post(b, "/api/mutation", body)) == (400, code)
+    assert b.executor.calls == []
+
+
+def test_a_malformed_value_is_a_bad_request() -> None:
+    b = Backend()
+    status, _ = refused(post(b, "/api/mutation", {"path": "m:f", "args": {"n": {"$integer": "?"}}}))
+    assert (status, b.executor.calls) == (400, [])
+
+
+def test_a_body_over_the_limit_is_413() -> None:
+    filler = b'{"path":"m:f","args":{"t":"%s"}}'
+    fits = filler % (b"x" * (MAX_BODY_BYTES - len(filler) + 2))
+    assert len(fits) == MAX_BODY_BYTES
+    assert post(Backend(), "/api/query", fits).status == 200
+    assert refused(post(Backend(), "/api/query", fits + b" ")) == (413, "BodyTooLarge")
+
+
+def test_unknown_paths_and_methods_are_named() -> None:
+    assert refused(post(Backend(), "/api/nothing", {})) == (404, "NotFound")
+    response = get(Backend(), "/api/mutation")
+    assert refused(response) == (405, "MethodNotAllowed")
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("header", ["Bearer stale", "Bearer", "Bearer ", "Convex key", "alice's", ""])
+def test_a_bad_authorization_is_401_and_nothing_runs(header: str) -> None:
+    b = Backend()
+    response = post(b, "/api/mutation", {"path": "m:f", "args": {}}, authorization=header)
+    assert refused(response) == (401, "Unauthenticated")
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert b.executor.calls == []
+
+
+def test_an_issuer_that_is_away_is_not_the_callers_fault() -> None:
+    response = post(Backend(), "/api/query", {"path": "m:f", "args": {}}, authorization="Bearer away")
+    assert refused(response) == (503, "IssuerUnavailable")
+
+
+@pytest.mark.parametrize("error", [Conflict("notes"), StoreFailed("lost")])
+def test_a_busy_store_is_503_and_may_be_tried_again(error: Exception) -> None:
+    response = post(answering(error), "/api/query", {"path": "m:f", "args": {}})
+    assert refused(response) == (503, "Overloaded")
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_fault_of_ours_is_500_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    response = post(answering(RuntimeError("secret")), "/api/query", {"path": "m:f", "args": {}})
+    assert refused(response) == (500, "InternalServerError")
+    assert "secret" not in response.body
+    assert "secret" in caplog.text
+
+
+def test_an_idempotency_key_becomes_the_callers_own() -> None:
+    b = Backend()
+    body = {"path": "m:f", "args": {}}
+    post(b, "/api/mutation", body, authorization="Bearer alice's", idempotency_key="k-1")
+    b.executor.kinds["m:f"] = "mutation"
+    post(b, "/api/run/m/f", {}, authorization="Bearer alice's", idempotency_key="k-1")
+    assert [call[4] for call in b.executor.calls] == ["http|https://issuer.test|alice|k-1"] * 2
+
+
+@pytest.mark.parametrize("key", ["", "a|b", "a b", "é", "x" * 201])
+def test_a_malformed_idempotency_key_is_refused(key: str) -> None:
+    b = Backend()
+    response = post(b, "/api/mutation", {"path": "m:f", "args": {}}, authorization="Bearer alice's", idempotency_key=key)
+    assert refused(response) == (400, "BadIdempotencyKey")
+    assert b.executor.calls == []
+
+
+def test_an_idempotency_key_that_could_not_be_kept_is_refused() -> None:
+    body = {"path": "m:f", "args": {}}
+    assert refused(post(Backend(), "/api/mutation", body, idempotency_key="k")) == (400, "BadIdempotencyKey")
+    signed = {"authorization": "Bearer alice's", "idempotency_key": "k"}
+    assert refused(post(Backend(), "/api/action", body, **signed)) == (400, "BadIdempotencyKey")
+    assert post(Backend(), "/api/query", body, **signed).status == 200
+
+
+def test_a_preflight_mirrors_what_the_browser_asks() -> None:
+    headers = {"origin": "https://page.test", "access-control-request-headers": "content-type,convex-client"}
+    response = handle(Backend(), HttpRequest("OPTIONS", "/api/query", headers=headers))
+    assert (response.status, response.body) == (204, "")
+    assert response.headers["access-control-allow-origin"] == "https://page.test"
+    assert response.headers["access-control-allow-headers"] == "content-type,convex-client"
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert response.headers["access-control-max-age"] == "86400"
+    assert "POST" in response.headers["access-control-allow-methods"]
+
+
+def test_every_answer_carries_the_origin_errors_included() -> None:
+    for response in (
+        post(Backend(), "/api/query", {"path": "m:f", "args": {}}, origin="https://page.test"),
+        post(Backend(), "/api/query", b"{", origin="https://page.test"),
+        post(answering(RuntimeError("x")), "/api/query", {"path": "m:f", "args": {}}, origin="https://page.test"),
+    ):
+        assert response.headers["access-control-allow-origin"] == "https://page.test"
+        assert response.headers["vary"] == "Origin"
+    assert "access-control-allow-origin" not in post(Backend(), "/api/query", {"path": "m:f", "args": {}}).headers
+
+
+def test_answers_are_never_cached() -> None:
+    assert get(Backend(), "/api/query", path="m:f").headers["cache-control"] == "no-store"

@@ -1,0 +1,36 @@
+"""`store` is an empty store of each kind in turn; `threaded` leaves out moto, which loses writes under threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.data.store import Store
+from tests.support.engine import available
+from tests.support.stores import KINDS, Fresh, stores
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+    if request.param == "dynoxide" and not available():
+        pytest.skip("the DynamoDB engine is not installed")
+    with stores(request.param, tmp_path_factory.mktemp("stores")) as make:
+        yield make
+
+
+@pytest.fixture
+def store(fresh: Fresh) -> Store:
+    return fresh()
+
+
+@pytest.fixture
+def threaded(request: pytest.FixtureRequest, fresh: Fresh) -> Store:
+    if "moto" in request.node.name:
+        pytest.skip("moto loses writes under threads")
+    return fresh()
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest, fresh: Fresh) -> str:
+    return next(kind for kind in KINDS if kind in request.node.name)

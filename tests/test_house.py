@@ -1,0 +1,82 @@
+"""The rules of the house that no other tool checks."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from chalicelib.settings import VERSION
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("chalicelib", "infra", "tests", "examples")
+
+
+def _sources() -> list[Path]:
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if "node_modules" not in path.parts]
+    return [*files, ROOT / "app.py"]
+
+
+def _defined(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    long = {str(path.relative_to(ROOT)): count for path in _sources() if (count := len(path.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_every_file_with_code_opens_by_saying_what_it_is() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in _sources()
+        if path.parts[len(ROOT.parts)] != "examples"
+        and path.read_text().strip()
+        and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_tests_are_plain_functions_and_patch_nothing() -> None:
+    # The words are put together here so that this file does not find itself.
+    forbidden = ["mock." + "patch", "monkeypatch." + "setattr", "class " + "Test"]
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if "node_modules" not in path.parts
+        for word in forbidden
+        if word in path.read_text()
+    ]
+    assert found == []
+
+
+def test_app_holds_no_logic() -> None:
+    branches = (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)
+    thick = [
+        function.name
+        for function in _defined(ROOT / "app.py")
+        if len(function.body) > 4 or any(isinstance(node, branches) for node in ast.walk(function))
+    ]
+    assert thick == []
+
+
+def test_importing_app_loads_neither_the_model_sdk_nor_pynamodb() -> None:
+    code = "import app, sys; print([name for name in ('anthropic', 'pynamodb', 'websockets', 'h11') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_the_version_is_the_same_in_both_places() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+
+
+def test_no_machine_path_and_no_registry_host_is_in_the_project() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    names = ["/" + "home/", "/" + "work/", "/" + "root/", "pypi" + ".org", "registry." + "npmjs", "files.python" + "hosted"]
+    found = []
+    for name in filter(None, tracked):
+        text = (ROOT / name).read_bytes().decode("utf-8", "replace") if (ROOT / name).is_file() else ""
+        found += [f"{name}: {word}" for word in names if word in text]
+    assert found == []

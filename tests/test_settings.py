@@ -1,0 +1,86 @@
+"""Every variable is checked, and a wrong one is named."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chalicelib import settings as module
+from chalicelib.settings import AuthProvider, BadSetting, Settings
+
+
+def test_nothing_set_is_a_laptop() -> None:
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert settings.development
+
+
+def test_a_stage_means_dynamodb_prefixed_tables_and_slower_flushes() -> None:
+    settings = Settings.from_env({"STAGE": "prod"})
+    assert (settings.store, settings.prefix, settings.chunk_flush_ms) == ("dynamodb", "concave-prod-", 250)
+    assert not settings.development
+
+
+def test_values_are_read_and_empty_ones_count_as_unset() -> None:
+    env = {
+        "PORT": "0",
+        "DATA_DIR": "/data",
+        "CONCAVE_APPS": "chalicelib.functions, my_app",
+        "STORE": "",
+        "MODEL_URL": "http://127.0.0.1:9/",
+    }
+    settings = Settings.from_env(env)
+    assert (settings.port, settings.data_dir, settings.store) == (0, Path("/data"), "sqlite")
+    assert (settings.apps, settings.model_url) == (("chalicelib.functions", "my_app"), "http://127.0.0.1:9")
+
+
+def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
+    env = {
+        "AUTH_ISSUER": "https://a, https://b,c",
+        "AUTH_AUDIENCE": "one,*,three",
+        "AUTH_JWKS": "data:text/plain;base64,AA==,,https://k",
+    }
+    assert Settings.from_env(env).auth == (
+        AuthProvider("https://a", "data:text/plain;base64,AA==", "one"),
+        AuthProvider("https://b", None, None),
+        AuthProvider("c", "https://k", "three"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"STORE": "mysql"}, "STORE"),
+        ({"STORE": "sqlite", "STAGE": "prod"}, "STORE"),
+        ({"STAGE": "Prod!"}, "STAGE"),
+        ({"PORT": "http"}, "PORT"),
+        ({"PORT": "65536"}, "PORT"),
+        ({"PORT": "-1"}, "PORT"),
+        ({"DYNAMODB_ENDPOINT_URL": "localhost:8000"}, "DYNAMODB_ENDPOINT_URL"),
+        ({"MODEL_URL": "http://host:port"}, "MODEL_URL"),
+        ({"TABLE_PREFIX": "a b"}, "TABLE_PREFIX"),
+        ({"CONCAVE_APPS": "my-app"}, "CONCAVE_APPS"),
+        ({"MAILBOX_LEASE": "0"}, "MAILBOX_LEASE"),
+        ({"AUTH_AUDIENCE": "x"}, "AUTH_AUDIENCE"),
+        ({"AUTH_ISSUER": "x"}, "AUTH_AUDIENCE"),
+        ({"AUTH_ISSUER": "x,y", "AUTH_AUDIENCE": "z"}, "AUTH_AUDIENCE"),
+        ({"AUTH_ISSUER": "x,", "AUTH_AUDIENCE": "z"}, "AUTH_ISSUER"),
+        ({"AUTH_ISSUER": "x", "AUTH_AUDIENCE": "z", "AUTH_JWKS": "keys.json"}, "AUTH_JWKS"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(env: dict[str, str], name: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        Settings.from_env(env)
+    assert caught.value.name == name
+    assert str(caught.value).startswith(f"{name}=")
+
+
+def test_the_key_of_the_model_is_not_printed() -> None:
+    assert "hush" not in repr(Settings.from_env({"ANTHROPIC_API_KEY": "hush"}))
+
+
+def test_the_table_lists_every_variable_that_is_read() -> None:
+    source = Path(module.__file__).read_text()
+    table = set(re.findall(r"^\| ([A-Z_]+) \|", source, re.MULTILINE))
+    read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', source.split("def from_env")[1]))
+    assert read == table
