@@ -9,7 +9,7 @@ CODE   := app.py chalicelib infra tests $(wildcard examples)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check bench format clean
+.PHONY: help dev test check functions bench format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -24,8 +24,11 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m mypy chalicelib infra app.py
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
+
+functions: $(STAMP) ## every function: path, kind, file:line
+	@$(PY) -m infra.functions
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench

@@ -31,6 +31,8 @@ from chalicelib.run.registry import Registry
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
+LONGEST_WAIT_MS = 10_000
+"""How long an action waits for its connection's identity; its client sends a query set in any case, which settles it."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Backend:
             if row is None or row.get("closing"):
                 return None
             waited = self.clock.now_ms() - int(row["opened"])
-            if row.get("settled") or waited >= self.settings.identity_wait_ms:
+            if row.get("settled") or waited >= LONGEST_WAIT_MS:
                 return Identity(row.get("user") or None)
             self.clock.sleep(0.05)
 

@@ -22,8 +22,11 @@
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
 | JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
+| IDENTITY_WAIT_MS | 5000; 500 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
+
+The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
 A wrong value raises `BadSetting`, which names the variable, the value and what would be right.
 """
@@ -82,6 +85,7 @@ class Settings:
     lane_lease_s: int = 60
     run_lease_s: int = 60
     job_lease_s: int = 60
+    identity_wait_ms: int = 150
     ping_rust_s: int = 25
     ping_s: int = 50
 
@@ -117,6 +121,7 @@ class Settings:
             lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),
             run_lease_s=_number(env, "RUN_LEASE", 60, 1, 900),
             job_lease_s=_number(env, "JOB_LEASE", 60, 1, 900),
+            identity_wait_ms=_number(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
             ping_rust_s=_number(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=_number(env, "PING_SECONDS", 50, 1, 600),
         )

@@ -1,8 +1,4 @@
-"""Lambda events in, plain values out. An event dict is translated here, at the door, and never travels further.
-
-The backend and the doors are imported on first use, not with this module: `app.py` imports it at every cold start of every
-function, and most functions need only a part of the house.
-"""
+"""Lambda events in, plain values out. An event dict is translated here, at the door, and never travels further."""
 
 from __future__ import annotations
 
@@ -20,65 +16,38 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 
-
-def backend() -> Any:
-    """The backend of this process."""
-    from chalicelib import wiring
-
-    return wiring.backend()
-
-
 # HTTP and WebSocket -------------------------------------------------------------------------------------------------------
 
 
 def rest(event: Event) -> dict[str, Any]:
-    """A REST proxy event to the HTTP door. Returns the arguments of Chalice's `Response`."""
-    from chalicelib.doors import http
-
+    """A REST proxy event as the fields of the HTTP door's request."""
     text = event.get("body") or ""
-    request = http.HttpRequest(
-        method=event["httpMethod"],
-        path=event["path"],
-        query=dict(event.get("queryStringParameters") or {}),
-        headers=_lower(event.get("headers")),
-        body=b64decode(text) if event.get("isBase64Encoded") else text.encode(),
-    )
-    response = http.handle(backend(), request)
-    return {"body": response.body, "headers": dict(response.headers), "status_code": response.status}
+    return {
+        "method": event["httpMethod"],
+        "path": event["path"],
+        "query": dict(event.get("queryStringParameters") or {}),
+        "headers": _lower(event.get("headers")),
+        "body": b64decode(text) if event.get("isBase64Encoded") else text.encode(),
+    }
 
 
-def connect(event: Event) -> dict[str, Any]:
-    """`$connect`. `path` is the URI the client asked for; the edge puts it into the query, since a stage has no sub-paths."""
-    from chalicelib.doors import sync
-
-    path = (event.get("queryStringParameters") or {}).get("path", "/")
-    status = sync.connect(backend(), _connection(event), path, _lower(event.get("headers")))
-    return {"statusCode": status}
-
-
-def message(event: Event) -> None:
-    """`$default`: one text message of a client."""
-    from chalicelib.doors import sync
-
-    sync.message(backend(), _connection(event), event.get("body") or "")
-
-
-def disconnect(event: Event) -> None:
-    """`$disconnect`: the socket is gone. AWS promises no more than an attempt to say so."""
-    from chalicelib.doors import sync
-
-    sync.disconnect(backend(), _connection(event))
-
-
-def welcome(event: Event) -> None:
-    """Handed over by `$connect`, inside which nothing can be posted."""
-    from chalicelib.doors import sync
-
-    sync.welcome(backend(), event["connectionId"])
-
-
-def _connection(event: Event) -> str:
+def connection(event: Event) -> str:
+    """Whose event it is."""
     return str(event["requestContext"]["connectionId"])
+
+
+def opened(event: Event) -> tuple[str, str, dict[str, str]]:
+    """`$connect`: the connection, the path that the client asked for, its headers in lower case.
+
+    A stage has no sub-paths, so the edge puts the path into the query.
+    """
+    path = (event.get("queryStringParameters") or {}).get("path", "/")
+    return connection(event), path, _lower(event.get("headers"))
+
+
+def message(event: Event) -> tuple[str, str]:
+    """`$default`: the connection and its text."""
+    return connection(event), event.get("body") or ""
 
 
 def _lower(headers: dict[str, str] | None) -> dict[str, str]:

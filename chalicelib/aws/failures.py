@@ -25,6 +25,7 @@ _BUSY = {
     "RequestLimitExceeded",
 }
 _INVALID = {"ValidationException", "ValidationError", "ItemCollectionSizeLimitExceeded"}
+_MESSAGE = 300
 _SIZE = re.compile(r"size.*exceed|exceed.*size|maximum allowed|size limit|too large|length less than or equal", re.IGNORECASE)
 
 
@@ -79,4 +80,5 @@ def _cancelled(response: dict[str, Any], tables: Sequence[str], *, writes: bool)
 
 def invalid(message: str) -> BadRequest:
     """DynamoDB's refusal of a request: a limit, or another mistake of the caller."""
-    return LimitExceeded(f"DynamoDB: {message}") if _SIZE.search(message) else BadRequest(f"DynamoDB: {message}")
+    kind = LimitExceeded if _SIZE.search(message) else BadRequest
+    return kind(f"DynamoDB: {message if len(message) <= _MESSAGE else message[:_MESSAGE] + '…'}")

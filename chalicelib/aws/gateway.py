@@ -36,6 +36,11 @@ class ApiGateway:
         self._endpoint, self._sign, self._refused = endpoint, sign, 410 if refused_is_gone else 0
         self._made = threading.Lock()
 
+    def warm(self) -> None:
+        """Make the client now, where nobody waits for it."""
+        with self._made:
+            _ = self._client
+
     def post(self, connection: str, text: str) -> Posted:
         """Send one message (at most 128 KB). Anything but "ok" means that it may not have arrived; see `Posted`."""
         status = self._ask("post_to_connection", ConnectionId=connection, Data=text.encode())

@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from chalicelib.aws.expressions import update_bytes
 from chalicelib.data.errors import BadRequest, LimitExceeded
 from chalicelib.data.store import (
     MAX_ACTIONS,
@@ -37,8 +38,9 @@ MAX_DIGITS = 38
 MAX_INDEXES = 20
 MAX_CLAUSES = 300
 MAX_EXPRESSION_BYTES = 4096
+_SURELY_SHORT = 40
 PAGE_BYTES = 1024 * 1024
-_SMALLEST, _LARGEST = 1e-130, 9.9999999999999999e125
+_SMALLEST, _TOO_LARGE = 1e-130, 1e126
 _INTEGRAL_BELOW = 10**MAX_DIGITS
 _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -82,7 +84,7 @@ def normal_float(value: float, where: str = "number") -> int | float:
     size = abs(value)
     if size == 0:
         return 0
-    if not _SMALLEST <= size <= _LARGEST:
+    if not _SMALLEST <= size < _TOO_LARGE:
         raise BadRequest(f"{where} is {value!r}; numbers lie between 1e-130 and 9.9e+125")
     return int(Decimal(repr(value))) if size < _INTEGRAL_BELOW and value.is_integer() else value
 
@@ -236,6 +238,8 @@ def check_update(update: Update) -> None:
             _name(step, "path")
         if path[0] in ("pk", "sk"):
             raise BadRequest(f"an update cannot change {path[0]}, which is part of the key")
+    if len(paths) > _SURELY_SHORT and update_bytes(update) > MAX_EXPRESSION_BYTES:
+        raise LimitExceeded(f"an update's expression is over {MAX_EXPRESSION_BYTES} bytes: do it in several updates")
     ordered = sorted(paths)
     for first, second in pairwise(ordered):
         if second[: len(first)] == first:

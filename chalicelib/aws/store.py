@@ -9,6 +9,7 @@ transactions carry a token that makes their repetition harmless, and for single 
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from chalicelib.aws import rules
 from chalicelib.aws.expressions import Placeholders, condition_text, update_text
 from chalicelib.aws.failures import failure
 from chalicelib.aws.wire import item_from_wire, item_to_wire, to_wire
-from chalicelib.data.errors import BadRequest, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.errors import BadRequest, Contention, StoreFailed
 from chalicelib.data.store import (
     MAX_PARTITION_KEY_BYTES,
     MAX_SORT_KEY_BYTES,
@@ -45,7 +46,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ON_FAILURE = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
 
-def connect(endpoint_url: str | None = None, region: str = "us-east-1") -> Any:
+def connect(endpoint_url: str | None = None, region: str | None = None) -> Any:
     """A botocore DynamoDB client through pynamodb: 1 s to connect, 3 s to answer, 50 sockets, 3 tries with jitter.
 
     An engine on this machine gets made-up credentials; everything else uses the usual chain.
@@ -53,7 +54,7 @@ def connect(endpoint_url: str | None = None, region: str = "us-east-1") -> Any:
     here = endpoint_url is not None and urlsplit(endpoint_url).hostname in _LOOPBACK
     made_up = "local" if here else None
     return Connection(
-        region=region,
+        region=region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
         host=endpoint_url,
         connect_timeout_seconds=1,
         read_timeout_seconds=3,
@@ -71,7 +72,7 @@ class DynamoStore:
         specs: the tables; a table's name in DynamoDB is `prefix` + its own.
         prefix: what goes before every name.
         endpoint_url: another engine that speaks DynamoDB; None = AWS.
-        region: the AWS region.
+        region: the AWS region; None = the process's own (`AWS_REGION`).
         client: a client of `connect` to share; None = its own.
         sleep: waits the seconds between tries of `batch_get`.
         rng: draws those waits (full jitter, at most 1 s).
@@ -82,7 +83,7 @@ class DynamoStore:
         specs: Sequence[TableSpec],
         prefix: str = "",
         endpoint_url: str | None = None,
-        region: str = "us-east-1",
+        region: str | None = None,
         *,
         client: Any = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -225,8 +226,6 @@ class DynamoStore:
         rules.check_update(update)
         _check_index_values(spec, update)
         text = update_text(update, holders)
-        if len(text) > rules.MAX_EXPRESSION_BYTES:
-            raise LimitExceeded(f"an update's expression is over {rules.MAX_EXPRESSION_BYTES} bytes: do it in several updates")
         holders.values.update({name: rules.normal(value, spec.name, 1) for name, value in holders.values.items()})
         return text
 

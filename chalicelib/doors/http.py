@@ -25,6 +25,7 @@ from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
 from chalicelib.doors import cors
 from chalicelib.run.executor import Outcome
 from chalicelib.run.identity import AuthFailed, User
+from chalicelib.run.registry import Kind, Registry
 from chalicelib.settings import VERSION, Settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ MAX_ANSWER_BYTES = 5 * 1024 * 1024
 MAX_BATCH = 100
 
 Format = Literal["json", "convex_encoded_json"]
-Kind = Literal["query", "mutation", "action"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ class Executor(Protocol):
     def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
     def mutation(self, path: str, args: dict[str, Any], user: User | None, key: str | None) -> Outcome: ...
     def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
-    def kind(self, path: str) -> Kind | None: ...
 
 
 class Verifier(Protocol):
@@ -84,6 +83,8 @@ class Backend(Protocol):
 
     @property
     def executor(self) -> Executor: ...
+    @property
+    def registry(self) -> Registry: ...
     @property
     def verifier(self) -> Verifier: ...
     @property
@@ -178,9 +179,14 @@ def _run_by_name(b: Backend, request: HttpRequest) -> HttpResponse:
     module, _, name = unquote(request.path.removeprefix("/api/run/")).rpartition("/")
     path = f"{module}:{name}" if module else name
     body = _body(request) if request.body else {}
-    # An unknown function is "not found" in the words of any kind.
-    kind = b.executor.kind(path) or "query"
-    return _json(_run(b, request, kind, path, _args(body), _format(body.get("format")), user))
+    return _json(_run(b, request, _kind(b, path), path, _args(body), _format(body.get("format")), user))
+
+
+def _kind(b: Backend, path: str) -> Kind:
+    try:
+        return b.registry.get(path).kind
+    except NotFound:
+        return "query"  # whatever is asked of it, the executor's answer is "could not find"
 
 
 def _batch(b: Backend, request: HttpRequest) -> HttpResponse:

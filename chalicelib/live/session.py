@@ -65,6 +65,8 @@ class Absorbed:
     authenticate: list[Authenticate] = field(default_factory=list)
     added: dict[int, Add] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
+    wake_ms: int = 0
+    """After how long to look again, when only waiting can settle the identity."""
     broken: str = ""
     """Why the connection must be closed, if it must."""
 
@@ -80,11 +82,19 @@ def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int
             found.state = replace(found.state, session=one.frame.session_id, floor=floor, owed=found.state.owed or ahead)
             found.done.append(one.id)
     _identity(found, [one for one in frames if isinstance(one.frame, Authenticate)], now_ms)
-    if not found.state.settled and now_ms - state.opened >= settle_ms:
-        found.state = replace(found.state, settled=True)
+    if not found.state.settled:
+        _settle(found, [one.at for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms, settle_ms)
     if found.state.settled:
         _query_set(found, [one for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms)
     return found
+
+
+def _settle(found: Absorbed, asked: list[int], now_ms: int, settle_ms: int) -> None:
+    """A client with a token sends it just before its first query set, so the wait for it starts when that set is here."""
+    if asked and now_ms - min(asked) >= settle_ms:
+        found.state = replace(found.state, settled=True)
+    elif asked:
+        found.wake_ms = max(1, min(asked) + settle_ms - now_ms)
 
 
 def _identity(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:

@@ -167,7 +167,8 @@ class Turn:
         self._expiry(now)
         self.state = found.state
         if not self.state.settled:
-            self.world.later(self.connection, max(1, self.state.opened + self.world.settle_ms - now))
+            if found.wake_ms:
+                self.world.later(self.connection, found.wake_ms)
             return
         self._load()
         self._change(found)

@@ -56,13 +56,20 @@ def failure(error: Exception) -> ModelFailed:
             return ModelFailed("timeout", "the model did not answer in time")
         case anthropic.APIStatusError():
             return _status(error)
-        case anthropic.APIConnectionError() | httpx2.HTTPError() | httpx2.StreamError():
-            cause = error.__cause__ or error
-            return ModelFailed("connection", f"the connection to the model failed ({type(cause).__name__})")
-        case httpx2.InvalidURL():
-            return ModelFailed("invalid_request", f"the model's URL cannot be used: {error}")
+        case anthropic.APIConnectionError():
+            return _connection(error.__cause__ or error)
+        case httpx2.HTTPError() | httpx2.StreamError() | httpx2.InvalidURL():
+            return _connection(error)
         case _:
             return ModelFailed("model_error", f"the model's answer could not be read ({type(error).__name__})")
+
+
+def _connection(cause: BaseException) -> ModelFailed:
+    """The SDK calls everything a connection error that goes wrong before the answer, also a request that cannot be sent."""
+    unsendable = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
+    if unsendable or not isinstance(cause, httpx2.HTTPError | httpx2.StreamError | OSError | anthropic.APIConnectionError):
+        return ModelFailed("invalid_request", f"the request to the model could not be sent ({type(cause).__name__})")
+    return ModelFailed("connection", f"the connection to the model failed ({type(cause).__name__})")
 
 
 def _status(error: anthropic.APIStatusError) -> ModelFailed:

@@ -44,7 +44,7 @@ class Prompt:
     model: str
     system: str = ""
     messages: Sequence[Turn] = ()
-    max_tokens: int = 8192
+    max_tokens: int = 16_384
     thinking: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     history_tokens: int = 150_000

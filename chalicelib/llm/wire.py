@@ -18,7 +18,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -107,23 +106,23 @@ def _certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def client(url: str, line: Line, read_s: float, connect_s: float) -> httpx2.Client:
+def client(url: str, line: Line, read_s: float, connect_s: float, certificates: ssl.SSLContext | None = None) -> httpx2.Client:
     """An HTTP client for one request to `url`, whose connection is the line's. Close it from the thread that uses it.
 
     Args:
         read_s: seconds without a byte after which a read fails.
         connect_s: seconds for the connection to be made.
+        certificates: whom to trust; default: the usual authorities.
     """
-    address = urlsplit(url)
+    address = httpx2.URL(url)
     # Plain HTTP never looks at certificates, so their list is not read for it.
-    verify = _certificates() if address.scheme == "https" else False
-    transport = _LineTransport(line, verify=verify, proxy=_proxy(address.scheme, address.netloc))
+    verify = (certificates or _certificates()) if address.scheme == "https" else False
+    transport = _LineTransport(line, verify=verify, proxy=_proxy(address.scheme, address.host))
     return httpx2.Client(transport=transport, timeout=httpx2.Timeout(read_s, connect=connect_s), trust_env=False)
 
 
 def _proxy(scheme: str, host: str) -> str | None:
     """The environment's proxy for this host. A client with its own transport would ignore it; one on this machine needs none."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name in ("127.0.0.1", "localhost", "::1") or urllib.request.proxy_bypass(host):
+    if host in ("127.0.0.1", "localhost", "::1") or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get(scheme)

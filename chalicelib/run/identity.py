@@ -22,6 +22,8 @@ __all__ = ["AuthFailed", "Fetch", "Provider", "User", "Verifier", "fetch", "serv
 LEEWAY_MS = 5_000
 """How far the clocks of issuer and server may differ (Convex's value)."""
 MAX_TOKEN_CHARS = 16_384
+MAX_SUBJECT_BYTES = 512
+"""It is a part of keys, and DynamoDB's hold 2,048 bytes."""
 MAX_CLAIM_DEPTH = 8
 """Nested claims get dotted names down to this level."""
 _ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
@@ -196,8 +198,8 @@ def _seconds(claims: dict[str, Any], name: str) -> int:
 
 def _user(claims: dict[str, Any], expires_at: int, org_claim: str) -> User:
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= 512 or not subject.isprintable():
-        raise AuthFailed("The token needs a `sub` claim of 1 to 512 printable characters.")
+    if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject.encode()) <= MAX_SUBJECT_BYTES:
+        raise AuthFailed(f"The token needs a `sub` claim of printable characters, 1 to {MAX_SUBJECT_BYTES} bytes.")
     named = _convex_claims(claims)
     org = named.get(org_claim) or named.get("org_id")
     if org is None:

@@ -2,7 +2,8 @@
 
 The engine reports through plain `logging` on "concave", with `extra` fields; this turns the fields into one line:
 
-    12:03:44.123  mutation  chat:sendMessage            14 ms  re-runs 1  touched 3  posts 2
+    12:03:44.123  ws       Mutation chat:sendMessage              14.2 ms  re-runs 1
+    12:03:44.131  change   commits                                 6.0 ms  touched 5  connections 2  served 2
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from infra.local.journal import Gather
+
 HOME = Path(__file__).resolve().parents[2]
 
 FIELDS = {
@@ -22,7 +25,7 @@ FIELDS = {
     "retries": "re-runs ",
     "touched": "touched ",
     "connections": "connections ",
-    "evaluated": "evaluated ",
+    "served": "served ",
     "posts": "posts ",
     "code": "code ",
 }
@@ -41,13 +44,13 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, without a newline at its end."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
-        door = str(getattr(record, "door", "") or getattr(record, "kind", "") or record.name.rpartition(".")[2])
-        what = str(getattr(record, "path", "") or record.getMessage())
-        parts = [f"{clock}  {door:<9} {what:<34}"]
-        if hasattr(record, "path") and record.getMessage() not in ("", what):
-            parts.append(record.getMessage())
-        if isinstance(getattr(record, "ms", None), int | float):
-            parts.append(f"{record.ms:6.1f} ms")
+        door = str(getattr(record, "door", "") or record.name.rpartition(".")[2])
+        message, path = record.getMessage(), str(getattr(record, "path", ""))
+        parts = [f"{clock}  {door:<8} {path or message:<44}"]
+        if path and message:
+            parts.append(message)
+        if isinstance(ms := getattr(record, "ms", None), int | float):
+            parts.append(f"{ms:6.1f} ms")
         parts += [f"{word}{value}" for name, word in FIELDS.items() if (value := getattr(record, name, None))]
         line = "  ".join(parts).rstrip()
         if record.exc_info and record.exc_info[1] is not None:
@@ -83,7 +86,8 @@ def talk(level: int = logging.INFO, out: TextIO | None = None) -> None:
     out = out or sys.stderr
     handler = logging.StreamHandler(out)
     handler.setFormatter(Lines(colour=out.isatty()))
+    handler.setLevel(level)
     root = logging.getLogger("concave")
-    root.handlers = [handler]
-    root.setLevel(level)
+    root.handlers = [handler, Gather()]
+    root.setLevel(logging.DEBUG)  # what a handler does not print, `Gather` may want
     root.propagate = False

@@ -21,7 +21,12 @@ from infra.local.shapes import Request
 
 CONNECTIONS = re.compile(r"/_aws/ws/@connections/([^/]+)")
 
-_GATEWAY_ERRORS = {403: "ForbiddenException", 410: "GoneException", 413: "PayloadTooLargeException", 429: "LimitExceededException"}
+_GATEWAY_ERRORS = {
+    403: "ForbiddenException",
+    410: "GoneException",
+    413: "PayloadTooLargeException",
+    429: "LimitExceededException",
+}
 
 
 @dataclass(frozen=True)

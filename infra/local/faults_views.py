@@ -34,13 +34,12 @@ class IndexHistory:
         self._entries: dict[tuple[str, str], dict[Key, _Entries]] = {}
 
     def record(self, spec: TableSpec, key: Key, old: Item | None, new: Item | None, visible_at: float) -> None:
-        """A write moved an item; each index shows it at `visible_at`, or later if an earlier move of it is not seen yet."""
+        """A write moved an item; each index shows it at `visible_at` (earlier moves that were not seen yet never are)."""
         for index in spec.indexes:
             before, after = indexed_at(spec, index, old), indexed_at(spec, index, new)
             if before != after:
                 entries = self._entries.setdefault((spec.name, index.name), {}).setdefault(key, _Entries(before))
-                last = entries.later[-1][0] if entries.later else visible_at
-                entries.later.append((max(last, visible_at), after))
+                entries.later.append((visible_at, after))
 
     def pending(self, table: str, index: str, now: float) -> bool:
         """Whether anything in this index is seen otherwise than it is; forgets what has become visible."""

@@ -114,7 +114,8 @@ class Connection:
 
     def _frame(self, frame: Frame) -> str | None:
         if frame.opcode is Opcode.BINARY:
-            return self._refuse(CloseCode.UNSUPPORTED_DATA, "binary frames are not supported")
+            self._refuse(CloseCode.UNSUPPORTED_DATA, "binary frames are not supported")
+            return None
         if frame.opcode not in (Opcode.TEXT, Opcode.CONT):
             return None
         self._parts.append(bytes(frame.data))
@@ -124,7 +125,8 @@ class Connection:
         try:
             return message.decode()
         except UnicodeDecodeError:
-            return self._refuse(CloseCode.INVALID_DATA, "text must be UTF-8")
+            self._refuse(CloseCode.INVALID_DATA, "text must be UTF-8")
+            return None
 
     def _refuse(self, code: CloseCode, reason: str) -> None:
         self._refused = True  # what came in the same packet after the bad frame is not read either

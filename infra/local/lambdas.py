@@ -28,6 +28,8 @@ from typing import Any
 
 from chalice.app import Chalice, EventSourceHandler
 
+from infra.local.journal import gathering, line
+
 log = logging.getLogger("concave.local")
 
 CONCURRENCY = 1000
@@ -116,11 +118,16 @@ class Lambdas:
         """Invoke and wait, in the caller's thread. Returns what the handler returns; logs and raises what it raises."""
         self._gate.wait()
         name = _CONFIGURED_AS.get(function, function)
-        try:
-            return getattr(self._module, function)(event, Context(function, self._timeouts.get(name, 60.0)))
-        except Exception:
-            log.exception("%s failed", function, extra={"door": "lambda", "path": function})
-            raise
+        context = Context(function, self._timeouts.get(name, 60.0))
+        with gathering() as notes:
+            try:
+                result = getattr(self._module, function)(event, context)
+            except Exception:
+                log.exception("%s failed", function, extra={"door": "lambda", "path": function})
+                raise
+        level, fields = line(function, event, result, (time.monotonic() - context.started) * 1000, notes)
+        log.log(level, "", extra=fields)
+        return result
 
     def submit(self, function: str, event: Any) -> Future[Any]:
         """Invoke in a thread of its own. The future has the handler's answer or its exception."""

@@ -17,7 +17,8 @@ _STOP = frozenset(
     a about an and any are as at be but by can characters chars could do does explain for from give had has have how i if in is
     it its items just let like list long make me my not of on one only or our out please say short should so some tell than
     that the their them then there these they this to up us use want was we were what when where which who why will with words
-    would write you your
+    would write you your answer article bash code compare comparison essay explanation function html javascript json paragraph
+    paragraphs piece python report script sentence sentences shell sql story summary table text typescript word
     """.split()  # noqa: SIM905 - words in a row are easier to read than a list
 )
 _OPENERS = (
@@ -101,7 +102,8 @@ class Source:
     def sentence(self) -> str:
         """About a dozen words."""
         pick = self._random.choice
-        who = pick((self.subject, self.subject, "it", "the whole matter"))
+        about = f"“{self.subject}”" if " " in self.subject else self.subject
+        who = pick((about, about, "it", "the whole matter"))
         return f"{pick(_OPENERS)} {who} {pick(_VERBS)} {pick(_NOUNS)}, {pick(_ENDS)}."
 
     def paragraph(self, sentences: int = 4) -> str:
@@ -215,6 +217,6 @@ def code(asked: str, about: str) -> str:
     name = re.sub(r"\W+", "_", about.lower()).strip("_")[:30].strip("_") or "total"
     name = name if re.fullmatch(r"[a-z_]\w*", name, re.ASCII) else "total"
     return (
-        f"Here is some {language} for {about}:\n\n```{language}\n{_CODE[language].strip().replace('NAME', name)}\n```\n\n"
+        f"Here is some {language} about {about}:\n\n```{language}\n{_CODE[language].strip().replace('NAME', name)}\n```\n\n"
         "It keeps what is positive and leaves the rest out. I am a scripted model, so treat it as a placeholder."
     )

@@ -185,7 +185,7 @@ class Pump:
         try:
             answer = self._invoke(event(batch))
             failures = [entry["itemIdentifier"] for entry in (answer or {}).get("batchItemFailures", [])]
-        except Exception as error:  # whatever it was, the whole batch comes again
+        except Exception as error:  # noqa: BLE001 (whatever it was, the whole batch comes again)
             log.warning("on_change: %s from %s on comes again after %s", self._name, first, type(error).__name__)
             return first
         if not failures:

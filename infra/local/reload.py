@@ -78,7 +78,7 @@ class Reloader:
                 _check(path)
             importlib.invalidate_caches()
             self._load()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (a module may raise anything; it is reported)
             self._take_out()
             sys.modules.update(old)
             log.error("%s is broken; the old code stays\n%s", names, describe(error, changed))

@@ -33,7 +33,7 @@ from infra.local.shapes import Request, connect_event, disconnect_event, message
 
 log = logging.getLogger("concave.local")
 
-SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync|/chat")
+SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?")
 GRACE_S = 2.0
 """How long a peer may take to answer a goodbye before the TCP connection is cut."""
 READ_BYTES = 64 * 1024
@@ -194,14 +194,7 @@ class Server:
                 return None
 
     async def _answer(self, request: Request) -> Answer:
-        answer = self._desk.answer(request, self.guard, self.connections)
-        if answer is not None:
-            return answer
-        started = time.perf_counter()
-        answer = await self._rest(request)
-        took = (time.perf_counter() - started) * 1000
-        log.info("%s %s", request.method, request.path, extra={"door": "http", "status": answer.status, "ms": took})
-        return answer
+        return self._desk.answer(request, self.guard, self.connections) or await self._rest(request)
 
     async def _rest(self, request: Request) -> Answer:
         """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""
@@ -209,7 +202,7 @@ class Server:
             done = await self._run("app", rest_event(request, ("/", "/{proxy+}")))
         except TimeoutError:
             return Answer.json(504, {"message": "Endpoint request timed out"})
-        except Exception:
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
             return Answer.json(502, {"message": "Internal server error"})
         headers = [(name, str(value)) for name, value in (done.get("headers") or {}).items()]
         for name, values in (done.get("multiValueHeaders") or {}).items():
@@ -222,9 +215,7 @@ class Server:
 
     # WebSocket ----------------------------------------------------------------------------------------------------------
 
-    async def _socket(
-        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes
-    ) -> None:
+    async def _socket(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
         """One client's life. The connection is known before `$connect` runs, and open only after it has returned."""
         wire = StreamWire(writer)
         # The port is part of the id: with several servers on one DynamoDB, a poster finds the one that holds the socket.
@@ -257,14 +248,14 @@ class Server:
         """Run `$connect` and answer the handshake with its status. True: the socket is open."""
         try:
             answer = await self._run("ws_connect", connect_event(request, connection.id))
-        except Exception:
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
             connection.reject(502, "The $connect handler failed; the server's log says why.\n")
             return False
         status = int(answer.get("statusCode", 200))
         if not 200 <= status < 300:
             connection.reject(status, f"refused by $connect ({status})\n")
             return False
-        headers = [(key, value) for key, value in request.headers if not key.lower() == "sec-websocket-extensions"]
+        headers = [(key, value) for key, value in request.headers if key.lower() != "sec-websocket-extensions"]
         returned = [(key, str(value)) for key, value in (answer.get("headers") or {}).items()]
         opened = connection.accept(Handshake(request.target, Headers(headers)), returned) == 101
         if opened:
@@ -279,7 +270,7 @@ class Server:
             return
         except TimeoutError:
             problem = "Endpoint request timed out"
-        except Exception:
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
             problem = "Internal server error"
         told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
         connection.send(json.dumps(told), self._clock())

@@ -15,19 +15,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
 from chalicelib.aws import rules
-from chalicelib.data.errors import BadRequest, ConditionFailed, StoreFailed
+from chalicelib.data.errors import BadRequest, StoreFailed
 from chalicelib.data.store import (
-    MAX_ITEM_BYTES,
-    MAX_TRANSACTION_BYTES,
     Action,
     Change,
-    Check,
-    Delete,
     IndexSpec,
     Item,
     Key,
@@ -38,36 +33,22 @@ from chalicelib.data.store import (
 )
 from infra.local.sqlite_file import lock_file
 from infra.local.sqlite_log import ChangeLog
+from infra.local.sqlite_plan import Step, plan
 from infra.local.sqlite_schema import PRAGMAS, TableSql, migrate
-from infra.local.sqlite_values import decode, encode, holds, updated
+from infra.local.sqlite_values import decode
 
 MEMORY = ":memory:"
-_TIGHTER = 4
-"""An item counts at most this many times its bytes of msgpack in DynamoDB (an empty list: 4 to 1)."""
-
-
-@dataclass(slots=True)
-class _Step:
-    """One action being carried out: the place, what is there, and what will be."""
-
-    sql: TableSql
-    key: tuple[bytes, bytes]
-    old_data: bytes | None
-    old: Item | None
-    new_data: bytes | None = None
-    new: Item | None = None
-    writes: bool = True
 
 
 class SqliteStore:
     """The store port on SQLite, plus `changes`, cursors and `expire` for the local pump.
 
     Args:
-        path: the file (its folder must exist), or ":memory:".
+        path: the file (its folder is made), or ":memory:".
         specs: the tables. On an existing file missing tables and indexes are made and filled.
 
     Raises:
-        StoreFailed: another process has the file open.
+        StoreFailed: another process has the file open, or it cannot be opened.
         BadRequest: a table changed its primary key, or a name that DynamoDB would refuse.
     """
 
@@ -76,17 +57,21 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._release = lock_file(File(path)) if str(path) != MEMORY else None
         try:
-            self._db = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, cached_statements=1024)
-            for pragma in PRAGMAS:
-                self._db.execute(pragma).fetchall()
-            migrate(self._db, specs)
-        except sqlite3.Error as error:
-            self._unlock()
-            raise StoreFailed(f"cannot open the store {path}: {error}") from error
+            self._db = _open(str(path), specs)
         except BaseException:
             self._unlock()
             raise
         self._log = ChangeLog(self._db)
+
+    def adopt(self, specs: Sequence[TableSpec]) -> None:
+        """Go on with other declarations (the local server's reload): makes and fills what is new, as opening does.
+
+        Raises `BadRequest` for declarations that cannot be; the store then goes on with the old ones.
+        """
+        tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
+        with self._guard():
+            migrate(self._db, specs)
+            self._tables = tables
 
     def close(self) -> None:
         """Close the file, let another process have it, and wake whoever waits for changes."""
@@ -159,7 +144,7 @@ class SqliteStore:
     def write(self, write: Write) -> Item | None:
         """One write; the new item of an Update, else None."""
         with self._transaction() as changed:
-            (step,) = self._plan([write])
+            (step,) = plan(self._db, self._table, [write])
             changed.append(self._apply(step))
         return decode(step.new_data) if isinstance(write, Update) and step.new_data is not None else None
 
@@ -167,36 +152,9 @@ class SqliteStore:
         """All of these, or none; names every action whose condition failed."""
         rules.check_transaction([rules.action_key(self._table(rules.action_table(one)).spec, one) for one in actions])
         with self._transaction() as changed:
-            changed.extend([self._apply(step) for step in self._plan(actions)])
+            changed.extend([self._apply(step) for step in plan(self._db, self._table, actions)])
 
-    def _plan(self, actions: Sequence[Action]) -> list[_Step]:
-        """Read every item, judge every condition, then compute what will be; nothing is written yet."""
-        steps = [self._look(action) for action in actions]
-        failed = [
-            position
-            for position, (action, step) in enumerate(zip(actions, steps, strict=True))
-            if action.condition is not None and not holds(action.condition, step.old)
-        ]
-        if failed:
-            raise ConditionFailed(failed, [steps[position].old for position in failed])
-        for action, step in zip(actions, steps, strict=True):
-            if isinstance(action, Check):
-                step.writes = False
-            elif not isinstance(action, Delete):
-                new = updated(step.old, action) if isinstance(action, Update) else rules.normal(action.item, action.table)
-                step.new, step.new_data = new, encode(new)
-        _check_sizes(steps)
-        return steps
-
-    def _look(self, action: Action) -> _Step:
-        sql = self._table(rules.action_table(action))
-        place = rules.check_key(sql.spec, rules.action_key(sql.spec, action))
-        if isinstance(action, Update):
-            rules.check_update(action)
-        row = self._db.execute(sql.get, place).fetchone()
-        return _Step(sql, place, row[0] if row else None, decode(row[0]) if row else None)
-
-    def _apply(self, step: _Step) -> int:
+    def _apply(self, step: Step) -> int:
         """Write the item, its index entries and its change record; returns the record's sequence, or 0 without one."""
         if not step.writes or step.old_data == step.new_data:
             return 0
@@ -301,18 +259,19 @@ class SqliteStore:
             self._log.notify(max(changed))
 
 
-def _check_sizes(steps: Sequence[_Step]) -> None:
-    """Refuse an item above 400 KB and a transaction above 4 MB; counts exactly only where the bytes on disk come near."""
-    written = [step for step in steps if step.new is not None and step.new_data is not None]
-    near = sum(len(step.new_data or b"") for step in written) * _TIGHTER > MAX_TRANSACTION_BYTES
-    total = 0
-    for step in written:
-        size = len(step.new_data or b"")
-        if near or size * _TIGHTER > MAX_ITEM_BYTES:
-            size = rules.item_bytes(step.new or {})
-            rules.check_size(step.sql.spec, size)
-        total += size
-    rules.check_total(total)
+def _open(path: str, specs: Sequence[TableSpec]) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1024)
+    try:
+        for pragma in PRAGMAS:
+            db.execute(pragma).fetchall()
+        migrate(db, specs)
+    except sqlite3.Error as error:
+        db.close()
+        raise StoreFailed(f"cannot open the store {File(path).name}: {error}") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _ttl(item: Item) -> int | None:

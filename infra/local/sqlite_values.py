@@ -10,13 +10,11 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.aws.expressions import update_bytes
-from chalicelib.aws.rules import MAX_EXPRESSION_BYTES, normal, normal_int
-from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.aws.rules import normal, normal_int
+from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Absent, All, Any_, Condition, Equals, Exists, Has, Item, Lacks, Less, Path, Update
 
 _BIG_INT = 1
-_SHORT_UPDATE = 40
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(dict[str, Any], ext_hook=lambda code, data: int(bytes(data)))
 _MISSING: Any = object()
@@ -84,8 +82,6 @@ def holds(condition: Condition, item: Item | None) -> bool:
 
 def updated(item: Item | None, update: Update) -> Item:
     """The item after an update (a new dict; `item` is left alone). Raises `BadRequest` where DynamoDB refuses the path."""
-    if len(update.set) + len(update.add) + len(update.remove) > _SHORT_UPDATE and update_bytes(update) > MAX_EXPRESSION_BYTES:
-        raise LimitExceeded(f"an update's expression is longer than {MAX_EXPRESSION_BYTES} bytes: do it in several updates")
     old: Item = {} if item is None else item
     new: Item = dict(old) if item is not None else dict(update.key.attributes())
     for path, value in update.set.items():

@@ -13,12 +13,12 @@ import dataclasses
 import importlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chalicelib.run.identity import Provider
-from chalicelib.settings import AuthProvider, Settings
+from chalicelib.settings import AuthProvider, BadSetting, Settings
 from infra.local.console import HOME
 from infra.local.desk import Desk
 from infra.local.gateway import Walls
@@ -81,6 +81,7 @@ class Stack:
         """Take the port, open the store, load the app, begin to answer. `watch`: reload on save."""
         self._loop.start()
         port = self._loop.run(self.server.bind(self.settings.port))
+        threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
         self._load()
         self._loop.run(self.server.serve(Guard.from_env(port, self._env)))
         self.lambdas.every(self._sweep_s, "sweep")
@@ -118,6 +119,7 @@ class Stack:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""
         os.environ.setdefault("AWS_REGION", "us-east-1")  # Lambda always sets it
         app = importlib.import_module("app")
+        provider = importlib.import_module("chalicelib.run.identity").Provider
         wiring = importlib.import_module("chalicelib.wiring")
         importlib.import_module("chalicelib.run.registry").load(self.settings.apps)  # a table exists once its module is imported
         specs = importlib.import_module("chalicelib.data.tables").all_specs()
@@ -128,7 +130,7 @@ class Stack:
             invoker=self.lambdas,
             gateway=self.gateway,
             clock=wiring.SystemClock(),
-            providers=[Provider(*each) for each in self.settings.auth],
+            providers=[provider(*each) for each in self.settings.auth],
             model_url=self.settings.model_url,
             settings=self.settings,
         )
@@ -142,11 +144,10 @@ class Stack:
     def _open(self, specs: list[Any]) -> None:
         """Open the store; at a reload that brought new tables, make them in the one that is open."""
         if self.settings.store == "dynamodb":
-            from chalicelib.aws.models import ensure_tables, models
             from chalicelib.aws.store import DynamoStore
 
             self.store = DynamoStore(specs, self.settings.prefix, self.settings.dynamodb_endpoint)
-            ensure_tables(self.store.client, models(specs, self.settings.prefix).values())
+            _make_tables(self.store.client, specs, self.settings.prefix)
         elif self.store is None:
             from infra.local.sqlite import SqliteStore
 
@@ -168,3 +169,17 @@ class Stack:
         from infra.local.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
+
+
+def _make_tables(client: Any, specs: list[Any], prefix: str) -> None:
+    """Make what the engine lacks. A second server may be doing the same: whoever comes second to a table looks again."""
+    from chalicelib.aws.models import ensure_tables, models
+
+    for _ in specs:
+        try:
+            ensure_tables(client, models(specs, prefix).values())
+        except client.exceptions.ResourceInUseException:
+            log.debug("another server makes the tables too")
+        else:
+            return
+    raise BadSetting("DYNAMODB_ENDPOINT_URL", "", "its tables are being changed by someone else without end")

@@ -8,12 +8,13 @@ reader is asked again and again by the pump; the SQLite store wakes its pump its
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from chalicelib.aws.wire import item_to_wire
+from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Change, TableSpec
 
 Record = dict[str, Any]
@@ -44,11 +45,14 @@ def lambda_record(change: Change, region: str = "us-east-1") -> Record:
     }
 
 
+class _IteratorLost(Exception):
+    """The way into a shard was kept too long."""
+
+
 @dataclass
 class _Shard:
     """One shard and how far it is read. `iterator` None: to be made, behind `after` when that is known."""
 
-    table: str
     stream: str
     name: str
     start: Start
@@ -66,6 +70,9 @@ class DynamoStreams:
         endpoint_url: the engine.
         region: as for the store.
         start: where to begin in shards that are there now; shards that appear later are read from their beginning.
+        positions: what `positions()` said before a restart; known shards go on behind that.
+
+    Every method raises `StoreFailed` when the engine does not answer.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class DynamoStreams:
         endpoint_url: str | None = None,
         region: str = "us-east-1",
         start: Start = "LATEST",
+        positions: Mapping[str, str] | None = None,
     ) -> None:
         import boto3
         from botocore.config import Config
@@ -88,6 +96,7 @@ class DynamoStreams:
         self._region = region
         self._shards: dict[str, _Shard] = {}
         self._polls = 0
+        self._known = dict(positions or {})
         self._discover(start)
         for shard in self._shards.values():
             self._open(shard)
@@ -104,31 +113,30 @@ class DynamoStreams:
         batches = [self._read(shard, limit) for shard in self._shards.values() if not shard.ended]
         return [batch for batch in batches if batch]
 
+    def positions(self) -> dict[str, str]:
+        """The last record read of every shard, for `positions` of the next reader."""
+        return {name: shard.after for name, shard in self._shards.items() if shard.after is not None}
+
     def _discover(self, start: Start) -> None:
         for table in self._tables:
-            for stream in self._client.list_streams(TableName=table)["Streams"]:
+            for stream in self._ask("list_streams", TableName=table)["Streams"]:
                 arn = stream["StreamArn"]
-                for shard in self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-                    name = shard["ShardId"]
-                    self._shards.setdefault(f"{arn} {name}", _Shard(table, arn, name, start))
+                for shard in self._ask("describe_stream", StreamArn=arn)["StreamDescription"]["Shards"]:
+                    name = f"{arn} {shard['ShardId']}"
+                    self._shards.setdefault(name, _Shard(arn, shard["ShardId"], start, self._known.get(name)))
 
     def _open(self, shard: _Shard) -> str | None:
         where: dict[str, Any] = {"ShardIteratorType": shard.start}
         if shard.after is not None:
             where = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.after}
-        answer = self._client.get_shard_iterator(StreamArn=shard.stream, ShardId=shard.name, **where)
+        answer = self._ask("get_shard_iterator", StreamArn=shard.stream, ShardId=shard.name, **where)
         shard.iterator = answer.get("ShardIterator")
         return shard.iterator
 
     def _read(self, shard: _Shard, limit: int) -> list[Record]:
-        from botocore.exceptions import ClientError
-
-        iterator = shard.iterator or self._open(shard)
         try:
-            answer = self._client.get_records(ShardIterator=iterator, Limit=limit)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ExpiredIteratorException", "TrimmedDataAccessException"):
-                raise
+            answer = self._ask("get_records", ShardIterator=shard.iterator or self._open(shard), Limit=limit)
+        except _IteratorLost:
             shard.iterator = None  # the next poll opens it again behind the last record read
             return []
         shard.iterator = answer.get("NextShardIterator")
@@ -137,6 +145,18 @@ class DynamoStreams:
         if records:
             shard.after = records[-1]["dynamodb"]["SequenceNumber"]
         return [_dressed(record, shard.stream, self._region) for record in records]
+
+    def _ask(self, operation: str, **request: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self._client, operation)(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ExpiredIteratorException", "TrimmedDataAccessException"):
+                raise _IteratorLost from error
+            raise StoreFailed(f"the engine refused {operation}: {error}") from error
+        except BotoCoreError as error:
+            raise StoreFailed(f"the engine did not answer {operation}: {error}") from error
 
 
 def _dressed(record: Record, stream: str, region: str) -> Record:

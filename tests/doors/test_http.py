@@ -10,10 +10,11 @@ import pytest
 
 from chalicelib.data import values
 from chalicelib.data.errors import Conflict, StoreFailed
-from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, Kind, handle
+from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, handle
 from chalicelib.run.errors import FunctionError
 from chalicelib.run.executor import Outcome
 from chalicelib.run.identity import AuthFailed, User
+from chalicelib.run.registry import Function, Kind, Registry
 from chalicelib.settings import VERSION, Settings
 
 ALICE = User("alice", "https://issuer.test", "acme")
@@ -21,7 +22,7 @@ EXACT = "convex_encoded_json"
 
 
 def success(value: Any, *lines: str) -> Outcome:
-    return Outcome(True, values.dumps(value), log_lines=list(lines))
+    return Outcome(True, values.dumps(values.encode(value)), log_lines=list(lines))
 
 
 @dataclass
@@ -30,7 +31,6 @@ class Script:
 
     answer: Callable[[], Outcome] = lambda: success(None)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
-    kinds: dict[str, Kind] = field(default_factory=dict)
 
     def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
         self.calls.append(("query", path, args, user))
@@ -43,9 +43,6 @@ class Script:
     def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
         self.calls.append(("action", path, args, user))
         return self.answer()
-
-    def kind(self, path: str) -> Kind | None:
-        return self.kinds.get(path)
 
 
 @dataclass
@@ -65,6 +62,7 @@ class Clock:
 @dataclass
 class Backend:
     executor: Script = field(default_factory=Script)
+    registry: Registry = field(default_factory=Registry)
     verifier: Guard = field(default_factory=Guard)
     clock: Clock = field(default_factory=Clock)
     settings: Settings = field(default_factory=Settings)
@@ -161,9 +159,14 @@ def test_a_query_can_be_got() -> None:
     assert refused(get(b, "/api/query", path="m:f", args="{")) == (400, "BadJsonBody")
 
 
+def go(ctx: Any, a: float) -> None:
+    """A function to be found."""
+
+
 @pytest.mark.parametrize("kind", ["query", "mutation", "action"])
 def test_run_calls_whatever_kind_the_path_names(kind: Kind) -> None:
-    b = Backend(Script(kinds={"dir/notes:go": kind}))
+    b = Backend()
+    b.registry.add(Function(go, kind, True, {}), "dir/notes")
     assert post(b, "/api/run/dir/notes/go", {"args": {"a": 1}}).status == 200
     assert b.executor.calls[0][:3] == (kind, "dir/notes:go", {"a": 1.0})
 
@@ -280,8 +283,8 @@ def test_an_idempotency_key_becomes_the_callers_own() -> None:
     b = Backend()
     body = {"path": "m:f", "args": {}}
     post(b, "/api/mutation", body, authorization="Bearer alice's", idempotency_key="k-1")
-    b.executor.kinds["m:f"] = "mutation"
-    post(b, "/api/run/m/f", {}, authorization="Bearer alice's", idempotency_key="k-1")
+    b.registry.add(Function(go, "mutation", True, {}), "m")
+    post(b, "/api/run/m/go", {}, authorization="Bearer alice's", idempotency_key="k-1")
     assert [call[4] for call in b.executor.calls] == ["http|https://issuer.test|alice|k-1"] * 2
 
 

@@ -169,8 +169,19 @@ def test_a_page_of_another_local_port_may_mint(local):
     assert ask(local.port, "POST", "/dev/token", b'{"subject":"a","org":"b"}', Origin=origin)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/dev/token", "/api/mutation", "/version", "/", "/_aws/ws/@connections/x", "/.well-known/jwks.json"])
-@pytest.mark.parametrize("header", [{"Host": "evil.test"}, {"Host": "evil.test:{port}"}, {"Host": "127.0.0.1:1"}, {"Origin": "https://evil.test"}, {"Origin": "null"}])
+@pytest.mark.parametrize(
+    "path", ["/dev/token", "/api/mutation", "/version", "/", "/_aws/ws/@connections/x", "/.well-known/jwks.json"]
+)
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Host": "evil.test"},
+        {"Host": "evil.test:{port}"},
+        {"Host": "127.0.0.1:1"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+    ],
+)
 def test_a_foreign_host_or_origin_is_refused_everywhere(local, path, header):
     headers = {name: value.format(port=local.port) for name, value in header.items()}
     assert ask(local.port, "POST", path, b'{"subject":"a","org":"b"}', **headers)[0] == 403
@@ -179,7 +190,12 @@ def test_a_foreign_host_or_origin_is_refused_everywhere(local, path, header):
 @pytest.mark.parametrize("header", [{"Host": "evil.test"}, {"Origin": "https://evil.test"}])
 def test_a_foreign_host_or_origin_opens_no_socket(local, header):
     line = http.client.HTTPConnection("127.0.0.1", local.port, timeout=5)
-    handshake = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13"}
+    handshake = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+    }
     line.request("GET", "/api/sync", headers={**handshake, **header})
     assert line.getresponse().status == 403
     line.close()

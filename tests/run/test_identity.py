@@ -137,6 +137,7 @@ def test_no_claim_makes_a_user_the_service() -> None:
         ({"sub": None}, "InvalidToken"),
         ({"sub": ""}, "InvalidToken"),
         ({"sub": "a\x00b"}, "InvalidToken"),
+        ({"sub": "é" * 257}, "InvalidToken"),
         ({"org": None}, "MissingOrg"),
         ({"org": 7}, "MissingOrg"),
         ({"org": "acme#other"}, "MissingOrg"),

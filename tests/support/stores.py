@@ -13,7 +13,9 @@ from infra.local.sqlite import SqliteStore
 from tests.support import engine
 
 SPECS = (
-    TableSpec("notes", indexes=(IndexSpec("by_owner", "by_owner#p", "by_owner#o"), IndexSpec("by_rank", "by_rank#p", "by_rank#o"))),
+    TableSpec(
+        "notes", indexes=(IndexSpec("by_owner", "by_owner#p", "by_owner#o"), IndexSpec("by_rank", "by_rank#p", "by_rank#o"))
+    ),
     TableSpec("log", sorted=True, stream=True, indexes=(IndexSpec("by_author", "by_author#p", "by_author#o"),)),
     TableSpec("fences", sorted=True, ttl=True),
     TableSpec("commits", stream=True, ttl=True),
