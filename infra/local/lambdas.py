@@ -144,7 +144,11 @@ class Lambdas:
 
     def every(self, seconds: float, function: str) -> None:
         """Invoke on a schedule, with EventBridge's event; first after one interval."""
-        self._add(seconds, lambda: self.invoke(function, _scheduled(function)), seconds)
+        self.repeat(seconds, lambda: self.invoke(function, _scheduled(function)))
+
+    def repeat(self, seconds: float, work: Callable[[], object]) -> None:
+        """Do something quick of the machinery's own on a schedule; first after one interval."""
+        self._add(seconds, work, seconds)
 
     # Timers -------------------------------------------------------------------------------------------------------------
 
@@ -165,7 +169,10 @@ class Lambdas:
                 timer = heapq.heappop(self._timers)
                 if timer.every_s is not None:
                     heapq.heappush(self._timers, _Timer(timer.due + timer.every_s, timer.number, timer.start, timer.every_s))
-            timer.start()
+            try:
+                timer.start()
+            except Exception:  # one timer must not end all the others
+                log.exception("a timer failed")
 
     def stop(self) -> None:
         """Start nothing any more. Invocations that run are left to end, or to die with the process."""

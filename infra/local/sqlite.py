@@ -73,6 +73,13 @@ class SqliteStore:
             migrate(self._db, specs)
             self._tables = tables
 
+    def declare(self, specs: Sequence[TableSpec]) -> None:
+        """Make what these tables lack while the store is in use: code was reloaded. Tables known before stay."""
+        tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
+        with self._guard():
+            migrate(self._db, specs)
+            self._tables = {**self._tables, **tables}
+
     def close(self) -> None:
         """Close the file, let another process have it, and wake whoever waits for changes."""
         with self._lock:

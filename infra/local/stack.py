@@ -14,6 +14,7 @@ import importlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ log = logging.getLogger("concave.local")
 
 SWEEP_S = 10.0
 """The cloud sweeps every minute, the shortest schedule of EventBridge; here it costs nothing to look sooner."""
+EXPIRE_S = 60.0
+"""Expired items go this often. DynamoDB takes up to days over it, and readers rely on neither."""
 PAGE = Path(__file__).parent / "page.html"
 
 
@@ -85,6 +88,8 @@ class Stack:
         self._load()
         self._loop.run(self.server.serve(Guard.from_env(port, self._env)))
         self.lambdas.every(self._sweep_s, "sweep")
+        if self.settings.store == "sqlite":
+            self.lambdas.repeat(EXPIRE_S, lambda: self.store.expire(time.time()))
         if watch:
             self.reloader.watch()
 

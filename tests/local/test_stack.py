@@ -1,0 +1,212 @@
+"""Everything together, as `make dev` starts it, around a user's package of five lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support import engine
+
+HOME = Path(__file__).parents[2]
+
+COUNTER = """
+from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
+
+
+class Count(Table, name="stackCounts"):
+    name: str
+    value: int = 0
+    by_name = Index("name")
+
+
+@query
+def read(ctx: QueryCtx, name: str) -> int:
+    found = ctx.db.query(Count.by_name(name)).first()
+    return found.value if found else 0
+
+
+@mutation
+def add(ctx: MutationCtx, name: str, by: int = 1) -> int:
+    found = ctx.db.query(Count.by_name(name)).first()
+    if found is None:
+        ctx.db.insert(Count(name=name, value=by))
+        return by
+    return ctx.db.patch(found, value=found.value + by).value
+"""
+
+
+class Process:
+    """`python -m infra.local` in a folder of its own, with the counter as the only app."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.env = folder, env
+        self.data = folder / "data"
+        self.module = folder / "stack_app.py"
+        self.module.write_text(COUNTER)
+        self.start()
+
+    def start(self) -> None:
+        (self.data / "port").unlink(missing_ok=True)
+        mine = {"CONCAVE_APPS": "stack_app", "PORT": "0", "DATA_DIR": str(self.data), "PYTHONPATH": str(self.folder)}
+        env = {name: value for name, value in os.environ.items() if name not in ("STAGE", "STORE", "ALLOWED_HOSTS")}
+        env |= mine | self.env
+        self.log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local"], cwd=HOME, env=env, stdout=self.log, stderr=self.log
+        )
+        self.port = int(self.until(lambda: (self.data / "port").read_text()))
+
+    def call(self, kind: str, path: str, **args: Any) -> Any:
+        body = json.dumps({"path": path, "args": args}).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/{kind}", body, timeout=10) as answer:
+            said = json.loads(answer.read())
+        return said["value"] if said["status"] == "success" else said
+
+    def until(self, look: Any, wanted: Any = None) -> Any:
+        """Ask again until it answers (as wanted)."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                found = look()
+                if wanted is None or found == wanted:
+                    return found
+            except (OSError, KeyError):
+                found = None
+            assert time.monotonic() < deadline, f"{found!r}\n{self.said()}"
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.02)
+
+    def said(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def end(self, how: signal.Signals) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(10)
+        self.log.close()
+        return code
+
+
+@pytest.fixture
+def process(tmp_path) -> Iterator[Process]:
+    made = Process(tmp_path)
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+def subscribe(process: Process, name: str) -> ClientConnection:
+    """A socket that watches one counter; its first value has arrived."""
+    client = connect(f"ws://127.0.0.1:{process.port}/api/sync")
+    hello = {
+        "type": "Connect",
+        "sessionId": str(uuid.uuid4()),
+        "connectionCount": 0,
+        "lastCloseReason": "InitialConnect",
+        "clientTs": 0,
+    }
+    add = {"type": "Add", "queryId": 0, "udfPath": "stack_app:read", "args": [{"name": name}]}
+    client.__enter__()
+    client.send(json.dumps(hello))
+    client.send(json.dumps({"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": [add]}))
+    assert next_value(client) == 0
+    return client
+
+
+def next_value(client: ClientConnection) -> Any:
+    """The watched value, when it has changed."""
+    while True:
+        frame = json.loads(client.recv(timeout=20))
+        for change in frame.get("modifications", ()):
+            if change["type"] == "QueryUpdated":
+                return change["value"]
+
+
+@pytest.mark.skipif(not engine.available(), reason="the DynamoDB engine is not installed (npm ci in tests/clients)")
+def test_a_commit_in_one_server_reaches_a_client_of_another_also_when_the_first_is_killed_right_after_it(tmp_path):
+    dynamo = engine.Engine(tmp_path / "dynamo.db")
+    env = {"STORE": "dynamodb", "DYNAMODB_ENDPOINT_URL": dynamo.url}
+    one, two = Process(tmp_path / "one", **env), Process(tmp_path / "two", **env)
+    try:
+        client = subscribe(two, "a")
+        assert one.call("mutation", "stack_app:add", name="a") == 1
+        assert next_value(client) == 1
+        assert one.call("mutation", "stack_app:add", name="a") == 2
+        one.end(signal.SIGKILL)
+        assert next_value(client) == 2
+        client.close()
+    finally:
+        for process in (one, two):
+            if process.process.poll() is None:
+                process.end(signal.SIGTERM)
+        dynamo.stop()
+
+
+def test_a_users_package_is_served_data_survives_kill_9_and_sigterm_ends_it_politely(process):
+    assert process.call("mutation", "stack_app:add", name="a") == 1
+    process.end(signal.SIGKILL)
+    process.start()
+    assert process.call("query", "stack_app:read", name="a") == 1
+    assert process.end(signal.SIGTERM) == 0
+    assert not (process.data / "port").exists()
+    assert "Concave is running at http://127.0.0.1:" in process.said()
+    assert "POST /api/query stack_app:read" in process.said()
+
+
+def test_a_second_server_on_the_same_data_is_refused_with_a_sentence(process, tmp_path):
+    env = {
+        **os.environ,
+        "CONCAVE_APPS": "stack_app",
+        "PORT": "0",
+        "DATA_DIR": str(process.data),
+        "PYTHONPATH": str(process.folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local"], cwd=HOME, env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("concave: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_and_a_wrong_setting_are_refused_with_a_sentence(process, tmp_path):
+    env = {**os.environ, "DATA_DIR": str(tmp_path / "other"), "PORT": str(process.port)}
+    run = [sys.executable, "-m", "infra.local"]
+    done = subprocess.run(run, cwd=HOME, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, f"cannot listen on port {process.port}" in done.stderr) == (1, True)
+    done = subprocess.run(run, cwd=HOME, env={**env, "PORT": "many"}, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "PORT='many'" in done.stderr) == (2, True)
+
+
+def test_saving_a_file_changes_the_answer_and_a_new_table_is_made(process):
+    process.call("mutation", "stack_app:add", name="a")
+    process.module.write_text(
+        COUNTER.replace("by: int = 1", "by: int = 10")
+        + """
+
+class Note(Table, name="stackNotes"):
+    text: str
+
+
+@mutation
+def note(ctx: MutationCtx, text: str) -> str:
+    return ctx.db.get(Note, ctx.db.insert(Note(text=text))).text
+"""
+    )
+    process.until(lambda: process.call("mutation", "stack_app:note", text="x"), "x")
+    assert process.call("mutation", "stack_app:add", name="a") == 11
+    process.module.write_text(COUNTER + "\n  broken")
+    process.until(lambda: f"stack_app.py:{COUNTER.count(chr(10)) + 2}: IndentationError" in process.said(), True)
+    assert process.call("mutation", "stack_app:add", name="a") == 21
