@@ -73,8 +73,8 @@ def on_change(event: dict[str, Any], context: Any) -> Any:
 
 @app.lambda_function(name="serve")
 def serve(event: dict[str, Any], context: Any) -> None:
-    """Serve one connection's mailbox; with a token, go on with a lease."""
-    backend().serve(event["connectionId"], event.get("token"))
+    """Serve one connection's mailbox: a wait is over, or a holder has worked long enough."""
+    backend().serve(event["connectionId"])
 
 
 @app.lambda_function(name="run_job")

@@ -6,25 +6,30 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import ConcaveError
+from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.store import Change, Item, Store
-from chalicelib.data.tables import MARK, org_key
-from chalicelib.live import messages
-from chalicelib.live.fanout import Ender, Fanout
+from chalicelib.data.records import plain
+from chalicelib.data.tables import MARK, Table, org_key, record_key
+from chalicelib.live import messages, rows
+from chalicelib.live.ender import Ender
+from chalicelib.live.fanout import Fanout
+from chalicelib.live.holders import Holders
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.session import Answer
-from chalicelib.live.turn import Identity, World, serve
-from chalicelib.run.errors import FunctionError
+from chalicelib.live.turn import Turn
+from chalicelib.live.world import Identity, World
+from chalicelib.run import validate
+from chalicelib.run.errors import FunctionError, describe
 from chalicelib.run.executor import Evaluation, Executor, caller_of
-from chalicelib.run.identity import AuthFailed, User, Verifier
+from chalicelib.run.identity import LEEWAY_MS, AuthFailed, User, Verifier
 from chalicelib.run.job_runner import JobRunner
 from chalicelib.run.ports import Clock, Gateway, Invoker
 from chalicelib.run.registry import Registry
@@ -64,9 +69,15 @@ class Backend:
     sweeps: Sequence[Callable[[], Any]] = ()
     """Further sweeps of the domain (expired runs, idle sessions)."""
     world: World = field(init=False)
+    # The live room's parts. Tests put others here, to show what each protective step is for.
+    mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
+    turn_type: ClassVar[type[Turn]] = Turn
+    lane_type: ClassVar[type[Lane]] = Lane
+    ender_type: ClassVar[type[Ender]] = Ender
+    holders_type: ClassVar[type[Holders]] = Holders
 
     def __post_init__(self) -> None:
-        self.mailboxes = Mailboxes(self.store, self.clock, self.settings.mailbox_lease_s * 1000)
+        self.mailboxes = self.mailbox_type(self.store, self.clock, self.settings.mailbox_lease_s * 1000)
         self.lanes = Mailboxes(self.store, self.clock, self.settings.lane_lease_s * 1000, takeover=True)
         self.world = World(
             store=self.store,
@@ -76,15 +87,17 @@ class Backend:
             evaluate=self._evaluate,
             identify=self._identify,
             org_of=lambda stored: caller_of(_user(stored)).org,
-            settle_ms=self.settings.identity_wait_ms,
+            # Where no issuer is configured nobody will ever say who he is.
+            settle_ms=self.settings.identity_wait_ms if self.settings.auth else 0,
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.knock(connection),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
-        self.ender = Ender(self.world)
-        self.fanout = Fanout(self.world, self.ender)
-        self.lane = Lane(self.store, self.lanes, self.clock, self._mutate, self._commit_id, self.visit)
-        self.keepalive = Keepalive(self.world, self.fanout, self.lane, self.ender)
+        self.ender = self.ender_type(self.world)
+        self.holders = self.holders_type(self.world, self.ender, self.turn_type)
+        self.fanout = Fanout(self.world, self.ender, self.holders)
+        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.visit, self.condemn)
+        self.keepalive = Keepalive(self.world, self.fanout, self.lane)
 
     # Connections -------------------------------------------------------------------------------------------------------
 
@@ -92,36 +105,23 @@ class Backend:
         """Leave a note on a connection, and serve it if nobody does."""
         self.fanout.visit(connection)
 
-    def serve(self, connection: str, token: str | None = None) -> None:
-        """The entry point of a later turn: go on with a lease by name, or leave a note."""
-        if token is None:
-            self.visit(connection)
-            return
-        held = self.mailboxes.resume(connection, token).held
-        if held is not None:
-            self.ender.all(serve(self.world, [held]))
+    def serve(self, connection: str) -> None:
+        """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough."""
+        self.visit(connection)
 
     def condemn(self, connection: str) -> None:
         """Close a connection for good."""
         self.mailboxes.condemn(connection)
         self.ender.finish(connection, "closing")
 
-    def wake_unsettled(self, connection: str) -> None:
-        """A mutation that came before its connection's identity settled: have it looked at when the wait is over."""
-        row = self.mailboxes.read(connection)
-        if row is None:
-            self.ender.finish(connection, "gone")
-        elif not row.get("settled"):
-            self.visit(connection)
-
     def settled_identity(self, connection: str) -> Identity | None:
-        """Who a connection is, once that is settled; None when it is gone."""
+        """Who a connection is, once that is settled; None when it is gone or its token is over."""
         while True:
             row = self.mailboxes.read(connection)
-            if row is None or row.get("closing"):
+            now = self.clock.now_ms()
+            if row is None or row.get("closing") or rows.expired(row, now):
                 return None
-            waited = self.clock.now_ms() - int(row["opened"])
-            if row.get("settled") or waited >= LONGEST_WAIT_MS:
+            if row.get("settled") or now - int(row["opened"]) >= self.world.settle_ms:
                 return Identity(row.get("user") or None)
             self.clock.sleep(0.05)
 
@@ -160,9 +160,13 @@ class Backend:
             item: Item = change.new
             touched[(item["pk"], item.get("sk", MARK))] = None
 
-    def hint(self, touched: list[Touched]) -> None:
-        """Tell subscribers now instead of when the stream says so; the stream says it anyway."""
-        self.fanout.changed(touched)
+    def hint(self, org: str, document: Table) -> None:
+        """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
+        key = record_key(type(document), org, plain(document))
+        try:
+            self.fanout.changed([(key.pk, key.sk or MARK)])
+        except ConcaveError as error:
+            logger.info("a hint was lost: %s", error)
 
     # Jobs and sweeps ---------------------------------------------------------------------------------------------------
 
@@ -185,26 +189,31 @@ class Backend:
     # What a turn and a lane ask for ------------------------------------------------------------------------------------
 
     def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
-        found: Evaluation = self.executor.evaluate(path, values.decode(json.loads(args)), _user(identity), journal)
+        try:
+            found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), _user(identity), journal)
+        except BadRequest as error:  # the arguments are no values: that will not change with the data
+            failed = as_failure(describe(error, development=self.settings.development))
+            return LiveValue(False, "null", [], ReadSet(), journal, failed, False)
         failure = None if found.error is None else as_failure(found.error)
         return LiveValue(found.ok, found.text, found.log_lines, found.reads, found.journal, failure, found.looked)
 
     def _identify(self, frame: messages.Authenticate) -> Identity:
         if frame.token_type == "None":
             return Identity()
-        if frame.token_type == "Admin" or not frame.value:
+        if frame.token_type == "Admin":
             return Identity(error="Admin tokens are not accepted here.")
         try:
-            user = self.verifier.verify(frame.value)
+            user = self.verifier.verify(frame.value or "")
         except AuthFailed as error:
             return Identity(error=str(error))
-        return Identity(json.dumps(user.to_json()), user.org, user.expires_at)
+        return Identity(json.dumps(user.to_json()), user.org, user.expires_at and user.expires_at + LEEWAY_MS)
 
     def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
-        args = frame.args[0] if frame.args else {}
-        outcome = self.executor.mutation(
-            frame.udf_path, values.decode(args), _user(identity), key, connection, retry_ms=self.settings.lane_lease_s * 700
-        )
+        path, retry_ms = messages.path_of(frame), self.settings.lane_lease_s * 700
+        try:
+            outcome = self.executor.mutation(path, _arguments(frame.args), _user(identity), key, connection, retry_ms=retry_ms)
+        except BadRequest as error:
+            outcome = self.executor.failed(error)
         if outcome.ok:
             return None
         assert outcome.error is not None
@@ -212,8 +221,10 @@ class Backend:
 
     def act(self, frame: messages.Action, identity: str | None) -> Answer:
         """Run an action for a connection."""
-        args = frame.args[0] if frame.args else {}
-        outcome = self.executor.action(frame.udf_path, values.decode(args), _user(identity))
+        try:
+            outcome = self.executor.action(messages.path_of(frame), _arguments(frame.args), _user(identity))
+        except BadRequest as error:
+            outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
         return Answer(frame.request_id, "Action", outcome.text, failure, tuple(outcome.log_lines))
 
@@ -225,6 +236,12 @@ class Backend:
 def as_failure(error: FunctionError) -> Failure:
     """An error as a message carries it."""
     return Failure(error.message, values.dumps(values.encode(error.data)) if error.has_data else None)
+
+
+def _arguments(wire: Any) -> dict[str, Any]:
+    """A frame's arguments as values. Raises `BadRequest`."""
+    decoded: dict[str, Any] = values.decode(validate.one_object(wire))
+    return decoded
 
 
 def _user(stored: str | None) -> User | None:

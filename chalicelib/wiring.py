@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.backend import Backend
+from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.store import Store
-from chalicelib.data.tables import all_specs
+from chalicelib.data.tables import Table, all_specs
 from chalicelib.run.executor import Executor
 from chalicelib.run.identity import Provider, Verifier, fetch
 from chalicelib.run.job_runner import JobRunner
@@ -83,23 +84,41 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         parts.clock,
         development=settings.development,
         committed=lambda receipt, org: jobs[0].handed_over(receipt, org),
+        limits={"token_budget_per_org": settings.token_budget_per_org, "run_lease_ms": settings.run_lease_s * 1000},
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     verifier = Verifier(parts.providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
     made = Backend(settings, parts.store, parts.clock, parts.gateway, parts.invoker, registry, executor, jobs[0], verifier)
-    executor.parts = Lent(model, executor, made, settings)
+    executor.parts = Lent(model, executor, made, parts.clock)
     made.sweeps = _sweeps(registry, executor)
     return made
 
 
 @dataclass
 class Lent:
-    """What built-in actions may use beyond the public words: the model, single-item appends, hints to subscribers."""
+    """What built-in actions may use beyond the public words: the model, and appends of single rows."""
 
     model: Any
     executor: Executor
     backend: Backend
-    settings: Settings
+    clock: Clock
+
+    def append(self, org: str, document: Table, hint: bool = False) -> bool:
+        """Add a row to a streamed log, asking again while the store does not say. `hint`: tell subscribers at once.
+
+        Returns False when another row is in its place.
+        """
+        for attempt in range(20):
+            try:
+                mine = self.executor.append(org, document)
+                break
+            except (StoreFailed, Conflict):
+                self.clock.sleep(min(1.0, 0.02 * 2**attempt))
+        else:
+            raise StoreFailed(f"{type(document).table_name} cannot be written")
+        if mine and hint:
+            self.backend.hint(org, document)
+        return mine
 
 
 def _sweeps(registry: Registry, executor: Executor) -> list[Callable[[], Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from chalicelib.data.errors import ConditionFailed
@@ -15,7 +16,9 @@ from chalicelib.data.store import Absent, Put
 from chalicelib.live import messages, rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
+from chalicelib.live.mailbox import insist
 from chalicelib.live.messages import BadFrame
+from chalicelib.live.session import fitted
 
 if TYPE_CHECKING:
     from chalicelib.backend import Backend
@@ -38,17 +41,25 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
 
 
 def message(backend: Backend, connection: str, body: str) -> None:
-    """Take in one frame."""
+    """Take in one frame. What goes wrong here closes the connection: the client comes back and says it again."""
     try:
-        frame = messages.read_frame(body)
+        _take_in(backend, connection, body)
     except BadFrame as error:
         logger.warning("%s sent a frame that no client sends: %s", connection, error)
         backend.condemn(connection)
-        return
+    except Exception:
+        logger.exception("a frame of %s could not be taken in", connection)
+        backend.condemn(connection)
+
+
+def _take_in(backend: Backend, connection: str, body: str) -> None:
+    frame = messages.read_frame(body)
     match frame:
         case messages.Event():
             return
         case messages.Connect():
+            if frame.max_observed_timestamp is not None:
+                messages.read_ts(frame.max_observed_timestamp)
             _store(backend, connection, rows.CONNECT, 0, body)
             backend.visit(connection)
         case messages.Authenticate():
@@ -60,7 +71,6 @@ def message(backend: Backend, connection: str, body: str) -> None:
         case messages.Mutation():
             _store(backend, connection, rows.MUTATION, frame.request_id, body)
             backend.lane.knock(connection)
-            backend.wake_unsettled(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
                 _act(backend, connection, frame)
@@ -68,8 +78,7 @@ def message(backend: Backend, connection: str, body: str) -> None:
 
 def disconnect(backend: Backend, connection: str) -> None:
     """The client is gone: remove its rows."""
-    backend.mailboxes.condemn(connection)
-    backend.ender.finish(connection, "closing")
+    backend.condemn(connection)
 
 
 def welcome(backend: Backend, connection: str) -> None:
@@ -78,21 +87,20 @@ def welcome(backend: Backend, connection: str) -> None:
 
 
 def _store(backend: Backend, connection: str, kind: str, number: int, body: str) -> bool:
-    """Put a frame in the inbox; False when it is there already."""
+    """Put a frame in the inbox; False when another invocation has put it there already."""
+    ours = secrets.token_hex(8)  # tells our own write, whose answer was lost, from another one's
+    row = {**rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), "by": ours}
     try:
-        backend.store.write(Put("inbox", rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), Absent()))
-    except ConditionFailed:
-        return False
+        insist(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
+    except ConditionFailed as refused:
+        return refused.old is not None and refused.old.get("by") == ours
     return True
 
 
 def _act(backend: Backend, connection: str, frame: messages.Action) -> None:
     """Run an action beside everything else; its answer goes through the inbox. Never run twice for one frame."""
     identity = backend.settled_identity(connection)
-    if identity is None:
-        return
-    answer = backend.act(frame, identity.stored)
-    backend.store.write(Put("inbox", rows.answer_row(connection, answer, backend.clock.now_ms())))
-    backend.visit(connection)
-
-
+    if identity is not None:
+        answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored)), backend.clock.now_ms())
+        insist(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
+    backend.visit(connection)  # also finds that the connection is gone, or its token over, and ends it

@@ -7,17 +7,21 @@ hundred others are served first; within a slice a query is evaluated once for al
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chalicelib.data.reads import Touched, overlap
-from chalicelib.data.store import Delete, Item, Key, Store
-from chalicelib.live import rows
-from chalicelib.live.mailbox import Held
-from chalicelib.live.turn import World, serve
+from chalicelib.data.store import Delete, Item, Key
+from chalicelib.live.ender import Ender
+from chalicelib.live.holders import Holders
+from chalicelib.live.mailbox import Held, insist
+from chalicelib.live.world import World
 
+logger = logging.getLogger("concave")
 SLICE = 8
+"""Connections that are served together."""
 
 
 @dataclass
@@ -32,41 +36,56 @@ class Spread:
 class Fanout:
     """Tells connections of changes."""
 
-    def __init__(self, world: World, end: Ender) -> None:
-        self.world, self.end = world, end
+    def __init__(self, world: World, ender: Ender, holders: Holders) -> None:
+        self.world, self.ender, self.holders = world, ender, holders
 
     def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
-        """Bring every watcher of these places up to date, and these connections as well."""
+        """Bring every watcher of these places up to date, and these connections as well.
+
+        Raises: what kept a note from being left, after everybody else was served; the caller tries again.
+        """
         found = self._watches(touched)
         marks: dict[str, set[str]] = {connection: set() for connection in connections}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
-        spread = Spread(len(marks))
-        everyone = sorted(marks)
+        spread, failures, everyone = Spread(len(marks)), list[Exception](), sorted(marks)
         for start in range(0, len(everyone), SLICE):
             held: list[Held] = []
             for connection in everyone[start : start + SLICE]:
-                visit = self.world.mailboxes.knock(connection, sorted(marks[connection]))
-                if visit.held is not None:
-                    held.append(visit.held)
-                elif visit.state == "busy":
-                    spread.busy += 1
+                try:
+                    mine = self._knock(connection, marks[connection], found, spread)
+                except Exception as error:
+                    logger.exception("no note could be left on %s", connection)
+                    failures.append(error)
                 else:
-                    self.end.finish(connection, visit.state)
-                    for row in found:
-                        if visit.state == "gone" and row["connection"] == connection:
-                            self.world.store.write(Delete(Key("watches", row["pk"], row["sk"])))
+                    held += mine
             spread.served += len(held)
-            self.end.all(serve(self.world, held))
+            self.holders.serve(held)
+        if failures:
+            raise failures[0]
         return spread
+
+    def _knock(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:
+        visit = self.world.mailboxes.knock(connection, sorted(marks))
+        if visit.held is not None:
+            return [visit.held]
+        if visit.state == "busy":
+            spread.busy += 1
+            return []
+        self.ender.finish(connection, visit.state)
+        for row in found:
+            if visit.state == "gone" and row["connection"] == connection:
+                key = Key("watches", row["pk"], row["sk"])
+                insist(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
+        return []
 
     def visit(self, connection: str, marks: Iterable[str] = ()) -> None:
         """Leave a note on one connection, and serve it if nobody does."""
         visit = self.world.mailboxes.knock(connection, marks)
         if visit.held is not None:
-            self.end.all(serve(self.world, [visit.held]))
+            self.holders.serve([visit.held])
         elif visit.state in ("gone", "closing"):
-            self.end.finish(connection, visit.state)
+            self.ender.finish(connection, visit.state)
 
     def _watches(self, touched: Iterable[Touched]) -> list[Item]:
         places: dict[str, list[Touched]] = defaultdict(list)
@@ -74,52 +93,6 @@ class Fanout:
             places[place[0]].append(place)
         found: list[Item] = []
         for address, written in places.items():
-            for row in self.world.store.query("watches", address).items:
-                if any(overlap(place, (address, row["low"], row["high"])) for place in written):
-                    found.append(row)
+            listed = insist(self.world.clock, lambda address=address: self.world.store.query("watches", address).items)  # type: ignore[misc]
+            found += [row for row in listed if any(overlap(place, (address, row["low"], row["high"])) for place in written)]
         return found
-
-
-class Ender:
-    """Ends connections: close first, then the rows, the mailbox last."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    @property
-    def _store(self) -> Store:
-        return self.world.store
-
-    def all(self, closed: Iterable[tuple[str, str]]) -> None:
-        """Close these connections."""
-        for connection, _reason in closed:
-            self.finish(connection, "closing")
-
-    def finish(self, connection: str, state: str) -> None:
-        """Close a connection and remove what it left. Not certain that it is closed: the sweep tries again."""
-        if state == "closing" and not self.world.gateway.close(connection):
-            return
-        if state == "gone":
-            self.world.gateway.close(connection)
-        self.forget(connection)
-
-    def forget(self, connection: str) -> None:
-        """Remove the rows of a connection that is certainly closed."""
-        for row in self._store.query("subscriptions", connection).items:
-            for address, low, high in row["watches"]:
-                self._remove(watch_of(connection, row, (address, low, high)))
-            self._remove(Key("subscriptions", connection, row["sk"]))
-        for row in self._store.query("inbox", connection).items:
-            self._remove(Key("inbox", connection, row["sk"]))
-        self._remove(Key("mailboxes", f"{connection}|lane"))
-        self._remove(Key("mailboxes", connection))
-
-    def _remove(self, key: Key) -> None:
-        self._store.write(Delete(key))
-
-
-def watch_of(connection: str, row: Item, watch: tuple[str, str, str]) -> Key:
-    """The key of a watch that a subscription row names."""
-    from chalicelib.live import rows
-
-    return Key("watches", **rows.watch_key(connection, int(row["sk"]), watch))

@@ -8,14 +8,17 @@ connection that ended without a word. Quiet clients are pinged before they give 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.data.store import Item, Key
-from chalicelib.live.fanout import Ender, Fanout
+from chalicelib.live.fanout import Fanout
 from chalicelib.live.lane import Lane
-from chalicelib.live.turn import World
+from chalicelib.live.mailbox import insist
+from chalicelib.live.world import World
 
+logger = logging.getLogger("concave")
 BUCKETS = 8
 """Connections are listed in this many partitions of the mailboxes' index."""
 DIRECTORY = "by_bucket"
@@ -33,29 +36,38 @@ class Keepalive:
     world: World
     fanout: Fanout
     lane: Lane
-    ender: Ender
 
     def tick(self) -> int:
         """Look at every connection once. Returns how many needed something."""
         served = 0
         for row in self._rows():
-            connection, now = row["pk"], self.world.clock.now_ms()
-            if row.get("closing") or ("lease" in row and int(row["until"]) < now):
-                self.fanout.visit(connection)
-                served += 1
-            elif "lease" not in row and (row.get("dirty") or self._quiet(row, now)):
+            if not self._needs(row):
+                continue
+            served += 1
+            try:
                 # The note finds, besides a due ping, frames and answers whose own note was never left.
-                self.fanout.visit(connection)
-                self.lane.knock(connection)
-                served += 1
+                self.fanout.visit(row["pk"])
+                if "lease" not in row and not row.get("closing"):
+                    self.lane.knock(row["pk"])
+            except Exception:
+                logger.exception("%s could not be looked at", row["pk"])
         return served
 
-    def _quiet(self, row: Item, now: int) -> bool:
-        return now - int(row.get("last", row["opened"])) >= self.world.ping_ms(row)
+    def _needs(self, row: Item) -> bool:
+        now = self.world.clock.now_ms()
+        if row.get("closing"):
+            return True
+        if "lease" in row:
+            return int(row["until"]) < now
+        quiet = now - int(row.get("last") or row["opened"]) >= self.world.ping_ms(row)
+        unsettled = not row.get("settled") and now - int(row["opened"]) > self.world.settle_ms
+        return quiet or unsettled or bool(row.get("dirty")) or int(row["notes"]) != int(row.get("seen", 0))
 
     def _rows(self) -> Iterator[Item]:
+        store, clock = self.world.store, self.world.clock
         for number in range(BUCKETS):
-            listed = self.world.store.query("mailboxes", f"bucket-{number}", index=DIRECTORY).items
-            for row in self.world.store.batch_get([Key("mailboxes", each["pk"]) for each in listed]):
+            listed = insist(clock, lambda number=number: store.query("mailboxes", f"bucket-{number}", index=DIRECTORY).items)  # type: ignore[misc]
+            keys = [Key("mailboxes", each["pk"]) for each in listed]
+            for row in insist(clock, lambda keys=keys: store.batch_get(keys)):  # type: ignore[misc]
                 if row is not None and "opened" in row:
                     yield row

@@ -3,29 +3,36 @@
 A slow mutation must not freeze a streaming reply, so mutations have a lease of their own: the lane. The frame is in the
 inbox before anybody tries the lane, and stays there until it is answered. Before a mutation runs, its commit id is
 written on the frame, so that the mailbox's holder knows which `commits` row to look at; that row *is* the answer. Only a
-failure leaves an answer in the inbox.
+failure leaves an answer in the inbox, and only under the lane's lease.
 
-Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs: holes are
-legal after a reconnect, and actions share the counter.
+**Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
+until every Authenticate frame that is here has been taken in. Both are written on the frame with its commit id: a lane
+that takes over repeats the same call, not another one.
+
+**Order.** Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs:
+holes are legal after a reconnect, and actions share the counter.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chalicelib.data.errors import ConditionFailed
-from chalicelib.data.store import Exists, Item, Key, Put, Store, Update
+from chalicelib.data.store import Exists, Item, Key, Put, Update
 from chalicelib.live import messages, rows
-from chalicelib.live.mailbox import Clock, Held, LeaseLost, Mailboxes
-from chalicelib.live.session import Answer
+from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes, insist
+from chalicelib.live.session import Answer, fitted
+from chalicelib.live.world import World
 
+logger = logging.getLogger("concave")
 PREDECESSOR_MS = 200
 
 
 class Mutate(Protocol):
-    """Runs a mutation: (path, args, identity, idempotency key, connection) → None when it committed, else the answer."""
+    """Runs a mutation: (frame, identity, idempotency key, connection) → None when it committed, else the answer."""
 
     def __call__(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None: ...
 
@@ -34,73 +41,106 @@ class Mutate(Protocol):
 class Lane:
     """The lanes of all connections."""
 
-    store: Store
+    world: World
     lanes: Mailboxes
-    clock: Clock
     mutate: Mutate
     commit_id: Callable[[str | None, str], str]
     """(identity, idempotency key) → the id of the `commits` row that will be the proof."""
     deliver: Callable[[str], None]
-    """Have the connection's mailbox served."""
+    """Leave a note on the connection's mailbox, and have it served."""
+    condemn: Callable[[str], None]
+    """Close the connection."""
 
     def knock(self, connection: str) -> None:
         """Run the connection's waiting mutations, or leave a note for whoever is running them."""
-        visit = self.lanes.knock(lane_of(connection))
-        if visit.held is None:
-            return
         try:
-            while not self._round(connection, visit.held):
-                self.lanes.refresh(visit.held)
+            visit = self.lanes.knock(lane_of(connection))
+            if visit.held is not None:
+                self._run(connection, visit.held)
+            elif visit.state == "gone":
+                self.deliver(connection)  # which finds no mailbox, and closes
         except LeaseLost:
             return
+        except Exception:
+            logger.exception("the lane of %s failed", connection)
+            self.condemn(connection)
 
-    def _round(self, connection: str, held: Held) -> bool:
-        """Run what waits; True when the lane was given back."""
-        seen = int(held.row["notes"])
-        last = int(held.row.get("ran", -1))
+    def _run(self, connection: str, held: Held) -> None:
+        started = self.world.clock.now_ms()
         while True:
-            mailbox = self.store.get(Mailboxes.key(connection))
-            if mailbox is None or mailbox.get("closing") or not mailbox.get("settled"):
-                break  # a holder that settles the identity knocks again
-            row = self._next(connection, last)
-            if row is None:
-                break
-            self.lanes.keep(held)
-            self._one(connection, mailbox, row)
-            last = max(last, rows.number_of(row))
-        return self.lanes.release(held, seen, {("ran",): last})
+            seen, last = int(held.row["notes"]), int(held.row.get("ran", -1))
+            late = False
+            while not late and (found := self._next(connection, last)) is not None:
+                self.lanes.keep(held)
+                self._one(connection, held, *found)
+                last = max(last, rows.number_of(found[1]))
+                late = self.world.clock.now_ms() - started > self.world.hand_over_ms
+            if late:
+                self.lanes.save(held, {("ran",): last})
+                self.lanes.leave(held)
+                self.world.later(connection, 1)  # a holder sees that mutations wait, and has the lane run
+                return
+            if self.lanes.release(held, seen, {("ran",): last}):
+                return
+            self.lanes.refresh(held)
 
-    def _next(self, connection: str, last: int) -> Item | None:
-        """The waiting mutation with the lowest request id; waits a moment for one that is missing before it."""
+    def _next(self, connection: str, last: int) -> tuple[Item, Item] | None:
+        """The mailbox, and the waiting mutation with the lowest request id; waits a moment for one that is missing before it."""
+        asked = False
         while True:
-            inbox = self.store.query("inbox", connection, low=rows.MUTATION, high=rows.ANSWER).items
-            waiting = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
+            # The frames first and the mailbox second: an identity is stored before its frame is deleted.
+            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection, low=rows.AUTHENTICATE).items)
+            mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
+            if mailbox is None or mailbox.get("closing"):
+                self.deliver(connection)  # which closes
+                return None
+            left = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
+            # One that has failed under an earlier lane is not run again: its failure may have been told.
+            failed = {rows.number_of(row) for row in inbox if row["sk"].startswith(rows.ANSWER)}
+            waiting = [row for row in left if rows.number_of(row) not in failed]
+            now = self.world.clock.now_ms()
+            if len(waiting) < len(left) or (waiting and not self._callable(mailbox, inbox, now)):
+                if not asked:
+                    self.deliver(connection)
+                    asked = True
+                    continue
+                if waiting and not self._callable(mailbox, inbox, now):
+                    return None  # the holder who saw our note has the lane run when it is time
             if not waiting:
                 return None
             first = min(waiting, key=rows.number_of)
-            known = {rows.number_of(row) for row in inbox} | {last}
-            remaining = int(first["at"]) + PREDECESSOR_MS - self.clock.now_ms()
-            if rows.number_of(first) <= last or rows.number_of(first) - 1 in known or remaining <= 0:
-                return first
-            self.clock.sleep(min(remaining, 50) / 1000)
+            before = rows.number_of(first) - 1
+            known = {rows.number_of(row) for row in inbox if row["sk"] >= rows.MUTATION} | {last, int(mailbox.get("replied", -1))}
+            remaining = int(first["at"]) + PREDECESSOR_MS - now
+            if before < last or before in known or remaining <= 0:
+                return mailbox, first
+            self.world.clock.sleep(min(remaining, 50) / 1000)
 
-    def _one(self, connection: str, mailbox: Item, row: Item) -> None:
+    def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
+        if any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox) or rows.expired(mailbox, now):
+            return False
+        return rows.state_of(mailbox).callable(now, self.world.settle_ms)
+
+    def _one(self, connection: str, held: Held, mailbox: Item, row: Item) -> None:
         frame = messages.read_frame(row["body"])
         assert isinstance(frame, messages.Mutation)
-        identity = mailbox.get("user") or None
-        key = f"sync:{mailbox.get('session') or connection}:{frame.request_id}"
         place = Key("inbox", connection, row["sk"])
-        if not self._mark(place, {("commit",): self.commit_id(identity, key)}):
+        if "commit" in row:
+            identity, key = row["as"] or None, row["key"]
+        else:
+            identity = mailbox.get("user") or None
+            key = f"sync:{mailbox.get('session') or connection}:{frame.request_id}"
+        if not self._mark(place, {("commit",): self.commit_id(identity, key), ("as",): identity or "", ("key",): key}):
             return  # answered already, by a lane that was slower than its lease
         answer = self.mutate(frame, identity, key, connection)
         if answer is not None:
-            self.store.write(Put("inbox", rows.answer_row(connection, answer, self.clock.now_ms())))
+            self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])
         self._mark(place, {("ran",): True})
         self.deliver(connection)
 
     def _mark(self, place: Key, sets: dict[tuple[str, ...], Any]) -> bool:
         try:
-            self.store.write(Update(place, sets, {}, (), Exists()))
+            insist(self.world.clock, lambda: self.world.store.write(Update(place, sets, {}, (), Exists())))
         except ConditionFailed:
             return False
         return True

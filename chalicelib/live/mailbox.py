@@ -15,16 +15,33 @@ row, so a lane's expired lease is simply taken.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
-from chalicelib.data.store import Absent, All, Check, Condition, Delete, Equals, Exists, Item, Key, Lacks, Less, Path, Put, Store, Update
+from chalicelib.data.store import (
+    Absent,
+    All,
+    Check,
+    Condition,
+    Delete,
+    Equals,
+    Exists,
+    Item,
+    Key,
+    Lacks,
+    Less,
+    Path,
+    Put,
+    Store,
+    Update,
+)
 from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
-TRIES = 8
+TRIES = 10
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -33,6 +50,21 @@ class Clock(Protocol):
     def now_ms(self) -> int: ...
     def now_ns(self) -> int: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+def insist(clock: Clock, ask: Callable[[], T]) -> T:
+    """Ask the store until it answers, for about two seconds: for reads, and for writes that may happen twice.
+
+    Raises: `StoreFailed` or `Contention`, when patience ends.
+    """
+    for attempt in range(TRIES):
+        try:
+            return ask()
+        except (StoreFailed, Contention):
+            if attempt == TRIES - 1:
+                raise
+            clock.sleep(min(0.4, 0.005 * 2**attempt))
+    raise AssertionError("unreachable")
 
 
 class LeaseLost(Exception):
@@ -76,14 +108,15 @@ class Mailboxes:
 
     def open(self, connection: str, row: Item) -> None:
         """Make a mailbox. One that is there already stays as it is."""
+        put = Put("mailboxes", {"pk": connection, "notes": 0, "seen": 0, "dirty": {}, **row}, Absent())
         try:
-            self.store.write(Put("mailboxes", {"pk": connection, "notes": 0, "dirty": {}, **row}, Absent()))
+            insist(self.clock, lambda: self.store.write(put))
         except ConditionFailed:
             return
 
     def read(self, connection: str) -> Item | None:
         """The row, strongly consistent."""
-        return self.store.get(self.key(connection))
+        return insist(self.clock, lambda: self.store.get(self.key(connection)))
 
     def knock(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Visit:
         """Leave a note that names queries, then try to become the holder."""
@@ -122,13 +155,6 @@ class Mailboxes:
             return Visit(None, "closing")
         return Visit(Held(connection, token, taken, now + self.lease_ms), "held")
 
-    def resume(self, connection: str, token: str) -> Visit:
-        """Go on with a lease that was handed over by name."""
-        row = self.read(connection)
-        if row is None or row.get("lease") != token or row.get("closing"):
-            return Visit(None, "busy")
-        return Visit(Held(connection, token, row, int(row["until"])), "held")
-
     def condemn(self, connection: str) -> None:
         """Mark a connection as only to be closed, whoever holds it."""
         self._try(Update(self.key(connection), {("closing",): True}, {}, (), Exists()))
@@ -150,33 +176,42 @@ class Mailboxes:
             raise LeaseLost
         held.row = row
 
-    def save(self, held: Held, sets: dict[Path, Any], beside: Iterable[StoreAction] = ()) -> None:
-        """Write parts of the row, and other rows with it, as the holder. Raises `LeaseLost`."""
-        update = Update(self.key(held.connection), sets, {}, (), self._mine(held))
-        if not self._together([update, *beside]):
+    def save(self, held: Held, sets: dict[Path, Any]) -> None:
+        """Write parts of the row as the holder. Raises `LeaseLost`."""
+        if self._try(Update(self.key(held.connection), sets, {}, (), self._mine(held))) is None:
             raise LeaseLost
         held.row.update({path[0]: value for path, value in sets.items() if len(path) == 1})
 
     def beside(self, held: Held, actions: list[StoreAction]) -> None:
         """Write other rows of the connection, only while the lease is ours. Raises `LeaseLost`."""
         for start in range(0, len(actions), 90):
-            if not self._together([Check(self.key(held.connection), self._mine(held)), *actions[start : start + 90]]):
-                raise LeaseLost
+            whole = [Check(self.key(held.connection), self._mine(held)), *actions[start : start + 90]]
+            try:
+                insist(self.clock, lambda whole=whole: self.store.transact(whole))  # type: ignore[misc]
+            except ConditionFailed as refused:
+                raise LeaseLost from refused
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any], beside: Iterable[StoreAction] = ()) -> bool:
-        """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours."""
-        actions = list(beside)
+    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
+        """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours.
+
+        One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
+        """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
-        whole = {**sets, ("dirty",): {}}
-        update = Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)
-        if self._together([update, *actions]):
+        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+        if self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)) is not None:
             return True
-        self.save(held, sets, actions)
+        self.save(held, sets)
         return False
+
+    def leave(self, held: Held) -> None:
+        """Give the lease back although notes may have come: somebody else was asked to go on. Raises `LeaseLost`."""
+        update = Update(self.key(held.connection), {("left",): held.token}, {}, (("lease",), ("until",)), self._mine(held))
+        if self._try(update) is None:
+            raise LeaseLost
 
     def delete(self, connection: str) -> None:
         """Remove the row, last of all."""
-        self.store.write(Delete(self.key(connection)))
+        insist(self.clock, lambda: self.store.write(Delete(self.key(connection))))
 
     # Inside ------------------------------------------------------------------------------------------------------------
 
@@ -194,33 +229,17 @@ class Mailboxes:
 
     def _try(self, update: Update) -> Item | None:
         """The new row, or None when the condition does not hold. A lost answer is asked for again."""
-        for attempt in range(TRIES):
-            try:
-                return self.store.write(update)
-            except ConditionFailed as refused:
-                return self._own_write(update, refused.old)
-            except (StoreFailed, Contention):
-                self.clock.sleep(0.01 * 2**attempt)
-        raise StoreFailed(f"mailbox {update.key.pk}")
+        try:
+            return insist(self.clock, lambda: self.store.write(update))
+        except ConditionFailed as refused:
+            return self._own_write(update, refused.old)
 
     @staticmethod
     def _own_write(update: Update, old: Item | None) -> Item | None:
-        """A refused condition may be our own write, whose answer was lost: the lease already carries our token."""
-        token = update.set.get(("lease",))
-        if token is not None and old is not None and old.get("lease") == token and bool(old.get("closing")) == (("closing",) in update.set):
+        """A refused condition may be our own write, whose answer was lost: the row already carries our token."""
+        if old is None:
+            return None
+        taken, left = update.set.get(("lease",)), update.set.get(("left",))
+        if taken is not None and old.get("lease") == taken and bool(old.get("closing")) == (("closing",) in update.set):
             return old
-        return None
-
-    def _together(self, actions: list[StoreAction]) -> bool:
-        for attempt in range(TRIES * 2):
-            try:
-                if len(actions) == 1 and isinstance(actions[0], Update):
-                    self.store.write(actions[0])
-                else:
-                    self.store.transact(actions)
-                return True
-            except ConditionFailed:
-                return False
-            except (StoreFailed, Contention):
-                self.clock.sleep(min(0.2, 0.005 * 2**attempt))
-        return False
+        return old if left is not None and old.get("left") == left else None

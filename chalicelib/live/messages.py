@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 
 LARGEST_POST = 128 * 1024
 """API Gateway takes no larger message to a client."""
 SPLIT_AT = 110 * 1024
-"""Where a Transition is split: room for its frame and for wide characters."""
+"""Where a Transition is split: room for its frame."""
+LARGEST_LOGS = 16 * 1024
+"""Bytes of log lines in one message. They are a courtesy; an answer must arrive."""
+LARGEST_ERROR = 16 * 1024
+"""Bytes of an error's sentence in one message; its data may fill the rest."""
+FRAME_BYTES = 1024
+"""More than everything in a message that is neither value, nor error, nor log line."""
 PING = '{"type":"Ping"}'
+
+U32 = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+"""Versions, query ids and request ids (the Rust clients hold them in 32 bits)."""
+SessionId = Annotated[str, msgspec.Meta(max_length=128)]
+"""Becomes a part of a key."""
 
 
 class BadFrame(Exception):
@@ -27,23 +39,24 @@ class BadFrame(Exception):
 class Add(msgspec.Struct, tag="Add", rename="camel"):
     """Subscribe to a query."""
 
-    query_id: int
+    query_id: U32
     udf_path: str
-    args: list[Any]
-    journal: str | None = None
+    args: Any = ()
+    """Whatever was sent: wrong arguments fail the query, not the connection."""
+    journal: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
     component_path: str | None = None
 
 
 class Remove(msgspec.Struct, tag="Remove", rename="camel"):
     """Unsubscribe."""
 
-    query_id: int
+    query_id: U32
 
 
 class Connect(msgspec.Struct, tag="Connect", rename="camel"):
     """The first frame of most connections; it can be missing (protocol section 3)."""
 
-    session_id: str
+    session_id: SessionId
     connection_count: int = 0
     last_close_reason: str | None = None
     max_observed_timestamp: str | None = None
@@ -53,33 +66,33 @@ class Connect(msgspec.Struct, tag="Connect", rename="camel"):
 class ModifyQuerySet(msgspec.Struct, tag="ModifyQuerySet", rename="camel"):
     """Change the set of live queries from one version to the next."""
 
-    base_version: int
-    new_version: int
+    base_version: U32
+    new_version: U32
     modifications: list[Add | Remove]
 
 
 class Mutation(msgspec.Struct, tag="Mutation", rename="camel"):
     """Call a mutation; answered once, before the Transition that shows its effect."""
 
-    request_id: int
+    request_id: U32
     udf_path: str
-    args: list[Any]
+    args: Any = ()
     component_path: str | None = None
 
 
 class Action(msgspec.Struct, tag="Action", rename="camel"):
     """Call an action."""
 
-    request_id: int
+    request_id: U32
     udf_path: str
-    args: list[Any]
+    args: Any = ()
     component_path: str | None = None
 
 
 class Authenticate(msgspec.Struct, tag="Authenticate", rename="camel"):
     """Change the connection's identity from one version to the next."""
 
-    base_version: int
+    base_version: U32
     token_type: Literal["User", "Admin", "None"]
     value: str | None = None
 
@@ -91,15 +104,39 @@ class Event(msgspec.Struct, tag="Event", rename="camel"):
 
 
 Frame = Connect | ModifyQuerySet | Mutation | Action | Authenticate | Event
-_decoder = msgspec.json.Decoder(Frame)
+_decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)  # type: ignore[arg-type]
 
 
 def read_frame(body: str) -> Frame:
     """A client's frame. Raises `BadFrame`."""
     try:
         return _decoder.decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except msgspec.ValidationError as error:
         raise BadFrame(str(error)) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        if "\\u" not in body:
+            raise BadFrame(str(error)) from error
+    # JavaScript may send half of a surrogate pair, which msgspec does not read. Such a value fails its call; closing the
+    # connection for it would make the client send it again, for ever.
+    try:
+        frame: Frame = msgspec.convert(json.loads(body, parse_constant=_no_constant), Frame)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise BadFrame(str(error)) from error
+    return frame
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def path_of(call: Add | Mutation | Action) -> str:
+    """The path of the function that a frame calls. One inside a component names nothing here (protocol section 3)."""
+    return f"({call.component_path})/{call.udf_path}" if call.component_path else call.udf_path
+
+
+def args_of(call: Add | Mutation | Action) -> str:
+    """The arguments of a call as sent, as JSON text; equal arguments have equal text."""
+    return json.dumps(call.args, sort_keys=True)
 
 
 def write_ts(ts: int) -> str:
@@ -140,21 +177,62 @@ class Failure:
     data: str | None = None
 
 
+def fitting(failure: Failure) -> Failure:
+    """A failure that fits a message: its sentence may be cut, and data that is too large is left out, which it then says."""
+    message, data = failure.message, failure.data
+    while len(json.dumps(message)) > LARGEST_ERROR:
+        message = f"{message[: len(message) // 2]} …"
+    if data is not None and len(data.encode()) > LARGEST_POST - LARGEST_ERROR - LARGEST_LOGS - FRAME_BYTES:
+        said = f"(The error's data, {len(data.encode())} bytes, was left out: a message holds {LARGEST_POST}.)"
+        message, data = f"{message[: LARGEST_ERROR // 8]}\n{said}", None
+    return Failure(message, data)
+
+
+def too_large(size: int, kind: str, way_out: str) -> Failure:
+    """The failure that stands for a value which fits no message."""
+    return Failure(
+        "[Request ID: 0000000000000000] Server Error\n"
+        f"ResultTooLarge: a {kind}'s value of {size} bytes; a message holds {LARGEST_POST}. {way_out}"
+    )
+
+
 def _failure(failure: Failure, key: str) -> str:
+    failure = fitting(failure)
     data = "" if failure.data is None else f',"errorData":{failure.data}'
     return f'"{key}":{json.dumps(failure.message)}{data}'
 
 
-def query_updated(query_id: int, value: str, log_lines: list[str], journal: str | None) -> str:
-    """A modification: a query's new value (JSON text)."""
-    return f'{{"type":"QueryUpdated","queryId":{query_id},"value":{value},"logLines":{json.dumps(log_lines)},"journal":{json.dumps(journal)}}}'
+def fitting_lines(lines: Sequence[str]) -> list[str]:
+    """As many log lines as fit a message beside its value."""
+    kept: list[str] = []
+    room = LARGEST_LOGS
+    for number, line in enumerate(lines):
+        room -= len(json.dumps(line)) + 1
+        if room < 0:
+            return [*kept, f"[WARN] '{len(lines) - number} further lines did not fit a message.'"]
+        kept.append(line)
+    return kept
 
 
-def query_failed(query_id: int, failure: Failure, log_lines: list[str], journal: str | None) -> str:
+def _logs(lines: Sequence[str]) -> str:
+    return json.dumps(fitting_lines(lines))
+
+
+def query_updated(query_id: int, value: str, log_lines: Sequence[str], journal: str | None) -> str:
+    """A modification: a query's new value (JSON text). One that fits no message is a failure that says so."""
+    for lines in (log_lines, ()):
+        tail = f'"logLines":{_logs(lines)},"journal":{json.dumps(journal)}}}'
+        text = f'{{"type":"QueryUpdated","queryId":{query_id},"value":{value},{tail}'
+        if len(text.encode()) <= LARGEST_POST - FRAME_BYTES:
+            return text
+    return query_failed(query_id, too_large(len(value.encode()), "query", "Return a page."), (), journal)
+
+
+def query_failed(query_id: int, failure: Failure, log_lines: Sequence[str], journal: str | None) -> str:
     """A modification: a query that now fails."""
     return (
         f'{{"type":"QueryFailed","queryId":{query_id},{_failure(failure, "errorMessage")},'
-        f'"logLines":{json.dumps(log_lines)},"journal":{json.dumps(journal)}}}'
+        f'"logLines":{_logs(log_lines)},"journal":{json.dumps(journal)}}}'
     )
 
 
@@ -181,22 +259,27 @@ def transitions(start: Version, end: Version, modifications: list[str]) -> list[
     ]
 
 
-def mutation_response(request_id: int, result: str, ts: int, log_lines: list[str]) -> str:
+def answer_fits(result: str) -> bool:
+    """Whether a result can be told at all; no client takes an answer in parts (protocol 4.1 rule 10)."""
+    return len(result.encode()) <= LARGEST_POST - LARGEST_LOGS - FRAME_BYTES
+
+
+def mutation_response(request_id: int, result: str, ts: int, log_lines: Sequence[str]) -> str:
     """The answer of a mutation that committed."""
     head = f'{{"type":"MutationResponse","requestId":{request_id},"success":true,"result":{result},"ts":"{write_ts(ts)}",'
-    return f'{head}"logLines":{json.dumps(log_lines)}}}'
+    return f'{head}"logLines":{_logs(log_lines)}}}'
 
 
-def failed_response(kind: Literal["Mutation", "Action"], request_id: int, failure: Failure, log_lines: list[str]) -> str:
+def failed_response(kind: Literal["Mutation", "Action"], request_id: int, failure: Failure, log_lines: Sequence[str]) -> str:
     """The answer of a mutation or action that failed; resolves at once."""
     ts = '"ts":null,' if kind == "Mutation" else ""
     head = f'{{"type":"{kind}Response","requestId":{request_id},"success":false,{ts}{_failure(failure, "result")}'
-    return f'{head},"logLines":{json.dumps(log_lines)}}}'
+    return f'{head},"logLines":{_logs(log_lines)}}}'
 
 
-def action_response(request_id: int, result: str, log_lines: list[str]) -> str:
+def action_response(request_id: int, result: str, log_lines: Sequence[str]) -> str:
     """The answer of an action."""
-    return f'{{"type":"ActionResponse","requestId":{request_id},"success":true,"result":{result},"logLines":{json.dumps(log_lines)}}}'
+    return f'{{"type":"ActionResponse","requestId":{request_id},"success":true,"result":{result},"logLines":{_logs(log_lines)}}}'
 
 
 def auth_error(error: str, base_version: int, attempted: bool) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.data.reads import Watch
-from chalicelib.data.store import Item, Path
+from chalicelib.data.store import Equals, Item, Key, Path, Update
 from chalicelib.live.messages import Failure, Version
 from chalicelib.live.session import Answer, State
 
@@ -49,9 +49,19 @@ def state_sets(state: State) -> dict[Path, Any]:
     return {(name,): value for name, value in values.items()}
 
 
+def expired(row: Item, now_ms: int) -> bool:
+    """Whether the token behind a mailbox's identity is over."""
+    return 0 < int(row.get("expires", 0)) < now_ms
+
+
+def place(kind: str, number: int) -> str:
+    """The inbox key of a frame or answer. The same frame twice has the same key."""
+    return f"{kind}|{number:010d}"
+
+
 def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -> Item:
-    """An inbox row for a frame. The same frame twice has the same key."""
-    return {"pk": connection, "sk": f"{kind}|{number:010d}", "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
+    """An inbox row for a frame."""
+    return {"pk": connection, "sk": place(kind, number), "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
 
 
 def number_of(row: Item) -> int:
@@ -84,11 +94,25 @@ class Subscription:
     query_id: int
     path: str
     args: str
-    """The arguments, as the JSON text of one encoded object."""
+    """The arguments as sent, as JSON text."""
     watches: list[Watch] = field(default_factory=list)
     digest: str = ""
     """Of what the client last got; equal means nothing is sent."""
     journal: str | None = None
+    stored: tuple[str, str | None] | None = None
+    """Digest and journal as the row has them; None: there is no row yet. Not a part of the row."""
+
+    def unsaved(self) -> bool:
+        """Whether the row says something else."""
+        return self.stored != (self.digest, self.journal)
+
+    def update(self, connection: str, ttl: int) -> Update:
+        """What makes the stored row say what this says, when its watches are the same. One that arrives late changes nothing."""
+        assert self.stored is not None
+        sets: dict[Path, Any] = {("digest",): self.digest, ("ttl",): ttl}
+        if self.journal is not None:
+            sets[("journal",)] = self.journal
+        return Update(Key("subscriptions", connection, str(self.query_id)), sets, condition=Equals(("digest",), self.stored[0]))
 
     def row(self, connection: str, ttl: int) -> Item:
         """As stored."""
@@ -109,13 +133,19 @@ class Subscription:
     def of(cls, row: Item) -> Subscription:
         """From a stored row."""
         watches = [(address, low, high) for address, low, high in row["watches"]]
-        return cls(int(row["sk"]), row["path"], row["args"], watches, row["digest"], row.get("journal"))
+        digest, journal = row["digest"], row.get("journal")
+        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, (digest, journal))
 
 
 def watch_key(connection: str, query_id: int, watch: Watch) -> dict[str, str]:
     """The key attributes of a watch."""
-    bounds = hashlib.sha256(f"{watch[1]}|{watch[2]}".encode()).hexdigest()[:8]
+    bounds = hashlib.sha256(f"{watch[1]}|{watch[2]}".encode()).hexdigest()[:16]
     return {"pk": watch[0], "sk": f"{connection}|{query_id}|{bounds}"}
+
+
+def watch_place(connection: str, query_id: int, watch: Watch) -> Key:
+    """Where a watch is."""
+    return Key("watches", **watch_key(connection, query_id, watch))
 
 
 def watch_row(connection: str, query_id: int, watch: Watch, ttl: int) -> Item:

@@ -45,6 +45,11 @@ class State:
     settled: bool = False
     owed: bool = False
 
+    def callable(self, now_ms: int, settle_ms: int) -> bool:
+        """Whether mutations may run: it is known whose they are, and of which session (or nobody will say, npm can lose its
+        Connect). A session that comes late would make a repeat after a reconnect another call."""
+        return self.settled and (self.session != "" or now_ms - self.opened >= settle_ms)
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -69,6 +74,10 @@ class Absorbed:
     """After how long to look again, when only waiting can settle the identity."""
     broken: str = ""
     """Why the connection must be closed, if it must."""
+    look_at: int | None = None
+    """When (ms) a frame that waits for its predecessor will have waited too long."""
+    identity_waits: bool = False
+    """An Authenticate frame is here that cannot be taken in yet."""
 
 
 def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int) -> Absorbed:
@@ -107,8 +116,9 @@ def _identity(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
             found.state = replace(found.state, version=replace(version, identity=version.identity + 1), settled=True, owed=True)
             found.authenticate.append(one.frame)
             found.done.append(one.id)
-        elif now_ms - one.at > GAP_MS:
-            found.broken = f"Authenticate {version.identity} never came"
+        else:
+            found.identity_waits = True
+            _gap(found, one, now_ms, f"Authenticate {version.identity}")
 
 
 def _query_set(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
@@ -123,8 +133,16 @@ def _query_set(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
             new = replace(version, query_set=max(one.frame.new_version, version.query_set + 1))
             found.state = replace(found.state, version=new, first=True, owed=True)
             found.done.append(one.id)
-        elif now_ms - one.at > GAP_MS:
-            found.broken = f"ModifyQuerySet {version.query_set} never came"
+        else:
+            _gap(found, one, now_ms, f"ModifyQuerySet {version.query_set}")
+
+
+def _gap(found: Absorbed, one: Waiting, now_ms: int, missing: str) -> None:
+    """A frame waits for its predecessor: not for ever."""
+    if now_ms - one.at > GAP_MS:
+        found.broken = f"{missing} never came"
+    due = one.at + GAP_MS + 1
+    found.look_at = due if found.look_at is None else min(found.look_at, due)
 
 
 def _modify(found: Absorbed, change: Add | Remove) -> None:
@@ -152,6 +170,22 @@ class Answer:
         return self.kind == "Mutation" and self.failure is None
 
 
+def fitted(answer: Answer) -> Answer:
+    """An answer that fits a message and an inbox row: a result that does not becomes a failure that says so."""
+    lines = tuple(messages.fitting_lines(answer.log_lines))
+    if answer.failure is not None:
+        return replace(answer, failure=messages.fitting(answer.failure), log_lines=lines)
+    if messages.answer_fits(answer.result):
+        return replace(answer, log_lines=lines)
+    size, mutation = len(answer.result.encode()), answer.kind == "Mutation"
+    way_out = (
+        "It did commit; read its effect with a query."
+        if mutation
+        else "It did run; store what it made, and read that with a query."
+    )
+    return replace(answer, result="null", failure=messages.too_large(size, answer.kind.lower(), way_out), log_lines=lines)
+
+
 @dataclass(frozen=True)
 class Told:
     """The messages to post, in order, and the state after them. `held` are answers that must wait."""
@@ -177,12 +211,12 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
             held.append(answer)
         elif answer.committed:
             ts, committed = max(now_ns, ts + 1, state.floor), True
-            posts.append(messages.mutation_response(answer.request_id, answer.result, ts, list(answer.log_lines)))
+            posts.append(messages.mutation_response(answer.request_id, answer.result, ts, answer.log_lines))
         elif answer.failure is not None:
             kind = "Mutation" if answer.kind == "Mutation" else "Action"
-            posts.append(messages.failed_response(kind, answer.request_id, answer.failure, list(answer.log_lines)))  # type: ignore[arg-type]
+            posts.append(messages.failed_response(kind, answer.request_id, answer.failure, answer.log_lines))  # type: ignore[arg-type]
         else:
-            posts.append(messages.action_response(answer.request_id, answer.result, list(answer.log_lines)))
+            posts.append(messages.action_response(answer.request_id, answer.result, answer.log_lines))
     if modifications or committed or state.owed:
         if state.first:
             ts = max(now_ns, ts + 1, state.floor)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.database import Reader, Writer
@@ -24,6 +25,7 @@ from chalicelib.run.registry import Function
 
 R = TypeVar("R")
 LOG_LINES, LOG_CHARS = 256, 4096
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 def new_id(prefix: str = "") -> str:
@@ -125,9 +127,13 @@ def _function(function: Any) -> Function:
 class MutationCtx(_Ctx):
     """The context of a mutation: it reads and writes, all in one commit."""
 
-    def __init__(self, caller: Caller, log: Log, db: Writer, now: float, scheduling: Scheduling) -> None:
+    def __init__(
+        self, caller: Caller, log: Log, db: Writer, now: float, scheduling: Scheduling, limits: Mapping[str, int] = NO_LIMITS
+    ) -> None:
         super().__init__(caller, log)
         self.db, self.now = db, now
+        self.limits = limits
+        """What the operator allows, by name (settings): for functions whose rules depend on it."""
         self.scheduler = Scheduler(scheduling, lambda: now)
 
     @staticmethod

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,13 +20,13 @@ from chalicelib.data.database import Journal, Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.records import fields, plain
-from chalicelib.data.store import Absent, Put, Store
-from chalicelib.data.tables import Table, org_key, record_key
+from chalicelib.data.store import Absent, Item, Key, Put, Store
+from chalicelib.data.tables import Index, Table, org_key, record_key
 from chalicelib.data.transaction import Transaction
 from chalicelib.run import validate
-from chalicelib.run.contexts import ActionCtx, Caller, Log, MutationCtx, QueryCtx, check_jobs, new_id
+from chalicelib.run.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, check_jobs, new_id
 from chalicelib.run.errors import FunctionError, describe
-from chalicelib.run.identity import User
+from chalicelib.run.identity import User, service
 from chalicelib.run.jobs import Job
 from chalicelib.run.registry import Function, Registry
 
@@ -88,10 +88,12 @@ class Executor:
         development: bool = False,
         committed: Callable[[Receipt, str], None] = lambda _receipt, _org: None,
         parts: Any = None,
+        limits: Mapping[str, int] = NO_LIMITS,
         rng: random.Random | None = None,
     ) -> None:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
+        self.limits = limits
         self._rng = rng or random.Random()
 
     # The three kinds, by path ------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ class Executor:
         """
 
         def body(run: Run) -> str:
-            ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs)
+            ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs, self.limits)
             text = self._encode(function, function.handler(ctx, **validate.bind(function, args)))
             if also is not None:
                 also(run.db)
@@ -246,6 +248,10 @@ class Executor:
         ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), _Direct(self, caller), self.parts)
         return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
 
+    def perform(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> Any:
+        """Run an action, internal ones too, with decoded wire arguments."""
+        return values.loads(self._act(function, args, caller, log))
+
     def run(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""
         encoded = values.decode(values.encode(wire_args(function, args)))
@@ -286,6 +292,23 @@ class Executor:
         except ConditionFailed as refused:
             return refused.old is not None and refused.old.get("_c") == doc.id
         return True
+
+    # For sweeps --------------------------------------------------------------------------------------------------------
+
+    def listed(self, index: Index, values_: tuple[Any, ...], until: float, limit: int = 500) -> list[Item]:
+        """Items of an `everywhere` index up to a value of its order field, over all orgs; each is read again by its key.
+
+        The index lags, so this is for sweeps: what follows must look again inside a transaction.
+        """
+        low, high = index(*values_).at_most(until).bounds()
+        table = index.table.table_name
+        rows = self.store.query(table, index.address("", values_), low=low, high=high, limit=limit, index=index.name)
+        items = self.store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
+        return [item for item in items if item is not None]
+
+    def call(self, org: str, function: Function, **args: Any) -> Any:
+        """Run an internal mutation as the service of an org."""
+        return self.commit(function, values.decode(values.encode(wire_args(function, args))), caller_of(service(org))).value
 
     # Inside ------------------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from chalicelib.data import values
 from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.store import Store
-from chalicelib.data.tables import HIGHEST, LOWEST, Range
+from chalicelib.data.transaction import Transaction
 from chalicelib.run.contexts import Log
 from chalicelib.run.errors import describe
 from chalicelib.run.executor import Executor, Run, caller_of
@@ -70,14 +69,6 @@ class JobRunner:
             self._action(org, job)
 
     def _peek(self, org: str, job_id: str) -> Job | None:
-        found: list[Job | None] = []
-
-        def body(run: Run) -> str:
-            found[:] = [run.db.peek(Job, job_id)]
-            return "null"
-
-        from chalicelib.data.transaction import Transaction
-
         return Writer(Transaction(self._store, org), str).peek(Job, job_id)
 
     def _mutation(self, org: str, job: Job) -> None:
@@ -92,7 +83,7 @@ class JobRunner:
 
         try:
             function = self.executor.registry.get(job.path)
-            self.executor.commit(function, values.decode(job.args), caller, key=f"job:{job.id}", also=done)
+            self.executor.commit(function, job.args, caller, key=f"job:{job.id}", also=done)
         except BadRequest as error:
             if error.tag != "JobNotPending":
                 self._failed(org, job, error)
@@ -109,7 +100,7 @@ class JobRunner:
         function = self.executor.registry.get(job.path)
         caller = caller_of(service(org, f"job:{job.id}"))
         try:
-            self.executor.run(function, wire := _snake(function, job.args), caller, Log())  # noqa: F841
+            self.executor.perform(function, job.args, caller, Log())
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
             self._failed(org, job, error)
             return
@@ -119,7 +110,9 @@ class JobRunner:
         job = run.db.get(Job, job_id)
         if job is None or job.state != "pending":
             return "false"
-        run.db.patch(job, state="inProgress", lease_until=run.now + self.lease_ms)
+        # Nobody renews this lease, so it covers the longest life of the function, and a little.
+        longest = 1000 * int(self.executor.registry.get(job.path).options.get("timeout_s", 900))
+        run.db.patch(job, state="inProgress", lease_until=run.now + longest + self.lease_ms)
         return "true"
 
     def _failed(self, org: str, job: Job, error: Exception) -> None:
@@ -144,10 +137,10 @@ class JobRunner:
         """Start jobs that are due and were not started, and fail those whose runner died. Returns how many it touched."""
         now = self.executor.clock.now_ms()
         touched = 0
-        for job in self._listed("pending", now + 60_000, limit):
+        for job in self.executor.listed(Job.by_state_due, ("pending",), now + 60_000, limit):
             self.dispatch([{"id": job["_id"], "due": job["due"], "runner": self._runner(job["path"])}], job["org"])
             touched += 1
-        for job in self._listed("inProgress", now, limit):
+        for job in self.executor.listed(Job.by_state_due, ("inProgress",), now, limit):
             if job.get("leaseUntil", 0) < now:
                 self._finish(job["org"], job["_id"], "failed", "The job's runner died; an action is never run twice.")
                 touched += 1
@@ -158,13 +151,3 @@ class JobRunner:
             return str(self.executor.registry.get(path).options.get("runner", "run_job"))
         except BadRequest:
             return "run_job"
-
-    def _listed(self, state: str, until: int, limit: int) -> list[dict[str, Any]]:
-        wanted: Range = Job.by_state_due(state).at_most(float(until))
-        low, high = wanted.bounds()
-        index = Job.by_state_due
-        rows = self._store.query("jobs", index.address("", (state,)), low=max(low, LOWEST), high=min(high, HIGHEST), limit=limit, index=index.name)
-        from chalicelib.data.store import Key
-
-        items = self._store.batch_get([Key("jobs", row["pk"]) for row in rows.items])
-        return [item for item in items if item is not None and item.get("state") == state]

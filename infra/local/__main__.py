@@ -15,7 +15,7 @@ from chalicelib.data.errors import ConcaveError
 from chalicelib.settings import BadSetting, Settings
 from infra.local.console import talk
 from infra.local.reload import describe
-from infra.local.stack import Stack
+from infra.local.stack import SWEEP_S, Stack
 
 log = logging.getLogger("concave.local")
 
@@ -25,7 +25,7 @@ def main() -> int:
     talk(logging.DEBUG if os.environ.get("VERBOSE") else logging.INFO)
     try:
         settings = Settings.from_env()
-        stack = Stack(settings)
+        stack = Stack(settings, sweep_s=_sweep_s(os.environ.get("SWEEP_SECONDS", "")))
     except BadSetting as error:
         return _fail(str(error), 2)
     stopped = threading.Event()
@@ -48,6 +48,17 @@ def main() -> int:
     port_file.unlink(missing_ok=True)
     stack.stop()
     return 0
+
+
+def _sweep_s(text: str) -> float:
+    """SWEEP_SECONDS: the local schedule."""
+    try:
+        seconds = float(text or SWEEP_S)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:
+        raise BadSetting("SWEEP_SECONDS", text, "must be a number of seconds from 0.01 to 3600")
+    return seconds
 
 
 def _banner(stack: Stack) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import sysconfig
 import time
 import traceback
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TextIO
 from infra.local.journal import Gather
 
 HOME = Path(__file__).resolve().parents[2]
+STDLIB = sysconfig.get_path("stdlib")
 
 FIELDS = {
     "status": "",
@@ -68,7 +70,7 @@ def place(trace: TracebackType | None) -> str | None:
     frames = traceback.extract_tb(trace)
     if not frames:
         return None
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith(sys.prefix)]
+    ours = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith(STDLIB)]
     frame = (ours or list(frames))[-1]
     return f"{shorter(frame.filename)}:{frame.lineno}"
 

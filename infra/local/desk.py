@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from infra.local.gateway import Connections
-from infra.local.guard import Guard, is_loopback
+from infra.local.guard import is_loopback
 from infra.local.shapes import Request
 
 CONNECTIONS = re.compile(r"/_aws/ws/@connections/([^/]+)")
@@ -64,7 +64,7 @@ class Desk:
     def __init__(self, issuer: Issuer | None, page: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._issuer, self._page, self._now = issuer, page, now
 
-    def answer(self, request: Request, guard: Guard, connections: Connections) -> Answer | None:
+    def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. The guard has let the request in already."""
         match = CONNECTIONS.fullmatch(unquote(request.path))
         if match:

@@ -91,6 +91,7 @@ class Lambdas:
         self._timers: list[_Timer] = []
         self._wake = threading.Condition()
         self._stopped = False
+        self._running, self._quiet = 0, threading.Condition()
         self._clock = threading.Thread(target=self._tick, name="timers", daemon=True)
         self._clock.start()
 
@@ -119,7 +120,7 @@ class Lambdas:
         self._gate.wait()
         name = _CONFIGURED_AS.get(function, function)
         context = Context(function, self._timeouts.get(name, 60.0))
-        with gathering() as notes:
+        with self._counted(), gathering() as notes:
             try:
                 result = getattr(self._module, function)(event, context)
             except Exception:
@@ -128,6 +129,17 @@ class Lambdas:
         level, fields = line(function, event, result, (time.monotonic() - context.started) * 1000, notes)
         log.log(level, "", extra=fields)
         return result
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._quiet:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._running -= 1
+                self._quiet.notify_all()
 
     def submit(self, function: str, event: Any) -> Future[Any]:
         """Invoke in a thread of its own. The future has the handler's answer or its exception."""
@@ -174,13 +186,15 @@ class Lambdas:
             except Exception:  # one timer must not end all the others
                 log.exception("a timer failed")
 
-    def stop(self) -> None:
-        """Start nothing any more. Invocations that run are left to end, or to die with the process."""
+    def stop(self, wait_s: float = 1.0) -> None:
+        """Start nothing any more. Invocations that run get a moment to end; the others die with the process."""
         with self._wake:
             self._stopped = True
             self._wake.notify()
         self._gate.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._running, wait_s)
 
 
 def _scheduled(function: str) -> dict[str, Any]:

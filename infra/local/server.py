@@ -4,8 +4,8 @@
     WebSocket        ──> $connect, then one $default a message  ──> app.ws_*         (each message its own invocation)
     @connections     <── the boto3 client inside the handlers   ──> the client's socket
 
-Handlers run in threads (`lambdas.py`), everything here on the event loop. h11 parses HTTP; on an upgrade the same TCP
-connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes `guard.py`.
+Handlers run in threads (`lambdas.py`), everything here on the event loop. `http11.py` parses HTTP; on an upgrade the same
+TCP connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes `guard.py`.
 The extras of a laptop (page, token minting, `@connections`) are answered by `desk.py`, without an event.
 """
 
@@ -21,13 +21,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import h11
 from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
 from infra.local.desk import Answer, Desk
 from infra.local.gateway import Connection, Connections, Walls
 from infra.local.guard import Guard
+from infra.local.http11 import READ_BYTES, Http
 from infra.local.lambdas import Lambdas
 from infra.local.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 
@@ -36,9 +36,6 @@ log = logging.getLogger("concave.local")
 SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?")
 GRACE_S = 2.0
 """How long a peer may take to answer a goodbye before the TCP connection is cut."""
-READ_BYTES = 64 * 1024
-HEADER_BYTES = 10_240
-"""All headers of a request together (API Gateway's quota)."""
 
 
 class StreamWire:
@@ -87,6 +84,8 @@ class Server:
         self._lambdas, self._desk, self._clock = lambdas, desk, clock
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sockets: set[asyncio.Task[Any]] = set()
+        self._leaving = False
 
     async def bind(self, port: int) -> int:
         """Take the port (0 = any free one) without answering yet. Returns the port."""
@@ -102,12 +101,18 @@ class Server:
         await self._listener.start_serving()
         self._spawn(self._tick())
 
+    async def goodbye(self, wait_s: float = 1.0) -> None:
+        """Close every socket with 1001 and open no more. `@connections` is answered still, for the `$disconnect` handlers."""
+        self._leaving = True
+        self.connections.close_all("Server stopped")
+        if self._sockets:
+            await asyncio.wait(self._sockets, timeout=wait_s)
+
     async def stop(self) -> None:
-        """Take no more clients, close every socket with 1001, and end what runs here."""
+        """End what runs here, politely."""
+        await self.goodbye(0.1)
         if self._listener is not None:
             self._listener.close()
-        self.connections.close_all("Server stopped")
-        await asyncio.sleep(0)  # let the goodbyes leave
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -129,7 +134,7 @@ class Server:
         assert task is not None
         self._tasks.add(task)
         try:
-            await self._requests(reader, writer, h11.Connection(h11.SERVER, HEADER_BYTES))
+            await self._requests(reader, writer)
         except (ConnectionError, TimeoutError):
             log.debug("client went away")
         except asyncio.CancelledError:
@@ -138,63 +143,29 @@ class Server:
             self._tasks.discard(task)
             writer.close()
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: h11.Connection) -> None:
-        peer = writer.get_extra_info("peername")[0]
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        http = Http(reader, writer, self.walls.body_bytes)
         while True:
-            try:
-                request = await self._read(reader, writer, wire, peer)
-            except h11.RemoteProtocolError as error:
-                if wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                    await _respond(writer, wire, "GET", Answer.error(error.error_status_hint, "BadRequest", str(error)))
-                return
+            request = await http.read()
             if request is None:
                 return
             if isinstance(request, Answer):
-                await _respond(writer, wire, "GET", request)
+                await http.answer("GET", request)
                 return
             refusal = self.guard.refusal(request.header("host"), request.header("origin"))
             if refusal is not None:
                 answer = Answer.error(403, "Forbidden", refusal)
-            elif wire.their_state is h11.MIGHT_SWITCH_PROTOCOL:
-                if SOCKET_PATHS.fullmatch(request.path):
-                    await self._socket(request, reader, writer, wire.trailing_data[0])
-                    return
+            elif not http.upgrade:
+                answer = self._desk.answer(request, self.connections) or await self._rest(request)
+            elif self._leaving:
+                answer = Answer.error(503, "Stopping", "the server stops")
+            elif not SOCKET_PATHS.fullmatch(request.path):
                 answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
             else:
-                answer = await self._answer(request)
-            await _respond(writer, wire, request.method, answer)
-            if wire.our_state is not h11.DONE or wire.their_state is not h11.DONE:
+                await self._socket(request, reader, writer, http.early)
                 return
-            wire.start_next_cycle()
-
-    async def _read(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: h11.Connection, peer: str
-    ) -> Request | Answer | None:
-        """The next request with its body. None: the client is done. An Answer: the request is too big to be read."""
-        request: Request | None = None
-        body: list[bytes] = []
-        size = 0
-        while True:
-            event = wire.next_event()
-            if event is h11.NEED_DATA:
-                if wire.they_are_waiting_for_100_continue:
-                    writer.write(wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-                wire.receive_data(await reader.read(READ_BYTES))
-            elif isinstance(event, h11.Request):
-                headers = event.headers.raw_items()
-                request = Request.from_wire(event.method, event.target, headers, peer)
-            elif isinstance(event, h11.Data):
-                size += len(event.data)
-                body.append(bytes(event.data))
-                if size > self.walls.body_bytes:
-                    return Answer.error(413, "PayloadTooLarge", f"a request may have {self.walls.body_bytes} bytes")
-            elif isinstance(event, h11.EndOfMessage) and request is not None:
-                return Request(request.method, request.target, request.headers, b"".join(body), peer)
-            else:  # ConnectionClosed, or PAUSED where nothing more can come
-                return None
-
-    async def _answer(self, request: Request) -> Answer:
-        return self._desk.answer(request, self.guard, self.connections) or await self._rest(request)
+            if not await http.answer(request.method, answer):
+                return
 
     async def _rest(self, request: Request) -> Answer:
         """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""
@@ -223,6 +194,9 @@ class Server:
         who = {"sourceIp": request.peer, "userAgent": request.header("user-agent")}
         connection = Connection(name, wire, self.walls, self._clock(), who)
         self.connections.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self._sockets.add(task)
         opened = False
         try:
             opened = await self._connect(connection, request)
@@ -236,6 +210,7 @@ class Server:
                     return
         finally:
             wire.gone()
+            self._sockets.discard(task)
             self.connections.remove(connection)
             if opened:
                 code, reason = connection.closing()
@@ -274,16 +249,3 @@ class Server:
             problem = "Internal server error"
         told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
         connection.send(json.dumps(told), self._clock())
-
-
-async def _respond(writer: asyncio.StreamWriter, wire: h11.Connection, method: str, answer: Answer) -> None:
-    headers = [(name, value) for name, value in answer.headers if name.lower() not in ("content-length", "connection")]
-    if answer.status != 204:
-        headers.append(("Content-Length", str(len(answer.body))))
-    if wire.their_state is not h11.DONE:
-        headers.append(("Connection", "close"))  # an unread body, or a refused upgrade
-    data = wire.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-    if method != "HEAD" and answer.status != 204:
-        data += wire.send(h11.Data(data=answer.body)) or b""
-    writer.write(data + (wire.send(h11.EndOfMessage()) or b""))
-    await writer.drain()

@@ -71,6 +71,7 @@ class Stack:
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
         self.store: Any = None
+        self._served: Any = None  # the store as the backend sees it
         self._specs: list[Any] = []
         self._env, self._sweep_s, self._wrap = env, sweep_s, wrap_store
         self._loop = Loop()
@@ -96,10 +97,11 @@ class Stack:
     def stop(self) -> None:
         """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
         self.reloader.stop()
-        self._loop.run(self.server.stop())
+        self._loop.run(self.server.goodbye())
         for pump in self.pumps:
             pump.stop()
         self.lambdas.stop()
+        self._loop.run(self.server.stop())
         self._loop.stop()
         if self.model is not None:
             self.model.stop()
@@ -131,7 +133,7 @@ class Stack:
         if specs != self._specs:
             self._open(specs)
         parts = wiring.Parts(
-            store=self._wrap(self.store),
+            store=self._served,
             invoker=self.lambdas,
             gateway=self.gateway,
             clock=wiring.SystemClock(),
@@ -159,7 +161,9 @@ class Stack:
             self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
         else:
             self.store.declare(specs)
-        self._specs = specs
+            self._specs = specs
+            return
+        self._served, self._specs = self._wrap(self.store), specs
 
     def _pump(self, specs: list[Any]) -> None:
         for spec in specs:

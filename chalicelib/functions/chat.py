@@ -1,0 +1,347 @@
+"""Chat sessions: start, send, watch the reply arrive, stop, resume (seed 004; the wire names are its names).
+
+A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
+twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good (004-49).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
+from chalicelib.functions import access, budget, lifecycle
+from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
+
+Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+Piece = Annotated[str, Meta(max_length=32_000)]
+SessionStatus = Literal["active", "idle", "terminated"]
+
+CHUNK_PAGE, LARGEST_CHUNK_PAGE = 16, 64
+"""Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
+MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
+LISTED_SESSIONS = 100
+KEY_LIFE_MS = 14 * 24 * 3600 * 1000
+
+
+@mutation
+def start_session(
+    ctx: MutationCtx,
+    model: ShortText | None = None,
+    worker_id: ShortText | None = None,
+    domain_id: ShortText | None = None,
+    name: ShortText | None = None,
+) -> str:
+    """Open a session with its conversation and image (004-05). Without a worker the model answers. Returns the session's id."""
+    user = access.signed_in(ctx, "start a session")
+    responder: Literal["worker", "model"] = "worker" if worker_id else "model"
+    session = open_conversation(
+        ctx, user.subject, responder=responder, model=model, worker_id=worker_id, domain_id=domain_id, name=name
+    )
+    return session.id
+
+
+@mutation(aliases={"chatSessionId": "sessionId"})
+def send_message(
+    ctx: MutationCtx,
+    session_id: str,
+    content: Content,
+    model: ShortText | None = None,
+    client_key: ShortText | None = None,
+    on_busy: Literal["enqueue"] = "enqueue",
+) -> str:
+    """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
+
+    The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
+    reply waits its turn (`onBusy: "enqueue"`), at most 100 of them.
+    """
+    session = access.owned(ctx, session_id, "send a message")
+    if session.status == "terminated":
+        raise Refused("SessionTerminated", "The session has ended; start a new one.")
+    if client_key is not None:
+        known = ctx.db.get(ClientKey, f"{session.id}:{client_key}")
+        if known is not None and known.content == content:
+            return known.message_id
+        if known is not None:
+            raise Refused("ClientKeyReused", "This clientKey was used for another message; choose a new one.")
+    budget.check(ctx)
+    conversation = ctx.db.get(Conversation, session.conversation)
+    image = ctx.db.peek(Image, session.image_id)
+    assert conversation is not None and image is not None
+    if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
+        raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
+    run = _write_turn(ctx, session, conversation, content, model or session.model or image.model)
+    if client_key is not None:
+        key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS)
+        ctx.db.insert(key)
+    ctx.db.patch(session, status="active", last_activity=ctx.now, name=session.name or clean_name(content))
+    return run.message_id
+
+
+def _write_turn(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str) -> Run:
+    """The user's message, the placeholder after it (004-U03), and the run that will fill it."""
+    number = conversation.message_count
+    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "model": model}
+    said = {**common, "role": "user", "content": content, "completed": True, "status": "completed", "timestamp": ctx.now}
+    asked = {**common, "role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": ctx.now + 1}
+    suffix = ctx.new_id()
+    run = Run(
+        id=f"run-{suffix}",
+        org=ctx.org,
+        conversation=conversation.id,
+        session_id=session.id,
+        message_id=f"msg-{suffix}",
+        sequence=number + 2,
+        model=model,
+        lease_until=ctx.now,
+    )
+    ctx.db.insert(ChatMessage(id=ctx.new_id("msg-"), sequence=number + 1, **said))
+    ctx.db.insert(ChatMessage(id=run.message_id, sequence=number + 2, **asked))
+    ctx.db.insert(run)
+    changes = lifecycle.start(ctx, conversation, run)
+    ctx.db.patch(conversation, message_count=number + 2, updated_at=ctx.now, **changes)
+    return run
+
+
+@mutation
+def stop(ctx: MutationCtx, session_id: str, message_id: str | None = None) -> bool:
+    """Stop the running reply, or the named one. What it said stays. Returns whether there was anything to stop."""
+    from chalicelib.functions import runs
+
+    session = access.owned(ctx, session_id, "stop a reply")
+    conversation = ctx.db.get(Conversation, session.conversation)
+    if message_id is not None:
+        run = access.run_of(ctx, session, message_id)
+        if run is None:
+            raise Refused("MessageNotFound", "Message not found")
+    else:
+        run = ctx.db.get(Run, conversation.active_run) if conversation and conversation.active_run else None
+    if run is None or run.state in lifecycle.TERMINAL:
+        return False
+    if run.state == "pending":
+        lifecycle.finish(ctx, run, "aborted", "", reason="stopped")
+        return True
+    lifecycle.fence(ctx, run, "aborted", "stopped")
+    ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
+    return True
+
+
+@mutation
+def end_session(ctx: MutationCtx, session_id: str) -> None:
+    """End a session for good (004-06, 004-52). A running reply is stopped; the messages stay readable."""
+    from chalicelib.functions import runs
+
+    session = access.owned(ctx, session_id, "end a session")
+    if session.status == "terminated":
+        return
+    ctx.db.patch(session, status="terminated", last_activity=ctx.now)
+    conversation = ctx.db.get(Conversation, session.conversation)
+    if conversation is None:
+        return
+    ctx.db.patch(conversation, status="closed", updated_at=ctx.now)
+    if conversation.active_run or conversation.queued_runs:
+        ctx.scheduler.run_after(0, runs.end_all, conversation_id=conversation.id)
+
+
+@mutation
+def resume_session(ctx: MutationCtx, session_id: str) -> str:
+    """Make an idle session active again (004-38, 004-51). One that was ended stays ended. Returns its id."""
+    session = access.owned(ctx, session_id, "resume a session")
+    if session.status == "terminated":
+        raise Refused("SessionTerminated", "The session has ended and cannot be resumed; start a new one.")
+    ctx.db.patch(session, status="active", last_activity=ctx.now)
+    return session.id
+
+
+@mutation
+def write_chunk(
+    ctx: MutationCtx,
+    session_id: str,
+    message_id: str,
+    chunk: Piece,
+    sequence: Annotated[int, Meta(ge=0)],
+    epoch: int | None = None,
+) -> None:
+    """Add a piece to a reply (004-08); only the worker that holds the session, or the service.
+
+    The same piece twice is one; another piece under its number is refused, and so is any after the reply has ended. The
+    first piece claims the reply for this worker.
+    """
+    session = access.held(ctx, session_id, "write a chunk")
+    run = _writable(ctx, session, message_id)
+    if run.state == "pending":
+        run = lifecycle.claim(ctx, run)
+    elif run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
+        run = ctx.db.patch(run, lease_until=ctx.now + ctx.limits["run_lease_ms"])
+    if epoch is not None and epoch != run.epoch:
+        raise Refused("LeaseLost", "Another writer has taken this reply over.")
+    stream = lifecycle.stream_of(message_id, run.epoch)
+    known = ctx.db.get(ChatChunk, stream, sequence)
+    if known is not None:
+        if known.chunk != chunk:
+            raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
+        return
+    times = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
+    piece = ChatChunk(id=ctx.new_id("chunk-"), reply=stream, sequence=sequence, message_id=message_id, session_id=session.id, chunk=chunk, **times)
+    ctx.db.insert(piece)
+
+
+def _writable(ctx: MutationCtx, session: ChatSession, message_id: str) -> Run:
+    run = access.run_of(ctx, session, message_id)
+    if run is None:
+        raise Refused("MessageNotFound", "Message not found")
+    if run.state in lifecycle.TERMINAL or run.read_epoch is not None:
+        raise Refused("ReplyEnded", "This reply has ended; nothing can be added to it.")
+    return run
+
+
+@mutation
+def complete_message(
+    ctx: MutationCtx,
+    session_id: str,
+    message_id: str,
+    content: Annotated[str, Meta(max_length=300_000)],
+    reasoning: str | None = None,
+    parts: list[Any] | None = None,
+    usage: dict[str, Any] | None = None,
+) -> None:
+    """End a reply with its whole text (004-09); only the worker that holds the session, or the service. Twice is once."""
+    session = access.held(ctx, session_id, "complete a message")
+    run = access.run_of(ctx, session, message_id)
+    if run is None:
+        raise Refused("MessageNotFound", "Message not found")
+    if run.state == "completed":
+        message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+        if message is not None and message.content == content:
+            return
+    run = _writable(ctx, session, message_id)
+    lifecycle.finish(ctx, run, "completed", content, usage=usage, reasoning=reasoning, parts=parts)
+
+
+@mutation
+def session_ready(ctx: MutationCtx, session_id: str, agent_session_id: str | None = None) -> None:
+    """The worker has set the session up (004-10); it may name its own session, to restore it later."""
+    session = access.held(ctx, session_id, "mark a session ready")
+    ctx.db.patch(session, ready=True, agent_session_id=agent_session_id or session.agent_session_id)
+
+
+@query
+def get_session(ctx: QueryCtx, session_id: str) -> dict[str, Any] | None:
+    """A session (004-11), or null for strangers."""
+    session = access.readable(ctx, session_id)
+    return None if session is None else _session(session)
+
+
+@query
+def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[dict[str, Any]]:
+    """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
+    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if ctx.user else []
+    wanted = [each for each in found if access.sees(ctx.user, each) and status in (None, each.status)]
+    return [_session(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
+
+
+@query
+def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker_id: str | None = None) -> Page[dict[str, Any]]:
+    """The caller's sessions page by page, newest first by creation: pages stay put while activity moves."""
+    if ctx.user is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().page(pagination_opts)
+    page = [_session(each) for each in found.page if access.sees(ctx.user, each)]
+    return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
+
+
+def _sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
+    assert ctx.user is not None
+    return ChatSession.by_worker(worker_id) if worker_id else ChatSession.by_user(ctx.user.subject)
+
+
+@query
+def get_messages(
+    ctx: QueryCtx, session_id: str, limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []."""
+    return _messages(ctx, session_id, limit, before)
+
+
+@query
+def subscribe_to_messages(
+    ctx: QueryCtx, session_id: str, limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The same as `getMessages` (004-14): every query is a subscription."""
+    return _messages(ctx, session_id, limit, before)
+
+
+def _messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[dict[str, Any]]:
+    session = access.readable(ctx, session_id)
+    if session is None:
+        return []
+    wanted = ChatMessage.log(session.conversation)
+    found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
+    return [_message(each) for each in reversed(found)]
+
+
+@query
+def subscribe_to_chunks(
+    ctx: QueryCtx,
+    session_id: str,
+    message_id: str,
+    after: int | None = None,
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_CHUNK_PAGE)] = CHUNK_PAGE,
+) -> list[dict[str, Any]]:
+    """Pieces of a reply after a sequence number, in order, a page at a time (004-15). Without `after`: the last page.
+
+    A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
+    """
+    session = access.readable(ctx, session_id)
+    run = None if session is None else access.run_of(ctx, session, message_id)
+    if run is None:
+        return []
+    stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
+    if after is None:
+        found = list(reversed(ctx.db.query(stream).newest().take(limit)))
+    else:
+        found = ctx.db.query(stream.after(after)).take(limit)
+    return [
+        {"chunkId": each.id, "messageId": each.message_id, "sequence": each.sequence, "chunk": each.chunk, "timestamp": each.timestamp}
+        for each in found
+    ]
+
+
+def _session(session: ChatSession) -> dict[str, Any]:
+    told = {
+        "sessionId": session.id,
+        "_id": session.id,
+        "_creationTime": session.creation_time,
+        "name": session.name or "New Chat",
+        "status": session.status,
+        "model": session.model,
+        "workerId": session.worker_id,
+        "userId": session.user_id,
+        "createdAt": session.creation_time,
+        "lastActivity": session.last_activity,
+        "agentSessionId": session.agent_session_id,
+        "ready": session.ready or session.worker_id is None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _message(message: ChatMessage) -> dict[str, Any]:
+    told = {
+        "messageId": message.id,
+        "sessionId": message.session_id,
+        "role": message.role,
+        "content": message.content,
+        "completed": message.completed,
+        "status": message.status,
+        "model": message.model,
+        "sequence": message.sequence,
+        "timestamp": message.timestamp,
+        "usage": message.usage,
+        "reason": message.reason,
+        "reasoning": message.reasoning,
+        "parts": message.parts,
+    }
+    return {name: value for name, value in told.items() if value is not None}

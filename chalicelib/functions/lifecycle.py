@@ -1,0 +1,102 @@
+"""The life of a reply: the one place that starts runs, ends them, and says what state they are in.
+
+A conversation names its active run, and queues the others in the order of their sends; both are on its row, so "one run at
+a time" is a condition of every commit and never a search (invariant 8).
+
+Ending a run from outside takes three steps, in this order: a commit raises the epoch and keeps the old one to read; then
+nobody writes there any more; then its pieces are read, and a second commit makes them the text. So no accepted piece is
+lost (invariant 7).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib import MutationCtx
+from chalicelib.functions import budget
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
+
+CHUNK_LIFE_MS = 24 * 3600 * 1000
+"""Pieces can be read this long; the message holds the text for good."""
+TERMINAL = ("completed", "failed", "aborted", "interrupted")
+QUEUED_RUNS = 100
+"""Sends that may wait behind a running reply."""
+
+
+def stream_of(message_id: str, epoch: int) -> str:
+    """The log that one writer of a reply writes to."""
+    return f"{message_id}:{epoch}"
+
+
+def start(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, Any]:
+    """What a new run changes in its conversation: it becomes the active one, or waits."""
+    if conversation.active_run is not None:
+        return {"queued_runs": [*conversation.queued_runs, run.id]}
+    launch(ctx, conversation, run.id)
+    return {"active_run": run.id}
+
+
+def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
+    """Have an active run produced. A worker finds its runs by subscribing; the model has to be called."""
+    from chalicelib.functions import runs
+
+    if conversation.responder == "model":
+        ctx.scheduler.run_after(0, runs.generate, run_id=run_id)
+
+
+def claim(ctx: MutationCtx, run: Run) -> Run:
+    """Take a pending run: a new epoch, and a lease."""
+    return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=ctx.now + ctx.limits["run_lease_ms"])
+
+
+def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
+    """The first step of ending a run from outside. A second caller keeps the epoch that is to be read."""
+    if run.read_epoch is not None:
+        return run
+    return ctx.db.patch(run, epoch=run.epoch + 1, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
+
+
+def read_text(ctx: MutationCtx, run: Run) -> str:
+    """The accepted pieces of a fenced run, in order."""
+    stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
+    found: list[str] = []
+    after = -1
+    while True:
+        page = ctx.db.peek_log(ChatChunk.log(stream).after(after), 500, newest=False)
+        found += [piece.chunk for piece in page]
+        if len(page) < 500:
+            return "".join(found)
+        after = page[-1].sequence
+
+
+def finish(
+    ctx: MutationCtx,
+    run: Run,
+    state: Status,
+    content: str,
+    *,
+    reason: str | None = None,
+    usage: dict[str, Any] | None = None,
+    reasoning: str | None = None,
+    parts: list[Any] | None = None,
+) -> None:
+    """Bring a run to its end: the text, the state, the cost, and the next run of the queue. The only way a run ends."""
+    message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+    if message is not None:
+        ctx.db.patch(message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts)
+    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now)
+    budget.meter(ctx, usage)
+    conversation = ctx.db.get(Conversation, run.conversation)
+    if conversation is None:
+        return
+    waiting = [each for each in conversation.queued_runs if each != run.id]
+    if conversation.active_run != run.id:
+        ctx.db.patch(conversation, queued_runs=waiting)
+        return
+    following = waiting[0] if waiting else None
+    ctx.db.patch(conversation, active_run=following, queued_runs=waiting[1:], updated_at=ctx.now)
+    session = ctx.db.get(ChatSession, run.session_id)
+    if session is not None:
+        ctx.db.patch(session, last_activity=ctx.now)
+    if following is not None:
+        launch(ctx, conversation, following)

@@ -1,0 +1,102 @@
+"""What a turn works with: the ports of the live room, and the values that connections share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chalicelib.data.reads import ReadSet
+from chalicelib.data.store import Item, Store
+from chalicelib.live import messages
+from chalicelib.live.mailbox import Clock, Mailboxes
+from chalicelib.live.messages import Failure
+from chalicelib.live.rows import Subscription
+
+
+class Value(Protocol):
+    """A query's value as the executor gives it."""
+
+    ok: bool
+    text: str
+    log_lines: list[str]
+    reads: ReadSet
+    journal: str | None
+
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def private(self) -> bool: ...
+
+
+class Evaluate(Protocol):
+    """Runs a query for a stored identity: (path, arguments as JSON, identity as JSON or None, journal) → value.
+
+    An error of the function, or wrong arguments, are a value. Raises `Conflict` or `StoreFailed` when there is none.
+    """
+
+    def __call__(self, path: str, args: str, identity: str | None, journal: str | None) -> Value: ...
+
+
+class Gateway(Protocol):
+    """Where messages go. Only "ok" means that a post arrived; `close` is True when nothing can arrive any more."""
+
+    def post(self, connection: str, text: str) -> str: ...
+    def close(self, connection: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an Authenticate frame came to: an identity (JSON text, None = anonymous) with its expiry (ms), or an error."""
+
+    stored: str | None = None
+    org: str = ""
+    expires: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class World:
+    """The parts of the live room, and its times."""
+
+    store: Store
+    mailboxes: Mailboxes
+    gateway: Gateway
+    clock: Clock
+    evaluate: Evaluate
+    identify: Callable[[messages.Authenticate], Identity]
+    org_of: Callable[[str | None], str]
+    settle_ms: int
+    """How long a connection's calls wait for its identity and its session; then it has none."""
+    later: Callable[[str, int], None]
+    """Ask for another turn on a connection after some milliseconds. May be lost."""
+    mutations_waiting: Callable[[str], None]
+    """Run the connection's mutations."""
+    ping_ms: Callable[[Item], int]
+    pause_s: float = 1.0
+    """Before closing after an AuthError: clients with a bad token come back at once."""
+    hand_over_ms: int = 10_000
+    """A holder that has worked so long lets another invocation go on."""
+
+
+class Shared:
+    """Values of one moment, made once for all connections that ask the same."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.values: dict[tuple[str, str, str, str | None, str | None], Value] = {}
+        self.private: set[tuple[str, str]] = set()
+
+    def get(self, sub: Subscription, identity: str | None, journal: str | None) -> Value:
+        """The value of a query for an identity. A value whose function did not look at its caller is shared within the org."""
+        org = self.world.org_of(identity)
+        call = (sub.path, sub.args)
+        for who in (identity,) if call in self.private else (None, identity):
+            found = self.values.get((*call, org, who, journal))
+            if found is not None:
+                return found
+        value = self.world.evaluate(sub.path, sub.args, identity, journal)
+        if value.private:
+            self.private.add(call)
+        self.values[(*call, org, identity if value.private else None, journal)] = value
+        return value

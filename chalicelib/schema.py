@@ -1,0 +1,170 @@
+"""READ FIRST: every table of the chat backend, and every index with the question it answers.
+
+A conversation, its image (the configuration it was created with) and its session (what a user lists, names, resumes and
+ends) are 1 : 1 : 1 and opened together. The conversation's row counts its log, so it is the log's fence, and it names the
+one run that is active, so that there can be only one.
+
+Index names are those of the documents this system implements. `eventual` indexes are for look-ups and sweeps; a function
+that a subscriber watches cannot read them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from chalicelib import Index, Table
+
+Responder = Literal["none", "model", "worker", "agent"]
+Status = Literal["pending", "completed", "failed", "aborted", "interrupted"]
+RunState = Literal["pending", "running", "completed", "failed", "aborted", "interrupted"]
+
+
+class Conversation(Table, name="conversations"):
+    """An append-only log between participants. `responder` says who answers a user's message (seed 003, 004)."""
+
+    conversation_id: str
+    type: Literal["user-agent", "agent-agent"] = "user-agent"
+    responder: Responder = "model"
+    participants: dict[str, Any] = {}
+    status: Literal["active", "closed", "archived"] = "active"
+    title: str | None = None
+    message_count: int = 0
+    """Counts every entry, so it is also the last sequence number: the log is dense."""
+    active_run: str | None = None
+    queued_runs: list[str] = []
+    updated_at: float = 0.0
+
+    by_conversationId = Index("conversation_id", unique=True)
+    """Which conversation has this id? (003: unique)"""
+    by_type = Index("type", shards=8)
+    """Conversations of one type."""
+    by_user = Index("participants.userId")
+    """A user's conversations."""
+    by_agent = Index("participants.agentId")
+    """An agent's conversations."""
+    by_agent_user = Index("participants.agentId", "participants.userId")
+    """The conversations of one agent with one user."""
+    by_created = Index(shards=8)
+    """All conversations of an org, in the order of their creation."""
+
+
+class Participant(Table, name="participants"):
+    """One member of one conversation: the truth for access and for "my conversations"."""
+
+    conversation: str
+    member: str
+    kind: Literal["user", "agent"]
+
+    by_conversation = Index("conversation")
+    """Who takes part?"""
+    by_member = Index("member", eventual=True)
+    """Where does somebody take part?"""
+
+
+class Image(Table, name="images"):
+    """A conversation's own copy of its configuration, taken when it was created."""
+
+    conversation: str
+    system_prompt: str = ""
+    model: str = ""
+    domain_id: str | None = None
+    parent_image_id: str | None = None
+
+
+class ChatSession(Table, name="chatSessions"):
+    """What a user lists, names, resumes and ends (004-01). Times are milliseconds since the epoch."""
+
+    conversation: str
+    image_id: str
+    user_id: str
+    org: str
+    worker_id: str | None = None
+    model: str | None = None
+    name: str | None = None
+    status: Literal["active", "idle", "terminated"] = "active"
+    last_activity: float = 0.0
+    agent_session_id: str | None = None
+    ready: bool = False
+
+    by_user = Index("user_id")
+    """A user's sessions."""
+    by_worker = Index("worker_id")
+    """The sessions that a worker holds (004-12)."""
+    by_status_activity = Index("status", order="last_activity", eventual=True, everywhere=True)
+    """Which active sessions have been quiet for long? Asked by the sweep."""
+
+
+class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), parent=("conversations", "message_count")):
+    """One entry of a log (004-02). Id, role and order never change; a reply's content is set once, when it ends."""
+
+    conversation: str
+    sequence: int
+    session_id: str
+    role: Literal["user", "assistant", "system", "tool"]
+    content: str
+    completed: bool
+    status: Status
+    timestamp: float
+    model: str | None = None
+    reasoning: str | None = None
+    parts: list[Any] | None = None
+    usage: dict[str, Any] | None = None
+    reason: str | None = None
+
+    by_session = Index("session_id", order="sequence", eventual=True)
+    """The messages of a session."""
+
+
+class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True, ttl="expires_at"):
+    """A piece of a reply while it is being written (004-03). `reply` names message and epoch: a writer that lost its lease
+    writes where no reader looks."""
+
+    reply: str
+    sequence: int
+    message_id: str
+    session_id: str
+    chunk: str
+    timestamp: float
+    expires_at: float
+
+    by_message_and_sequence = Index("message_id", order="sequence", eventual=True)
+    """The pieces of a message."""
+    by_session_and_sequence = Index("session_id", order="sequence", eventual=True)
+    """The pieces of a session."""
+
+
+class Run(Table, name="runs"):
+    """One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose pieces count
+    when the run was ended from outside."""
+
+    org: str
+    conversation: str
+    session_id: str
+    message_id: str
+    sequence: int
+    model: str
+    state: RunState = "pending"
+    epoch: int = 0
+    read_epoch: int | None = None
+    ending: str | None = None
+    """The state that whoever raised the epoch is bringing the run to."""
+    lease_until: float = 0.0
+    reason: str | None = None
+    usage: dict[str, Any] | None = None
+
+    by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
+    """Which runs have a lease that ran out, or were never started? Asked by the sweep."""
+
+
+class ClientKey(Table, name="clientKeys", ttl="expires_at"):
+    """A send's own key: the same key is the same send (invariant 6)."""
+
+    content: str
+    message_id: str
+    expires_at: float
+
+
+class Budget(Table, name="budgets"):
+    """What an org's replies cost on one UTC day; the id is the day."""
+
+    spent: int = 0

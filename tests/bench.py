@@ -1,0 +1,166 @@
+"""`make bench`: what things cost, counted; and how long they take, next to a bare echo in the same run.
+
+Counts are requests to the store and the capacity units that DynamoDB would bill for them. They are the same on every
+machine and are what to compare between two versions. Times depend on the machine: only the ratio to the echo says anything.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.settings import Settings
+from infra.local.counting import CountingStore
+from infra.local.stack import Stack
+from tests.support.bench_client import Client, echo_server
+
+ROUNDS = 300
+
+
+@dataclass
+class Row:
+    """One line of the report."""
+
+    what: str
+    store: CountingStore
+
+    def print(self) -> None:
+        """Requests by verb, then units."""
+        requests = ", ".join(f"{count} {verb}" for verb, count in sorted(self.store.requests.items()))
+        written = sum(count for (verb, _), count in self.store.items.items() if verb in ("write", "transact"))
+        rcu, wcu = sum(self.store.rcu.values()), sum(self.store.wcu.values())
+        print(f"  {self.what:<44} {written:5d} items written  {wcu:7.1f} WCU  {rcu:7.1f} RCU   {requests}")
+
+
+class Counted:
+    """A local server with a counting store, and quiet: no sweeps while something is counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store: CountingStore = None  # type: ignore[assignment]
+        settings = Settings(data_dir=folder, port=0, apps=("chalicelib.functions", "examples.counter"), identity_wait_ms=0)
+        self.stack = Stack(settings, sweep_s=3600, wrap_store=self._wrap)
+        self.stack.start()
+        self.url = self.stack.url
+        self.token = self.stack.issuer.token("alice", "acme")
+
+    def _wrap(self, store: Any) -> CountingStore:
+        from chalicelib.data.tables import all_specs
+
+        self.store = CountingStore(store, all_specs())
+        return self.store
+
+    def count(self, what: str, work: Any) -> None:
+        """Do something and print what it took, fan-out included."""
+        self.settle()
+        self.store.reset()
+        work()
+        self.settle()
+        Row(what, self.store).print()
+
+    def settle(self) -> None:
+        """Wait until the store has been quiet for a moment: fan-out and jobs are done."""
+        before = -1
+        while before != (now := sum(self.store.requests.values())):
+            before = now
+            threading.Event().wait(0.25)
+
+
+def counts(server: Counted) -> None:
+    """The counted part."""
+    print("\nCounted (requests to the store, fan-out included; units as DynamoDB bills them)\n")
+    alice = Client(server.url, server.token)
+    session = alice.mutation("chat:startSession", {})
+    server.count("start a session", lambda: alice.mutation("chat:startSession", {}))
+    worker = Client(server.url, server.stack.issuer.token("w1", "acme", roles=["worker"]))
+    held = alice.mutation("chat:startSession", {"workerId": "w1"})
+    server.count("send a message (answered by a worker)", lambda: alice.mutation("chat:sendMessage", {"sessionId": held, "content": "hello"}))
+    reply = alice.mutation("chat:sendMessage", {"sessionId": alice.mutation("chat:startSession", {"workerId": "w1"}), "content": "hi"})
+    chat = {"sessionId": alice.mutation("chat:startSession", {"workerId": "w1"})}
+    reply = alice.mutation("chat:sendMessage", {**chat, "content": "hi"})
+    watching: list[Client] = []
+    for sequence, subscribers in enumerate((0, 1, 10, 100)):
+        while len(watching) < subscribers:
+            one = Client(server.url, server.token)
+            one.subscribe("chat:subscribeToChunks", {**chat, "messageId": reply})
+            watching.append(one)
+        piece = {**chat, "messageId": reply, "chunk": "a piece of text ", "sequence": sequence}
+        server.count(f"one chunk to {subscribers} subscribers", lambda piece=piece: worker.mutation("chat:writeChunk", piece))
+    server.count("subscribe to the messages of a session", lambda: alice.subscribe("chat:subscribeToMessages", {"sessionId": session}))
+    for one in watching:
+        one.close()
+    many = alice.mutation("chat:startSession", {"workerId": "w1"})
+    for number in range(25):
+        _turn(alice, worker, many, f"message {number}")
+    server.count("list 50 messages (HTTP)", lambda: alice.query("chat:getMessages", {"sessionId": many, "limit": 50}))
+    alice.close()
+    worker.close()
+
+
+def _turn(alice: Client, worker: Client, session: str, text: str) -> None:
+    reply = alice.mutation("chat:sendMessage", {"sessionId": session, "content": text})
+    worker.mutation("chat:completeMessage", {"sessionId": session, "messageId": reply, "content": "done"})
+
+
+def appends(server: Counted, depth: int) -> None:
+    """Appending costs the same at the start of a conversation and after thousands of messages."""
+    alice = Client(server.url, server.token)
+    worker = Client(server.url, server.stack.issuer.token("w1", "acme", roles=["worker"]))
+    session = alice.mutation("chat:startSession", {"workerId": "w1"})
+    sent = 0
+    for target in (10, depth):
+        while sent < target - 2:
+            _turn(alice, worker, session, f"message {sent}")
+            sent += 2
+        server.count(f"append message number {target}", lambda: alice.mutation("chat:sendMessage", {"sessionId": session, "content": "x"}))
+        last = alice.query("chat:getMessages", {"sessionId": session, "limit": 1})[-1]["messageId"]
+        worker.mutation("chat:completeMessage", {"sessionId": session, "messageId": last, "content": "done"})
+        sent += 2
+
+
+def latencies(server: Counted) -> None:
+    """From a mutation's frame to another subscriber's Transition, next to an echo of the same size."""
+    print("\nTimed in one run (milliseconds; the ratio is what counts)\n")
+    alice, bob = Client(server.url, server.token), Client(server.url, server.token)
+    bob.subscribe("counter:get", {"name": "bench"})
+    alice.mutation("counter:add", {"name": "bench"})
+    with echo_server() as url:
+        echo = Client.echo(url)
+        own, other, bare = [], [], []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            echo("x" * 200)
+            bare.append(time.perf_counter() - start)
+            seen = bob.next_transition()
+            start = time.perf_counter()
+            alice.mutation("counter:add", {"name": "bench"})
+            own.append(time.perf_counter() - start)
+            other.append(seen() - start)
+    for what, taken in (("a bare WebSocket echo", bare), ("mutation to its promise", own), ("mutation to another's Transition", other)):
+        cuts = statistics.quantiles(taken, n=100)
+        ratio = statistics.median(taken) / statistics.median(bare)
+        print(f"  {what:<44} p50 {statistics.median(taken) * 1000:7.2f}   p99 {cuts[98] * 1000:7.2f}   {ratio:6.1f} x the echo")
+    alice.close()
+    bob.close()
+
+
+def main() -> None:
+    """Print the report. An argument is the depth of the deep append (default 10,000)."""
+    depth = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with tempfile.TemporaryDirectory() as folder:
+        server = Counted(Path(folder))
+        try:
+            counts(server)
+            appends(server, depth)
+            latencies(server)
+        finally:
+            server.stack.stop()
+
+
+if __name__ == "__main__":
+    main()

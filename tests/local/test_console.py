@@ -1,0 +1,102 @@
+"""The log as people read it: one line an invocation, errors with their place."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from infra.local import console, journal
+from infra.local.lambdas import Lambdas
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """What the terminal would show."""
+    logger = logging.getLogger("concave")
+    before = logger.handlers[:], logger.level, logger.propagate
+    stream = io.StringIO()
+    console.talk(out=stream)
+    yield stream
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+
+
+@pytest.fixture
+def lambdas() -> Iterator[Lambdas]:
+    made = Lambdas()
+    yield made
+    made.stop()
+
+
+def test_one_line_tells_what_ran_how_long_and_whom_it_reached(out, lambdas):
+    def ws_message(event, context):
+        engine = logging.getLogger("concave.engine")
+        engine.debug("ran", extra={"retries": 1, "touched": 3})
+        engine.debug("fan-out", extra={"connections": 2, "posts": 2})
+        engine.debug("fan-out", extra={"connections": 1, "posts": 0})
+
+    lambdas.adopt(SimpleNamespace(ws_message=ws_message))
+    lambdas.call("ws_message", {"body": '{"type":"Mutation","udfPath":"chat:sendMessage","args":[{"secret":"s3cret"}]}'})
+    [line] = out.getvalue().splitlines()
+    words = line.split()
+    assert words[1:4] == ["ws", "Mutation", "chat:sendMessage"]
+    assert words[5] == "ms"
+    assert line.endswith("re-runs 1  touched 3  connections 3  posts 2")
+    assert "s3cret" not in line
+
+
+def test_http_lines_have_a_status_and_the_functions_path(out, lambdas):
+    lambdas.adopt(SimpleNamespace(app=lambda event, context: {"statusCode": 200}))
+    lambdas.call("app", {"httpMethod": "POST", "path": "/api/query", "body": '{"path":"chat:getMessages","args":{}}'})
+    assert "http     POST /api/query chat:getMessages" in out.getvalue()
+    assert out.getvalue().rstrip().endswith("200")
+
+
+@pytest.mark.parametrize("body", [None, "", "no json", "[]", '{"type":5}', '{"type":{"a":1}}'])
+def test_a_body_of_any_kind_gets_a_line(out, lambdas, body):
+    lambdas.adopt(SimpleNamespace(ws_message=lambda event, context: None))
+    lambdas.call("ws_message", {"body": body})
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_what_nobody_waits_for_is_quiet(out, lambdas):
+    lambdas.adopt(SimpleNamespace(sweep=lambda event, context: None, on_change=lambda event, context: None))
+    lambdas.call("sweep", {})
+    lambdas.call("on_change", {"Records": [{"eventSourceARN": "arn:aws:dynamodb:x:1:table/commits/stream/1"}]})
+    assert out.getvalue() == ""
+
+
+def test_an_error_is_shown_with_file_and_line_and_its_trace(out, lambdas):
+    def serve(event, context):
+        raise RuntimeError("broken on purpose")
+
+    lambdas.adopt(SimpleNamespace(serve=serve))
+    with pytest.raises(RuntimeError):
+        lambdas.call("serve", {})
+    first = out.getvalue().splitlines()[0]
+    line = serve.__code__.co_firstlineno + 1
+    assert f"RuntimeError: broken on purpose  (tests/local/test_console.py:{line})" in first
+    assert "Traceback" in out.getvalue()
+
+
+def test_the_place_of_an_error_inside_a_library_is_our_line_that_called_it():
+    with pytest.raises(ValueError) as raised:
+        json.loads("{")
+    assert (console.place(raised.tb) or "").startswith("tests/local/test_console.py:")
+
+
+def test_notes_of_one_invocation_do_not_reach_another():
+    gather = journal.Gather()
+    record = logging.LogRecord("concave", logging.DEBUG, "", 0, "", (), None)
+    record.touched = 5
+    with journal.gathering() as outer:
+        with journal.gathering() as inner:
+            gather.emit(record)
+        assert (outer, inner) == ({}, {"touched": 5})
+    gather.emit(record)
+    assert outer == {}
