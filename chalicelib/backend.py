@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import BadRequest, ConcaveError
+from chalicelib.data.errors import BadRequest, ConcaveError, StoreFailed
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.records import plain
@@ -209,15 +209,20 @@ class Backend:
         return Identity(json.dumps(user.to_json()), user.org, user.expires_at and user.expires_at + LEEWAY_MS)
 
     def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
-        path, retry_ms = messages.path_of(frame), self.settings.lane_lease_s * 700
+        """Run a mutation; None when it committed. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
+        caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
         try:
-            outcome = self.executor.mutation(path, _arguments(frame.args), _user(identity), key, connection, retry_ms=retry_ms)
-        except BadRequest as error:
+            function = self.registry.public(messages.path_of(frame), "mutation")
+            self.executor.commit(function, _arguments(frame.args), caller, key=key, connection=connection, retry_ms=retry_ms)
+        except StoreFailed:
+            raise
+        except Exception as error:
+            if isinstance(error.__cause__, StoreFailed):
+                raise StoreFailed(str(error)) from error
             outcome = self.executor.failed(error)
-        if outcome.ok:
-            return None
-        assert outcome.error is not None
-        return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
+            assert outcome.error is not None
+            return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
+        return None
 
     def act(self, frame: messages.Action, identity: str | None) -> Answer:
         """Run an action for a connection."""

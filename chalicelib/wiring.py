@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chalicelib.backend import Backend
@@ -123,7 +124,7 @@ class Lent:
 
 def _sweeps(registry: Registry, executor: Executor) -> list[Callable[[], Any]]:
     """Functions marked `sweep=True`: called with the executor at every sweep."""
-    return [lambda each=function: each.handler(executor) for function in registry.sweeps()]  # type: ignore[misc]
+    return [partial(each, executor) for each in registry.sweeps()]
 
 
 def _cloud(settings: Settings) -> Parts:
@@ -134,4 +135,6 @@ def _cloud(settings: Settings) -> Parts:
 
     store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
     providers = [Provider(*each) for each in settings.auth]
-    return Parts(store, LambdaInvoker(settings), ApiGateway(settings.ws_endpoint or ""), SystemClock(), providers, settings.model_url)
+    return Parts(
+        store, LambdaInvoker(settings), ApiGateway(settings.ws_endpoint or ""), SystemClock(), providers, settings.model_url
+    )

@@ -79,8 +79,13 @@ def counts(server: Counted) -> None:
     server.count("start a session", lambda: alice.mutation("chat:startSession", {}))
     worker = Client(server.url, server.stack.issuer.token("w1", "acme", roles=["worker"]))
     held = alice.mutation("chat:startSession", {"workerId": "w1"})
-    server.count("send a message (answered by a worker)", lambda: alice.mutation("chat:sendMessage", {"sessionId": held, "content": "hello"}))
-    reply = alice.mutation("chat:sendMessage", {"sessionId": alice.mutation("chat:startSession", {"workerId": "w1"}), "content": "hi"})
+    server.count(
+        "send a message (answered by a worker)",
+        lambda: alice.mutation("chat:sendMessage", {"sessionId": held, "content": "hello"}),
+    )
+    reply = alice.mutation(
+        "chat:sendMessage", {"sessionId": alice.mutation("chat:startSession", {"workerId": "w1"}), "content": "hi"}
+    )
     chat = {"sessionId": alice.mutation("chat:startSession", {"workerId": "w1"})}
     reply = alice.mutation("chat:sendMessage", {**chat, "content": "hi"})
     watching: list[Client] = []
@@ -91,7 +96,9 @@ def counts(server: Counted) -> None:
             watching.append(one)
         piece = {**chat, "messageId": reply, "chunk": "a piece of text ", "sequence": sequence}
         server.count(f"one chunk to {subscribers} subscribers", lambda piece=piece: worker.mutation("chat:writeChunk", piece))
-    server.count("subscribe to the messages of a session", lambda: alice.subscribe("chat:subscribeToMessages", {"sessionId": session}))
+    server.count(
+        "subscribe to the messages of a session", lambda: alice.subscribe("chat:subscribeToMessages", {"sessionId": session})
+    )
     for one in watching:
         one.close()
     many = alice.mutation("chat:startSession", {"workerId": "w1"})
@@ -117,7 +124,9 @@ def appends(server: Counted, depth: int) -> None:
         while sent < target - 2:
             _turn(alice, worker, session, f"message {sent}")
             sent += 2
-        server.count(f"append message number {target}", lambda: alice.mutation("chat:sendMessage", {"sessionId": session, "content": "x"}))
+        server.count(
+            f"append message number {target}", lambda: alice.mutation("chat:sendMessage", {"sessionId": session, "content": "x"})
+        )
         last = alice.query("chat:getMessages", {"sessionId": session, "limit": 1})[-1]["messageId"]
         worker.mutation("chat:completeMessage", {"sessionId": session, "messageId": last, "content": "done"})
         sent += 2
@@ -141,7 +150,11 @@ def latencies(server: Counted) -> None:
             alice.mutation("counter:add", {"name": "bench"})
             own.append(time.perf_counter() - start)
             other.append(seen() - start)
-    for what, taken in (("a bare WebSocket echo", bare), ("mutation to its promise", own), ("mutation to another's Transition", other)):
+    for what, taken in (
+        ("a bare WebSocket echo", bare),
+        ("mutation to its promise", own),
+        ("mutation to another's Transition", other),
+    ):
         cuts = statistics.quantiles(taken, n=100)
         ratio = statistics.median(taken) / statistics.median(bare)
         print(f"  {what:<44} p50 {statistics.median(taken) * 1000:7.2f}   p99 {cuts[98] * 1000:7.2f}   {ratio:6.1f} x the echo")

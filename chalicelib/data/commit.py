@@ -172,7 +172,9 @@ class _Plan:
             self.claimed.setdefault(address, None)
         for address in wanted - held:
             if self.claimed.get(address) is not None:
-                raise BadRequest(f"{pending.table.table_name}: two documents of one commit hold the same unique value.", "NotUnique")
+                raise BadRequest(
+                    f"{pending.table.table_name}: two documents of one commit hold the same unique value.", "NotUnique"
+                )
             self.claimed[address] = key
         touched += [(address, MARK) for address in held ^ wanted]
         self.touched += [place for place in dict.fromkeys(touched) if place not in self.touched]
@@ -191,9 +193,7 @@ class _Plan:
         written += [self._fence(address, change) for address, change in self.fences.items() if change.membership]
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
         taken = {self._key_of(action) for action in written}
-        checks = [
-            Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken
-        ]
+        checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
         return [*written, *checks, Put("commits", self._row(), Absent())]
 
     @staticmethod
@@ -214,7 +214,9 @@ class _Plan:
         if pending.before is None:
             item = {**key.attributes(), **fields(pending.after), **index_attributes, "_v": 1, "_c": self.intent.stamp}
             return Put(key.table, {**item, **self._ttl(pending)}, condition)
-        changed = {name: part for name, part in pending.after.items() if name not in pending.before or pending.before[name] != part}
+        changed = {
+            name: part for name, part in pending.after.items() if name not in pending.before or pending.before[name] != part
+        }
         gone = [name for name in pending.before if name not in pending.after]
         old_attributes = self._index_attributes(pending, pending.before)
         gone += [name for name in old_attributes if name not in index_attributes]

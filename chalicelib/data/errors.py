@@ -1,14 +1,14 @@
 """Every error of the backend, by blame: the caller's, a conflict's, or ours.
 
-    ConcaveError
-    ├── Refused            the caller's: a rule of the domain said no (Convex's `ConvexError`: `data` reaches the client)
-    ├── BadRequest         the caller's: unknown function, wrong arguments, a limit (the message reaches the client)
-    │   ├── LimitExceeded
-    │   └── NotFound
-    ├── Conflict           nobody's: someone else committed first; the executor runs the function again
-    │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
-    ├── ConditionFailed    the store's answer to a condition that does not hold
-    └── StoreFailed        ours: the store did not answer, or its answer was lost
+ConcaveError
+├── Refused            the caller's: a rule of the domain said no (Convex's `ConvexError`: `data` reaches the client)
+├── BadRequest         the caller's: unknown function, wrong arguments, a limit (the message reaches the client)
+│   ├── LimitExceeded
+│   └── NotFound
+├── Conflict           nobody's: someone else committed first; the executor runs the function again
+│   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
+├── ConditionFailed    the store's answer to a condition that does not hold
+└── StoreFailed        ours: the store did not answer, or its answer was lost
 """
 
 from __future__ import annotations

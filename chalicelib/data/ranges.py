@@ -74,7 +74,8 @@ class RangeReader:
         fresh: dict[str, Key],
     ) -> list[tuple[str, Key, Item]] | None:
         """Steps 2 to 5; None when a candidate turned out to be half of a transaction."""
-        table, found, seen = index.table.table_name, [], set[tuple[str, Key]]()
+        table, seen = index.table.table_name, set[tuple[str, Key]]()
+        found: list[tuple[str, Key, Item]] = []
         start, end = low, high
         while True:
             want = None if limit is None else limit - len(found) + PAGE_SLACK
@@ -123,7 +124,9 @@ class RangeReader:
         rows = self.store.query(table, address, low=low, high=high, newest=newest, limit=limit).items
         return [(row["sk"], Key(table, address, row["sk"]), row) for row in rows]
 
-    def dense_log(self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None, dense: Dense) -> list[tuple[str, Key, Item]]:
+    def dense_log(
+        self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None, dense: Dense
+    ) -> list[tuple[str, Key, Item]]:
         """Rows of a log whose parent counts them. A number missing below the counter is a transaction in flight: read again."""
         for attempt in range(PATIENCE):
             head = self.store.get(dense.parent)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
 
 import msgspec
@@ -157,7 +157,9 @@ class Index:
     def __call__(self, *values: Any) -> Range:
         """The range of all documents with these partition values."""
         if len(values) != len(self.partition):
-            raise TypeError(f"{self.table.table_name}.{self.name} takes {len(self.partition)} values: {', '.join(self.partition)}")
+            raise TypeError(
+                f"{self.table.table_name}.{self.name} takes {len(self.partition)} values: {', '.join(self.partition)}"
+            )
         return Range(self, values)
 
     def address(self, org: str, values: tuple[Any, ...]) -> str:
@@ -166,7 +168,9 @@ class Index:
         owner = EVERYWHERE if self.everywhere else org_key(org)
         address = f"{owner}|{where}|{encode_key(*values) if values else ''}"
         if len(address.encode()) > MAX_PARTITION_KEY_BYTES:
-            raise LimitExceeded(f"A value indexed by {where} is longer than {MAX_PARTITION_KEY_BYTES} bytes; store a digest of it.")
+            raise LimitExceeded(
+                f"A value indexed by {where} is longer than {MAX_PARTITION_KEY_BYTES} bytes; store a digest of it."
+            )
         return address
 
     def shard_addresses(self, address: str) -> list[str]:
@@ -232,11 +236,14 @@ class TableMeta(msgspec.StructMeta):
             cls.log.table, cls.log.name, cls.log.is_log = cls, "log", True
         known = TABLES.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(f"Two tables are named {name!r}: {known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}.")
+            raise TypeError(
+                f"Two tables are named {name!r}: {known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}."
+            )
         TABLES[name] = cls
         return cls
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Table(msgspec.Struct, metaclass=TableMeta):
     """The base of every document. `id` and `creation_time` (ms since the epoch) are set by the engine at insert.
 

@@ -90,7 +90,9 @@ class Transaction:
     def peek_range(self, wanted: Range, newest: bool, limit: int) -> list[Record]:
         """Documents of a log, unchecked: for return values and background work only."""
         low, high = wanted.bounds()
-        rows = self.store.query(wanted.index.table.table_name, wanted.address(self.org), low=low, high=high, newest=newest, limit=limit)
+        rows = self.store.query(
+            wanted.index.table.table_name, wanted.address(self.org), low=low, high=high, newest=newest, limit=limit
+        )
         return [record(item) for item in rows.items]
 
     def unique(self, wanted: Range) -> Record | None:
@@ -142,7 +144,9 @@ class Transaction:
         """How many documents a whole partition holds, from its fence: one strongly consistent read a shard."""
         index, address = wanted.index, wanted.address(self.org)
         if index.eventual or index.unique or index.is_log or wanted.low or wanted.high:
-            raise BadRequest(f"Only whole partitions of fenced indexes are counted; {index.table.table_name}.{index.name} is not.")
+            raise BadRequest(
+                f"Only whole partitions of fenced indexes are counted; {index.table.table_name}.{index.name} is not."
+            )
         self.reads.watch(address)
         size = 0
         for shard in index.shard_addresses(address):
@@ -159,7 +163,8 @@ class Transaction:
     def insert(self, doc: Table) -> Record:
         """Add a document; its own `id` if it has one, else a new one by the caller. Returns the record."""
         self._may_write()
-        table, new = type(doc), plain(doc)
+        table = type(doc)
+        new: Record = plain(doc)
         chosen = bool(new.get("_id"))
         if not chosen:
             raise BadRequest(f"{table.table_name}: a document needs an id before it is inserted.")
@@ -243,7 +248,8 @@ class Transaction:
         self.reads.saw(key, item)
         if len(self._items) > LARGEST_READ:
             raise LimitExceeded(
-                f"One run may read {LARGEST_READ} documents; read a page at a time, or split the work into jobs.", "TooManyDocumentsRead"
+                f"One run may read {LARGEST_READ} documents; read a page at a time, or split the work into jobs.",
+                "TooManyDocumentsRead",
             )
 
     def _stored(
@@ -283,4 +289,3 @@ class Transaction:
             return key.sk if key.pk == address else None
         position = index.position(self.org, rec)
         return position.order if position is not None and position.address == address else None
-

@@ -98,7 +98,9 @@ def _special(wire: dict[str, Any], path: str) -> Any:
 
 def _key(name: str, path: str) -> str:
     if len(name) > MAX_KEY or name.startswith("$") or not all(" " <= char <= "~" for char in name):
-        raise BadRequest(f"Field name {name[:40]!r} at {path or 'the top'}: up to {MAX_KEY} printable ASCII characters, no leading $.")
+        raise BadRequest(
+            f"Field name {name[:40]!r} at {path or 'the top'}: up to {MAX_KEY} printable ASCII characters, no leading $."
+        )
     return name
 
 
@@ -123,7 +125,9 @@ def encode(value: Any, path: str = "") -> Any:
         parts = ((wire, getattr(value, python)) for wire, python in names)
         return {wire: encode(part, f"{path}.{wire}") for wire, part in parts if part is not None and part is not msgspec.UNSET}
     if isinstance(value, dict):
-        return {_key(str(name), path): encode(part, f"{path}.{name}") for name, part in value.items() if part is not msgspec.UNSET}
+        return {
+            _key(str(name), path): encode(part, f"{path}.{name}") for name, part in value.items() if part is not msgspec.UNSET
+        }
     if isinstance(value, (list, tuple)):
         return [encode(part, f"{path}[{number}]") for number, part in enumerate(value)]
     raise BadRequest(f"{type(value).__name__} at {path or 'the top'} is not a value.")
@@ -180,7 +184,7 @@ def to_item(value: Any) -> Any:
     if isinstance(value, Int64):
         return encode(value)
     if isinstance(value, float):
-        held = value == 0 and math.copysign(1, value) > 0 or (math.isfinite(value) and SMALLEST <= abs(value) <= LARGEST)
+        held = (value == 0 and math.copysign(1, value) > 0) or (math.isfinite(value) and SMALLEST <= abs(value) <= LARGEST)
         return value if held else {"$float": base64.b64encode(struct.pack("<d", value)).decode()}
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > SAFE:
         raise BadRequest(f"The integer {value} is beyond 2**53; use Int64.")

@@ -35,8 +35,9 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
     kind = "rust" if client and not client.startswith("npm") else "npm"
     now = backend.clock.now_ms()
     row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "ttl": now // 1000 + rows.LIFE_S}
-    backend.mailboxes.open(connection, row)
+    # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
+    backend.mailboxes.open(connection, row)
     return 200
 
 

@@ -15,7 +15,9 @@ def check(ctx: MutationCtx) -> None:
     budget = ctx.db.get(Budget, _day(ctx.now))
     spent = 0 if budget is None else budget.spent
     if spent >= limit:
-        raise Refused("BudgetExceeded", f"Your organisation has used its {limit} tokens for today; sending works again tomorrow (UTC).")
+        raise Refused(
+            "BudgetExceeded", f"Your organisation has used its {limit} tokens for today; sending works again tomorrow (UTC)."
+        )
 
 
 def meter(ctx: MutationCtx, usage: dict[str, Any] | None) -> None:

@@ -70,12 +70,15 @@ def send_message(
     budget.check(ctx)
     conversation = ctx.db.get(Conversation, session.conversation)
     image = ctx.db.peek(Image, session.image_id)
-    assert conversation is not None and image is not None
+    if conversation is None or image is None:
+        raise access.not_found()
     if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
     run = _write_turn(ctx, session, conversation, content, model or session.model or image.model)
     if client_key is not None:
-        key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS)
+        key = ClientKey(
+            id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS
+        )
         ctx.db.insert(key)
     ctx.db.patch(session, status="active", last_activity=ctx.now, name=session.name or clean_name(content))
     return run.message_id
@@ -185,7 +188,15 @@ def write_chunk(
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
     times = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
-    piece = ChatChunk(id=ctx.new_id("chunk-"), reply=stream, sequence=sequence, message_id=message_id, session_id=session.id, chunk=chunk, **times)
+    piece = ChatChunk(
+        id=ctx.new_id("chunk-"),
+        reply=stream,
+        sequence=sequence,
+        message_id=message_id,
+        session_id=session.id,
+        chunk=chunk,
+        **times,
+    )
     ctx.db.insert(piece)
 
 
@@ -260,7 +271,10 @@ def _sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
 
 @query
 def get_messages(
-    ctx: QueryCtx, session_id: str, limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE, before: int | None = None
+    ctx: QueryCtx,
+    session_id: str,
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
+    before: int | None = None,
 ) -> list[dict[str, Any]]:
     """The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []."""
     return _messages(ctx, session_id, limit, before)
@@ -268,7 +282,10 @@ def get_messages(
 
 @query
 def subscribe_to_messages(
-    ctx: QueryCtx, session_id: str, limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE, before: int | None = None
+    ctx: QueryCtx,
+    session_id: str,
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
+    before: int | None = None,
 ) -> list[dict[str, Any]]:
     """The same as `getMessages` (004-14): every query is a subscription."""
     return _messages(ctx, session_id, limit, before)
@@ -305,7 +322,13 @@ def subscribe_to_chunks(
     else:
         found = ctx.db.query(stream.after(after)).take(limit)
     return [
-        {"chunkId": each.id, "messageId": each.message_id, "sequence": each.sequence, "chunk": each.chunk, "timestamp": each.timestamp}
+        {
+            "chunkId": each.id,
+            "messageId": each.message_id,
+            "sequence": each.sequence,
+            "chunk": each.chunk,
+            "timestamp": each.timestamp,
+        }
         for each in found
     ]
 

@@ -83,7 +83,9 @@ def finish(
     """Bring a run to its end: the text, the state, the cost, and the next run of the queue. The only way a run ends."""
     message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
     if message is not None:
-        ctx.db.patch(message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts)
+        ctx.db.patch(
+            message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
+        )
     ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now)
     budget.meter(ctx, usage)
     conversation = ctx.db.get(Conversation, run.conversation)

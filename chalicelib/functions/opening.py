@@ -13,7 +13,14 @@ DEFAULT_PROMPT = "You are a helpful assistant. Answer in Markdown, as briefly as
 
 
 def open_conversation(
-    ctx: MutationCtx, user_id: str, *, responder: Responder, model: str | None, worker_id: str | None, domain_id: str | None, name: str | None
+    ctx: MutationCtx,
+    user_id: str,
+    *,
+    responder: Responder,
+    model: str | None,
+    worker_id: str | None,
+    domain_id: str | None,
+    name: str | None,
 ) -> ChatSession:
     """Conversation, image, session and participant, in one commit. Returns the session."""
     conversation = Conversation(

@@ -12,9 +12,6 @@ from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.functions import lifecycle
-from chalicelib.llm.outcome import ModelFailed
-from chalicelib.llm.pieces import Piece
-from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Image, Run, Status
 
 HISTORY = 200
@@ -48,35 +45,33 @@ class _Writer:
 
     def __init__(self, ctx: ActionCtx, run_id: str, epoch: int, asked: dict[str, Any]) -> None:
         self.ctx, self.run_id, self.epoch, self.asked = ctx, run_id, epoch, asked
-        self.text, self.reasoning, self.usage = "", "", None
+        self.text, self.reasoning = "", ""
+        self.usage: dict[str, Any] | None = None
         self.sequence = 0
         self.fenced = False
         self._looked = time.monotonic()
 
     def write(self) -> tuple[Status | None, str | None]:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
-        turns = [Turn(each["role"], each["content"]) for each in self.asked["turns"]]
-        prompt = Prompt(self.asked["model"], system=self.asked["system"], messages=turns)
-        try:
-            for event in self.ctx.parts.model.reply(prompt, self._stopped, LONGEST_REPLY_S):
-                if not isinstance(event, Piece):
-                    self.usage = dict(event.usage)
-                    return (None, None) if self.fenced else ("completed", None if event.stop_reason == "end_turn" else event.stop_reason)
-                if event.kind == "thinking":
-                    self.reasoning += event.text
-                elif not self._store(event.text):
-                    return None, None
-        except ModelFailed as failure:
-            self.usage = dict(failure.usage)
-            return (None, None) if self.fenced else ("failed", failure.reason)
-        return (None, None) if self.fenced else ("failed", "truncated")
+        turns = [(each["role"], each["content"]) for each in self.asked["turns"]]
+        for event in self.ctx.parts.model.reply(self.asked["model"], self.asked["system"], turns, self._stopped, LONGEST_REPLY_S):
+            if event.ended:
+                self.usage = event.usage
+                return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
+            if event.kind == "thinking":
+                self.reasoning += event.text
+            elif not self._store(event.text):
+                return None, None
+        return "failed", "truncated"
 
     def _store(self, text: str) -> bool:
         """Store one piece by a single conditional write. False: the place is another writer's."""
         now = self.ctx.now
-        place = {"reply": lifecycle.stream_of(self.asked["messageId"], self.epoch), "sequence": self.sequence}
+        place: dict[str, Any] = {"reply": lifecycle.stream_of(self.asked["messageId"], self.epoch), "sequence": self.sequence}
         about = {"message_id": self.asked["messageId"], "session_id": self.asked["sessionId"]}
-        piece = ChatChunk(id=self.ctx.new_id("chunk-"), chunk=text, timestamp=now, expires_at=now + lifecycle.CHUNK_LIFE_MS, **place, **about)
+        piece = ChatChunk(
+            id=self.ctx.new_id("chunk-"), chunk=text, timestamp=now, expires_at=now + lifecycle.CHUNK_LIFE_MS, **place, **about
+        )
         if not self.ctx.parts.append(self.ctx.org, piece, hint=self.sequence == 0):
             self.fenced = True
             return False

@@ -6,7 +6,7 @@ written on the frame, so that the mailbox's holder knows which `commits` row to 
 failure leaves an answer in the inbox, and only under the lane's lease.
 
 **Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
-until every Authenticate frame that is here has been taken in. Both are written on the frame with its commit id: a lane
+until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit id: a lane
 that takes over repeats the same call, not another one.
 
 **Order.** Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs:
@@ -89,15 +89,16 @@ class Lane:
         asked = False
         while True:
             # The frames first and the mailbox second: an identity is stored before its frame is deleted.
-            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection, low=rows.AUTHENTICATE).items)
+            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
             mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
             if mailbox is None or mailbox.get("closing"):
                 self.deliver(connection)  # which closes
                 return None
             left = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
-            # One that has failed under an earlier lane is not run again: its failure may have been told.
-            failed = {rows.number_of(row) for row in inbox if row["sk"].startswith(rows.ANSWER)}
-            waiting = [row for row in left if rows.number_of(row) not in failed]
+            # What was answered, or has failed under an earlier lane, is not run again: that may have been told.
+            replied = {int(number) for number in mailbox.get("replied", ())}
+            over = replied | {rows.number_of(row) for row in inbox if row["sk"].startswith(rows.ANSWER)}
+            waiting = [row for row in left if rows.number_of(row) not in over]
             now = self.world.clock.now_ms()
             if len(waiting) < len(left) or (waiting and not self._callable(mailbox, inbox, now)):
                 if not asked:
@@ -110,14 +111,14 @@ class Lane:
                 return None
             first = min(waiting, key=rows.number_of)
             before = rows.number_of(first) - 1
-            known = {rows.number_of(row) for row in inbox if row["sk"] >= rows.MUTATION} | {last, int(mailbox.get("replied", -1))}
+            known = {rows.number_of(row) for row in inbox if row["sk"] >= rows.MUTATION} | {last, *replied}
             remaining = int(first["at"]) + PREDECESSOR_MS - now
             if before < last or before in known or remaining <= 0:
                 return mailbox, first
             self.world.clock.sleep(min(remaining, 50) / 1000)
 
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
-        if any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox) or rows.expired(mailbox, now):
+        if any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in inbox) or rows.expired(mailbox, now):
             return False
         return rows.state_of(mailbox).callable(now, self.world.settle_ms)
 

@@ -104,7 +104,7 @@ class Event(msgspec.Struct, tag="Event", rename="camel"):
 
 
 Frame = Connect | ModifyQuerySet | Mutation | Action | Authenticate | Event
-_decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)  # type: ignore[arg-type]
+_decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
 def read_frame(body: str) -> Frame:

@@ -23,7 +23,7 @@ follows, even when nothing changed (protocol 4.1, rules 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from chalicelib.live import messages
@@ -80,8 +80,12 @@ class Absorbed:
     """An Authenticate frame is here that cannot be taken in yet."""
 
 
-def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int) -> Absorbed:
-    """Take in the control frames that can be taken in now, in the order of their versions."""
+def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int, called: Sequence[int] = ()) -> Absorbed:
+    """Take in the control frames that can be taken in now, in the order of their versions.
+
+    Args:
+        called: when (ms) the mutations and actions came that wait for an answer.
+    """
     frames = sorted(waiting, key=lambda one: one.at)
     found = Absorbed(state)
     for one in frames:
@@ -92,10 +96,20 @@ def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int
             found.done.append(one.id)
     _identity(found, [one for one in frames if isinstance(one.frame, Authenticate)], now_ms)
     if not found.state.settled:
-        _settle(found, [one.at for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms, settle_ms)
+        _settle(found, [*called, *(one.at for one in frames if isinstance(one.frame, ModifyQuerySet))], now_ms, settle_ms)
     if found.state.settled:
         _query_set(found, [one for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms)
+    if found.state.settled and not found.state.first and called:
+        _no_queries(found, min(called), now_ms, settle_ms)
     return found
+
+
+def _no_queries(found: Absorbed, since: int, now_ms: int, settle_ms: int) -> None:
+    """A Rust-based client without a query sends no query set; its calls must be answered all the same."""
+    if now_ms - since >= settle_ms:
+        found.state = replace(found.state, first=True)
+    else:
+        found.wake_ms = since + settle_ms - now_ms
 
 
 def _settle(found: Absorbed, asked: list[int], now_ms: int, settle_ms: int) -> None:

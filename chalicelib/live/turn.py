@@ -36,6 +36,8 @@ ROUNDS = 8
 """How often a query whose read set keeps changing is watched and run again."""
 ACTION_MS = 15 * 60 * 1000 + 60_000
 """No invocation lives longer (AWS Lambda: 15 minutes): an action that has not answered by then never will."""
+REMEMBERED = 64
+"""So many request ids a mailbox remembers as answered."""
 ALONE = 3
 """How many harmless writes are made one by one."""
 _REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
@@ -72,7 +74,7 @@ class Turn:
         self.removed: set[int] = set()
         self.answers: dict[int, Answer] = {}
         self.present: set[str] = set()
-        self.replied = -1
+        self.replied: list[int] = []
         self.done: set[str] = set()
         self.gone_watches: set[tuple[int, Watch]] = set()
         self.posts = 0
@@ -95,7 +97,8 @@ class Turn:
         inbox = self._inbox(rows.CONNECT)
         now = self.world.clock.now_ms()
         control = [Waiting(each["sk"], int(each["at"]), _control(each)) for each in inbox if each["sk"] < rows.MUTATION]
-        found = session.absorb(self.state, control, now, self.world.settle_ms)
+        called = [int(each["at"]) for each in inbox if each["sk"].startswith((rows.MUTATION, rows.ACTION))]
+        found = session.absorb(self.state, control, now, self.world.settle_ms, called)
         if found.broken:
             raise Closed(found.broken)
         self._identify(found)
@@ -115,13 +118,15 @@ class Turn:
         return found
 
     def _identify(self, found: Absorbed) -> None:
+        """Who is there: stored before frames are deleted and before anything is evaluated, because the lane looks here, too."""
+        if found.state.session != self.state.session:
+            self.world.mailboxes.save(self.held, {("session",): found.state.session})
         for frame in found.authenticate:
             who = self.world.identify(frame)
             if who.error:
                 self._post(messages.auth_error(who.error, frame.base_version, True))
                 raise Closed(f"AuthError: {who.error}", pause=True)
             sets: dict[Path, Any] = {("user",): who.stored or "", ("expires",): who.expires or 0, ("settled",): True}
-            # Stored before the frame is deleted and before anything is evaluated: the lane looks here, too.
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
 
     def _expiry(self, now: int) -> None:
@@ -137,6 +142,8 @@ class Turn:
         due = [] if found.look_at is None else [found.look_at]
         if not self.state.settled or (calls and not ready):
             due.append(self.state.opened + self.world.settle_ms)
+        if found.wake_ms:
+            due.append(now + found.wake_ms)
         if due:
             self.world.later(self.connection, max(1, min(due) - now))
 
@@ -163,7 +170,11 @@ class Turn:
 
     def _collect(self, inbox: Iterable[Item]) -> bool:
         """Take in answers that are ready; what their commits touched becomes stale. Returns whether there were new ones."""
-        asked = {rows.number_of(row): row for row in inbox if not row["sk"].startswith(rows.ANSWER)}
+        inbox = [row for row in inbox if row["sk"] >= rows.MUTATION]
+        asked = {rows.number_of(row): row for row in inbox if row["sk"] < rows.ANSWER}
+        # A frame can come back from the dead: its writer's first try was stored and answered, then the second was stored.
+        known = {int(number) for number in self.held.row.get("replied", ())} & asked.keys()
+        self.done |= {asked.pop(number)["sk"] for number in known}
         fresh: dict[int, tuple[Answer, list[Touched]]] = {}
         for row in inbox:
             number = rows.number_of(row)
@@ -233,7 +244,7 @@ class Turn:
 
     def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
         """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
-        value = shared.get(sub, identity, sub.journal)
+        value = insist(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
         for _ in range(ROUNDS):
             sub.journal = value.journal
             missing = value.reads.watches - set(sub.watches)
@@ -242,7 +253,7 @@ class Turn:
                 sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
                 return value
             self._watch(sub, missing)
-            value = self.world.evaluate(sub.path, sub.args, identity, sub.journal)
+            value = insist(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
         raise Conflict(sub.path)
 
     def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
@@ -253,7 +264,9 @@ class Turn:
         sub.watches = [*sub.watches, *sorted(missing)]
         row = sub.row(self.connection, ttl)
         row["watches"] += [list(watch) for watch in leaving]
-        writes: list[Action] = [Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in missing]
+        writes: list[Action] = [
+            Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
+        ]
         self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes])
         sub.stored = (sub.digest, sub.journal)
 
@@ -277,7 +290,7 @@ class Turn:
             if number not in waiting:
                 asked = rows.MUTATION if answer.kind == "Mutation" else rows.ACTION
                 self.done |= {rows.place(asked, number), rows.place(rows.ANSWER, number)}
-                self.replied = max(self.replied, number)
+                self.replied.append(number)
         self.state = told.state
         quiet = self.world.clock.now_ms() - int(self.held.row.get("last", self.state.opened))
         if not told.posts and quiet >= self.world.ping_ms(self.held.row):
@@ -301,8 +314,8 @@ class Turn:
         sets = rows.state_sets(self.state)
         if self.posts:
             sets[("last",)] = self.world.clock.now_ms()
-        if self.replied >= 0:
-            sets[("replied",)] = self.replied
+        if self.replied:
+            sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
         self.told_marks = self.marks
         self._start()
         self.released = self.world.mailboxes.release(self.held, self.seen, sets)

@@ -1,15 +1,37 @@
-"""The model, as built-in actions get it: settings in, replies out. The SDK loads with the first reply, not with this file."""
+"""The model, as built-in actions get it: plain words in, `Said` and one `Ended` out. The SDK loads with the first reply."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal
 
 from chalicelib.llm.claude import ModelSettings, reply
-from chalicelib.llm.outcome import Event
-from chalicelib.llm.pieces import Joiner
-from chalicelib.llm.prompt import Prompt
+from chalicelib.llm.outcome import STOPPED, ModelFailed
+from chalicelib.llm.pieces import Joiner, Piece
+from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.settings import Settings
+
+
+@dataclass(frozen=True)
+class Said:
+    """A piece of a reply, ready to be stored."""
+
+    kind: Literal["text", "thinking"]
+    text: str
+    ended: Literal[False] = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a reply ended: always the last event. `reason` is None for an ordinary end; see `outcome.py` for the others."""
+
+    state: Literal["completed", "failed", "stopped"]
+    reason: str | None
+    usage: dict[str, int] = field(default_factory=dict)
+    ended: Literal[True] = True
 
 
 class ModelService:
@@ -23,17 +45,29 @@ class ModelService:
     def __init__(self, settings: Settings, url: str | None) -> None:
         self._settings, self._url = settings, url
 
-    def reply(self, prompt: Prompt, stopped: Callable[[], bool], seconds: float | None = None) -> Generator[Event, None, None]:
-        """A reply's pieces, joined for storing, then `Finished`.
+    def reply(
+        self, model: str, system: str, turns: Sequence[tuple[str, str]], stopped: Callable[[], bool], seconds: float
+    ) -> Generator[Said | Ended, None, None]:
+        """A reply in pieces. Never raises for what the model or the network does: the last event says it.
 
         Args:
+            turns: (role, content) of the conversation, oldest first; the last one is answered.
             stopped: asked at least every 200 ms; cheap.
             seconds: after this long the reply ends with the reason `deadline`.
-
-        Raises:
-            ModelFailed: after the last joined piece.
         """
-        deadline = None if seconds is None else time.monotonic() + seconds
-        where = ModelSettings(url=self._url, api_key=self._settings.anthropic_key, deadline=deadline)
+        where = ModelSettings(url=self._url, api_key=self._settings.anthropic_key, deadline=time.monotonic() + seconds)
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
-        return reply(prompt, where, stopped, joiner)
+        prompt = Prompt(model, system=system, messages=[Turn(role, content) for role, content in turns])  # type: ignore[arg-type]
+        try:
+            with closing(reply(prompt, where, stopped, joiner)) as events:
+                for event in events:
+                    if isinstance(event, Piece):
+                        yield Said(event.kind, event.text)
+                    elif event.stop_reason == STOPPED:
+                        yield Ended("stopped", None, dict(event.usage))
+                    else:
+                        yield Ended(
+                            "completed", None if event.stop_reason == "end_turn" else event.stop_reason, dict(event.usage)
+                        )
+        except ModelFailed as failure:
+            yield Ended("failed", failure.reason, dict(failure.usage))

@@ -93,7 +93,7 @@ class QueryCtx(_Ctx):
 class Scheduling(Protocol):
     """Where scheduled calls go."""
 
-    def schedule(self, function: Function, args: dict[str, Any], due_ms: float) -> str: ...
+    def schedule(self, function: Function[..., Any], args: dict[str, Any], due_ms: float) -> str: ...
     def cancel(self, job_id: str) -> None: ...
 
 
@@ -118,7 +118,7 @@ class Scheduler:
         self._target.cancel(job_id)
 
 
-def _function(function: Any) -> Function:
+def _function(function: Any) -> Function[..., Any]:
     if not isinstance(function, Function):
         raise BadRequest("The scheduler takes a registered function object, not a name.")
     return function
@@ -145,7 +145,7 @@ class MutationCtx(_Ctx):
 class Calls(Protocol):
     """What an action may call."""
 
-    def run(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> Any: ...
+    def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any: ...
 
 
 class ActionCtx(_Ctx):

@@ -103,7 +103,13 @@ class Executor:
         return self.evaluate(path, args, user)
 
     def mutation(
-        self, path: str, args: dict[str, Any], user: User | None, key: str | None = None, connection: str = "", retry_ms: int = RETRY_MS
+        self,
+        path: str,
+        args: dict[str, Any],
+        user: User | None,
+        key: str | None = None,
+        connection: str = "",
+        retry_ms: int = RETRY_MS,
     ) -> Outcome:
         """Run a public mutation for a caller. `key`: the same key takes effect once, other arguments under it are refused."""
         try:
@@ -133,7 +139,9 @@ class Executor:
 
     # Queries -----------------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, function: Function, args: dict[str, Any], caller: Caller, journal: str | None, log: Log) -> Evaluation:
+    def _evaluate(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
+    ) -> Evaluation:
         for attempt in range(SNAPSHOT_RUNS):
             tx = Transaction(self.store, caller.org, pause=self.clock.sleep)
             kept, lines = Journal(journal), Log()
@@ -156,7 +164,7 @@ class Executor:
 
     def commit(
         self,
-        function: Function,
+        function: Function[..., Any],
         args: dict[str, Any],
         caller: Caller,
         *,
@@ -244,15 +252,15 @@ class Executor:
 
     # Actions -----------------------------------------------------------------------------------------------------------
 
-    def _act(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> str:
+    def _act(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> str:
         ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), _Direct(self, caller), self.parts)
         return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
 
-    def perform(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> Any:
+    def perform(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """Run an action, internal ones too, with decoded wire arguments."""
         return values.loads(self._act(function, args, caller, log))
 
-    def run(self, function: Function, args: dict[str, Any], caller: Caller, log: Log) -> Any:
+    def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""
         encoded = values.decode(values.encode(wire_args(function, args)))
         if function.kind == "query":
@@ -306,7 +314,7 @@ class Executor:
         items = self.store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
         return [item for item in items if item is not None]
 
-    def call(self, org: str, function: Function, **args: Any) -> Any:
+    def call(self, org: str, function: Function[..., Any], **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""
         return self.commit(function, values.decode(values.encode(wire_args(function, args))), caller_of(service(org))).value
 
@@ -316,11 +324,12 @@ class Executor:
         """An exception as an outcome."""
         return Outcome(False, error=describe(error, development=self.development), log_lines=self._lines(log or Log()))
 
-    def _encode(self, function: Function, result: Any) -> str:
+    def _encode(self, function: Function[..., Any], result: Any) -> str:
         text = values.dumps(validate.check_return(function, result))
         if len(text.encode()) > LARGEST_RESULT:
             raise LimitExceeded(
-                f"{function.path} returned {len(text.encode())} bytes; a result holds {LARGEST_RESULT}. Return a page.", "ResultTooLarge"
+                f"{function.path} returned {len(text.encode())} bytes; a result holds {LARGEST_RESULT}. Return a page.",
+                "ResultTooLarge",
             )
         return text
 
@@ -336,7 +345,7 @@ def caller_of(user: User | None) -> Caller:
     return Caller(user, user.org if user is not None else ANONYMOUS_ORG)
 
 
-def wire_args(function: Function, args: dict[str, Any]) -> dict[str, Any]:
+def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
     """Python keyword arguments under their wire names, absent ones left out."""
     names = validate.wire_names(function)
     unknown = args.keys() - names.keys()
@@ -360,7 +369,7 @@ class JobWriter:
         self._db, self._org = db, org
         self.listed: list[dict[str, Any]] = []
 
-    def schedule(self, function: Function, args: dict[str, Any], due_ms: float) -> str:
+    def schedule(self, function: Function[..., Any], args: dict[str, Any], due_ms: float) -> str:
         """Write a job row. Returns its id."""
         if function.kind == "query":
             raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
@@ -393,7 +402,7 @@ class _Direct:
     def __init__(self, executor: Executor, caller: Caller) -> None:
         self._executor, self._org = executor, caller.org
 
-    def schedule(self, function: Function, args: dict[str, Any], due_ms: float) -> str:
+    def schedule(self, function: Function[..., Any], args: dict[str, Any], due_ms: float) -> str:
         body = lambda run: values.dumps(run.jobs.schedule(function, args, due_ms))  # noqa: E731
         return str(self._executor.transact(self._org, "scheduler:schedule", body).value)
 

@@ -15,7 +15,7 @@ import pkgutil
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -23,15 +23,17 @@ from chalicelib.data.errors import BadRequest, NotFound
 from chalicelib.run.paths import camel, canonical
 
 Kind = Literal["query", "mutation", "action"]
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 
 
-class Function:
+class Function(Generic[P, R]):
     """A registered function. Calling it calls the plain Python function.
 
     `path` is its name on the wire, `args` a generated struct, `returns` the annotation of its result.
     """
 
-    def __init__(self, handler: Callable[..., Any], kind: Kind, public: bool, options: dict[str, Any]) -> None:
+    def __init__(self, handler: Callable[P, R], kind: Kind, public: bool, options: dict[str, Any]) -> None:
         self.handler, self.kind, self.public, self.options = handler, kind, public, options
         self.name = camel(handler.__name__)
         self.path = f"{handler.__module__.rpartition('.')[2]}:{self.name}"
@@ -43,7 +45,7 @@ class Function:
         self._args: Any = None
         self._returns: Any = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.handler(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -69,7 +71,9 @@ class Function:
         fields: list[Any] = []
         for parameter in parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self.path}: *args and **kwargs have no validator; name the arguments ({self.file}:{self.line}).")
+                raise TypeError(
+                    f"{self.path}: *args and **kwargs have no validator; name the arguments ({self.file}:{self.line})."
+                )
             kind = hints.get(parameter.name, Any)
             if parameter.default is parameter.empty:
                 fields.append((parameter.name, kind))
@@ -79,8 +83,17 @@ class Function:
         self._returns = hints.get("return", Any)
 
 
-def _decorator(kind: Kind, public: bool) -> Any:
-    def decorate(handler: Callable[..., Any] | None = None, **options: Any) -> Any:
+class _Decorator(Protocol):
+    """Bare, or with options as keywords. What it makes is called like the function that it was given."""
+
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> Function[P, R]: ...
+    @overload
+    def __call__(self, /, **options: Any) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+
+
+def _decorator(kind: Kind, public: bool) -> _Decorator:
+    def decorate(handler: Any = None, /, **options: Any) -> Any:
         if handler is None:
             return lambda found: Function(found, kind, public, options)
         return Function(handler, kind, public, options)
@@ -107,13 +120,13 @@ class Registry:
     """All functions of a deployment, by path."""
 
     def __init__(self) -> None:
-        self._functions: dict[str, Function] = {}
+        self._functions: dict[str, Function[..., Any]] = {}
         self._sweeps: list[Callable[..., Any]] = []
 
-    def __iter__(self) -> Iterator[Function]:
+    def __iter__(self) -> Iterator[Function[..., Any]]:
         return iter(sorted(self._functions.values(), key=lambda each: each.path))
 
-    def add(self, function: Function, module: str) -> None:
+    def add(self, function: Function[..., Any], module: str) -> None:
         """Register a function under its module's path. Two functions with one path are refused."""
         function.path = f"{module}:{function.name}"
         known = self._functions.get(function.path)
@@ -130,14 +143,14 @@ class Registry:
             elif callable(value) and getattr(value, "__concave_sweep__", False) and value.__module__ == module.__name__:
                 self._sweeps.append(value)
 
-    def get(self, path: str) -> Function:
+    def get(self, path: str) -> Function[..., Any]:
         """Any function, internal ones too. Raises `NotFound`."""
         function = self._functions.get(canonical(path))
         if function is None:
             raise NotFound(f"Could not find function for '{canonical(path)}'.")
         return function
 
-    def public(self, path: str, kind: Kind) -> Function:
+    def public(self, path: str, kind: Kind) -> Function[..., Any]:
         """A function that clients may call. Internal and missing ones look the same."""
         name = canonical(path)
         function = self._functions.get(name)

@@ -23,7 +23,7 @@ def one_object(args: Any) -> dict[str, Any]:
     return args
 
 
-def bind(function: Function, args: dict[str, Any]) -> dict[str, Any]:
+def bind(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
     """Decoded arguments → keyword arguments. Raises `BadRequest` that starts with `ArgumentValidationError: `."""
     aliases: dict[str, str] = function.options.get("aliases", {})
     named = {aliases.get(name, name): part for name, part in args.items()}
@@ -34,7 +34,7 @@ def bind(function: Function, args: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(bound, name) for name in bound.__struct_fields__}
 
 
-def check_return(function: Function, result: Any) -> Any:
+def check_return(function: Function[..., Any], result: Any) -> Any:
     """A result → Convex JSON, checked against the annotation. Raises `BadRequest` that starts with `ReturnsValidationError: `."""
     encoded = values.encode(result)
     if function.returns in (Any, None, type(None)):
@@ -47,7 +47,7 @@ def check_return(function: Function, result: Any) -> Any:
     return encoded
 
 
-def wire_names(function: Function) -> dict[str, str]:
+def wire_names(function: Function[..., Any]) -> dict[str, str]:
     """Python argument names → wire names."""
     return dict(zip(function.args.__struct_fields__, function.args.__struct_encode_fields__, strict=True))
 

@@ -5,6 +5,7 @@ Beside the banner, DATA_DIR/port gets the port's number once the server answers,
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -41,8 +42,12 @@ def main() -> int:
         log.exception("the app cannot be loaded")
         return _fail(describe(error))
     port_file = settings.data_dir / "port"
-    port_file.write_text(str(stack.server.port))
+    draft = port_file.with_suffix(f".{os.getpid()}")
+    draft.write_text(str(stack.server.port))
+    draft.replace(port_file)  # whoever waits for the file never reads an empty one
     _say(_banner(stack))
+    # The model's SDK takes a second to import: now, so that the first reply does not wait for it.
+    threading.Thread(target=importlib.import_module, args=("anthropic",), daemon=True).start()
     stopped.wait()
     _say("\nstopping")
     port_file.unlink(missing_ok=True)

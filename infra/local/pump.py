@@ -142,7 +142,7 @@ class Pump:
         """Begin, in a thread of its own."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 2.0) -> None:
+    def stop(self, timeout_s: float = 0.5) -> None:
         """Stop after the batch that is on its way. What was not finished comes again at the next start."""
         self._stopped.set()
         self._feed.stop()

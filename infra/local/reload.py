@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from infra.local.console import HOME, shorter
 
@@ -26,6 +27,9 @@ log = logging.getLogger("concave.reload")
 
 KEPT = ("chalicelib.aws", "chalicelib.data.errors", "chalicelib.data.store", "chalicelib.run.ports", "chalicelib.settings")
 """The modules that the parts are made of: the ports, their errors, the adapters, the settings."""
+
+LOOK_MS = 1000
+"""Look at the files' dates at least this often."""
 
 
 class Reloader:
@@ -39,6 +43,7 @@ class Reloader:
     def __init__(self, packages: Sequence[str], load: Callable[[], None]) -> None:
         self._roots = ("app", "chalicelib", *(name.partition(".")[0] for name in packages))
         self._load = load
+        self._seen = self._dates()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -59,13 +64,35 @@ class Reloader:
         """Watch no more."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(2.0)
+            self._thread.join(0.5)
 
     def _watch(self) -> None:
+        """The system's events say when to look, and the files' dates what has changed: so a save is noticed also where
+        events do not come (before the watch began, on some shared folders), only a moment later."""
         from watchfiles import PythonFilter, watch
 
-        for changes in watch(*self.folders(), watch_filter=PythonFilter(), stop_event=self._stop, debounce=200, step=50):
-            self.reload({Path(path) for _, path in changes})
+        options: dict[str, Any] = {"debounce": 200, "step": 50, "rust_timeout": LOOK_MS, "yield_on_timeout": True}
+        for _ in watch(*self.folders(), watch_filter=PythonFilter(), stop_event=self._stop, **options):
+            self.look()
+
+    def look(self) -> None:
+        """Reload what was saved since the last look."""
+        now = self._dates()
+        changed = {path for path, _ in now.items() ^ self._seen.items()}
+        self._seen = now
+        if changed:
+            self.reload(changed)
+
+    def _dates(self) -> dict[Path, tuple[int, int]]:
+        found: dict[Path, tuple[int, int]] = {}
+        for place in self.folders():
+            for path in [place] if place.is_file() else place.rglob("*.py"):
+                try:
+                    about = path.stat()
+                except FileNotFoundError:  # an editor is replacing it: the next look sees the new one
+                    continue
+                found[path] = (about.st_mtime_ns, about.st_size)
+        return found
 
     def reload(self, changed: Iterable[Path]) -> bool:
         """Exchange the code after these files changed. Returns False, and leaves the old code, if the new is broken."""
@@ -91,7 +118,7 @@ class Reloader:
 
     def _take_out(self) -> dict[str, ModuleType]:
         """Remove the app's modules from `sys.modules`, except the kept ones. Returns them."""
-        mine = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in self._roots}
+        mine = {name: module for name, module in sys.modules.copy().items() if name.partition(".")[0] in self._roots}
         taken = {name: module for name, module in mine.items() if not _kept(name)}
         for name in taken:
             del sys.modules[name]

@@ -65,10 +65,20 @@ def test_a_body_of_any_kind_gets_a_line(out, lambdas, body):
 
 
 def test_what_nobody_waits_for_is_quiet(out, lambdas):
-    lambdas.adopt(SimpleNamespace(sweep=lambda event, context: None, on_change=lambda event, context: None))
+    def on_change(event, context):
+        logging.getLogger("concave").debug("fan-out", extra={"connections": event["reached"]})
+
+    def changed(table: str, reached: int) -> None:
+        arn = f"arn:aws:dynamodb:x:1:table/{table}/stream/1"
+        lambdas.call("on_change", {"Records": [{"eventSourceARN": arn}], "reached": reached})
+
+    lambdas.adopt(SimpleNamespace(sweep=lambda event, context: None, on_change=on_change))
     lambdas.call("sweep", {})
-    lambdas.call("on_change", {"Records": [{"eventSourceARN": "arn:aws:dynamodb:x:1:table/commits/stream/1"}]})
+    changed("commits", 0)
+    changed("chatChunks", 5)
     assert out.getvalue() == ""
+    changed("commits", 1)
+    assert "connections 1" in out.getvalue()
 
 
 def test_an_error_is_shown_with_file_and_line_and_its_trace(out, lambdas):

@@ -113,11 +113,26 @@ def test_the_apps_own_modules_are_exchanged(project):
     assert project.answer() is not before
 
 
-def test_a_save_is_noticed(project):
-    project.reloader.watch()
+def test_a_save_is_noticed_also_one_from_before_the_watch_began(project):
     project.loaded.acquire()
-    for number in range(100):  # the watcher needs a moment to begin; a later save is noticed if this one was not
-        project.write("counter", f"def answer(): return {number + 10}")
-        if project.loaded.acquire(timeout=0.5):
-            break
-    assert project.answer() >= 10
+    project.write("counter", "def answer(): return 'before the watch'")
+    project.reloader.watch()
+    assert project.loaded.acquire(timeout=10)
+    assert project.answer() == "before the watch"
+    project.write("counter", "def answer(): return 5")
+    assert project.loaded.acquire(timeout=10)
+    assert project.answer() == 5
+
+
+def test_a_look_reloads_only_if_something_was_saved(project):
+    loads: list[bool] = []
+    project.reloader = Reloader([PACKAGE], lambda: loads.append(True))
+    project.reloader.look()
+    assert loads == []
+    project.write("other", "x = 1")
+    project.reloader.look()
+    project.reloader.look()
+    assert loads == [True]
+    (project.folder / "other.py").unlink()
+    project.reloader.look()
+    assert loads == [True, True]

@@ -61,12 +61,23 @@ class Process:
 
     def start(self) -> None:
         (self.data / "port").unlink(missing_ok=True)
-        mine = {"CONCAVE_APPS": "stack_app", "PORT": "0", "DATA_DIR": str(self.data), "PYTHONPATH": str(self.folder)}
+        mine = {
+            "CONCAVE_APPS": "stack_app",
+            "PORT": "0",
+            "DATA_DIR": str(self.data),
+            "PYTHONPATH": str(self.folder),
+            "PYTHONFAULTHANDLER": "1",
+        }
         env = {name: value for name, value in os.environ.items() if name not in ("STAGE", "STORE", "ALLOWED_HOSTS")}
         env |= mine | self.env
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "infra.local"], cwd=HOME, env=env, stdout=log, stderr=log)
-        self.port = int(self.until(lambda: (self.data / "port").read_text()))
+        try:
+            self.port = int(self.until(lambda: (self.data / "port").read_text()))
+        except BaseException:
+            self.process.kill()
+            self.process.wait(5)
+            raise
 
     def call(self, kind: str, path: str, **args: Any) -> Any:
         body = json.dumps({"path": path, "args": args}).encode()
@@ -93,7 +104,12 @@ class Process:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        return self.process.wait(10)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes where every thread is
+            self.process.wait(5)
+            raise AssertionError(self.said()) from None
 
 
 @pytest.fixture
@@ -136,8 +152,11 @@ def test_a_commit_in_one_server_reaches_a_client_of_another_also_when_the_first_
     dynamo = engine.Engine(tmp_path / "dynamo.db")
     # Killed with the lease of the other's client in hand, a server leaves it to expire: then that client is cut and returns.
     env = {"STORE": "dynamodb", "DYNAMODB_ENDPOINT_URL": dynamo.url, "MAILBOX_LEASE": "1", "SWEEP_SECONDS": "1"}
-    one, two = Process(tmp_path / "one", **env), Process(tmp_path / "two", **env)
+    servers: list[Process] = []
     try:
+        servers += [Process(tmp_path / "one", **env)]
+        servers += [Process(tmp_path / "two", **env)]
+        one, two = servers
         watcher = Watcher(two, "a")
         watcher.until(0)
         assert one.call("mutation", "stack_app:add", name="a") == 1
@@ -147,7 +166,7 @@ def test_a_commit_in_one_server_reaches_a_client_of_another_also_when_the_first_
         watcher.until(2)
         watcher.client.close()
     finally:
-        for process in (one, two):
+        for process in servers:
             if process.process.poll() is None:
                 process.end(signal.SIGTERM)
         dynamo.stop()

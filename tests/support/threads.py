@@ -11,7 +11,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -30,11 +30,11 @@ class Task:
     """How far this worker's clock is off."""
     crash_at: int | None = None
     """The number of the pause at which it dies."""
-    freezes: dict[int, float] = field(default_factory=dict)
-    """Number of a pause → how many milliseconds longer it takes."""
+    freeze: tuple[int, float] | None = None
+    """The number of the pause at which it stands still, and for how many milliseconds."""
     pauses: int = 0
     fragile: bool = True
-    """False: it may not crash now."""
+    """False: it may neither crash nor freeze now."""
     outcome: str = ""
     """returned · raised · crashed"""
     result: Any = None
@@ -93,7 +93,9 @@ class Schedule:
         task.pauses += 1
         if task.crash_at is not None and task.pauses >= task.crash_at and task.fragile:
             raise Crashed
-        heapq.heappush(self._heap, (self.now + ms + task.freezes.pop(task.pauses, 0.0), next(self._numbers), task))
+        if task.freeze is not None and task.pauses >= task.freeze[0] and task.fragile:
+            ms, task.freeze = ms + task.freeze[1], None
+        heapq.heappush(self._heap, (self.now + ms, next(self._numbers), task))
         self._pass_on(task.lock)
         if self._dead:
             raise Crashed

@@ -1,0 +1,123 @@
+"""A whole backend in one process: real functions, real SQLite store, the real SDK against the scripted model.
+
+Nothing runs by itself: a test says when jobs run (`house.work()`), when the sweep looks (`house.sweep()`), and what time it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.data.tables import all_specs
+from chalicelib.run.executor import Outcome
+from chalicelib.run.identity import User
+from chalicelib.run.registry import load
+from chalicelib.settings import Settings
+from infra.local.counting import CountingStore
+from infra.local.model import Pace, ScriptedModel
+from infra.local.sqlite import SqliteStore
+
+
+class MovingClock(wiring.SystemClock):
+    """The machine's clock, some milliseconds ahead."""
+
+    ahead = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead
+
+
+class Later:
+    """An invoker that keeps what it was handed."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def invoke(self, function: str, payload: dict[str, Any]) -> None:
+        self.asked.append((function, payload))
+
+    def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
+        self.asked.append((function, payload))
+
+
+class Nobody:
+    """A gateway without clients."""
+
+    def post(self, connection: str, text: str) -> str:
+        return "gone"
+
+    def close(self, connection: str) -> bool:
+        return True
+
+
+class Person:
+    """Somebody who calls functions. Refusals are raised as `Refusal`."""
+
+    def __init__(self, house: House, user: User | None) -> None:
+        self.house, self.user = house, user
+
+    def mutation(self, path: str, **args: Any) -> Any:
+        return _value(self.house.backend.executor.mutation(path, args, self.user))
+
+    def query(self, path: str, **args: Any) -> Any:
+        return _value(self.house.backend.executor.query(path, args, self.user))
+
+
+class Refusal(Exception):
+    """What a function refused: its tag, and the message."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        assert outcome.error is not None
+        super().__init__(outcome.error.message)
+        self.tag, self.data = outcome.error.tag, outcome.error.data
+
+
+def _value(outcome: Outcome) -> Any:
+    if not outcome.ok:
+        raise Refusal(outcome)
+    return outcome.value
+
+
+class House:
+    """The backend and its surroundings."""
+
+    def __init__(self, model: ScriptedModel, **settings: Any) -> None:
+        self.model, self.clock, self.later = model, MovingClock(), Later()
+        config = Settings(model_url=model.url, anthropic_key="scripted", run_lease_s=60, chunk_flush_ms=5, **settings)
+        registry = load(("chalicelib.functions",))
+        self.store = CountingStore(SqliteStore(":memory:", all_specs()), all_specs())
+        parts = wiring.Parts(self.store, self.later, Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
+        self.backend = wiring.build(config, registry, parts)
+
+    def person(self, name: str, org: str = "acme", roles: tuple[str, ...] = ()) -> Person:
+        return Person(self, User(subject=name, issuer="https://test", org=org, roles=roles))
+
+    def anybody(self) -> Person:
+        return Person(self, None)
+
+    def work(self) -> int:
+        """Run handed-over jobs until none is left. Returns how many ran."""
+        ran = 0
+        while self.later.asked:
+            function, payload = self.later.asked.pop(0)
+            if function in ("run_job", "generate"):
+                self.backend.run_job(payload)
+                ran += 1
+        return ran
+
+    def sweep(self) -> None:
+        self.backend.sweep()
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel(port=0, pace=Pace(tokens_per_s=0, first_token_s=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def house(model: ScriptedModel) -> House:
+    return House(model)

@@ -1,0 +1,106 @@
+"""One seeded run of a few people who use everything at once, while whatever may go wrong does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib.backend import Backend
+from tests.live import counters
+from tests.support.client import Broken
+from tests.support.sim import ROUGH, Mishaps, Person, Sim
+
+NAMES = ("a", "b")
+TOKENS = ("alice@acme", "bob@acme", "alice@acme", "eve@other", None)
+REST_MS = 26_000.0
+"""Leases, sweeps and pings have all had their turn by then."""
+
+
+class Workload:
+    """What the people of one run do."""
+
+    def __init__(self, sim: Sim, rng: random.Random, *, people: int, deeds: int) -> None:
+        self.sim, self.rng = sim, rng
+        self.number = 0
+        for index in range(people):
+            person = sim.person(f"p{index}", rng.choice(TOKENS))
+            for _ in range(rng.randrange(1, 5)):
+                self.subscribe(person)
+        for _ in range(deeds):
+            sim.schedule.at(rng.uniform(0, 6000.0), self.deed)
+
+    def deed(self) -> None:
+        """Somebody does something."""
+        person = self.rng.choice(self.sim.people)
+        deeds: list[tuple[int, Callable[[Person], Any]]] = [
+            (12, self.add),
+            (2, self.subscribe),
+            (1, self.unsubscribe),
+            (1, lambda one: one.call("counters:point", pointer="p", target=self.rng.choice(NAMES))),
+            (1, lambda one: one.call("counters:refuse", op="no")),
+            (1, lambda one: one.call("counters:transfer", first="x", second="y", op=self.op())),
+            (1, lambda one: one.call("counters:move", name=self.rng.choice(NAMES), group=self.rng.choice("gh"))),
+            (1, lambda one: one.call("counters:visit", op=self.op())),
+            (1, lambda one: one.do(lambda client: client.authenticate(client.token))),
+            (2, Person.drop),
+        ]
+        chosen = self.rng.choices([each for _, each in deeds], [weight for weight, _ in deeds])[0]
+        chosen(person)
+
+    def op(self) -> str:
+        """A name for an effect."""
+        self.number += 1
+        return f"op{self.number}"
+
+    def add(self, person: Person) -> None:
+        for _ in range(self.rng.choice((1, 1, 1, 3))):
+            person.call("counters:add", name=self.rng.choice(NAMES), op=self.op())
+
+    def subscribe(self, person: Person) -> None:
+        path, args = self.rng.choice(
+            (
+                ("counters:get", {"name": "a"}),
+                ("counters:get", {"name": "b"}),
+                ("counters:listing", {"group": "g"}),
+                ("counters:total", {"group": "g"}),
+                ("counters:follow", {"pointer": "p"}),
+                ("counters:mine", {}),
+                ("counters:pair", {"first": "x", "second": "y"}),
+                ("counters:picky", {"name": "a"}),
+            )
+        )
+        person.watch(path, **args)
+
+    def unsubscribe(self, person: Person) -> None:
+        if len(person.client.queries) > 1:
+            query_id = self.rng.choice(sorted(person.client.queries))
+            person.do(lambda client: client.unsubscribe(query_id))
+
+
+def campaign(
+    seed: int,
+    mishaps: Mishaps = ROUGH,
+    *,
+    backend: type[Backend] = Backend,
+    people: int = 2,
+    deeds: int = 12,
+    ticker: bool = True,
+) -> Sim:
+    """Run one seed to the end and check everything. Raises `Broken`."""
+    rng = random.Random(seed * 7919 + 1)
+    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker) as sim:
+        Workload(sim, rng, people=people, deeds=deeds)
+        sim.run(8000.0)
+        sim.calm(REST_MS)
+        sim.check()
+        unexpected = [(name, error) for name, error in sim.raised if name not in ("on_change",)]
+        if unexpected:
+            raise Broken(f"invocations raised: {unexpected}") from unexpected[0][1]
+        for person in sim.people[1:]:
+            person.leave()
+        sim.run(REST_MS)
+        left = sim.leftovers()
+        if left and ticker:
+            raise Broken(f"left over: {left}")
+    return sim

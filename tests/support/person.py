@@ -1,0 +1,148 @@
+"""Somebody with the official client, in a simulated deployment; what must hold at any time is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.doors import sync
+from tests.support.client import Broken, Client, Query, Request
+from tests.support.sim_parts import Link
+from tests.support.threads import Task
+
+if TYPE_CHECKING:
+    from tests.support.sim import Sim
+
+
+class Person:
+    """Somebody with a client: connects, comes back, and looks at everything that the client shows."""
+
+    def __init__(self, sim: Sim, name: str, token: str | None = None, *, backoff: tuple[float, float] = (50.0, 400.0)) -> None:
+        self.sim, self.name, self.backoff = sim, name, backoff
+        self.client = Client(f"session-{name}", token, self._shown, self._settled)
+        self.link: Link | None = None
+        self.stays_away = False
+        self.ops: dict[int, tuple[str, str]] = {}
+        """Request id → (counter, operation)."""
+        self.told: dict[str, set[str]] = {}
+        """Query → the operations that it has shown."""
+        self.log: list[str] = []
+        self.lose_frames: Callable[[str], bool] = lambda _frame: False
+
+    # The socket ----------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Open a socket; the client speaks when `$connect` has returned."""
+        if self.link is not None or self.stays_away:
+            return
+        link = Link(self.sim.new_connection(), self)
+        self.link = link
+        self.sim.gateway.links[link.id] = link
+
+        def opened(task: Task) -> None:
+            if task.outcome != "returned" or task.result != 200:
+                self.dropped(link)
+                return
+            link.known = True
+            if link.heard:
+                self.client.open()
+                self.flush()
+            else:
+                self.sim.gateway.cut(link)
+
+        self.sim.invoke(
+            "connect", lambda: sync.connect(self.sim.backend, link.id, "/api/1.48.0/sync", {}), done=opened, fragile=False
+        )
+
+    def dropped(self, link: Link) -> None:
+        """The socket is gone; come back."""
+        link.heard = False
+        if self.link is link:
+            self.link = None
+            if self.client.connected:
+                self.client.closed()
+            if not self.stays_away:
+                self.sim.schedule.at(self.sim.draw(self.backoff), self.connect)
+
+    def leave(self) -> None:
+        """Close the tab."""
+        self.stays_away = True
+        if self.link is not None:
+            self.sim.gateway.vanish(self.link)
+
+    def flush(self) -> None:
+        """Send what the client wants to say: each frame is an invocation of its own."""
+        link, frames = self.link, list(self.client.outbox)
+        self.client.outbox.clear()
+        assert link is not None
+        for frame in frames:
+            if self.lose_frames(frame):
+                continue
+            delay = self.sim.draw(self.sim.mishaps.frames) + (400.0 if self.sim.chance(self.sim.mishaps.late_frames) else 0.0)
+            self.sim.invoke("message", lambda frame=frame: self._deliver(link, frame), delay, fragile=False)  # type: ignore[misc]
+
+    def _deliver(self, link: Link, frame: str) -> None:
+        if link.known:
+            sync.message(self.sim.backend, link.id, frame)
+
+    def hear(self, text: str) -> None:
+        """A message arrives."""
+        self.log.append(text)
+        try:
+            self.client.receive(text)
+        except Broken as error:
+            raise Broken(f"{self.name}: {error}") from error
+        if self.client.outbox:
+            self.flush()
+
+    def drop(self) -> None:
+        """Lose the socket."""
+        if self.link is not None:
+            self.sim.gateway.vanish(self.link)
+
+    # Using the client ----------------------------------------------------------------------------------------------------
+
+    def do(self, what: Callable[[Client], Any]) -> Any:
+        """Use the client; send what it says, if it is connected."""
+        result = what(self.client)
+        if self.client.connected:
+            self.flush()
+        return result
+
+    def watch(self, path: str, **args: Any) -> int:
+        """Begin a live query."""
+        return int(self.do(lambda client: client.subscribe(path, args)))
+
+    def call(self, path: str, **args: Any) -> Request:
+        """Call a mutation."""
+        request: Request = self.do(lambda client: client.mutate(path, args))
+        if path == "counters:add":
+            self.ops[request.id] = (args["name"], args["op"])
+        return request
+
+    # What must hold at any time ------------------------------------------------------------------------------------------
+
+    def _shown(self, query: Query) -> None:
+        value = self.client.results[query.id].value
+        if not isinstance(value, dict) or "ops" not in value:
+            return
+        shown, key = set(value["ops"]), query.key
+        if query.path != "counters:follow":
+            lost = self.told.get(key, set()) - shown
+            if lost:
+                raise Broken(f"{self.name}: {key} went backwards, without {sorted(lost)}")
+            self.told[key] = shown
+        for number, (_, op) in self.ops.items():
+            request = self.client.requests[number]
+            early = request.state == "requested" and request.first_connection == self.client.connections
+            if early and op in shown:
+                raise Broken(f"{self.name}: the effect of {op} is shown before its answer")
+
+    def _settled(self, request: Request) -> None:
+        if request.state != "resolved" or request.id not in self.ops:
+            return
+        name, op = self.ops[request.id]
+        for query in self.client.queries.values():
+            told = query.path == "counters:get" and query.args["name"] == name and query.added_in <= self.client.version.query_set
+            if told and op not in self.client.results[query.id].value["ops"]:
+                raise Broken(f"{self.name}: {op} has resolved, but {query.key} does not show it")
