@@ -12,8 +12,8 @@ from chalicelib.data import values
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, StoreFailed
 from chalicelib.data.reads import ReadSet, Touched
-from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.records import plain
+from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, Table, org_key, record_key
 from chalicelib.live import messages, rows
 from chalicelib.live.ender import Ender

@@ -6,8 +6,8 @@ written on the frame, so that the mailbox's holder knows which `commits` row to 
 failure leaves an answer in the inbox, and only under the lane's lease.
 
 **Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
-until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit id: a lane
-that takes over repeats the same call, not another one.
+until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit
+id: a lane that takes over repeats the same call, not another one.
 
 **Order.** Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs:
 holes are legal after a reconnect, and actions share the counter.

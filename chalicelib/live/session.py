@@ -219,7 +219,7 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
     """
     posts: list[str] = []
     held: list[Answer] = []
-    ts, committed = told.ts, False
+    ts, committed, told_failure = told.ts, False, False
     for answer in sorted(answers, key=lambda one: one.request_id):
         if answer.committed and not state.first:
             held.append(answer)
@@ -229,9 +229,11 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
         elif answer.failure is not None:
             kind = "Mutation" if answer.kind == "Mutation" else "Action"
             posts.append(messages.failed_response(kind, answer.request_id, answer.failure, answer.log_lines))  # type: ignore[arg-type]
+            # Rust-based clients resolve a mutation that failed with data only at the next Transition.
+            told_failure = told_failure or kind == "Mutation"
         else:
             posts.append(messages.action_response(answer.request_id, answer.result, answer.log_lines))
-    if modifications or committed or state.owed:
+    if modifications or committed or told_failure or state.owed:
         if state.first:
             ts = max(now_ns, ts + 1, state.floor)
         end = Version(state.version.query_set, state.version.identity, ts)

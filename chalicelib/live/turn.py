@@ -112,6 +112,10 @@ class Turn:
             again = {int(mark) for mark, token in self.marks.items() if self.told_marks.get(mark) != token}
             self.stale |= (again & self.queries.keys()) | ({*self.queries} if found.authenticate else set())
 
+    def _absorb(self, frames: list[Item], now: int) -> Absorbed:
+        waiting = [Waiting(row["sk"], int(row["at"]), _control(row)) for row in frames]
+        return session.absorb(self.state, waiting, now, self.world.settle_ms)
+
     def _inbox(self, low: str) -> list[Item]:
         found = insist(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
         self.present |= {row["sk"] for row in found}

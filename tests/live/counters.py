@@ -73,7 +73,7 @@ def mine(ctx: QueryCtx) -> dict[str, Any]:
 @query
 def pair(ctx: QueryCtx, first: str, second: str) -> int:
     """Constant while `transfer` moves between two counters: a torn read would show."""
-    return _state(ctx.db.get(SimCounter, first))["value"] + _state(ctx.db.get(SimCounter, second))["value"]
+    return int(_state(ctx.db.get(SimCounter, first))["value"] + _state(ctx.db.get(SimCounter, second))["value"])
 
 
 @query

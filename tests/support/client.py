@@ -261,9 +261,9 @@ class Client:
         for query in self.queries.values():
             if query.added_in <= end.query_set and query.id not in self.results:
                 raise Broken(f"query set {end.query_set} is confirmed without a result for {query.path} ({query.id})")
-        for query in changed:
-            if query is not None:
-                self.on_value(query)
+        for updated in changed:
+            if updated is not None:
+                self.on_value(updated)
         for request in self.requests.values():
             if request.state == "completed" and end.ts >= request.ts:
                 self._settle(request, "resolved", None)

@@ -85,8 +85,10 @@ class Person:
         if link.known:
             sync.message(self.sim.backend, link.id, frame)
 
-    def hear(self, text: str) -> None:
+    def hear(self, link: Link, text: str) -> None:
         """A message arrives."""
+        if not link.heard:
+            return
         self.log.append(text)
         try:
             self.client.receive(text)
@@ -139,10 +141,16 @@ class Person:
                 raise Broken(f"{self.name}: the effect of {op} is shown before its answer")
 
     def _settled(self, request: Request) -> None:
-        if request.state != "resolved" or request.id not in self.ops:
+        if request.state != "resolved":
+            return
+        if request.path == "counters:visit" and self.client.token is not None:
+            subject = self.client.token.partition("@")[0]
+            if request.result != subject:
+                raise Broken(f"{self.name} called as {subject}, and it ran as {request.result}")
+        if request.id not in self.ops:
             return
         name, op = self.ops[request.id]
         for query in self.client.queries.values():
-            told = query.path == "counters:get" and query.args["name"] == name and query.added_in <= self.client.version.query_set
-            if told and op not in self.client.results[query.id].value["ops"]:
+            watched = query.path == "counters:get" and query.args["name"] == name and query.shown is not None
+            if watched and op not in query.shown.value["ops"]:  # type: ignore[union-attr]
                 raise Broken(f"{self.name}: {op} has resolved, but {query.key} does not show it")

@@ -164,7 +164,7 @@ class SimGateway:
             return
         link.posted.append(text)
         link.last = max(link.last, self.sim.schedule.now + self.sim.rng.uniform(0.5, 8.0))
-        self.sim.schedule.at(link.last - self.sim.schedule.now, lambda: link.heard and link.person.hear(text))
+        self.sim.schedule.at(link.last - self.sim.schedule.now, lambda: link.person.hear(link, text))
 
     def cut(self, link: Link) -> None:
         """The gateway ends a socket: what was accepted still arrives, then the end."""

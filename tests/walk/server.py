@@ -1,0 +1,74 @@
+"""A real server process on a free port, that can be killed and started again on its data."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+APPS = "chalicelib.functions,examples.counter"
+
+
+class Served:
+    """`python -m infra.local` in its own process.
+
+    Args:
+        folder: its data.
+        env: further settings.
+    """
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder, self.env = folder, env
+        self.port = "0"
+        self.lines: list[str] = []
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start (again, on the same port and data); returns when it answers."""
+        keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+        settings = {"DATA_DIR": str(self.folder), "PORT": self.port, "CONCAVE_APPS": APPS, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local"],
+            cwd=ROOT,
+            env={**keep, **settings, **self.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
+        if not ready.wait(30):
+            self.kill()
+            raise RuntimeError("the server did not start:\n" + "".join(self.lines))
+
+    def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.lines.append(line)
+            found = re.search(r"running at http://127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.port = found[1]
+                ready.set()
+        process.stdout.close()
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
