@@ -15,12 +15,13 @@ The order of steps, each with its reason:
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, StoreFailed
+from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.reads import Touched
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
@@ -43,6 +44,7 @@ from chalicelib.data.transaction import Pending, Transaction
 
 FRESH_SECONDS = 3600
 """How long a fresh row lives: longer than any index lag plus the longest invocation."""
+RECEIPT_TRIES = 50
 COMMIT_SECONDS = 14 * 86400
 """How long an answer can be asked for again (Convex keeps 14 days)."""
 
@@ -78,10 +80,20 @@ class Intent:
     log_lines: tuple[str, ...] = ()
 
 
-def receipt(store: Store, commit_id: str, call: str | None = None) -> Receipt | None:
-    """The commit under this id, if it happened. Another call under the same id is an error, not an answer."""
-    row = store.get(Key("commits", commit_id))
-    return None if row is None else from_row(row, call)
+def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
+    """The commit under this id, if it happened. Another call under the same id is an error, not an answer.
+
+    Read by TransactGetItems: a plain read may miss the row of a transaction whose other half is already seen.
+    """
+    for attempt in range(RECEIPT_TRIES):
+        try:
+            row = store.transact_get([Key("commits", commit_id)])[0]
+            return None if row is None else from_row(row, call)
+        except Contention:
+            if attempt == RECEIPT_TRIES - 1:
+                raise
+            pause(0.02)
+    return None
 
 
 def from_row(row: Item, call: str | None = None) -> Receipt:
@@ -108,7 +120,7 @@ def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
             store.write(put)
         store.transact(actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
-        done = receipt(store, intent.id, intent.call)
+        done = receipt(store, intent.id, intent.call, tx.pause)
         if done is not None:
             return done
         if isinstance(failure, Conflict):

@@ -63,6 +63,7 @@ class Transaction:
         self, store: Store, org: str, *, now_ms: float = 0.0, writable: bool = False, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self.store, self.org, self.now_ms, self.writable = store, org, now_ms, writable
+        self.pause = pause
         self.reads = ReadSet()
         self.writes: dict[Key, Pending] = {}
         self._items: dict[Key, Item | None] = {}

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import methodcaller
 
 from chalicelib.live.ender import Ender
 from chalicelib.live.mailbox import Held, LeaseLost
@@ -33,11 +34,11 @@ class Holders:
         slice_ = _Slice(self.world, [self.turn(self.world, held) for held in helds])
         started = self.world.clock.now_ms()
         while slice_.turns:
-            slice_.each(lambda turn: turn.look())
+            slice_.each(methodcaller("look"))
             shared = Shared(self.world)  # made after every note and inbox was read
-            slice_.each(partial(Turn.evaluate, shared=shared))
-            slice_.each(lambda turn: turn.tell())
-            slice_.each(lambda turn: turn.settle())
+            slice_.each(methodcaller("evaluate", shared))
+            slice_.each(methodcaller("tell"))
+            slice_.each(methodcaller("settle"))
             slice_.turns = [turn for turn in slice_.turns if not turn.released]
             if self.world.clock.now_ms() - started > self.world.hand_over_ms:
                 slice_.each(self._hand_over)

@@ -121,7 +121,7 @@ class Mailboxes:
     def knock(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Visit:
         """Leave a note that names queries, then try to become the holder."""
         marked = list(marks)
-        token, now = secrets.token_hex(8), self.clock.now_ms()
+        token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, marked, now, lease=True)
         if both is not None:
             return Visit(Held(connection, token, both, now + self.lease_ms), "held")
@@ -138,7 +138,7 @@ class Mailboxes:
             return Visit(None, "gone")
         if row.get("closing"):
             return Visit(None, "closing")
-        token, now = secrets.token_hex(8), self.clock.now_ms()
+        token, now = self._token(), self.clock.now_ms()
         expired = "lease" in row and int(row["until"]) < now
         free: Condition = Lacks(("lease",))
         if expired:
@@ -214,6 +214,11 @@ class Mailboxes:
         insist(self.clock, lambda: self.store.write(Delete(self.key(connection))))
 
     # Inside ------------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _token() -> str:
+        """Names one attempt to hold; also tells one note on a query from the next."""
+        return secrets.token_hex(8)
 
     @staticmethod
     def _mine(held: Held) -> Condition:

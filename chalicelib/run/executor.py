@@ -154,11 +154,18 @@ class Executor:
                 continue
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.error = False, describe(error, development=self.development)
-            if snapshot.holds(self.store, tx.reads, self.clock.sleep):
+            if self._held(tx):
                 found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
                 return found
             self._backoff(attempt, 30)
         raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+
+    def _held(self, tx: Transaction) -> bool:
+        """Whether one instant held for what was read; a store that does not say is asked by running again."""
+        try:
+            return snapshot.holds(self.store, tx.reads, self.clock.sleep)
+        except (Conflict, StoreFailed):
+            return False
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 
@@ -201,15 +208,13 @@ class Executor:
     ) -> Outcome:
         """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
-        if key:
-            done = receipt(self.store, commit_id, call)
-            if done is not None:
-                return self._answer(done, org)
         deadline = self.clock.now_ms() + retry_ms
         attempt = 0
         while True:
             try:
-                done = self._once(org, label, body, commit_id, call, connection)
+                done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
+                if done is None:
+                    done = self._once(org, label, body, commit_id, call, connection)
                 return self._answer(done, org, attempt + 1)
             except (Conflict, StoreFailed) as error:
                 attempt += 1
@@ -227,8 +232,12 @@ class Executor:
         except (Conflict, StoreFailed):
             raise
         except Exception:
-            # What made the function refuse must itself have been true; a torn read may have invented it.
-            if not snapshot.holds(self.store, tx.reads, self.clock.sleep):
+            # What made the function refuse must itself have been true: a torn read may have invented it, and an earlier
+            # attempt of this very call, whose answer was lost, may have made it so.
+            done = receipt(self.store, commit_id, call, self.clock.sleep)
+            if done is not None:
+                return done
+            if not self._held(tx):
                 raise Conflict from None
             raise
         check_jobs(len(run.jobs.listed))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import replace
 from typing import Any
 
 from chalicelib.backend import Backend
-from chalicelib.data.reads import Watch
-from chalicelib.data.store import Check, Item, Path, Update
+from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import session
 from chalicelib.live.ender import Ender
 from chalicelib.live.lane import Lane
@@ -38,7 +36,7 @@ class LeaseBeforeNote(Mailboxes):
 
     def knock(self, connection: str, marks: Any = ()) -> Visit:
         visit = self.take(connection)
-        noted = self._update(connection, secrets.token_hex(8), list(marks), self.clock.now_ms(), lease=False)
+        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False)
         if visit.held is not None and noted is not None:
             visit.held.row = noted
         return visit
@@ -48,7 +46,7 @@ class NoSecondTry(Mailboxes):
     """Leaves the note, but does not try again for a lease that was refused before."""
 
     def knock(self, connection: str, marks: Any = ()) -> Visit:
-        token, now = secrets.token_hex(8), self.clock.now_ms()
+        token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, list(marks), now, lease=True)
         if both is not None:
             return Visit(Held(connection, token, both, now + self.lease_ms), "held")

@@ -22,7 +22,9 @@ def node(url: str, scenario: str, *rest: str) -> subprocess.Popen[str]:
     if not (CLIENTS / "node_modules" / "convex").exists():
         pytest.skip("the npm client comes with `npm ci` in tests/clients, which needs Node")
     command = ["node", "walk.mjs", url, scenario, *rest]
-    return subprocess.Popen(command, cwd=CLIENTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=CLIENTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def found(process: subprocess.Popen[str], seconds: float = 60) -> Any:
@@ -77,7 +79,9 @@ print("fine")
 
 def test_the_pypi_client_counts_subscribes_and_gets_errors_as_data(served: Served) -> None:
     """In its own process: its blocking calls hold the interpreter's lock."""
-    ran = subprocess.run([sys.executable, "-c", PYTHON, served.url], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", PYTHON, served.url], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
     assert ran.stdout.strip() == "fine", ran.stdout + ran.stderr
 
 
@@ -112,14 +116,20 @@ for value in client.subscribe("counter:get", {"name": "both"}):
         break
 """
     watcher = subprocess.Popen(
-        [sys.executable, "-c", script, one.url, two.url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, one.url, two.url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert watcher.stdout is not None
         assert watcher.stdout.readline().strip() == "0"
         for number in (1, 2):
             body = json.dumps({"path": "counter:add", "args": {"name": "both"}})
-            told = subprocess.run(["curl", "-s", "-d", body, f"{one.url}/api/mutation"], capture_output=True, text=True, timeout=20)
+            told = subprocess.run(
+                ["curl", "-s", "-d", body, f"{one.url}/api/mutation"], capture_output=True, text=True, timeout=20
+            )
             if number == 2:
                 one.kill()
             assert json.loads(told.stdout)["value"] == number

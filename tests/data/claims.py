@@ -1,0 +1,158 @@
+"""What must hold in any weather, as functions from a seed to a complaint (None = all is well).
+
+The tests run them with every protective step on, and again with one switched off: then some seed must complain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from infra.local.faults import Faults
+from tests.data.sea import Sea
+
+
+def every_increment_counts_once(seed: int) -> str | None:
+    """Invariants 1 and 6: lost answers and conflicts included."""
+    sea = Sea(seed)
+    sea.do("launch", harbour="h", name="b")
+    sea.storm()
+    results = sea.weave.run([lambda: [sea.do("board", name="b") for _ in range(5)] for _ in range(4)])
+    sea.calm()
+    seen = sorted(number for result in results if isinstance(result, list) for number in result)
+    total = sea.ask("crew", names=["b"])[0]
+    if any(isinstance(result, Exception) for result in results):
+        return f"failed: {results}"
+    return None if (total, seen) == (20, list(range(1, 21))) else f"{total} aboard, told {seen}"
+
+
+def an_empty_range_is_entered_once(seed: int) -> str | None:
+    """Invariant 1: phantoms. A boat was in each harbour lately, so that stale index entries are about."""
+    sea = Sea(seed)
+    for number in range(3):
+        sea.do("launch", harbour="h", name=f"old{number}", rank=number)
+    sea.storm()
+    for number in range(3):
+        sea.do("sink", name=f"old{number}")
+    results = sea.weave.run([partial(sea.do, "launch_if_empty", harbour="h") for _ in range(5)])
+    sea.calm()
+    if any(isinstance(result, Exception) for result in results):
+        return f"failed: {results}"
+    boats = sea.ask("ranked", harbour="h")
+    return None if results.count(True) == 1 and len(boats) == 1 else f"{results.count(True)} entered, {len(boats)} there"
+
+
+def nobody_boards_both(seed: int) -> str | None:
+    """Invariant 1: write skew. What was only read is checked, too."""
+    sea = Sea(seed)
+    for name in ("x", "y"):
+        sea.do("launch", harbour="h", name=name)
+    sea.storm()
+    pairs = (("x", "y"), ("y", "x"))
+    results = sea.weave.run([partial(sea.do, "at_most_one_reads_only", mine=mine, other=other) for mine, other in pairs])
+    sea.calm()
+    return None if results.count(True) == 1 else f"{results}"
+
+
+def a_sum_is_never_torn(seed: int) -> str | None:
+    """Invariant 2: a transfer is seen whole or not at all."""
+    sea = Sea(seed)
+    for name in ("x", "y"):
+        sea.do("launch", harbour="h", name=name)
+    sea.storm()
+    seen: list[int] = []
+
+    def read() -> None:
+        for number in range(8):
+            seen.append(sea.ask("crew_in", harbour="h") if number % 2 else sum(sea.ask("crew", names=["x", "y"])))
+
+    def write() -> None:
+        for number in range(6):
+            sea.do("swap", one="xy"[number % 2], other="yx"[number % 2])
+
+    failed = [result for result in sea.weave.run([read, write, read]) if result is not None]
+    if failed:
+        return f"failed: {failed}"
+    return None if not any(seen) else f"totals {seen}"
+
+
+def a_range_is_what_was_written(seed: int) -> str | None:
+    """Invariant 2: under index lag a reader that waited for its writes sees exactly them, in order, counted, and limited."""
+    sea = Sea(seed)
+    model: dict[str, tuple[str, int]] = {}
+    sea.storm()
+    for step in range(25):
+        name, harbour, rank = f"b{sea.random.randrange(5)}", f"h{sea.random.randrange(2)}", sea.random.randrange(6)
+        kind = sea.random.choice(("launch", "move", "move", "sink"))
+        if kind == "launch" and name not in model:
+            sea.do("launch", harbour=harbour, rank=rank, name=name)
+            model[name] = (harbour, rank)
+        elif kind == "move" and name in model:
+            sea.do("move", name=name, rank=rank, harbour=harbour)
+            model[name] = (harbour, rank)
+        elif kind == "sink" and name in model:
+            sea.do("sink", name=name)
+            del model[name]
+        limit, newest, low = sea.random.choice((1, 2, 3, 100)), sea.random.random() < 0.5, sea.random.randrange(-1, 5)
+        expected = sorted((at for where, at in model.values() if where == "h0" and at >= low), reverse=newest)[:limit]
+        found = [at for at, _ in sea.ask("ranked", harbour="h0", limit=limit, newest=newest, low=low)]
+        size = sea.ask("counted", harbour="h0")
+        if found != expected or size != sum(where == "h0" for where, _ in model.values()):
+            return f"step {step}: {found} ({size}) is not {expected}"
+    return None
+
+
+def a_limit_is_met_past_stale_entries(seed: int) -> str | None:
+    """Invariant 2: an index page full of what is gone is not the end of the range."""
+    sea = Sea(seed, Faults(index_lag=(5.0, 20.0)))
+    for number in range(16):
+        sea.do("launch", harbour="h", rank=number, name=f"b{number:02}")
+    sea.weave.sleep(7200)
+    sea.truth.expire(int(sea.weave.now()))  # the fresh rows are gone; only the index knows these documents
+    sea.storm()
+    gone = sea.random.randrange(8, 15)
+    for number in range(gone):
+        sea.do("sink", name=f"b{number:02}")
+    found = [rank for rank, _ in sea.ask("ranked", harbour="h", limit=1)]
+    return None if found == [gone] else f"{found} is not {[gone]}"
+
+
+def a_log_has_no_holes(seed: int) -> str | None:
+    """Invariant 2: a reader of a log sees 1 … n without a hole, and all that was told before it asked."""
+    sea = Sea(seed)
+    sea.storm()
+    told = [0]
+    wrong: list[str] = []
+
+    def read() -> None:
+        for _ in range(8):
+            least = told[0]
+            seen = sea.ask("knots", rope="r")
+            if seen != list(range(1, len(seen) + 1)) or len(seen) < least:
+                wrong.append(f"{seen} after {least} was told")
+
+    def write() -> None:
+        for _ in range(4):
+            told[0] = max(told[0], sea.do("tie", rope="r", text="t"))
+
+    failed = [result for result in sea.weave.run([write, read, write, read]) if isinstance(result, Exception)]
+    return f"{failed} {wrong}" if failed or wrong else None
+
+
+CLAIMS = (
+    every_increment_counts_once,
+    an_empty_range_is_entered_once,
+    nobody_boards_both,
+    a_sum_is_never_torn,
+    a_range_is_what_was_written,
+    a_limit_is_met_past_stale_entries,
+    a_log_has_no_holes,
+)
+
+
+def complaint(claim: Callable[[int], str | None], seed: int) -> str | None:
+    """What a claim says about a seed; an error is a complaint, too."""
+    try:
+        return claim(seed)
+    except RuntimeError as error:
+        return str(error)

@@ -1,0 +1,153 @@
+"""The protective steps of the data room, each switched off by replacing the code that takes it.
+
+Nothing in the product knows of these switches: a mutant swaps a class or function while it is active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import chalicelib.data.commit as commit_module
+import chalicelib.data.ranges as ranges_module
+import chalicelib.data.snapshot as snapshot_module
+import chalicelib.data.transaction as transaction_module
+import chalicelib.run.executor as executor_module
+from chalicelib.data.reads import version_of
+from chalicelib.data.store import Check, Key, Put, Rows, Update
+
+Plan = commit_module._Plan
+Reader = ranges_module.RangeReader
+
+
+class FencesUnchecked(Plan):
+    """A commit does not mind that the range it read has changed."""
+
+    def actions(self) -> list[Any]:
+        kept = [each for each in super().actions() if not (isinstance(each, Check) and each.key.table == "fences")]
+        return [
+            Update(each.key, each.set, each.add, each.remove) if isinstance(each, Update) and each.key.table == "fences" else each
+            for each in kept
+        ]
+
+
+class ReadsUnchecked(Plan):
+    """A commit checks what it writes, not what it only read."""
+
+    def actions(self) -> list[Any]:
+        return [each for each in super().actions() if not isinstance(each, Check) or each.key.table == "fences"]
+
+
+class WithoutFreshRows(Plan):
+    """Nobody is told of a document before the index shows it."""
+
+    def fresh_rows(self) -> list[Put]:
+        return []
+
+
+class CommitRowUnconditional(Plan):
+    """The commits row is no proof: it is written over."""
+
+    def actions(self) -> list[Any]:
+        return [
+            Put(each.table, each.item) if isinstance(each, Put) and each.table == "commits" else each
+            for each in super().actions()
+        ]
+
+
+class RefusedBelieved(Reader):
+    """A candidate that is elsewhere is believed to be, although it may be half of a transaction."""
+
+    def _truly(self, refused: Any) -> bool:
+        return True
+
+
+class WithoutRefill(Reader):
+    """One page of the index is all there is."""
+
+    def _candidates(self, *args: Any, **kwargs: Any) -> Any:
+        real = self.store
+        self.store = _OnePage(real)  # type: ignore[assignment]
+        try:
+            return super()._candidates(*args, **kwargs)
+        finally:
+            self.store = real
+
+
+class _OnePage:
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def query(self, *args: Any, **kwargs: Any) -> Rows:
+        found = self._store.query(*args, **kwargs)
+        return Rows(found.items, False)
+
+
+class FenceLast(Reader):
+    """The fence is read after the index, so it vouches for what was never seen."""
+
+    def index(self, index: Any, address: str, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any) -> Any:
+        fresh = self._fresh(shard, low, high)
+        found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+        key = Key("fences", shard, "!")
+        self.reads.saw(key, self.store.get(key))
+        return found or []
+
+
+class HolesBelieved(Reader):
+    """A log is whatever rows are there."""
+
+    def dense_log(self, table: str, address: str, low: str, high: str, newest: bool, limit: Any, dense: Any) -> Any:
+        self.reads.saw(dense.parent, self.store.get(dense.parent))
+        return self.log(table, address, low, high, newest, limit)
+
+
+def no_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
+    """A query believes its first look."""
+    return not reads.torn
+
+
+def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
+    """The second look is by plain reads, which may meet the same half twice."""
+    keys = list(reads.versions)
+    items = store.batch_get(keys)
+    return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
+
+
+def no_receipt(*_asked: Any) -> None:
+    """After a failure nobody looks whether it had happened."""
+
+
+@contextmanager
+def swapped(*swaps: tuple[Any, str, Any]) -> Iterator[None]:
+    """Replace attributes of modules for a while."""
+    kept = [(module, name, getattr(module, name)) for module, name, _ in swaps]
+    for module, name, new in swaps:
+        setattr(module, name, new)
+    try:
+        yield
+    finally:
+        for module, name, old in kept:
+            setattr(module, name, old)
+
+
+MUTANTS: dict[str, Callable[[], Any]] = {
+    "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),
+    "read-only documents unchecked": lambda: swapped((commit_module, "_Plan", ReadsUnchecked)),
+    "fresh rows off": lambda: swapped((commit_module, "_Plan", WithoutFreshRows)),
+    "commits row not the proof": lambda: swapped(
+        (commit_module, "_Plan", CommitRowUnconditional),
+        (commit_module, "receipt", no_receipt),
+        (executor_module, "receipt", no_receipt),
+    ),
+    "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
+    "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),
+    "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
+    "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
+    "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
+    "second look by plain reads": lambda: swapped((snapshot_module, "holds", plain_second_look)),
+}

@@ -1,0 +1,194 @@
+"""A rough sea for the data room: real executor, real SQLite store, and around it everything that DynamoDB may do."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
+from chalicelib.data.tables import all_specs
+from chalicelib.run.executor import Executor
+from chalicelib.run.paths import camel
+from chalicelib.run.registry import Registry
+from infra.local.faults import Faults, FaultyStore
+from infra.local.sqlite import SqliteStore
+from tests.support.weave import Weave
+
+ROUGH = Faults(
+    index_lag=(0.0, 2.0),
+    half_visible=0.5,
+    half_visible_for=(0.01, 0.6),
+    linger=True,
+    contention=0.02,
+    lost_before=0.005,
+    lost_after=0.01,
+    tried_twice=0.01,
+    delay=(0.001, 0.03),
+)
+
+
+class Boat(Table, name="seaBoats"):
+    harbour: str
+    rank: int = 0
+    crew: int = 0
+    by_harbour = Index("harbour")
+    by_rank = Index("harbour", order="rank")
+
+
+class Rope(Table, name="seaRopes"):
+    made: int = 0
+
+
+class Knot(Table, name="seaKnots", key=("rope", "sequence"), parent=("seaRopes", "made")):
+    rope: str
+    sequence: int
+    text: str
+
+
+@mutation
+def launch(ctx: MutationCtx, harbour: str, rank: int = 0, name: str | None = None) -> str:
+    return ctx.db.insert(Boat(id=name or "", harbour=harbour, rank=rank))
+
+
+@mutation
+def launch_if_empty(ctx: MutationCtx, harbour: str) -> bool:
+    if ctx.db.query(Boat.by_rank(harbour)).take(1):
+        return False
+    ctx.db.insert(Boat(harbour=harbour))
+    return True
+
+
+@mutation
+def board(ctx: MutationCtx, name: str) -> int:
+    boat = ctx.db.get(Boat, name)
+    assert boat is not None
+    return ctx.db.patch(boat, crew=boat.crew + 1).crew
+
+
+@mutation
+def swap(ctx: MutationCtx, one: str, other: str) -> None:
+    first, second = ctx.db.get(Boat, one), ctx.db.get(Boat, other)
+    assert first is not None
+    assert second is not None
+    ctx.db.patch(first, crew=first.crew - 1)
+    ctx.db.patch(second, crew=second.crew + 1)
+
+
+@mutation
+def move(ctx: MutationCtx, name: str, rank: int, harbour: str) -> None:
+    boat = ctx.db.get(Boat, name)
+    if boat is not None:
+        ctx.db.patch(boat, rank=rank, harbour=harbour)
+
+
+@mutation
+def sink(ctx: MutationCtx, name: str) -> None:
+    boat = ctx.db.get(Boat, name)
+    if boat is not None:
+        ctx.db.delete(boat)
+
+
+@mutation
+def at_most_one_reads_only(ctx: MutationCtx, mine: str, other: str) -> bool:
+    """Write skew: I go aboard only if the other has nobody; only reads of the other forbid that both do."""
+    second, first = ctx.db.get(Boat, other), ctx.db.get(Boat, mine)
+    assert first is not None
+    assert second is not None
+    if second.crew:
+        return False
+    ctx.db.patch(first, crew=1)
+    return True
+
+
+@mutation
+def tie(ctx: MutationCtx, rope: str, text: str) -> int:
+    found = ctx.db.get(Rope, rope)
+    if found is None:
+        ctx.db.insert(Rope(id=rope, made=1))
+        number = 1
+    else:
+        number = ctx.db.patch(found, made=found.made + 1).made
+    ctx.db.insert(Knot(id=ctx.new_id(), rope=rope, sequence=number, text=text))
+    return number
+
+
+@query
+def crew(ctx: QueryCtx, names: list[str]) -> list[int]:
+    return [boat.crew if (boat := ctx.db.get(Boat, name)) else 0 for name in names]
+
+
+@query
+def crew_in(ctx: QueryCtx, harbour: str) -> int:
+    return sum(boat.crew for boat in ctx.db.query(Boat.by_harbour(harbour)).collect())
+
+
+@query
+def ranked(
+    ctx: QueryCtx, harbour: str, limit: int = 100, newest: bool = False, low: int = -100, high: int = 100
+) -> list[list[Any]]:
+    wanted = ctx.db.query(Boat.by_rank(harbour).at_least(low).at_most(high))
+    return [[boat.rank, boat.id] for boat in (wanted.newest() if newest else wanted).take(limit)]
+
+
+@query
+def counted(ctx: QueryCtx, harbour: str) -> int:
+    return ctx.db.count(Boat.by_rank(harbour))
+
+
+@query
+def knots(ctx: QueryCtx, rope: str, after: int = 0) -> list[int]:
+    return [knot.sequence for knot in ctx.db.query(Knot.log(rope).after(after)).collect()]
+
+
+FUNCTIONS = (
+    launch,
+    launch_if_empty,
+    board,
+    swap,
+    move,
+    sink,
+    at_most_one_reads_only,
+    tie,
+    crew,
+    crew_in,
+    ranked,
+    counted,
+    knots,
+)
+
+
+class Sea:
+    """One run of the world: a seed decides everything."""
+
+    def __init__(self, seed: int, faults: Faults = ROUGH) -> None:
+        self.weave, self.random = Weave(), random.Random(seed)
+        self.truth = SqliteStore(":memory:", all_specs())
+        self.store = FaultyStore(self.truth, all_specs(), self.random, Faults(), now=self.weave.now, sleep=self.weave.sleep)
+        registry = Registry()
+        for function in FUNCTIONS:
+            registry.add(function, "sea")
+        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random)
+        self._faults = faults
+
+    def storm(self) -> None:
+        """From now on the store misbehaves."""
+        self.store.faults = self._faults
+
+    def calm(self) -> None:
+        """The store heals, and what was in flight arrives."""
+        self.store.faults = Faults()
+        self.weave.sleep(30)
+
+    def do(self, name: str, /, **args: Any) -> Any:
+        """A mutation's result; an error is raised."""
+        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None)
+        if outcome.error is not None:
+            raise RuntimeError(outcome.error.message)
+        return outcome.value
+
+    def ask(self, name: str, /, **args: Any) -> Any:
+        """A query's value; an error is raised."""
+        outcome = self.executor.query(f"sea:{camel(name)}", args, None)
+        if outcome.error is not None:
+            raise RuntimeError(outcome.error.message)
+        return outcome.value
