@@ -14,7 +14,7 @@ from chalicelib.data.errors import BadRequest, ConcaveError, StoreFailed
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Store
-from chalicelib.data.tables import MARK, Table, org_key, record_key
+from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.live import messages, rows
 from chalicelib.live.ender import Ender
 from chalicelib.live.fanout import Fanout
@@ -36,8 +36,6 @@ from chalicelib.run.registry import Registry
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
-LONGEST_WAIT_MS = 10_000
-"""How long an action waits for its connection's identity; its client sends a query set in any case, which settles it."""
 
 
 @dataclass
@@ -116,12 +114,13 @@ class Backend:
 
     def settled_identity(self, connection: str) -> Identity | None:
         """Who a connection is, once that is settled; None when it is gone or its token is over."""
+        since = self.clock.now_ms()
         while True:
             row = self.mailboxes.read(connection)
             now = self.clock.now_ms()
             if row is None or row.get("closing") or rows.expired(row, now):
                 return None
-            if row.get("settled") or now - int(row["opened"]) >= self.world.settle_ms:
+            if row.get("settled") or now - since >= self.world.settle_ms:
                 return Identity(row.get("user") or None)
             self.clock.sleep(0.05)
 
@@ -152,7 +151,8 @@ class Backend:
             return
         if change.table == "commits":
             receipt = from_row(change.new)
-            touched |= dict.fromkeys(receipt.touched)
+            # A streamed table tells its own changes: once is enough.
+            touched |= dict.fromkeys(place for place in receipt.touched if not streamed(place[0]))
             if change.new.get("connection"):
                 connections[change.new["connection"]] = None
             self.jobs.dispatch(receipt.jobs, change.new["org"])
@@ -236,6 +236,12 @@ class Backend:
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:
         return f"{org_key(caller_of(_user(identity)).org)}|{key}"
+
+
+def streamed(address: str) -> bool:
+    """Whether an address is of a table whose changes travel in its own stream."""
+    table = TABLES.get(address.split("|")[1].partition(".")[0])
+    return table is not None and table.stream
 
 
 def as_failure(error: FunctionError) -> Failure:

@@ -22,6 +22,8 @@ logger = logging.getLogger("concave")
 BUCKETS = 8
 """Connections are listed in this many partitions of the mailboxes' index."""
 DIRECTORY = "by_bucket"
+YOUNG_MS = 120_000
+"""So long a connection without an identity is looked at; one that has asked for nothing by then may stay nobody's."""
 
 
 def bucket_of(connection: str) -> str:
@@ -60,7 +62,7 @@ class Keepalive:
         if "lease" in row:
             return int(row["until"]) < now
         quiet = now - int(row.get("last") or row["opened"]) >= self.world.ping_ms(row)
-        unsettled = not row.get("settled") and now - int(row["opened"]) > self.world.settle_ms
+        unsettled = not row.get("settled") and self.world.settle_ms < now - int(row["opened"]) < YOUNG_MS
         return quiet or unsettled or bool(row.get("dirty")) or int(row["notes"]) != int(row.get("seen", 0))
 
     def _rows(self) -> Iterator[Item]:

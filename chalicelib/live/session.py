@@ -11,7 +11,8 @@ version they start from, so those that come early wait; a duplicate (its base is
 open means a lost frame, and only closing the connection repairs that.
 
 **Identity first.** A Mutation does not say whose it is, and a query's value depends on it. So nothing is evaluated until
-the connection's identity is settled: an Authenticate came, or the wait for one is over (the caller is anonymous).
+the connection's identity is settled: an Authenticate came, or the wait for one is over (the caller is anonymous). The wait
+begins with the first frame that asks for something.
 
 **ts is the connection's own clock**, ticked when something is told: max(now, last + 1, the client's maximum). Answers and
 Transitions are stamped from it, never from a commit, so the skew between workers' clocks does not matter. Until the
@@ -70,12 +71,12 @@ class Absorbed:
     authenticate: list[Authenticate] = field(default_factory=list)
     added: dict[int, Add] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
-    wake_ms: int = 0
-    """After how long to look again, when only waiting can settle the identity."""
     broken: str = ""
     """Why the connection must be closed, if it must."""
     look_at: int | None = None
     """When (ms) a frame that waits for its predecessor will have waited too long."""
+    wake_at: int | None = None
+    """When (ms) the wait for somebody's word is over: for an identity, or for a query set that never comes."""
     identity_waits: bool = False
     """An Authenticate frame is here that cannot be taken in yet."""
 
@@ -109,7 +110,7 @@ def _no_queries(found: Absorbed, since: int, now_ms: int, settle_ms: int) -> Non
     if now_ms - since >= settle_ms:
         found.state = replace(found.state, first=True)
     else:
-        found.wake_ms = since + settle_ms - now_ms
+        found.wake_at = since + settle_ms
 
 
 def _settle(found: Absorbed, asked: list[int], now_ms: int, settle_ms: int) -> None:
@@ -117,7 +118,7 @@ def _settle(found: Absorbed, asked: list[int], now_ms: int, settle_ms: int) -> N
     if asked and now_ms - min(asked) >= settle_ms:
         found.state = replace(found.state, settled=True)
     elif asked:
-        found.wake_ms = max(1, min(asked) + settle_ms - now_ms)
+        found.wake_at = min(asked) + settle_ms
 
 
 def _identity(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:

@@ -96,9 +96,7 @@ class Turn:
         self.told = self.state.version
         inbox = self._inbox(rows.CONNECT)
         now = self.world.clock.now_ms()
-        control = [Waiting(each["sk"], int(each["at"]), _control(each)) for each in inbox if each["sk"] < rows.MUTATION]
-        called = [int(each["at"]) for each in inbox if each["sk"].startswith((rows.MUTATION, rows.ACTION))]
-        found = session.absorb(self.state, control, now, self.world.settle_ms, called)
+        found = self._absorb(inbox, now)
         if found.broken:
             raise Closed(found.broken)
         self._identify(found)
@@ -112,9 +110,10 @@ class Turn:
             again = {int(mark) for mark, token in self.marks.items() if self.told_marks.get(mark) != token}
             self.stale |= (again & self.queries.keys()) | ({*self.queries} if found.authenticate else set())
 
-    def _absorb(self, frames: list[Item], now: int) -> Absorbed:
-        waiting = [Waiting(row["sk"], int(row["at"]), _control(row)) for row in frames]
-        return session.absorb(self.state, waiting, now, self.world.settle_ms)
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        control = [Waiting(row["sk"], int(row["at"]), _control(row)) for row in inbox if row["sk"] < rows.MUTATION]
+        called = [int(row["at"]) for row in inbox if row["sk"].startswith((rows.MUTATION, rows.ACTION))]
+        return session.absorb(self.state, control, now, self.world.settle_ms, called)
 
     def _inbox(self, low: str) -> list[Item]:
         found = insist(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
@@ -143,11 +142,9 @@ class Turn:
         calls = any(each["sk"].startswith(rows.MUTATION) and not each.get("ran") for each in inbox)
         ready = self.state.callable(now, self.world.settle_ms)
         self.lane_waits = calls and ready and not found.identity_waits
-        due = [] if found.look_at is None else [found.look_at]
-        if not self.state.settled or (calls and not ready):
+        due = [when for when in (found.look_at, found.wake_at) if when is not None]
+        if calls and self.state.settled and not ready:
             due.append(self.state.opened + self.world.settle_ms)
-        if found.wake_ms:
-            due.append(now + found.wake_ms)
         if due:
             self.world.later(self.connection, max(1, min(due) - now))
 

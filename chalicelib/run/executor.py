@@ -30,7 +30,7 @@ from chalicelib.run.identity import User, service
 from chalicelib.run.jobs import Job
 from chalicelib.run.registry import Function, Registry
 
-ANONYMOUS_ORG = "public"
+ANONYMOUS_ORG = "_public"
 """The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
 RETRY_MS = 20_000
 """How long a conflicting mutation is run again, unless its caller's lease ends earlier."""

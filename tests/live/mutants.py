@@ -217,9 +217,9 @@ class CallsBeforeIdentity(Backend):
 class Disorderly(Turn):
     """Takes ModifyQuerySet frames in the order in which they came."""
 
-    def _absorb(self, frames: list[Item], now: int) -> Absorbed:
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
         version, renamed = self.state.version.query_set, []
-        for row in sorted(frames, key=lambda each: int(each["at"])):
+        for row in sorted(inbox, key=lambda each: int(each["at"])):
             body = json.loads(row["body"])
             if body["type"] == "ModifyQuerySet":
                 body["baseVersion"], version = version, version + 1
@@ -264,8 +264,8 @@ class EndsTooEarly(Backend):
 class WithoutFloor(Turn):
     """Forgets what the client has seen on earlier connections."""
 
-    def _absorb(self, frames: list[Item], now: int) -> Absorbed:
-        found = super()._absorb(frames, now)
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        found = super()._absorb(inbox, now)
         found.state = replace(found.state, floor=0)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,7 @@ def test_frames_in_any_order_and_in_any_portions_come_to_the_same(frames: list[A
     state, live, tokens = State(opened=NOW), set[int](), []
     left: list[Waiting] = []
     edges = [0, *sorted(cuts), len(frames)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         left += [Waiting(f"{low}.{number}", NOW, frame) for number, frame in enumerate(frames[low:high])]
         found = session.absorb(state, left, NOW, SETTLE)
         assert not found.broken
@@ -73,9 +74,14 @@ def test_a_frame_that_comes_twice_is_taken_in_once() -> None:
 
 
 def test_queries_wait_until_it_is_known_who_asks() -> None:
-    fresh = State(opened=NOW)
+    """The wait begins with the first frame that asks for something: a token is fetched before that, however long it takes."""
+    fresh = State(opened=0)
     early = session.absorb(fresh, waiting(modify(0, add(0))), NOW + SETTLE - 1, SETTLE)
-    assert (early.done, early.added, early.state.settled) == ([], {}, False)
+    assert (early.done, early.added, early.state.settled, early.wake_at) == ([], {}, False, NOW + SETTLE)
+    assert session.absorb(fresh, waiting(Connect("s")), NOW, SETTLE).wake_at is None
+    called = session.absorb(fresh, [], NOW + 1, SETTLE, called=[NOW])
+    assert (called.state.settled, called.wake_at) == (False, NOW + SETTLE)
+    assert session.absorb(fresh, [], NOW + SETTLE, SETTLE, called=[NOW]).state.settled
     late = session.absorb(fresh, waiting(modify(0, add(0))), NOW + SETTLE, SETTLE)
     assert (late.done, late.state.settled, late.state.version) == (["k0"], True, Version(1, 0, 0))
     known = session.absorb(fresh, waiting(modify(0, add(0)), auth(0)), NOW, SETTLE)
@@ -97,6 +103,13 @@ def test_a_query_added_and_removed_before_anybody_looked_was_never_there() -> No
     assert (found.added, found.removed) == ({}, {0})
     again = session.absorb(State(settled=True), waiting(modify(0, Remove(0)), modify(1, add(0))), NOW, SETTLE)
     assert (again.added.keys(), again.removed) == ({0}, set())
+
+
+def test_a_client_that_sends_no_query_set_is_answered_after_a_while() -> None:
+    known = State(opened=0, settled=True)
+    early = session.absorb(known, [], NOW + 1, SETTLE, called=[NOW])
+    assert (early.state.first, early.wake_at) == (False, NOW + SETTLE)
+    assert session.absorb(known, [], NOW + SETTLE, SETTLE, called=[NOW]).state.first
 
 
 def test_calls_wait_for_identity_and_session_but_not_for_ever() -> None:
@@ -133,11 +146,14 @@ def test_answers_go_first_and_a_transition_follows_even_when_nothing_changed() -
     assert told.state.version == Version(1, 0, stamps[-1])
 
 
-def test_failures_and_actions_need_no_transition() -> None:
+def test_actions_need_no_transition_but_a_failed_mutation_gets_one_too() -> None:
+    """Rust-based clients resolve a mutation that failed with data only at the next Transition."""
     state = State(Version(1, 0, 50), first=True, settled=True)
-    told = session.tell(state.version, state, [refused(1), Answer(2, "Action", "1")], [], now_ns=60)
-    assert types(told.posts) == ["MutationResponse", "ActionResponse"]
+    told = session.tell(state.version, state, [Answer(2, "Action", "1")], [], now_ns=60)
+    assert types(told.posts) == ["ActionResponse"]
     assert told.state.version == state.version
+    told = session.tell(state.version, state, [refused(1)], [], now_ns=60)
+    assert types(told.posts) == ["MutationResponse", "Transition"]
 
 
 def test_nothing_to_say_is_not_said() -> None:

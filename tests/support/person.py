@@ -27,7 +27,8 @@ class Person:
         self.told: dict[str, set[str]] = {}
         """Query → the operations that it has shown."""
         self.log: list[str] = []
-        self.lose_frames: Callable[[str], bool] = lambda _frame: False
+        self.travel: Callable[[str], float | None] | None = None
+        """How long a frame travels (ms; None: it is lost), where a test decides it."""
 
     # The socket ----------------------------------------------------------------------------------------------------------
 
@@ -76,9 +77,13 @@ class Person:
         self.client.outbox.clear()
         assert link is not None
         for frame in frames:
-            if self.lose_frames(frame):
+            delay: float | None = self.sim.draw(self.sim.mishaps.frames)
+            if self.sim.chance(self.sim.mishaps.late_frames):
+                delay = self.sim.draw(self.sim.mishaps.frames) + 400.0
+            if self.travel is not None:
+                delay = self.travel(frame)
+            if delay is None:
                 continue
-            delay = self.sim.draw(self.sim.mishaps.frames) + (400.0 if self.sim.chance(self.sim.mishaps.late_frames) else 0.0)
             self.sim.invoke("message", lambda frame=frame: self._deliver(link, frame), delay, fragile=False)  # type: ignore[misc]
 
     def _deliver(self, link: Link, frame: str) -> None:
@@ -129,7 +134,7 @@ class Person:
         if not isinstance(value, dict) or "ops" not in value:
             return
         shown, key = set(value["ops"]), query.key
-        if query.path != "counters:follow":
+        if query.path not in ("counters:follow", "counters:mine"):  # which change with pointer and identity
             lost = self.told.get(key, set()) - shown
             if lost:
                 raise Broken(f"{self.name}: {key} went backwards, without {sorted(lost)}")
