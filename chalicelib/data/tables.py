@@ -186,7 +186,7 @@ class Index:
         order = encode_key(*(value_at(record, path) for path in self.order), float(record["_creationTime"]), record["_id"])
         if len(order.encode()) > MAX_SORT_KEY_BYTES:
             raise LimitExceeded(
-                f"A value ordered by {self.table.table_name}.{self.name} is longer than {MAX_SORT_KEY_BYTES} bytes; store a digest."
+                f"A value ordered by {self.table.table_name}.{self.name} has over {MAX_SORT_KEY_BYTES} bytes; store a digest."
             )
         shard = address
         if self.shards > 1:

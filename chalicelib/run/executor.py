@@ -27,8 +27,8 @@ from chalicelib.run import validate
 from chalicelib.run.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, check_jobs, new_id
 from chalicelib.run.errors import FunctionError, describe
 from chalicelib.run.identity import User, service
-from chalicelib.run.jobs import Job
 from chalicelib.run.registry import Function, Registry
+from chalicelib.run.scheduling import Direct, JobWriter, Run, wire_args
 
 ANONYMOUS_ORG = "_public"
 """The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
@@ -262,7 +262,7 @@ class Executor:
     # Actions -----------------------------------------------------------------------------------------------------------
 
     def _act(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> str:
-        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), _Direct(self, caller), self.parts)
+        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), Direct(self.transact, caller.org), self.parts)
         return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
 
     def perform(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
@@ -354,70 +354,9 @@ def caller_of(user: User | None) -> Caller:
     return Caller(user, user.org if user is not None else ANONYMOUS_ORG)
 
 
-def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
-    """Python keyword arguments under their wire names, absent ones left out."""
-    names = validate.wire_names(function)
-    unknown = args.keys() - names.keys()
-    if unknown:
-        raise BadRequest(f"{function.path} has no arguments {sorted(unknown)}.")
-    return {names[name]: plain(part) for name, part in args.items() if part is not None}
-
-
 def _reraised(error: FunctionError | None) -> Exception:
     if error is not None and error.has_data and isinstance(error.data, dict):
         refused = Refused(error.tag, error.detail)
         refused.data = error.data
         return refused
     return BadRequest(error.detail if error else "", error.tag if error else "BadRequest")
-
-
-class JobWriter:
-    """Scheduling from a mutation: job rows among its writes."""
-
-    def __init__(self, db: Writer, org: str) -> None:
-        self._db, self._org = db, org
-        self.listed: list[dict[str, Any]] = []
-
-    def schedule(self, function: Function[..., Any], args: dict[str, Any], due_ms: float) -> str:
-        """Write a job row. Returns its id."""
-        if function.kind == "query":
-            raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
-        job = Job(id=new_id("job-"), org=self._org, path=function.path, args=wire_args(function, args), due=due_ms)
-        self._db.insert(job)
-        self.listed.append({"id": job.id, "due": int(due_ms), "runner": function.options.get("runner", "run_job")})
-        return job.id
-
-    def cancel(self, job_id: str) -> None:
-        """Cancel a job that has not started; any other is left as it is."""
-        job = self._db.get(Job, job_id)
-        if job is not None and job.state == "pending":
-            self._db.patch(job, state="canceled")
-            self.listed[:] = [one for one in self.listed if one["id"] != job_id]
-
-
-@dataclass
-class Run:
-    """One attempt at a transaction: what its body works with."""
-
-    db: Writer
-    now: float
-    jobs: JobWriter
-    log: Log
-
-
-class _Direct:
-    """Scheduling from an action: a small commit of its own."""
-
-    def __init__(self, executor: Executor, caller: Caller) -> None:
-        self._executor, self._org = executor, caller.org
-
-    def schedule(self, function: Function[..., Any], args: dict[str, Any], due_ms: float) -> str:
-        body = lambda run: values.dumps(run.jobs.schedule(function, args, due_ms))  # noqa: E731
-        return str(self._executor.transact(self._org, "scheduler:schedule", body).value)
-
-    def cancel(self, job_id: str) -> None:
-        def body(run: Run) -> str:
-            run.jobs.cancel(job_id)
-            return "null"
-
-        self._executor.transact(self._org, "scheduler:cancel", body)

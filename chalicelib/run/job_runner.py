@@ -12,10 +12,11 @@ from chalicelib.data.store import Store
 from chalicelib.data.transaction import Transaction
 from chalicelib.run.contexts import Log
 from chalicelib.run.errors import describe
-from chalicelib.run.executor import Executor, Run, caller_of
+from chalicelib.run.executor import Executor, caller_of
 from chalicelib.run.identity import service
 from chalicelib.run.jobs import KEPT_MS, QUEUE_DELAY_MS, Job
 from chalicelib.run.ports import Invoker
+from chalicelib.run.scheduling import Run
 
 logger = logging.getLogger("concave")
 

@@ -27,7 +27,9 @@ leaves = (
     | st.binary(max_size=8)
     | st.integers(-(2**63), 2**63 - 1).map(Int64)
 )
-anything = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=12)
+anything = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=12
+)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -36,7 +38,12 @@ def same(one: Any, other: Any) -> bool:
 
 
 def normal(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 and math.copysign(1, value or 1) == math.copysign(1, value):
+    if (
+        isinstance(value, float)
+        and value.is_integer()
+        and abs(value) <= 2**53
+        and math.copysign(1, value or 1) == math.copysign(1, value)
+    ):
         return int(value)
     if isinstance(value, Int64):
         return ("int64", int(value))
@@ -75,7 +82,16 @@ def test_int64_and_bytes_have_their_own_form() -> None:
 
 @pytest.mark.parametrize(
     "wire",
-    [{"$other": 1}, {"$integer": "AQ=="}, {"$bytes": "?"}, {"$float": 1}, {"a": {"é": 1}}, {"$a": 1, "b": 2}, "\ud800", [0] * 8193],
+    [
+        {"$other": 1},
+        {"$integer": "AQ=="},
+        {"$bytes": "?"},
+        {"$float": 1},
+        {"a": {"é": 1}},
+        {"$a": 1, "b": 2},
+        "\ud800",
+        [0] * 8193,
+    ],
 )
 def test_what_is_no_value_is_refused(wire: Any) -> None:
     with pytest.raises(BadRequest):
@@ -89,7 +105,11 @@ def test_a_function_cannot_return_what_is_no_value(value: Any) -> None:
 
 
 def test_equal_values_have_equal_text() -> None:
-    assert values.dumps(values.encode({"b": 1.0, "a": [2]})) == values.dumps(values.encode({"a": [2.0], "b": 1})) == '{"a":[2],"b":1}'
+    assert (
+        values.dumps(values.encode({"b": 1.0, "a": [2]}))
+        == values.dumps(values.encode({"a": [2.0], "b": 1}))
+        == '{"a":[2],"b":1}'
+    )
     assert values.digest({"b": 1}) == values.digest({"b": 1.0}) != values.digest({"b": 2})
 
 

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, Table, action, internal_action, internal_mutation, mutation, query
+from chalicelib import (
+    ActionCtx,
+    MutationCtx,
+    QueryCtx,
+    Refused,
+    Table,
+    action,
+    internal_action,
+    internal_mutation,
+    mutation,
+    query,
+)
 from chalicelib.data.tables import all_specs
 from chalicelib.run.executor import Executor
 from chalicelib.run.job_runner import JobRunner
@@ -47,7 +58,11 @@ def fail(ctx: ActionCtx) -> None:
 
 @mutation
 def order(ctx: MutationCtx, name: str, delay: float = 0, refuse: bool = False, kind: str = "ring") -> str:
-    job = ctx.scheduler.run_after(delay, {"ring": ring, "shout": shout}[kind], name=name) if kind != "fail" else ctx.scheduler.run_after(0, fail)
+    job = (
+        ctx.scheduler.run_after(delay, {"ring": ring, "shout": shout}[kind], name=name)
+        if kind != "fail"
+        else ctx.scheduler.run_after(0, fail)
+    )
     if refuse:
         raise Refused("Changed", "I changed my mind.")
     return job

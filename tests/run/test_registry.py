@@ -46,7 +46,12 @@ def registry() -> Registry:
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("messages.js:count", "messages:count"), ("messages", "messages:default"), ("dir/mod:fn", "dir/mod:fn"), ("dir/mod.js:fn", "dir/mod:fn")],
+    [
+        ("messages.js:count", "messages:count"),
+        ("messages", "messages:default"),
+        ("dir/mod:fn", "dir/mod:fn"),
+        ("dir/mod.js:fn", "dir/mod:fn"),
+    ],
 )
 def test_a_path_has_one_canonical_form(said: str, meant: str) -> None:
     assert canonical(said) == meant

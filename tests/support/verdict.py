@@ -29,7 +29,7 @@ def check(sim: Sim) -> None:
             shown = result.value if result.error is None else {"error": result.data if result.has_data else None}
             true = fresh(sim, query.path, query.args, client.token)
             if shown != true:
-                raise Broken(f"{person.name} sees {query.key} = {shown}, but it is {true}")
+                raise Broken(f"{person.name} sees {query.key} = {str(shown)[:200]}, but it is {str(true)[:200]}")
     _check_effects(sim)
 
 

@@ -1,0 +1,16 @@
+// One scenario of the official npm client by name; its findings are the last line. `node run.mjs <url> <scenario> [options as JSON]`
+import * as auth from "./auth.mjs";
+import * as basics from "./basics.mjs";
+import * as crowd from "./crowd.mjs";
+import * as react from "./react.mjs";
+import * as reconnect from "./reconnect.mjs";
+
+const scenarios = { ...basics, ...auth, ...reconnect, ...react, ...crowd };
+const [url, name, options = "{}"] = process.argv.slice(2);
+try {
+  console.log(JSON.stringify((await scenarios[name](url, JSON.parse(options))) ?? "fine"));
+  process.exit(0);
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}
