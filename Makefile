@@ -56,7 +56,7 @@ $(STAMP): requirements.txt requirements-dev.txt
 
 # The official npm clients and the DynamoDB engine. Without Node their tests are skipped, and said so here and in pytest's summary.
 $(NODE): tests/clients/package.json tests/clients/package-lock.json
-	@if command -v npm >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20)'; then \
+	@if command -v npm >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
 	  echo "npm ci in tests/clients" && cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else \
 	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \

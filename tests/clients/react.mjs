@@ -1,82 +1,76 @@
-// ConvexReactClient in jsdom: useQuery, useMutation with an optimistic update, usePaginatedQuery over changing data and reconnects.
+// convex/react, unmodified, in jsdom: useQuery, useMutation with an optimistic update, usePaginatedQuery, setAuth with refresh.
 import { JSDOM } from "jsdom";
-import WebSocket from "ws";
-import { api, check, fresh, http, proxy, same, until } from "./lib.mjs";
 
-/** Mount a component that calls hooks, and collect what each render saw. */
-async function mount(url, useHooks) {
-  const dom = new JSDOM("<div id='root'></div>", { url: "http://localhost/" });
-  globalThis.window = dom.window;
-  globalThis.document = dom.window.document;
-  const React = (await import("react")).default;
-  const { createRoot } = await import("react-dom/client");
-  const convex = await import("convex/react");
-  const client = new convex.ConvexReactClient(url, { webSocketConstructor: WebSocket, logger: false, unsavedChangesWarning: false });
-  const renders = [];
-  const Probe = () => {
-    renders.push(useHooks(convex));
-    return null;
-  };
-  const root = createRoot(dom.window.document.getElementById("root"));
-  root.render(React.createElement(convex.ConvexProvider, { client }, React.createElement(Probe)));
-  const now = () => renders.at(-1);
-  await until(() => renders.length, "the first render");
-  return { client, renders, now, until: (holds, what) => until(() => holds(now()), what) };
+const dom = new JSDOM("<!doctype html><div id=root></div>", { url: "http://127.0.0.1/", pretendToBeVisual: true });
+for (const name of ["window", "document", "HTMLElement", "Node"]) globalThis[name] = name === "window" ? dom.window : dom.window[name];
+Object.defineProperty(globalThis, "navigator", { value: dom.window.navigator, configurable: true });
+
+const { createElement: h } = await import("react");
+const { createRoot } = await import("react-dom/client");
+const { ConvexReactClient, ConvexProvider, useQuery, useMutation, usePaginatedQuery } = await import("convex/react");
+const { anyApi: api } = await import("convex/server");
+const { WebSocket } = await import("ws");
+
+const [url] = process.argv.slice(2);
+let tokens = 0;
+async function token() {
+  tokens += 1;
+  const answer = await fetch(`${url}/dev/token`, { method: "POST", body: JSON.stringify({ subject: "rea", org: "acme" }) });
+  return (await answer.json()).token;
 }
 
-export async function hooks(url) {
-  const name = fresh("hooks"), read = http(url);
-  const page = await mount(url, ({ useQuery, useMutation }) => ({
-    one: useQuery(api.get, { name }),
-    two: useQuery(api.get, { name, ...{} }),
-    skipped: useQuery(api.get, "skip"),
-    who: useQuery(api.whoami, {}),
-    add: useMutation(api.add).withOptimisticUpdate((store, { name, amount }) => {
-      store.setQuery(api.get, { name }, (store.getQuery(api.get, { name }) ?? 0) + amount);
-    }),
-  }));
-  await page.until(({ one, who }) => one === 0 && who === null, "values");
-  await read.mutation(api.add, { name, amount: 2 });
-  await page.until(({ one }) => one === 2, "a pushed value");
-  same(await page.now().add({ name, amount: 3 }), 5, "useMutation");
-  await page.until(({ one }) => one === 5, "its effect");
-  const steps = page.renders.map(({ one }) => one).filter((one, at, all) => one !== all[at - 1] && one !== undefined);
-  same(steps, [0, 2, 5], "no flicker");
-  check(page.renders.every(({ one, two, skipped }) => one === two && skipped === undefined), "no torn render");
+const client = new ConvexReactClient(url, { webSocketConstructor: WebSocket, logger: false, unsavedChangesWarning: false });
+const signedIn = new Promise((resolve) => client.setAuth(token, (is) => is && resolve(true)));
+const told = { counter: [], pages: [], status: [] };
+let add, start, more;
+
+function Counter() {
+  told.counter.push(useQuery(api.counter.get, { name: "react" }));
+  add = useMutation(api.counter.add).withOptimisticUpdate((store, { amount }) => {
+    const value = store.getQuery(api.counter.get, { name: "react" });
+    if (value !== undefined) store.setQuery(api.counter.get, { name: "react" }, value + amount + 0.5);
+  });
+  start = useMutation(api.chat.startSession);
+  return null;
 }
 
-const ranks = (results) => results.map((note) => note.rank);
+function Pages() {
+  const found = usePaginatedQuery(api.chat.listSessionsPage, {}, { initialNumItems: 2 });
+  told.pages = found.results.map((each) => each.name);
+  told.status.push(found.status);
+  more = () => found.loadMore(2);
+  return null;
+}
 
-/** Pages stay gapless and without doubles while rows come and go, and after a reconnect. */
-export async function pages(url) {
-  const room = fresh("pages"), read = http(url), road = await proxy(url);
-  await read.mutation(api.fill, { room, first: 0, count: 30 });
-  const page = await mount(road.url, ({ usePaginatedQuery }) => usePaginatedQuery(api.page, { room }, { initialNumItems: 10 }));
-  const truth = async () => ranks(await read.query(api.notes, { room }));
-  await page.until(({ status, results }) => status === "CanLoadMore" && results.length === 10, "the first page");
-  page.now().loadMore(10);
-  await page.until(({ results }) => results.length === 20, "the second page");
-  const shows = (expected, what) => page.until(({ results }) => JSON.stringify(ranks(results)) === JSON.stringify(expected), what);
-
-  for (const rank of [3.5, 9.5, 12.5]) await read.mutation(api.write, { room, text: "new", rank });
-  await shows((await truth()).filter((rank) => rank <= 19), "23 rows: both pages have grown");
-  for (const gone of (await read.query(api.notes, { room })).filter(({ rank }) => [9, 10, 15].includes(rank))) {
-    check(await read.mutation(api.drop, { noteId: gone._id }), "dropped");
+async function until(what, ready) {
+  const end = Date.now() + 15000;
+  while (!ready()) {
+    if (Date.now() > end) throw new Error(`${what}: ${JSON.stringify(told)}`);
+    await new Promise((go) => setTimeout(go, 10));
   }
-  await shows((await truth()).filter((rank) => rank <= 19), "the rows at the seam are gone");
+}
 
-  road.cut(); // the journals go with the new connection: the pages end where they ended
-  await read.mutation(api.write, { room, text: "while away", rank: 1.5 });
-  await shows((await truth()).filter((rank) => rank <= 19), "after the reconnect");
-  page.now().loadMore(100);
-  await page.until(({ status }) => status === "Exhausted", "the end");
-  await shows(await truth(), "all of it");
-  for (const { results } of page.renders) {
-    const seen = ranks(results);
-    check(seen.every((rank, at) => !at || rank > seen[at - 1]), `a render with a double or out of order: ${seen}`);
-    // What no one touched is in every render that reaches past it.
-    const kept = seen.filter((rank) => Number.isInteger(rank) && ![9, 10, 15].includes(rank));
-    same(kept, Array.from({ length: 30 }, (_, at) => at).filter((at) => ![9, 10, 15].includes(at)).slice(0, kept.length), "a gap");
-  }
-  return { renders: page.renders.length };
+try {
+  await signedIn;
+  createRoot(document.getElementById("root")).render(h(ConvexProvider, { client }, h(Counter)));
+  await until("first value", () => told.counter.at(-1) === 0);
+  for (const name of ["one", "two", "three", "four", "five"]) await start({ name });
+  const list = document.body.appendChild(document.createElement("div"));
+  createRoot(list).render(h(ConvexProvider, { client }, h(Pages)));
+  await until("first page", () => told.pages.length === 2 && told.pages[0] === "five");
+  more();
+  await until("second page", () => told.pages.length === 4);
+  await start({ name: "six" });
+  await until("an insert grows the first page and moves no other", () => told.pages.join() === "six,five,four,three,two");
+  more();
+  await until("the last page", () => told.pages.length === 6 && told.status.at(-1) === "Exhausted");
+  await add({ name: "react", amount: 1 });
+  const rolled = await add({ name: "react", amount: "many" }).then(() => "accepted", (error) => String(error.message));
+  await until("rolled back", () => told.counter.at(-1) === 1);
+  const values = told.counter.filter((value, at) => value !== undefined && value !== told.counter[at - 1]);
+  console.log(JSON.stringify({ values, refused: rolled.includes("ArgumentValidationError"), pages: told.pages, tokens }));
+  process.exit(0);
+} catch (error) {
+  console.error(error);
+  process.exit(1);
 }

@@ -2,10 +2,10 @@
 import * as auth from "./auth.mjs";
 import * as basics from "./basics.mjs";
 import * as crowd from "./crowd.mjs";
-import * as react from "./react.mjs";
+import * as hooks from "./hooks.mjs";
 import * as reconnect from "./reconnect.mjs";
 
-const scenarios = { ...basics, ...auth, ...reconnect, ...react, ...crowd };
+const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd };
 const [url, name, options = "{}"] = process.argv.slice(2);
 try {
   console.log(JSON.stringify((await scenarios[name](url, JSON.parse(options))) ?? "fine"));

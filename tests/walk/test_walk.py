@@ -17,11 +17,11 @@ from tests.walk.server import Served
 CLIENTS = Path(__file__).parents[1] / "clients"
 
 
-def node(url: str, scenario: str, *rest: str) -> subprocess.Popen[str]:
+def node(url: str, scenario: str, *rest: str, script: str = "walk.mjs") -> subprocess.Popen[str]:
     """A scenario of the npm client in a process of its own."""
     if not (CLIENTS / "node_modules" / "convex").exists():
         pytest.skip("the npm client comes with `npm ci` in tests/clients, which needs Node")
-    command = ["node", "walk.mjs", url, scenario, *rest]
+    command = ["node", script, url, scenario, *rest]
     return subprocess.Popen(
         command, cwd=CLIENTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -140,3 +140,15 @@ for value in client.subscribe("counter:get", {"name": "both"}):
         watcher.communicate()
         one.kill()
         two.stop()
+
+
+def test_react_hooks_paginate_without_gaps_and_roll_back_what_was_refused(served: Served) -> None:
+    """`convex/react`: useQuery, useMutation with an optimistic update, usePaginatedQuery, setAuth with its refresh."""
+    told = found(node(served.url, "", script="react.mjs"))
+    assert told["refused"]
+    assert told["pages"] == ["six", "five", "four", "three", "two", "one"]
+    assert told["tokens"] >= 2
+    # The optimistic value, then the real one; the refused one is painted and taken back.
+    assert [value for value in told["values"] if value in (0, 1)][:2] == [0, 1]
+    assert told["values"][-1] == 1
+    assert 1.5 in told["values"]

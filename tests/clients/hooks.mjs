@@ -1,0 +1,82 @@
+// ConvexReactClient in jsdom: useQuery, useMutation with an optimistic update, usePaginatedQuery over changing data and reconnects.
+import { JSDOM } from "jsdom";
+import WebSocket from "ws";
+import { api, check, fresh, http, proxy, same, until } from "./lib.mjs";
+
+/** Mount a component that calls hooks, and collect what each render saw. */
+async function mount(url, useHooks) {
+  const dom = new JSDOM("<div id='root'></div>", { url: "http://localhost/" });
+  globalThis.window = dom.window;
+  globalThis.document = dom.window.document;
+  const React = (await import("react")).default;
+  const { createRoot } = await import("react-dom/client");
+  const convex = await import("convex/react");
+  const client = new convex.ConvexReactClient(url, { webSocketConstructor: WebSocket, logger: false, unsavedChangesWarning: false });
+  const renders = [];
+  const Probe = () => {
+    renders.push(useHooks(convex));
+    return null;
+  };
+  const root = createRoot(dom.window.document.getElementById("root"));
+  root.render(React.createElement(convex.ConvexProvider, { client }, React.createElement(Probe)));
+  const now = () => renders.at(-1);
+  await until(() => renders.length, "the first render");
+  return { client, renders, now, until: (holds, what) => until(() => holds(now()), what) };
+}
+
+export async function hooks(url) {
+  const name = fresh("hooks"), read = http(url);
+  const page = await mount(url, ({ useQuery, useMutation }) => ({
+    one: useQuery(api.get, { name }),
+    two: useQuery(api.get, { name, ...{} }),
+    skipped: useQuery(api.get, "skip"),
+    who: useQuery(api.whoami, {}),
+    add: useMutation(api.add).withOptimisticUpdate((store, { name, amount }) => {
+      store.setQuery(api.get, { name }, (store.getQuery(api.get, { name }) ?? 0) + amount);
+    }),
+  }));
+  await page.until(({ one, who }) => one === 0 && who === null, "values");
+  await read.mutation(api.add, { name, amount: 2 });
+  await page.until(({ one }) => one === 2, "a pushed value");
+  same(await page.now().add({ name, amount: 3 }), 5, "useMutation");
+  await page.until(({ one }) => one === 5, "its effect");
+  const steps = page.renders.map(({ one }) => one).filter((one, at, all) => one !== all[at - 1] && one !== undefined);
+  same(steps, [0, 2, 5], "no flicker");
+  check(page.renders.every(({ one, two, skipped }) => one === two && skipped === undefined), "no torn render");
+}
+
+const ranks = (results) => results.map((note) => note.rank);
+
+/** Pages stay gapless and without doubles while rows come and go, and after a reconnect. */
+export async function pages(url) {
+  const room = fresh("pages"), read = http(url), road = await proxy(url);
+  await read.mutation(api.fill, { room, first: 0, count: 30 });
+  const page = await mount(road.url, ({ usePaginatedQuery }) => usePaginatedQuery(api.page, { room }, { initialNumItems: 10 }));
+  const truth = async () => ranks(await read.query(api.notes, { room }));
+  await page.until(({ status, results }) => status === "CanLoadMore" && results.length === 10, "the first page");
+  page.now().loadMore(10);
+  await page.until(({ results }) => results.length === 20, "the second page");
+  const shows = (expected, what) => page.until(({ results }) => JSON.stringify(ranks(results)) === JSON.stringify(expected), what);
+
+  for (const rank of [3.5, 9.5, 12.5]) await read.mutation(api.write, { room, text: "new", rank });
+  await shows((await truth()).filter((rank) => rank <= 19), "23 rows: both pages have grown");
+  for (const gone of (await read.query(api.notes, { room })).filter(({ rank }) => [9, 10, 15].includes(rank))) {
+    check(await read.mutation(api.drop, { noteId: gone._id }), "dropped");
+  }
+  await shows((await truth()).filter((rank) => rank <= 19), "the rows at the seam are gone");
+
+  road.cut(); // the journals go with the new connection: the pages end where they ended
+  await read.mutation(api.write, { room, text: "while away", rank: 1.5 });
+  await shows((await truth()).filter((rank) => rank <= 19), "after the reconnect");
+  page.now().loadMore(100);
+  await page.until(({ status }) => status === "Exhausted", "the end");
+  await shows(await truth(), "all of it");
+  for (const { results } of page.renders) {
+    const seen = ranks(results);
+    check(seen.every((rank, at) => !at || rank > seen[at - 1]), `a render with a double or out of order: ${seen}`);
+    // What no one touched is in every render that reaches past it.
+    const kept = seen.filter((rank) => Number.isInteger(rank) && ![9, 10, 15].includes(rank));
+    same(kept, Array.from({ length: 30 }, (_, at) => at).filter((at) => ![9, 10, 15].includes(at)).slice(0, kept.length), "a gap");
+  }
+  return { renders: page.renders.length };
+}
