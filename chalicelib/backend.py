@@ -213,7 +213,8 @@ class Backend:
         caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
         try:
             function = self.registry.public(messages.path_of(frame), "mutation")
-            self.executor.commit(function, _arguments(frame.args), caller, key=key, connection=connection, retry_ms=retry_ms)
+            call_key = own_key(caller.user, key)
+            self.executor.commit(function, _arguments(frame.args), caller, key=call_key, connection=connection, retry_ms=retry_ms)
         except StoreFailed:
             raise
         except Exception as error:
@@ -235,7 +236,13 @@ class Backend:
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:
-        return f"{org_key(caller_of(_user(identity)).org)}|{key}"
+        caller = caller_of(_user(identity))
+        return f"{org_key(caller.org)}|{own_key(caller.user, key)}"
+
+
+def own_key(user: User | None, key: str) -> str:
+    """An idempotency key that is this caller's: another user of the org who guesses a session id gets no answer of theirs."""
+    return key if user is None else f"{key}:{values.digest(user.token_identifier)[:16]}"
 
 
 def streamed(address: str) -> bool:

@@ -23,6 +23,7 @@ function follow(by, sessionId, messageId) {
     leave = by.onUpdate(api.chat.subscribeToChunks, { sessionId, messageId, after: seen.after }, (page) => {
       if (!page.length) return;
       for (const piece of page) {
+        if (piece.sequence <= seen.after) continue; // the same page again, longer
         if (piece.sequence !== seen.after + 1) throw new Error(`gap: ${seen.after} then ${piece.sequence}`);
         seen.text += piece.chunk;
         seen.after = piece.sequence;
