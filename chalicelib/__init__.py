@@ -5,10 +5,12 @@ from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.values import Int64
 from chalicelib.run.contexts import ActionCtx, MutationCtx, QueryCtx
+from chalicelib.run.crons import Crons
 from chalicelib.run.registry import action, internal_action, internal_mutation, internal_query, mutation, query, sweep
 
 __all__ = [
     "ActionCtx",
+    "Crons",
     "Index",
     "Int64",
     "MutationCtx",

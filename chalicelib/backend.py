@@ -89,6 +89,7 @@ class Backend:
             settle_ms=self.settings.identity_wait_ms if self.settings.auth else 0,
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.knock(connection),
+            hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
         self.ender = self.ender_type(self.world)
@@ -180,7 +181,7 @@ class Backend:
 
     def sweep(self) -> None:
         """Everything that is found by looking: connections, jobs, and what the domain left behind."""
-        for look in (self.keepalive.tick, self.jobs.sweep, *self.sweeps):
+        for look in (self.keepalive.tick, self.jobs.sweep, self.jobs.tick, *self.sweeps):
             try:
                 look()
             except ConcaveError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from chalicelib.data.commit import Receipt
@@ -11,12 +12,13 @@ from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.store import Store
 from chalicelib.data.transaction import Transaction
 from chalicelib.run.contexts import Log
+from chalicelib.run.crons import Cron, CronState
 from chalicelib.run.errors import describe
-from chalicelib.run.executor import Executor, caller_of
+from chalicelib.run.executor import ANONYMOUS_ORG, Executor, caller_of
 from chalicelib.run.identity import service
 from chalicelib.run.jobs import KEPT_MS, QUEUE_DELAY_MS, Job
 from chalicelib.run.ports import Invoker
-from chalicelib.run.scheduling import Run
+from chalicelib.run.scheduling import Run, wire_args
 
 logger = logging.getLogger("concave")
 
@@ -146,6 +148,28 @@ class JobRunner:
                 self._finish(job["org"], job["_id"], "failed", "The job's runner died; an action is never run twice.")
                 touched += 1
         return touched
+
+    def tick(self) -> int:
+        """Give every cron whose last job has ended its next one. Returns how many."""
+        now, touched = self.executor.clock.now_ms(), 0
+        for cron in self.executor.registry.crons():
+            outcome = self.executor.transact(ANONYMOUS_ORG, f"crons:{cron.name}", partial(self._next_run, cron, now))
+            touched += outcome.value is True
+        return touched
+
+    @staticmethod
+    def _next_run(cron: Cron, now: int, run: Run) -> str:
+        state = run.db.get(CronState, cron.name)
+        last = run.db.get(Job, state.job) if state is not None else None
+        if last is not None and last.state in ("pending", "inProgress"):
+            return "false"
+        due = float(cron.following(now))
+        job = run.jobs.schedule(cron.function, wire_args(cron.function, cron.args), due)
+        if state is None:
+            run.db.insert(CronState(id=cron.name, job=job, due=due))
+        else:
+            run.db.patch(state, job=job, due=due)
+        return "true"
 
     def _runner(self, path: str) -> str:
         try:

@@ -122,6 +122,7 @@ class Registry:
     def __init__(self) -> None:
         self._functions: dict[str, Function[..., Any]] = {}
         self._sweeps: list[Callable[..., Any]] = []
+        self._crons: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Function[..., Any]]:
         return iter(sorted(self._functions.values(), key=lambda each: each.path))
@@ -142,6 +143,9 @@ class Registry:
                 self.add(value, path)
             elif callable(value) and getattr(value, "__concave_sweep__", False) and value.__module__ == module.__name__:
                 self._sweeps.append(value)
+            for cron in getattr(value, "listed", ()) if type(value).__name__ == "Crons" else ():
+                if self._crons.setdefault(cron.name, cron) is not cron:
+                    raise TypeError(f"Two crons are named {cron.name!r}; one is in {module.__name__}.")
 
     def get(self, path: str) -> Function[..., Any]:
         """Any function, internal ones too. Raises `NotFound`."""
@@ -159,6 +163,10 @@ class Registry:
         if function.kind != kind:
             raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
         return function
+
+    def crons(self) -> list[Any]:
+        """Every declared cron."""
+        return list(self._crons.values())
 
     def sweeps(self) -> list[Callable[..., Any]]:
         """What every sweep calls."""
