@@ -117,8 +117,8 @@ class Backend:
         """Who a connection is, once that is settled; None when it is gone or its token is over."""
         since = self.clock.now_ms()
         while True:
-            row = self.mailboxes.read(connection)
             now = self.clock.now_ms()
+            row = self.mailboxes.read(connection)
             if row is None or row.get("closing") or rows.expired(row, now):
                 return None
             if row.get("settled") or now - since >= self.world.settle_ms:

@@ -54,16 +54,22 @@ class Lane:
     def knock(self, connection: str) -> None:
         """Run the connection's waiting mutations, or leave a note for whoever is running them."""
         try:
-            visit = self.lanes.knock(lane_of(connection))
+            self._knock(connection)
+        except Exception:
+            # A handler that fails closes its connection; the client calls again, with the same key.
+            logger.exception("the lane of %s failed", connection)
+            self.condemn(connection)
+
+    def _knock(self, connection: str) -> None:
+        visit = self.lanes.knock(lane_of(connection))
+        try:
             if visit.held is not None:
                 self._run(connection, visit.held)
             elif visit.state == "gone":
                 self.deliver(connection)  # which finds no mailbox, and closes
         except LeaseLost:
-            return
-        except Exception:
-            logger.exception("the lane of %s failed", connection)
-            self.condemn(connection)
+            # Another lane goes on. Or the connection is over: then the visit removes what came too late to be removed with it.
+            self.deliver(connection)
 
     def _run(self, connection: str, held: Held) -> None:
         started = self.world.clock.now_ms()
@@ -88,7 +94,8 @@ class Lane:
         """The mailbox, and the waiting mutation with the lowest request id; waits a moment for one that is missing before it."""
         asked = False
         while True:
-            # The frames first and the mailbox second: an identity is stored before its frame is deleted.
+            # The time first, then the frames, then the mailbox: an identity is stored before its frame is deleted.
+            now = self.world.clock.now_ms()
             inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
             mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
             if mailbox is None or mailbox.get("closing"):
@@ -99,7 +106,6 @@ class Lane:
             replied = {int(number) for number in mailbox.get("replied", ())}
             over = replied | {rows.number_of(row) for row in inbox if row["sk"].startswith(rows.ANSWER)}
             waiting = [row for row in left if rows.number_of(row) not in over]
-            now = self.world.clock.now_ms()
             if len(waiting) < len(left) or (waiting and not self._callable(mailbox, inbox, now)):
                 if not asked:
                     self.deliver(connection)

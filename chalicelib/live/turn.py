@@ -94,8 +94,8 @@ class Turn:
         self.seen, self.marks = int(row["notes"]), dict(row.get("dirty", {}))
         self.state = rows.state_of(row)
         self.told = self.state.version
+        now = self.world.clock.now_ms()  # before the look: what came after it may still have come in time
         inbox = self._inbox(rows.CONNECT)
-        now = self.world.clock.now_ms()
         found = self._absorb(inbox, now)
         if found.broken:
             raise Closed(found.broken)

@@ -1,7 +1,7 @@
 // setAuth and what follows: refresh, expiry, a token that is never good, clearAuth, expectAuth.
 import { api, check, forged, fresh, open, same, token, until, watch } from "./lib.mjs";
 
-const alice = (who) => who !== null && who.subject === "alice" && who.org === "acme";
+const alice = (who) => who?.subject === "alice" && who.org === "acme";
 
 export async function signsIn(url) {
   const client = open(url), told = [], seen = watch(client, api.whoami, {});
@@ -75,9 +75,7 @@ export async function alwaysBad(url) {
 /** expectAuth: no query runs before the token; this client never sends Connect on that connection. */
 export async function expectsAuth(url) {
   const client = open(url, { expectAuth: true }), seen = watch(client, api.whoami, {}), name = fresh("expect");
-  const opened = Promise.withResolvers?.() ?? { promise: new Promise((go) => setTimeout(go, 300)) };
-  if (opened.resolve) setTimeout(opened.resolve, 300);
-  await opened.promise; // setAuth after the socket has opened
+  await until(() => client.connectionState().isWebSocketConnected, "the socket"); // only then setAuth
   same(seen.values, [], "nothing runs before the token");
   client.setAuth(() => token(url, "alice"));
   await seen.until((all) => all.values.length, "a value");

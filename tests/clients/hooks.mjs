@@ -8,6 +8,7 @@ async function mount(url, useHooks) {
   const dom = new JSDOM("<div id='root'></div>", { url: "http://localhost/" });
   globalThis.window = dom.window;
   globalThis.document = dom.window.document;
+  Object.defineProperty(globalThis, "navigator", { value: dom.window.navigator, configurable: true });
   const React = (await import("react")).default;
   const { createRoot } = await import("react-dom/client");
   const convex = await import("convex/react");

@@ -9,6 +9,9 @@ import { anyApi } from "convex/server";
 export const api = anyApi.scenarios;
 export const chat = anyApi.chat;
 
+/** Where the proxy listens; the server allows this host (ALLOWED_HOSTS), as it checks whom a request is for. */
+const ROAD = "127.0.0.2";
+
 /** A name nobody else uses, so that scenarios share a server. */
 export const fresh = (word) => `${word}-${crypto.randomUUID().slice(0, 8)}`;
 
@@ -124,8 +127,8 @@ export async function proxy(url) {
       return state.deaf;
     });
   });
-  await new Promise((go) => server.listen(0, "127.0.0.1", go));
-  state.url = `http://127.0.0.1:${server.address().port}`;
+  await new Promise((go) => server.listen(0, ROAD, go));
+  state.url = `http://${ROAD}:${server.address().port}`;
   state.cut = () => { for (const { near, far } of pairs) { near.destroy(); far.destroy(); } };
   state.heard = (text) => state.down.split(text).length - 1;
   return state;

@@ -65,7 +65,8 @@ export async function disturbed(url, { rounds = 1, prefix = "" }) {
     for (const at of [1, 2, 3, 4]) await http(url).mutation(api.add, { name: `${name}-${at}` });
     await Promise.all(all.map((seen) => seen.is(round)));
   }
-  return all.map((seen) => seen.values);
+  // After a reconnect the client tells a value again although it is the same.
+  return all.map((seen) => seen.values.filter((value, at) => value !== seen.values[at - 1]));
 }
 
 /** Nothing happens for a while: pings come, and the connection stays. */
@@ -87,4 +88,13 @@ export async function road(url) {
     if (line === "cut") made.cut();
   }
   return { connections: made.count };
+}
+
+/** Say every value of a tally until it is 3, as the Python scenario of this name does. */
+export async function follow(url, { name }) {
+  const seen = watch(open(url), api.get, { name });
+  for (let told = 0; seen.values.at(-1) !== 3 || told < seen.values.length; ) {
+    if (told < seen.values.length) say(seen.values[told++]);
+    else await seen.until((all) => all.values.length > told);
+  }
 }

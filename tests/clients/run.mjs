@@ -1,11 +1,12 @@
 // One scenario of the official npm client by name; its findings are the last line. `node run.mjs <url> <scenario> [options as JSON]`
 import * as auth from "./auth.mjs";
 import * as basics from "./basics.mjs";
+import * as chatting from "./chat.mjs";
 import * as crowd from "./crowd.mjs";
 import * as hooks from "./hooks.mjs";
 import * as reconnect from "./reconnect.mjs";
 
-const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd };
+const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd, ...chatting };
 const [url, name, options = "{}"] = process.argv.slice(2);
 try {
   console.log(JSON.stringify((await scenarios[name](url, JSON.parse(options))) ?? "fine"));

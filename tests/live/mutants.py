@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
-from chalicelib.live import session
+from chalicelib.live import messages
 from chalicelib.live.ender import Ender
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Held, Mailboxes, Visit, insist
@@ -163,7 +163,7 @@ class StampsFromTheCommit(Turn):
         for post in told.posts:
             message = json.loads(post)
             if message["type"] == "MutationResponse" and message["success"]:
-                message["ts"] = session.messages.write_ts(max(1, self.told.ts - 5_000_000))
+                message["ts"] = messages.write_ts(max(1, self.told.ts - 5_000_000))
             posts.append(json.dumps(message))
         return replace(told, posts=posts)
 
@@ -206,12 +206,39 @@ class WithoutIdempotency(Backend):
     lane_type = LaneWithoutSession
 
 
+class LaneOfTheLastOne(Lane):
+    """Calls as whoever the mailbox names, although an Authenticate frame is waiting."""
+
+    def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
+        return super()._callable(mailbox, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
+
+
+class CallsAsTheLastOne(Backend):
+    lane_type = LaneOfTheLastOne
+
+
+class NeverHandsOver(Backend):
+    """Its holders serve as long as there is something to serve."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        world = replace(self.world, hand_over_ms=10**9)
+        self.holders = self.fanout.holders = replace(self.holders, world=world)
+
+
 class CallsBeforeIdentity(Backend):
     """Does not wait for a connection's identity."""
 
     def __post_init__(self) -> None:
         self.settings = replace(self.settings, identity_wait_ms=0)
         super().__post_init__()
+
+
+class JudgesLate(Turn):
+    """Judges by the time after its look whether a wait is over."""
+
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        return super()._absorb(inbox, self.world.clock.now_ms())
 
 
 class Disorderly(Turn):
@@ -268,6 +295,3 @@ class WithoutFloor(Turn):
         found = super()._absorb(inbox, now)
         found.state = replace(found.state, floor=0)
         return found
-
-
-__all__ = [name for name in globals() if name[0].isupper() and name not in ("Any", "Check", "Watch")]

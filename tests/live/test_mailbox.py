@@ -238,7 +238,7 @@ class Forgetful(SqliteStore):
     def write(self, write: Write) -> Item | None:
         done = super().write(write)
         if self.lose(write):
-            self.lose = staticmethod(lambda _write: False)  # type: ignore[method-assign]
+            self.lose = staticmethod(lambda _write: False)
             raise StoreFailed("the answer was lost")
         return done
 
@@ -247,11 +247,11 @@ def test_a_lost_answer_is_found_in_the_row(clock: Clock) -> None:
     store = Forgetful(":memory:", SYSTEM_SPECS)
     boxes = Mailboxes(store, clock, LEASE_MS)
     boxes.open("c", {"opened": 0})
-    store.lose = lambda write: True  # type: ignore[method-assign]
+    store.lose = lambda write: True
     held = hold(boxes)
-    store.lose = lambda write: isinstance(write, Update) and ("lease",) in write.remove  # type: ignore[method-assign]
+    store.lose = lambda write: isinstance(write, Update) and ("lease",) in write.remove
     assert boxes.release(held, int(held.row["notes"]), {("ts",): 5})
     assert boxes.knock("c").state == "held"
-    store.lose = lambda write: isinstance(write, Delete)  # type: ignore[method-assign]
+    store.lose = lambda write: isinstance(write, Delete)
     boxes.delete("c")
     assert boxes.read("c") is None

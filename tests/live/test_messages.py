@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.live import messages
@@ -94,7 +94,8 @@ def test_ids_and_versions_have_32_bits(number: object) -> None:
 
 
 def test_wrong_arguments_are_read_because_they_fail_a_call_and_not_the_connection() -> None:
-    for args in ({}, [], [1], [{}, {}], None, "x", [[{}]]):
+    every: list[object] = [{}, [], [1], [{}, {}], None, "x", [[{}]]]
+    for args in every:
         read = messages.read_frame(frame(type="Mutation", requestId=0, udfPath="m:f", args=args))
         assert isinstance(read, messages.Mutation)
         assert json.loads(messages.args_of(read)) == args
@@ -115,6 +116,7 @@ def test_a_function_inside_a_component_names_nothing_here() -> None:
 # Timestamps ---------------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1))
 def test_a_ts_survives_the_wire(ts: int) -> None:
     assert messages.read_ts(messages.write_ts(ts)) == ts
@@ -199,6 +201,7 @@ def test_a_small_transition_is_one_message() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 125_000), max_size=12), st.sampled_from(["x", "é", "€", "😀"]))
 def test_any_transition_is_split_into_posts_that_fit_and_chain(sizes: list[int], char: str) -> None:
     start, end = Version(0, 0, 0), Version(1, 0, 5)
@@ -243,6 +246,7 @@ def test_log_lines_never_keep_a_value_from_arriving() -> None:
     assert len(told) == 5
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400_000), st.integers(0, 400_000), st.sampled_from(["x", "\u00e9", "\ud800", '"', "\n"]))
 def test_every_failure_fits_a_message(said: int, data: int, char: str) -> None:
     failure = Failure(char * said, json.dumps("d" * data))

@@ -23,7 +23,7 @@ Items = dict[tuple[str, str, str], Item]
 class _Asks(BaseException):
     """The process wants something of the store that it has not asked yet."""
 
-    def __init__(self, request: tuple[str, Any]) -> None:
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.request = request
 
@@ -36,7 +36,7 @@ class _Replay:
 
     def _ask(self, *request: Any) -> Any:
         if not self._answers:
-            raise _Asks(request)  # type: ignore[arg-type]
+            raise _Asks(request)
         answer = self._answers.pop(0)
         if isinstance(answer, ConditionFailed):
             raise answer
@@ -132,5 +132,6 @@ def _next(process: Process, answers: list[Any]) -> tuple[str, Any] | None:
     try:
         process(_Replay(answers))  # type: ignore[arg-type]
     except _Asks as asks:
-        return asks.request
+        request: tuple[str, Any] = asks.request
+        return request
     return None

@@ -24,6 +24,8 @@ class Person:
         self.stays_away = False
         self.ops: dict[int, tuple[str, str]] = {}
         """Request id → (counter, operation)."""
+        self.callers: dict[int, str | None] = {}
+        """Request id → the token under which it was called."""
         self.told: dict[str, set[str]] = {}
         """Query → the operations that it has shown."""
         self.log: list[str] = []
@@ -84,11 +86,16 @@ class Person:
                 delay = self.travel(frame)
             if delay is None:
                 continue
-            self.sim.invoke("message", lambda frame=frame: self._deliver(link, frame), delay, fragile=False)  # type: ignore[misc]
+            # The gateway reads frames in order; their invocations start when they like, also after the socket's end.
+            work = lambda frame=frame: sync.message(self.sim.backend, link.id, frame)  # noqa: E731
+            self.sim.invoke("message", work, delay, self._noted(link), fragile=False)
 
-    def _deliver(self, link: Link, frame: str) -> None:
-        if link.known:
-            sync.message(self.sim.backend, link.id, frame)
+    @staticmethod
+    def _noted(link: Link) -> Callable[[Task], None]:
+        def ended(task: Task) -> None:
+            link.orphans = link.orphans or task.outcome == "crashed"
+
+        return ended
 
     def hear(self, link: Link, text: str) -> None:
         """A message arrives."""
@@ -123,6 +130,7 @@ class Person:
     def call(self, path: str, **args: Any) -> Request:
         """Call a mutation."""
         request: Request = self.do(lambda client: client.mutate(path, args))
+        self.callers[request.id] = self.client.token
         if path == "counters:add":
             self.ops[request.id] = (args["name"], args["op"])
         return request
@@ -148,8 +156,9 @@ class Person:
     def _settled(self, request: Request) -> None:
         if request.state != "resolved":
             return
-        if request.path == "counters:visit" and self.client.token is not None:
-            subject = self.client.token.partition("@")[0]
+        caller = self.callers.get(request.id)
+        if request.path == "counters:visit" and caller is not None:
+            subject = caller.partition("@")[0]
             if request.result != subject:
                 raise Broken(f"{self.name} called as {subject}, and it ran as {request.result}")
         if request.id not in self.ops:

@@ -69,9 +69,12 @@ class Sim:
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
         self.backend = backend(*parts, Verifier(self.clock))  # type: ignore[arg-type]
+        self.pumping = True
         self.people: list[Person] = []
         self.invocations: dict[str, int] = {}
         self.raised: list[tuple[str, BaseException]] = []
+        self.lasted: list[tuple[str, float]] = []
+        """Every invocation that ended: its name, and how many milliseconds it took."""
         self._connections = 0
         self._pumped: str | None = None
         self.set(mishaps)
@@ -117,6 +120,7 @@ class Sim:
         self.invocations[name] = self.invocations.get(name, 0) + 1
 
         def ended(task: Task) -> None:
+            self.lasted.append((name, self.schedule.now - task.began))
             if task.error is not None:
                 self.raised.append((name, task.error))
             done(task)
@@ -143,10 +147,15 @@ class Sim:
             self.invoke("tick", self.backend.keepalive.tick)
         self.schedule.at(TICK_MS, self._tick)
 
-    def _pump(self) -> None:
+    def taken(self) -> list[Change]:
+        """What the stream has not handed over yet; it never will."""
         changes = self.base.changes(self._pumped)
         if changes:
             self._pumped = changes[-1].sequence
+        return changes
+
+    def _pump(self) -> None:
+        changes = self.taken() if self.pumping else []
         while changes:
             count = self.rng.choice((1, 1, 2, 5))
             batch, changes = changes[:count], changes[count:]

@@ -122,6 +122,8 @@ class Link:
     last: float = 0.0
     """When the last message arrives: they arrive in order."""
     posted: list[str] = field(default_factory=list)
+    orphans: bool = False
+    """An invocation died after it had stored a frame. If the connection was over by then, only TTL finds that row."""
 
 
 class SimGateway:

@@ -32,6 +32,7 @@ class Task:
     """The number of the pause at which it dies."""
     freeze: tuple[int, float] | None = None
     """The number of the pause at which it stands still, and for how many milliseconds."""
+    began: float = 0.0
     pauses: int = 0
     fragile: bool = True
     """False: it may neither crash nor freeze now."""
@@ -69,14 +70,14 @@ class Schedule:
         self.current: Task | None = None
         self.failure: BaseException | None = None
         """What an event raised: the run is over."""
-        self._heap: list[tuple[float, int, Callable[[], None] | Task]] = []
+        self._heap: list[tuple[float, int, Callable[[], object] | Task]] = []
         self._numbers = itertools.count()
         self._until = 0.0
         self._main = threading.Lock()
         self._main.acquire()
         self._dead = False
 
-    def at(self, delay_ms: float, event: Callable[[], None]) -> None:
+    def at(self, delay_ms: float, event: Callable[[], object]) -> None:
         """Call this later; it must not pause."""
         heapq.heappush(self._heap, (self.now + delay_ms, next(self._numbers), event))
 
@@ -147,7 +148,7 @@ class Schedule:
 
     def _begin(self, task: Task) -> threading.Lock:
         worker = _idle.pop() if _idle else _Worker()
-        task.lock = worker.lock
+        task.lock, task.began = worker.lock, self.now
         worker.run = lambda: self._work(task, worker)
         return worker.lock
 

@@ -70,8 +70,9 @@ def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
     left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in alive]
-    for table in ("subscriptions", "inbox"):
-        left += [f"{table} {row['pk']} {row['sk']}" for row in rows(sim, table) if row["pk"] not in alive]
+    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans}
+    for table, spared in (("subscriptions", alive), ("inbox", alive | orphaned)):
+        left += [f"{table} {row['pk']} {row['sk']}" for row in rows(sim, table) if row["pk"] not in spared]
     named = {(*watch, row["pk"], int(row["sk"])) for row in rows(sim, "subscriptions") for watch in row["watches"]}
     for row in rows(sim, "watches"):
         if (row["pk"], row["low"], row["high"], row["connection"], row["query"]) not in named:
