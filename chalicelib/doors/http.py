@@ -10,6 +10,7 @@ requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file stor
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
@@ -330,7 +331,7 @@ def _run(
     lines = outcome.log_lines
     if outcome.error is None:
         exact = form == "convex_encoded_json"
-        value = msgspec.Raw(outcome.text.encode()) if exact else values.clean(outcome.value)
+        value = msgspec.Raw(_float64(outcome.text).encode()) if exact else values.clean(outcome.value)
         return {"status": "success", "value": value, "logLines": lines}
     answer = {"status": "error", "errorMessage": outcome.error.message, "logLines": lines}
     if outcome.error.has_data:
@@ -345,3 +346,8 @@ def _json(answer: dict[str, Any], status: int = 200, **headers: str) -> HttpResp
         message = f"The function ran, but its answer of {len(body)} bytes is over the limit of {MAX_ANSWER_BYTES}; return less."
         raise Refusal(500, "AnswerTooLarge", message)
     return HttpResponse(status, {"content-type": "application/json", "cache-control": "no-store", **headers}, body.decode())
+
+
+def _float64(text: str) -> str:
+    """Encoded JSON with every number as a float64 is written: PyPI's HTTP client takes `2.0` and refuses `2`."""
+    return json.dumps(json.loads(text, parse_int=float), ensure_ascii=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import Engine, available
+from tests.support.official import add, post
 from tests.walk.server import Served
 
 
@@ -37,5 +38,51 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     """A server process: on SQLite, then on the DynamoDB engine."""
     env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
     server = Served(tmp_path / "data", **env)
+    yield server
+    server.stop()
+
+
+SCENARIOS = {"CONCAVE_APPS": "chalicelib.functions,tests.apps.scenarios", "ALLOWED_HOSTS": "127.0.0.2"}
+"""The app of the client scenarios; the second address is their proxy's."""
+
+
+class Backend(Served):
+    """A served backend with the scenarios' app, and what somebody else does to it over HTTP."""
+
+    def add(self, name: str, amount: int = 1) -> int:
+        """Count."""
+        return add(self.url, name, amount)
+
+    def token(self, subject: str) -> str:
+        """A token of the development issuer."""
+        return str(post(self.url, "/dev/token", {"subject": subject, "org": "acme"})["token"])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """One server on SQLite for all scenarios of a file: each uses names of its own."""
+    server = Backend(tmp_path_factory.mktemp("shared") / "data", **SCENARIOS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """One server on a DynamoDB engine for all scenarios of a file."""
+    if not available():
+        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    folder = tmp_path_factory.mktemp("shared")
+    running = Engine(folder / "engine.db")
+    server = Backend(folder / "data", **on(running), **SCENARIOS)
+    yield server
+    server.stop()
+    running.stop()
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A server of this test's own, to be killed: on SQLite, then on the DynamoDB engine."""
+    env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
+    server = Backend(tmp_path / "data", MAILBOX_LEASE="3", RUN_LEASE="3", SWEEP_SECONDS="0.5", **env, **SCENARIOS)
     yield server
     server.stop()
