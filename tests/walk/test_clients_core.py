@@ -14,7 +14,7 @@ IDENTITY = ["signsIn", "tenants", "refreshes", "expired", "alwaysBad", "expectsA
 TROUBLE = ["cut", "lostAnswer", "cutAtSend", "actionInFlight"]
 
 
-@pytest.mark.parametrize("scenario", [*BASICS, *IDENTITY, *TROUBLE, "hooks", "pages", "tabs"])
+@pytest.mark.parametrize("scenario", [*BASICS, *IDENTITY, *TROUBLE, "hooks", "pages"])
 def test_the_npm_clients_pass(shared: Backend, scenario: str) -> None:
     """ConvexClient, ConvexHttpClient and ConvexReactClient; what each scenario claims stands in tests/clients."""
     npm(shared.url, scenario, folder=str(shared.folder)).found()
