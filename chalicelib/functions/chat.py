@@ -13,12 +13,12 @@ from msgspec import Meta
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
 from chalicelib.functions import access, budget, lifecycle
 from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
 
 Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Piece = Annotated[str, Meta(max_length=32_000)]
-SessionStatus = Literal["active", "idle", "terminated"]
 
 CHUNK_PAGE, LARGEST_CHUNK_PAGE = 16, 64
 """Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
@@ -240,27 +240,27 @@ def session_ready(ctx: MutationCtx, session_id: str, agent_session_id: str | Non
 
 
 @query
-def get_session(ctx: QueryCtx, session_id: str) -> dict[str, Any] | None:
+def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
     """A session (004-11), or null for strangers."""
     session = access.readable(ctx, session_id)
-    return None if session is None else _session(session)
+    return None if session is None else session_view(session)
 
 
 @query
-def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[dict[str, Any]]:
+def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
     """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
     found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if ctx.user else []
     wanted = [each for each in found if access.sees(ctx.user, each) and status in (None, each.status)]
-    return [_session(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
+    return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
 
 
 @query
-def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker_id: str | None = None) -> Page[dict[str, Any]]:
+def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker_id: str | None = None) -> Page[SessionView]:
     """The caller's sessions page by page, newest first by creation: pages stay put while activity moves."""
     if ctx.user is None:
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().page(pagination_opts)
-    page = [_session(each) for each in found.page if access.sees(ctx.user, each)]
+    page = [session_view(each) for each in found.page if access.sees(ctx.user, each)]
     return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
 
 
@@ -275,7 +275,7 @@ def get_messages(
     session_id: str,
     limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
     before: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[MessageView]:
     """The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []."""
     return _messages(ctx, session_id, limit, before)
 
@@ -286,18 +286,29 @@ def subscribe_to_messages(
     session_id: str,
     limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
     before: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[MessageView]:
     """The same as `getMessages` (004-14): every query is a subscription."""
     return _messages(ctx, session_id, limit, before)
 
 
-def _messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[dict[str, Any]]:
+def _messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[MessageView]:
     session = access.readable(ctx, session_id)
     if session is None:
         return []
     wanted = ChatMessage.log(session.conversation)
     found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
-    return [_message(each) for each in reversed(found)]
+    return [message_view(each) for each in reversed(found)]
+
+
+@query
+def list_messages(ctx: QueryCtx, session_id: str, pagination_opts: PaginationOptions) -> Page[MessageView]:
+    """A session's messages page by page, newest first, for `usePaginatedQuery`. Strangers get an empty page."""
+    session = access.readable(ctx, session_id)
+    if session is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    found = ctx.db.query(ChatMessage.log(session.conversation)).newest().page(pagination_opts)
+    page = [message_view(each) for each in found.page]
+    return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
 
 
 @query
@@ -307,7 +318,7 @@ def subscribe_to_chunks(
     message_id: str,
     after: int | None = None,
     limit: Annotated[int, Meta(ge=1, le=LARGEST_CHUNK_PAGE)] = CHUNK_PAGE,
-) -> list[dict[str, Any]]:
+) -> list[ChunkView]:
     """Pieces of a reply after a sequence number, in order, a page at a time (004-15). Without `after`: the last page.
 
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
@@ -321,50 +332,4 @@ def subscribe_to_chunks(
         found = list(reversed(ctx.db.query(stream).newest().take(limit)))
     else:
         found = ctx.db.query(stream.after(after)).take(limit)
-    return [
-        {
-            "chunkId": each.id,
-            "messageId": each.message_id,
-            "sequence": each.sequence,
-            "chunk": each.chunk,
-            "timestamp": each.timestamp,
-        }
-        for each in found
-    ]
-
-
-def _session(session: ChatSession) -> dict[str, Any]:
-    told = {
-        "sessionId": session.id,
-        "_id": session.id,
-        "_creationTime": session.creation_time,
-        "name": session.name or "New Chat",
-        "status": session.status,
-        "model": session.model,
-        "workerId": session.worker_id,
-        "userId": session.user_id,
-        "createdAt": session.creation_time,
-        "lastActivity": session.last_activity,
-        "agentSessionId": session.agent_session_id,
-        "ready": session.ready or session.worker_id is None,
-    }
-    return {name: value for name, value in told.items() if value is not None}
-
-
-def _message(message: ChatMessage) -> dict[str, Any]:
-    told = {
-        "messageId": message.id,
-        "sessionId": message.session_id,
-        "role": message.role,
-        "content": message.content,
-        "completed": message.completed,
-        "status": message.status,
-        "model": message.model,
-        "sequence": message.sequence,
-        "timestamp": message.timestamp,
-        "usage": message.usage,
-        "reason": message.reason,
-        "reasoning": message.reasoning,
-        "parts": message.parts,
-    }
-    return {name: value for name, value in told.items() if value is not None}
+    return [chunk_view(each) for each in found]

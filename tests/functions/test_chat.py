@@ -229,3 +229,25 @@ def test_a_spent_budget_refuses_the_send_before_any_model_is_asked(model: Any) -
     assert refused.value.tag == "BudgetExceeded"
     assert house.work() == 0
     assert len(model.requests) == asked
+
+
+def test_a_history_is_read_page_by_page_newest_first_and_a_stranger_gets_an_empty_page(house: House) -> None:
+    """004-13 with `usePaginatedQuery`: pages of one log, none twice, none missing."""
+    alice = house.person("alice")
+    session = start(alice)
+    for number in range(3):
+        send(alice, session, f"message {number}")
+        house.work()
+    cursor, seen = None, []
+    while True:
+        page = alice.query("chat:listMessages", sessionId=session, paginationOpts={"numItems": 4, "cursor": cursor})
+        seen += [each["sequence"] for each in page["page"]]
+        if page["isDone"]:
+            break
+        cursor = page["continueCursor"]
+    assert seen == [6, 5, 4, 3, 2, 1]
+    stranger = house.person("mallory", org="other")
+    options = {"numItems": 4, "cursor": None}
+    nothing = stranger.query("chat:listMessages", sessionId=session, paginationOpts=options)
+    assert nothing == stranger.query("chat:listMessages", sessionId="sess_none", paginationOpts=options)
+    assert nothing["page"] == []

@@ -1,0 +1,110 @@
+"""What a reader is told of a session, a message and a piece: the shapes that clients see, under the names of seed 004.
+
+Fields that are absent are left out, so that a client's `field?: T` is true.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Status
+
+SessionStatus = Literal["active", "idle", "terminated"]
+Role = Literal["user", "assistant", "system", "tool"]
+
+
+class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A session as its owner sees it (004-01). Times are milliseconds since the epoch."""
+
+    session_id: str
+    id: str = msgspec.field(name="_id")
+    creation_time: float = msgspec.field(name="_creationTime")
+    name: str
+    status: SessionStatus
+    user_id: str
+    created_at: float
+    last_activity: float
+    ready: bool
+    """Whether a reply can be had now: at once where the model answers, else when the worker has said so (004-10)."""
+    model: str | None = None
+    worker_id: str | None = None
+    agent_session_id: str | None = None
+
+
+class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """One entry of the log (004-02). A reply has its content when it is `completed`; until then it arrives as chunks."""
+
+    message_id: str
+    session_id: str
+    role: Role
+    content: str
+    completed: bool
+    status: Status
+    sequence: int
+    timestamp: float
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    reason: str | None = None
+    """Why a reply failed, was aborted or was interrupted."""
+    reasoning: str | None = None
+    parts: list[Any] | None = None
+
+
+class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A piece of a reply that is being written (004-03)."""
+
+    chunk_id: str
+    message_id: str
+    sequence: int
+    chunk: str
+    timestamp: float
+
+
+def session_view(session: ChatSession) -> SessionView:
+    """A session's document → what its readers see."""
+    return SessionView(
+        session_id=session.id,
+        id=session.id,
+        creation_time=session.creation_time,
+        name=session.name or "New Chat",
+        status=session.status,
+        model=session.model,
+        worker_id=session.worker_id,
+        user_id=session.user_id,
+        created_at=session.creation_time,
+        last_activity=session.last_activity,
+        agent_session_id=session.agent_session_id,
+        ready=session.ready or session.worker_id is None,
+    )
+
+
+def message_view(message: ChatMessage) -> MessageView:
+    """A message's document → what its readers see."""
+    return MessageView(
+        message_id=message.id,
+        session_id=message.session_id,
+        role=message.role,
+        content=message.content,
+        completed=message.completed,
+        status=message.status,
+        model=message.model,
+        sequence=message.sequence,
+        timestamp=message.timestamp,
+        usage=message.usage,
+        reason=message.reason,
+        reasoning=message.reasoning,
+        parts=message.parts,
+    )
+
+
+def chunk_view(chunk: ChatChunk) -> ChunkView:
+    """A piece's document → what its readers see."""
+    return ChunkView(
+        chunk_id=chunk.id,
+        message_id=chunk.message_id,
+        sequence=chunk.sequence,
+        chunk=chunk.chunk,
+        timestamp=chunk.timestamp,
+    )
