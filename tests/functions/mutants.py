@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import chalicelib.data.commit as commit_module
-from chalicelib import ActionCtx, MutationCtx, internal_mutation
-from chalicelib.data.store import Check, Update
-from chalicelib.functions import lifecycle, runs
-from chalicelib.schema import ChatChunk, ChatMessage, Conversation, Run
+from chalicelib import ActionCtx, MutationCtx, Refused, internal_mutation
+from chalicelib.backend import Backend
+from chalicelib.data import tables, transaction
+from chalicelib.data.store import Check, Key, Update
+from chalicelib.data.tables import Index, Table, document_key
+from chalicelib.functions import access, chat, lifecycle, runs
+from chalicelib.live import holders
+from chalicelib.live.turn import Turn
+from chalicelib.live.world import Shared
+from chalicelib.run import executor
+from chalicelib.run.registry import Function
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
 from tests.data.mutants import swapped
 
-Plan = commit_module._Plan
+Plan, address = commit_module._Plan, Index.address
 Switch = Callable[[], AbstractContextManager[None]]
 
 
@@ -31,6 +39,12 @@ def unconditional(*tables: str) -> Switch:
             ]
 
     return lambda: swapped((commit_module, "_Plan", Unconditional))
+
+
+def instead(function: Function[..., Any], handler: Callable[..., Any]) -> AbstractContextManager[None]:
+    """A registered function does something else."""
+    handler.__module__ = function.handler.__module__  # a module's functions are those that it defines
+    return swapped((function, "handler", handler))
 
 
 # Invariant 7: nothing accepted is lost ------------------------------------------------------------------------------------
@@ -125,6 +139,103 @@ def relaunch_out_of_turn(ctx: MutationCtx, run_id: str) -> None:
         lifecycle.launch(ctx, conversation, run.id)
 
 
+# Invariant 9: tenancy -------------------------------------------------------------------------------------------------------
+
+
+def one_document_key(table: type[Table], org: str, *ids: Any) -> Key:
+    """A document's key without its org. (A log's key is its address.)"""
+    return document_key(table, org if table.key else "everyone", *ids)
+
+
+def one_address(index: Index, org: str, values: tuple[Any, ...]) -> str:
+    """An index partition without its org."""
+    return address(index, "everyone", values)
+
+
+class SharedByAll(Shared):
+    """One value for all orgs."""
+
+    def get(self, sub: Any, identity: str | None, journal: str | None) -> Any:
+        found = self.values.get((sub.path, sub.args, "", None, journal))
+        if found is None:
+            found = super().get(sub, identity, journal)
+            self.values[(sub.path, sub.args, "", None, journal)] = found
+        return found
+
+
+class Trusting(Turn):
+    """A shared value is believed without having been watched."""
+
+    def _value(self, sub: Any, identity: str | None, shared: Shared) -> Any:
+        return shared.get(sub, identity, sub.journal) if sub.watches else super()._value(sub, identity, shared)
+
+
+def seen_by_anybody(user: Any, session: ChatSession | None) -> bool:
+    """Who is signed in may read."""
+    return user is not None and session is not None
+
+
+def owned_by_anybody(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """Who is signed in may write."""
+    access.signed_in(ctx, to_do)
+    session = ctx.db.get(ChatSession, session_id)
+    if session is None:
+        raise access.not_found()
+    return session
+
+
+def told_that_it_is_there(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """A stranger is refused, but not as for a random name."""
+    user = access.signed_in(ctx, to_do)
+    session = owned_by_anybody(ctx, session_id, to_do)
+    if session.user_id != user.subject:
+        raise Refused("Forbidden", "Not yours")
+    return session
+
+
+def run_of_any_session(ctx: Any, session: ChatSession, message_id: str) -> Run | None:
+    """A message of another session will do."""
+    found: Run | None = ctx.db.get(Run, f"run-{message_id.removeprefix('msg-')}") if message_id.startswith("msg-") else None
+    return found
+
+
+def listed_by_worker(ctx: Any, worker_id: str | None) -> Any:
+    """A worker's list may be walked by anybody; only what is in it is held back."""
+    return ChatSession.by_worker(worker_id) if worker_id else ChatSession.by_user(ctx.user.subject)
+
+
+# Invariant 10: bytes follow the change ----------------------------------------------------------------------------------------
+
+
+class TellsEverything(Turn):
+    """What was evaluated is told, changed or not."""
+
+    def tell(self) -> None:
+        for query_id in self.changed:
+            self.queries[query_id].digest = ""
+        super().tell()
+
+
+whole_reply, page_of = chat.subscribe_to_chunks.handler, chat.CHUNK_PAGE
+
+
+def from_the_start(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
+    """The cursor is not looked at: all that there is."""
+    return whole_reply(ctx, session_id, message_id, -1, 10_000)
+
+
+def without_pages(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
+    """All that there is after the cursor."""
+    return whole_reply(ctx, session_id, message_id, after, 10_000)
+
+
+@contextmanager
+def out_of_turn() -> Iterator[None]:
+    """A waiting run is taken like an active one."""
+    with instead(runs.claim, claim_out_of_turn), instead(runs.relaunch, relaunch_out_of_turn):
+        yield
+
+
 REPLIES: dict[str, Switch] = {
     "the sweep looks for silent writers": a_sweep_without("silent"),
     "the sweep settles what was stopped": a_sweep_without("fenced"),
@@ -132,11 +243,28 @@ REPLIES: dict[str, Switch] = {
     "a stop raises the epoch": lambda: swapped((lifecycle, "fence", fence_without_epoch)),
     "the pieces are sealed when they become the text": lambda: swapped((lifecycle, "sealed_text", text_without_seal)),
     "the partial text is kept": lambda: swapped((lifecycle, "sealed_text", no_text)),
-    "the end is one commit": lambda: swapped((runs.generate, "handler", end_in_two_commits)),
-    "a writer renews its lease": lambda: swapped((runs.beat, "handler", beat_without_renewal)),
+    "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
+    "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
     "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets"),
     "the run's row is a condition of a claim": unconditional("runs"),
-    "only the active run is claimed": lambda: swapped(
-        (runs.claim, "handler", claim_out_of_turn), (runs.relaunch, "handler", relaunch_out_of_turn)
+    "only the active run is claimed": out_of_turn,
+}
+TENANCY: dict[str, Switch] = {
+    "the org is in a document's key": lambda: swapped(
+        (tables, "document_key", one_document_key), (transaction, "document_key", one_document_key)
     ),
+    "the org is in an index's address": lambda: swapped((Index, "address", one_address)),
+    "the org is in a commit's id": lambda: swapped((executor, "org_key", lambda org: "everyone")),
+    "a value is shared within an org": lambda: swapped((holders, "Shared", SharedByAll), (Backend, "turn_type", Trusting)),
+    "who reads is asked": lambda: swapped((access, "sees", seen_by_anybody)),
+    "who writes is asked": lambda: swapped((access, "owned", owned_by_anybody)),
+    "the worker is asked": lambda: swapped((access, "held", owned_by_anybody)),
+    "a message is asked for its session": lambda: swapped((access, "run_of", run_of_any_session)),
+    "a stranger is told what a random name is told": lambda: swapped((access, "owned", told_that_it_is_there)),
+    "a worker's list is its own": lambda: swapped((chat, "_sessions_of", listed_by_worker)),
+}
+BYTES: dict[str, Switch] = {
+    "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),
+    "pieces come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
+    "what did not change is not told": lambda: swapped((Backend, "turn_type", TellsEverything)),
 }
