@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib import QueryCtx
+from chalicelib import MutationCtx, QueryCtx
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions.conversation_codes import check_dates, refused
 from chalicelib.functions.conversation_views import LOG_BYTES as ANSWER_BYTES
@@ -90,7 +90,7 @@ class Source:
     keep: Callable[[Conversation], bool] | None = None
 
 
-def sources(ctx: QueryCtx, wanted: Filters) -> list[Source]:
+def sources(ctx: QueryCtx | MutationCtx, wanted: Filters) -> list[Source]:
     """Where to look for what the caller may see of a filter. Nobody sees nothing."""
     user = ctx.user
     if user is None:
@@ -126,7 +126,10 @@ def _of_member(kind: Kind, me: str, wanted: Filters) -> list[Source]:
             return _member(kind, me, wanted.type)
     base = _member(kind, me, wanted.type)
     if kind == "user" and user_id in mine and agent_id and wanted.participant_id is None and wanted.type != "agent-agent":
-        base = [Source(Conversation.by_agent_user(agent_id, me)), *(each for each in base if each.guests)]
+        pair = Source(Conversation.by_agent_user(agent_id, me))
+        if user_id == me:
+            return [pair]
+        base = [pair, *(each for each in base if each.guests)]
     return _kept(base, wanted, me)
 
 
@@ -158,7 +161,9 @@ def _kept(found: list[Source], wanted: Filters, me: str) -> list[Source]:
     return [Source(each.range, each.guests, None, keep) for each in found]
 
 
-def select(ctx: QueryCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool) -> list[Conversation]:
+def select(
+    ctx: QueryCtx | MutationCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool
+) -> list[Conversation]:
     """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at."""
     check(wanted)
     found: dict[str, Conversation] = {}

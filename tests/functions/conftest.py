@@ -20,6 +20,7 @@ from chalicelib.settings import Settings
 from infra.local.counting import CountingStore
 from infra.local.model import Pace, ScriptedModel
 from infra.local.sqlite import SqliteStore
+from infra.local.sqlite_schema import items_table
 
 
 class MovingClock(wiring.SystemClock):
@@ -66,6 +67,9 @@ class Person:
     def query(self, path: str, **args: Any) -> Any:
         return _value(self.house.backend.executor.query(path, args, self.user))
 
+    def action(self, path: str, **args: Any) -> Any:
+        return _value(self.house.backend.executor.action(path, args, self.user))
+
 
 class Refusal(Exception):
     """What a function refused: its tag, and the message."""
@@ -111,6 +115,12 @@ class House:
 
     def sweep(self) -> None:
         self.backend.sweep()
+
+    def rows(self, table: str) -> int:
+        """How many items of any org a table of the SQLite store holds."""
+        store: Any = self.store.inner
+        name = items_table(next(spec for spec in all_specs() if spec.name == table))
+        return int(store._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0])
 
 
 @pytest.fixture(scope="session")
