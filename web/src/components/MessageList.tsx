@@ -1,0 +1,73 @@
+import { ArrowDown } from "lucide-react";
+import { useEffect, useRef } from "react";
+import type { MessageView } from "../generated/api";
+import { useAnchoredScroll } from "../hooks/useAnchoredScroll";
+import type { AssistantChat } from "../hooks/useAssistantChat";
+import { Message } from "./Message";
+
+interface Props {
+  messages: MessageView[];
+  running: MessageView | undefined;
+  history: AssistantChat["history"];
+  onOlder: () => void;
+  onRetry: AssistantChat["retry"] | null;
+}
+
+/** The log, oldest first. Older pages come by themselves as the reader nears the top. */
+export function MessageList({ messages, running, history, onOlder, onRetry }: Props) {
+  const scroller = useRef<HTMLElement>(null);
+  const top = useRef<HTMLButtonElement>(null);
+  const { atEnd, toEnd } = useAnchoredScroll(scroller);
+
+  // What one has just sent is to be seen, wherever one was reading.
+  const own = messages.findLast(({ role }) => role === "user")?.sequence;
+  const seen = useRef(own);
+  useEffect(() => {
+    if (own !== undefined && seen.current !== undefined && own > seen.current) toEnd();
+    seen.current = own;
+  }, [own, toEnd]);
+
+  useEffect(() => {
+    const button = top.current;
+    if (!button || history !== "more") return;
+    const near = new IntersectionObserver(([entry]) => entry?.isIntersecting && onOlder(), {
+      root: scroller.current,
+      rootMargin: "600px 0px 0px",
+    });
+    near.observe(button);
+    return () => near.disconnect();
+  }, [history, onOlder]);
+
+  return (
+    <div className="log">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <section className="scroller" ref={scroller} tabIndex={0} aria-label="Messages">
+        <div className="column">
+          <div className="older">
+            {history === "more" && (
+              <button type="button" className="link" ref={top} onClick={onOlder}>
+                Load older messages
+              </button>
+            )}
+            {history === "loading" && <span className="hint">Loading…</span>}
+          </div>
+          <ol>
+            {messages.map((message) => (
+              <Message
+                key={message.sequence}
+                message={message}
+                writing={message.messageId === running?.messageId}
+                onRetry={onRetry}
+              />
+            ))}
+          </ol>
+        </div>
+      </section>
+      {!atEnd && (
+        <button type="button" className="icon to-end" onClick={toEnd} aria-label="To the latest message">
+          <ArrowDown aria-hidden="true" size={18} />
+        </button>
+      )}
+    </div>
+  );
+}
