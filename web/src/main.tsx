@@ -1,9 +1,7 @@
-import { ConvexProviderWithAuth, ConvexReactClient } from "convex/react";
-import { StrictMode, useCallback } from "react";
+import { ConvexProvider, ConvexReactClient } from "convex/react";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
-import { fetchToken, person } from "./lib/identity";
-import { useStore } from "./lib/store";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/chat.css";
@@ -13,21 +11,12 @@ import "./styles/prose.css";
 // outbox, so leaving the page loses nothing and needs no warning.
 const client = new ConvexReactClient(location.origin, { unsavedChangesWarning: false });
 
-function useAuth() {
-  const who = useStore(person);
-  const fetchAccessToken = useCallback(
-    async ({ forceRefreshToken }: { forceRefreshToken: boolean }) => (who ? fetchToken(who, forceRefreshToken) : null),
-    [who],
-  );
-  return { isLoading: false, isAuthenticated: who !== null, fetchAccessToken };
-}
-
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(
   <StrictMode>
-    <ConvexProviderWithAuth client={client} useAuth={useAuth}>
+    <ConvexProvider client={client}>
       <App />
-    </ConvexProviderWithAuth>
+    </ConvexProvider>
   </StrictMode>,
 );

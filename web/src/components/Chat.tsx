@@ -53,13 +53,7 @@ export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }
       {ended ? (
         <p className="ended">This session has ended. Its messages stay readable.</p>
       ) : (
-        <Composer
-          sessionId={sessionId}
-          onSend={chat.send}
-          onStop={writing ? stop : undefined}
-          disabled={session === undefined}
-          focus={shown}
-        />
+        <Composer sessionId={sessionId} onSend={chat.send} onStop={writing ? stop : undefined} focus={shown} />
       )}
     </main>
   );

@@ -13,13 +13,13 @@ interface Props {
   onSend: (content: string) => unknown;
   /** Given while a reply is being written. */
   onStop?: (() => unknown) | undefined;
-  disabled: boolean;
+  disabled?: boolean;
   /** Take the focus, where that opens no keyboard on the screen. */
   focus: boolean;
 }
 
 /** Where a message is written. Enter sends, Shift+Enter breaks the line; the draft survives a reload. */
-export function Composer({ sessionId, onSend, onStop, disabled, focus }: Props) {
+export function Composer({ sessionId, onSend, onStop, disabled = false, focus }: Props) {
   const text = useDraft(sessionId);
   const problem = useProblem(sessionId);
   const connection = useConnection();

@@ -33,7 +33,7 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
   return (
     <div className="frame" data-view={route.view}>
       <Sidebar who={who} current={current} confirmed={confirmed} />
-      {route.view !== "session" && <NewChat confirmed={confirmed} />}
+      {route.view !== "session" && <NewChat />}
       {confirmed
         ? [...visited].sort().map((sessionId) => (
             <Boundary key={sessionId} hidden={sessionId !== current}>
@@ -42,7 +42,7 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
           ))
         : current !== null && (
             <main className="pane" aria-busy="true">
-              <p className="centre hint">Signing in…</p>
+              <p className="centre hint">Connecting…</p>
             </main>
           )}
     </div>

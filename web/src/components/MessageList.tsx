@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react";
 import type { MessageView } from "../generated/api";
 import { useAnchoredScroll } from "../hooks/useAnchoredScroll";
 import type { AssistantChat } from "../hooks/useAssistantChat";
+import { isGuess } from "../hooks/useSend";
 import { Message } from "./Message";
 
 interface Props {
@@ -19,13 +20,11 @@ export function MessageList({ messages, running, history, onOlder, onRetry }: Pr
   const top = useRef<HTMLButtonElement>(null);
   const { atEnd, toEnd } = useAnchoredScroll(scroller);
 
-  // What one has just sent is to be seen, wherever one was reading.
-  const own = messages.findLast(({ role }) => role === "user")?.sequence;
-  const seen = useRef(own);
+  // What was just sent from here is to be seen, wherever one was reading.
+  const sent = messages.findLast((each) => each.role === "user" && isGuess(each))?.messageId;
   useEffect(() => {
-    if (own !== undefined && seen.current !== undefined && own > seen.current) toEnd();
-    seen.current = own;
-  }, [own, toEnd]);
+    if (sent !== undefined) toEnd();
+  }, [sent, toEnd]);
 
   useEffect(() => {
     const button = top.current;

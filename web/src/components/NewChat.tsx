@@ -12,7 +12,7 @@ import { PaneHeader } from "./PaneHeader";
 const UNBORN = "new";
 
 /** A session begins with its first message. */
-export function NewChat({ confirmed }: { confirmed: boolean }) {
+export function NewChat() {
   const { start } = useSessionActions();
   const { send } = useSend();
   const [starting, setStarting] = useState(false);
@@ -36,11 +36,9 @@ export function NewChat({ confirmed }: { confirmed: boolean }) {
       <PaneHeader title="New session" />
       <div className="welcome">
         <h2>What would you like to know?</h2>
-        <p className="hint">
-          Write a message to begin. Everything you see here is live, in every tab and on every device.
-        </p>
+        <p className="hint">Write a message to begin. Enter sends it, Shift+Enter breaks the line.</p>
       </div>
-      <Composer sessionId={UNBORN} onSend={begin} disabled={starting || !confirmed} focus />
+      <Composer sessionId={UNBORN} onSend={begin} disabled={starting} focus />
     </main>
   );
 }

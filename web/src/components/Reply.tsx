@@ -31,9 +31,9 @@ export function Reply({ message, writing, onRetry }: Props) {
           <>
             <When at={message.timestamp} />
             {message.content && <CopyButton text={message.content} label="Copy reply" />}
-            {onRetry && (
+            {onRetry && end && (
               <button type="button" className="small" onClick={() => onRetry(message)}>
-                <RotateCcw aria-hidden="true" size={14} /> {end?.failed ? "Try again" : "Ask again"}
+                <RotateCcw aria-hidden="true" size={14} /> {end.failed ? "Try again" : "Ask again"}
               </button>
             )}
           </>

@@ -1,4 +1,4 @@
-import { Play, Square } from "lucide-react";
+import { Play } from "lucide-react";
 import { useRef } from "react";
 import type { SessionView } from "../generated/api";
 import { useSessionActions } from "../hooks/useAssistantSessions";
@@ -27,7 +27,7 @@ export function SessionMenu({ session: { sessionId, status } }: { session: Sessi
         </button>
       )}
       <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
-        <Square aria-hidden="true" size={15} /> End<span className="spoken"> session</span>
+        End<span className="spoken"> session</span>
       </button>
       <dialog ref={dialog} aria-labelledby={`end-${sessionId}`}>
         <form method="dialog">

@@ -8,6 +8,7 @@ import { delivered, type Parcel, post } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
 
 const GUESSED = "optimistic-";
+const underway = new Set<string>();
 
 /** Whether this message is shown ahead of the server's answer. */
 export const isGuess = ({ messageId }: MessageView) => messageId.startsWith(GUESSED);
@@ -52,6 +53,8 @@ export function useSend(): {
   const sendMessage = useMemo(() => mutate.withOptimisticUpdate(guess), [mutate]);
   const deliver = useCallback(
     async (parcel: Parcel) => {
+      if (underway.has(parcel.clientKey)) return; // its answer is awaited already
+      underway.add(parcel.clientKey);
       try {
         await sendMessage({ ...parcel });
       } catch (problem) {
@@ -59,6 +62,7 @@ export function useSend(): {
         setProblem(parcel.sessionId, `Not sent: ${explain(problem)} Your message is back in the box.`);
       }
       delivered(parcel);
+      underway.delete(parcel.clientKey);
     },
     [sendMessage],
   );
