@@ -43,13 +43,13 @@ export function MessageList({ messages, running, history, onOlder, onRetry }: Pr
       <section className="scroller" ref={scroller} tabIndex={0} aria-label="Messages">
         <div className="column">
           <div className="older">
-            {history === "more" && (
+            {history !== "all" && (
               <button type="button" className="link" ref={top} onClick={onOlder}>
-                Load older messages
+                {history === "more" ? "Load older messages" : "Loading…"}
               </button>
             )}
-            {history === "loading" && <span className="hint">Loading…</span>}
           </div>
+          {history === "all" && messages.length === 0 && <p className="hint">Write a message to begin.</p>}
           <ol>
             {messages.map((message) => (
               <Message

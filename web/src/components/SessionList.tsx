@@ -30,10 +30,7 @@ export function SessionList({ current }: { current: string | null }) {
                     <span className="spoken">, {SAID[going]}</span>
                   </span>
                 )}
-                <span className="about">
-                  {status === "terminated" ? "Ended · " : ""}
-                  <When at={lastActivity} />
-                </span>
+                <span className="about">{status === "terminated" ? "Ended" : <When at={lastActivity} />}</span>
               </a>
             </li>
           );

@@ -6,7 +6,7 @@ import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
 
 /** Resume an idle session; end it for good, after asking. */
-export function SessionMenu({ session: { sessionId, status } }: { session: SessionView }) {
+export function SessionMenu({ session: { sessionId, status, ready } }: { session: SessionView }) {
   const { resume, end } = useSessionActions();
   const dialog = useRef<HTMLDialogElement>(null);
 
@@ -21,6 +21,7 @@ export function SessionMenu({ session: { sessionId, status } }: { session: Sessi
   if (status === "terminated") return <span className="badge">Ended</span>;
   return (
     <>
+      {!ready && <span className="badge">Waits for its worker</span>}
       {status === "idle" && (
         <button type="button" onClick={() => attempt(resume, "The session was not resumed")}>
           <Play aria-hidden="true" size={15} /> Resume
