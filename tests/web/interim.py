@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import time
+import urllib.request
 
 from tests.walk.server import ROOT, Served
 
@@ -15,7 +16,11 @@ class Site(Served):
 
     @property
     def url(self) -> str:
+        direct = f"http://127.0.0.1:{self.port}"
         if self.preview is None:
+            with urllib.request.urlopen(direct, timeout=10) as answer:
+                if b"/assets/" in answer.read():
+                    return direct
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.page_port = probe.getsockname()[1]

@@ -9,6 +9,10 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from chalicelib.settings import Settings
+from infra.local.issuer import DevIssuer
+from tests.walk.server import Served
+
 WATCH = """
 window.seen = [];
 new MutationObserver(() => {
@@ -27,9 +31,9 @@ def flat(text: str) -> str:
 class Backend:
     """The HTTP door, as one person."""
 
-    def __init__(self, url: str, subject: str, org: str = "acme") -> None:
+    def __init__(self, url: str, subject: str, org: str = "acme", token: str | None = None) -> None:
         self.url = url
-        self.token: str = self._post("/dev/token", {"subject": subject, "org": org})["token"]
+        self.token: str = token or self._post("/dev/token", {"subject": subject, "org": org})["token"]
 
     def _post(self, path: str, body: Any, **headers: str) -> Any:
         request = urllib.request.Request(
@@ -48,6 +52,12 @@ class Backend:
         """The newest 200 messages of a session, oldest first."""
         found: list[dict[str, Any]] = self.call("query", "chat:getMessages", sessionId=session, limit=200)
         return found
+
+
+def worker(server: Served, name: str) -> Backend:
+    """A worker, with a token as the service would give it, signed with the development issuer's key."""
+    issuer = DevIssuer(Settings(data_dir=server.folder))
+    return Backend(server.url, name, token=issuer.token(name, "acme", roles=["worker"]))
 
 
 class Reader:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.web.conftest import Window
 from tests.web.interim import Site as Served
-from tests.web.reader import Backend, Reader
+from tests.web.reader import Backend, Reader, worker
 
 SLOW = "/pace 40\nWrite about rivers in 300 words"
 
@@ -175,6 +175,35 @@ def test_thinking_is_folded_away_and_code_can_be_copied(site: Served, window: Wi
     expect(block).to_contain_text("Copied")
     expect(block.locator(".hljs-keyword").first).to_be_visible()
     assert reader.page.evaluate("navigator.clipboard.readText()") == block.locator("pre").inner_text().rstrip("\n")
+
+
+def test_a_workers_reply_is_shown_with_its_parts(site: Served, window: Window) -> None:
+    """It streams like a model's; then its thoughts and tools are folded away, and its errors say what happened."""
+    mine = Backend(site.url, "parker")
+    session = mine.call("mutation", "chat:startSession", workerId="w1", name="With a worker")
+    reader = Reader(window(), site.url, "parker").sign_in(f"#/s/{session}")
+    expect(reader.page.get_by_text("Waits for its worker")).to_be_visible()
+    hand = worker(site, "w1")
+    hand.call("mutation", "chat:sessionReady", sessionId=session)
+    expect(reader.page.get_by_text("Waits for its worker")).to_have_count(0)
+    reader.ask("Read the file")
+    reader.replies.first.wait_for()
+    place = {"sessionId": session, "messageId": mine.messages(session)[-1]["messageId"]}
+    hand.call("mutation", "chat:writeChunk", **place, chunk="I will ", sequence=0)
+    hand.call("mutation", "chat:writeChunk", **place, chunk="read it.", sequence=1)
+    expect(reader.replies.last).to_contain_text("I will read it.")
+    parts = [
+        {"type": "thinking", "text": "Which file?"},
+        {"type": "text", "text": "I will read it."},
+        {"type": "tool_use", "name": "read_file", "input": {"path": "notes.md"}},
+        {"type": "error", "message": "notes.md is not there"},
+    ]
+    hand.call("mutation", "chat:completeMessage", **place, content="I will read it.", parts=parts)
+    reader.ended()
+    expect(reader.page.get_by_text("Which file?")).to_be_hidden()
+    expect(reader.page.get_by_text("notes.md is not there")).to_be_visible()
+    reader.page.get_by_text("read_file").click()
+    expect(reader.page.get_by_text('"path": "notes.md"')).to_be_visible()
 
 
 def test_what_a_model_writes_is_never_run(site: Served, window: Window) -> None:

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
-import type { MessageView } from "../generated/api";
 import { ending } from "../lib/explain";
+import type { MessageView } from "../lib/views";
 
 /** As much of a reply as is read out by itself (characters); the rest is in the log. */
 const SPOKEN = 600;

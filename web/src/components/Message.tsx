@@ -1,7 +1,7 @@
 import { memo } from "react";
-import type { MessageView } from "../generated/api";
 import type { AssistantChat } from "../hooks/useAssistantChat";
 import { isGuess } from "../hooks/useSend";
+import type { MessageView } from "../lib/views";
 import { Reply } from "./Reply";
 
 interface Props {

@@ -1,9 +1,9 @@
 import { ArrowDown } from "lucide-react";
 import { useEffect, useRef } from "react";
-import type { MessageView } from "../generated/api";
 import { useAnchoredScroll } from "../hooks/useAnchoredScroll";
 import type { AssistantChat } from "../hooks/useAssistantChat";
 import { isGuess } from "../hooks/useSend";
+import type { MessageView } from "../lib/views";
 import { Message } from "./Message";
 
 interface Props {

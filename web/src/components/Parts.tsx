@@ -1,4 +1,4 @@
-import type { MessageView } from "../generated/api";
+import type { MessageView } from "../lib/views";
 import { Markdown } from "./Markdown";
 import { Thinking } from "./Thinking";
 

@@ -1,8 +1,8 @@
 import { RotateCcw, TriangleAlert } from "lucide-react";
-import type { MessageView } from "../generated/api";
 import type { AssistantChat } from "../hooks/useAssistantChat";
 import { isGuess } from "../hooks/useSend";
 import { ending } from "../lib/explain";
+import type { MessageView } from "../lib/views";
 import { CopyButton } from "./CopyButton";
 import { Parts } from "./Parts";
 import { When } from "./When";

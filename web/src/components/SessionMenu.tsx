@@ -1,9 +1,9 @@
 import { Play } from "lucide-react";
 import { useRef } from "react";
-import type { SessionView } from "../generated/api";
 import { useSessionActions } from "../hooks/useAssistantSessions";
 import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
+import type { SessionView } from "../lib/views";
 
 /** Resume an idle session; end it for good, after asking. */
 export function SessionMenu({ session: { sessionId, status, ready } }: { session: SessionView }) {

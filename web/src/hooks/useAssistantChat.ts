@@ -1,8 +1,9 @@
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api, type MessageView, type SessionView } from "../generated/api";
+import { api } from "../generated/api";
 import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
+import type { MessageView, SessionView } from "../lib/views";
 import { useReplyText } from "./useReplyText";
 import { isGuess, useSend } from "./useSend";
 

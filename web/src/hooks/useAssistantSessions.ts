@@ -1,6 +1,7 @@
 import { useMutation, usePaginatedQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api, type SessionView } from "../generated/api";
+import { api } from "../generated/api";
+import type { SessionView } from "../lib/views";
 
 const PAGE = 40;
 

@@ -1,6 +1,7 @@
 import { useQuery } from "convex/react";
 import { useState } from "react";
-import { api, type ChunkView } from "../generated/api";
+import { api } from "../generated/api";
+import type { ChunkView } from "../lib/views";
 
 /** As many pieces as one answer may hold. */
 const PAGE = 64;

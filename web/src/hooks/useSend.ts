@@ -1,11 +1,12 @@
 import type { OptimisticLocalStore } from "convex/browser";
 import { insertAtTop, useMutation } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api, type MessageView } from "../generated/api";
+import { api } from "../generated/api";
 import { giveBack } from "../lib/drafts";
 import { explain } from "../lib/explain";
 import { delivered, type Parcel, post } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
+import type { MessageView } from "../lib/views";
 
 const GUESSED = "optimistic-";
 const underway = new Set<string>();

@@ -1,5 +1,5 @@
 import { ConvexError } from "convex/values";
-import type { MessageView } from "../generated/api";
+import type { MessageView } from "./views";
 
 /** An error in words for people. The server's own sentence where a rule spoke; otherwise what can be said honestly. */
 export function explain(problem: unknown): string {
