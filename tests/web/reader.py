@@ -106,6 +106,11 @@ class Reader:
         self.page.wait_for_url(re.compile(r"#/s/"))
         return self.page.url.rsplit("/", 1)[1]
 
+    def new(self) -> None:
+        """Leave for a session that has not begun."""
+        self.page.get_by_role("link", name="New session").click()
+        self.page.get_by_role("heading", name="What would you like to know?").wait_for()
+
     def ask(self, text: str) -> None:
         """Write a message and send it by Enter."""
         self.box.fill(text)

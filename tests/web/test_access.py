@@ -34,7 +34,7 @@ def test_axe_finds_nothing_serious(site: Served, window: Window, theme: str, siz
     reader = Reader(page, site.url, f"axel-{theme}-{size['width']}").sign_in()
     if size is PHONE:
         assert findings(page) == []  # the list
-        page.get_by_role("link", name="New session").click()
+        reader.new()
     assert findings(page) == []
     reader.ask(RICH)
     reader.ended()

@@ -12,10 +12,16 @@ from tests.web.conftest import WEB
 DRIVER = r"""
 import { cut } from "./blocks.js";
 
-const PARTS = ["# Head\n", "text ", "more\ntext", "\n\n", "\n", "- one\n", "- two\n\n", "1. a\n\n", "2. b\n", "```py\n", "x = 1\n", "```\n",
-  "| a | b |\n", "|---|---|\n", "| 1 | 2 |\n", "> said\n", "    code\n", "---\n", "===\n", "<b>html</b>\n", "**bold", "** and `code`", "[x](y)", "  in", "\t"];
-let state = 7;
-const random = (n) => { state = (state * 1103515245 + 12345) % 2147483648; return Math.floor((state / 2147483648) * n); };
+const PARTS = [
+  "# Head\n", "text ", "more\ntext", "\n\n", "\n", "- one\n", "- two\n\n", "1. a\n\n", "2. b\n", "```py\n", "x = 1\n", "```\n",
+  "| a | b |\n", "|---|---|\n", "| 1 | 2 |\n", "> said\n", "    code\n", "---\n", "===\n", "<b>html</b>\n",
+  "**bold", "** and `code`", "[x](y)", "  in", "\t",
+];
+let state = 7; // the same texts every time
+const random = (n) => {
+  state = (state * 1103515245 + 12345) % 2147483648;
+  return Math.floor((state / 2147483648) * n);
+};
 
 let blocks = 0;
 for (let round = 0; round < 1500; round++) {

@@ -89,7 +89,7 @@ def test_several_sessions_are_live_at_once(site: Served, window: Window) -> None
     reader.ask("/pace 60\nWrite about deserts in 150 words")
     reader.sees(20)
     first = reader.page.url
-    reader.page.get_by_role("link", name="New session").click()
+    reader.new()
     reader.ask("/say The second one.")
     reader.ended()
     listed = reader.page.get_by_role("link", name=re.compile("Write about deserts"))
