@@ -54,7 +54,7 @@ class StreamWire:
 
     def finish(self) -> None:
         if not self._writer.is_closing() and self._writer.can_write_eof():
-            with contextlib.suppress(OSError):  # the peer has reset the connection: there is nobody left to say it to
+            with contextlib.suppress(OSError):  # the peer has reset the connection, and the loop does not know yet
                 self._writer.write_eof()
 
     def expire(self) -> None:
