@@ -24,18 +24,48 @@ from tests.live import counters
 from tests.support.sim import Sim
 from tests.support.verdict import check, rows
 
-NAMES = {"sessionId": "sess_", "messageId": "msg-", "workerId": "worker-", "domainId": "domain_"}
-"""Wire names of arguments that name something of somebody's, with the beginning of such a name."""
-FREE = {"agentSessionId"}
-"""Names that the caller makes up."""
-MADE_NOW = re.compile(r"(sess_|msg-|conv-|img_|run-|chunk-|job-|c-)[a-z2-7]{20}|Request ID: [0-9a-f]{16}")
-STRANGERS = ["bob@acme", "alice@other", "worker-mallory@acme+worker", "worker-real@other+worker", "worker-real@acme", None]
-"""Another user, a namesake of another org, another worker, two who claim to be the worker, and nobody."""
+NAMES = {
+    "sessionId": "sess_",
+    "messageId": "msg-",
+    "workerId": "worker-",
+    "domainId": "domain_",
+    "conversationId": "conv-",
+    "userId": "user-",
+    "agentId": "agent-",
+    "participantId": "user-",
+    "receiptId": "erasure-",
+}
+"""Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
+FREE = {"agentSessionId", "message.id", "message.agentId", "paginationOpts.id"}
+"""Names that the caller makes up, within something of its own."""
+CHOSEN = {("conversations:create", "conversationId")}
+"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
+MADE_NOW = re.compile(
+    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}|\b1[0-9]{12}(\.[0-9]+)?"
+)
+"""What is new with every call: ids, and moments."""
+OWNED = "conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "erasures", "jobs"
+"""The tables of people's things."""
+STRANGERS = [
+    "bob@acme",
+    "alice@north",
+    "worker-mallory@acme+worker",
+    "worker-real@south+worker",
+    "worker-real@acme",
+    "agent-mallory@acme+agent",
+    "agent-real@east+agent",
+    "agent-real@acme",
+    "backend@west+service",
+    None,
+]
+"""Other users, workers and agents, namesakes of other orgs, people who claim to be the worker or agent, another org's own
+backend, and nobody."""
 
 
 @dataclass
 class Scene:
-    """A house in which alice of acme has two sessions, one of them held by a worker, with a reply done and one begun."""
+    """A house in which alice of acme has two sessions, one of them held by a worker, with a reply done and one begun, and a
+    conversation with an agent."""
 
     house: Live
     real: dict[str, list[str]]
@@ -51,10 +81,16 @@ class Scene:
         replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the secret is out", clientKey="x")]
         house.work()
         replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a secret") for each in held[:1]]
-        return cls(
-            house,
-            {"sessionId": [own, held[0]], "messageId": replies, "workerId": ["worker-real"] * 2, "domainId": ["domain_real"] * 2},
-        )
+        between = {"type": "user-agent", "participants": {"userId": "alice", "agentId": "agent-real"}}
+        talks = [alice.mutation("conversations:create", **between)["conversationId"] for _ in range(3)]
+        said = {"role": "user", "content": "a secret"}
+        told = [alice.mutation("conversations:addMessage", conversationId=each, message=said)["messages"] for each in talks]
+        receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
+        named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
+        named |= {"participantId": "alice", "receiptId": receipt}
+        real = {name: [value, value] for name, value in named.items()}
+        real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
+        return cls(house, real)
 
     def own(self, stranger: str | None) -> dict[str, str]:
         """Things of the stranger's own, of each kind."""
@@ -65,12 +101,28 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
+                names["userId"] = names["participantId"] = subject
+                if stranger.endswith("+agent"):
+                    names |= {"userId": "user-own", "agentId": subject}
+                between = {"userId": names["userId"], "agentId": names["agentId"]}
+                made = person.mutation("conversations:create", type="user-agent", participants=between)
+                names["conversationId"] = made["conversationId"]
         return self._own[stranger]
 
     def victims(self) -> list[str]:
         """Everything of acme's alice and her worker, as it lies in the store."""
         found = []
-        for table in ("conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "jobs"):
+        for table in (
+            "conversations",
+            "images",
+            "chatSessions",
+            "chatMessages",
+            "runs",
+            "chatChunks",
+            "participants",
+            "erasures",
+            "jobs",
+        ):
             with self.house.sqlite._guard():
                 rows = self.house.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()
             texts = [str(decode(row[0])) for row in rows]
@@ -79,23 +131,54 @@ class Scene:
 
     @property
     def ids(self) -> list[str]:
-        """Alice's sessions and replies."""
-        return [*self.real["sessionId"], *self.real["messageId"]]
+        """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
+        return [each for name in ("sessionId", "messageId", "conversationId", "receiptId") for each in self.real[name]]
 
 
 def naming(function: Function[..., Any]) -> list[str]:
-    """The arguments of a function that name something."""
-    names = [name for name in function.args.__struct_encode_fields__ if name.endswith(("Id", "Ids")) and name not in FREE]
-    unknown = set(names) - NAMES.keys()
-    assert not unknown, f"{function.path}: say in NAMES what {unknown} are, or in FREE that its caller makes them up"
-    return names
+    """The arguments of a function that name something, as paths: `participants.userId`."""
+    info = inspect.type_info(function.args)
+    assert isinstance(info, inspect.StructType)
+    return list(_naming(function, info, ""))
+
+
+def _naming(function: Function[..., Any], info: inspect.StructType, within: str) -> Iterator[str]:
+    for each in info.fields:
+        name, inner = each.encode_name, _struct(each.type)
+        if inner is not None:
+            yield from _naming(function, inner, f"{within}{name}.")
+        elif name.endswith(("Id", "Ids", "id")) and within + name not in FREE:
+            known = name.removesuffix("s") in NAMES
+            assert known, f"{function.path}: say in NAMES what {name} is, or in FREE that its caller makes it up"
+            yield within + name
+
+
+def _struct(kind: inspect.Type) -> inspect.StructType | None:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else [kind]
+    return next((each for each in kinds if isinstance(each, inspect.StructType)), None)
 
 
 def made_up(function: Function[..., Any]) -> dict[str, Any]:
-    """Arguments that a function accepts, all that it needs and no more."""
+    """Arguments that a function accepts: all that it needs, and every switch turned on."""
     info = inspect.type_info(function.args)
     assert isinstance(info, inspect.StructType)
-    return {each.encode_name: _value(each.type) for each in info.fields if each.required}
+    return {
+        each.encode_name: True if isinstance(each.type, inspect.BoolType) and each.encode_name != "dryRun" else _value(each.type)
+        for each in info.fields
+        if each.required or isinstance(each.type, inspect.BoolType)
+    }
+
+
+def with_names(args: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Arguments with these names in their places."""
+    found: dict[str, Any] = json.loads(json.dumps(args))
+    for path, value in names.items():
+        *within, last = path.split(".")
+        place = found
+        for part in within:
+            place = place.setdefault(part, {})
+        place[last] = [value] if last.endswith("Ids") else value
+    return found
 
 
 def _value(kind: inspect.Type) -> Any:
@@ -125,15 +208,26 @@ def _value(kind: inspect.Type) -> Any:
     raise AssertionError(f"no value for {kind}")
 
 
-def questions(scene: Scene, function: Function[..., Any], own: dict[str, str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Pairs of arguments: with real names of alice's, and with random ones in their place. One name at a time, then all."""
+@dataclass(frozen=True)
+class Question:
+    """The same call with real names of alice's, and with random ones in their place."""
+
+    real: dict[str, Any]
+    random: dict[str, Any]
+    names: list[str]
+    """The real names, then the random ones."""
+
+
+def questions(scene: Scene, function: Function[..., Any], own: dict[str, str]) -> Iterator[Question]:
+    """One foreign name at a time among the stranger's own, then all of them."""
     names = naming(function)
+    kind = lambda path: path.rpartition(".")[2].removesuffix("s")  # noqa: E731
     for foreign in [[name] for name in names] + ([names] if len(names) > 1 else []):
         for number in range(2):
-            args = {**made_up(function), **{name: own[name] for name in names}}
-            real = {name: scene.real[name][number] for name in foreign}
-            random = {name: NAMES[name] + "q" * 20 for name in foreign}
-            yield {**args, **real}, {**args, **random}
+            args = with_names(made_up(function), {name: own[kind(name)] for name in names})
+            real = {name: scene.real[kind(name)][number] for name in foreign}
+            random = {name: f"{NAMES[kind(name)]}{'q' * 19}{number + 2}" for name in foreign}
+            yield Question(with_names(args, real), with_names(args, random), [*real.values(), *random.values()])
 
 
 # Doors -------------------------------------------------------------------------------------------------------------------
@@ -190,17 +284,29 @@ def learns_nothing(scene: Scene, function: Function[..., Any], door: Door = exec
     for stranger in STRANGERS:
         own = scene.own(stranger)
         before = scene.victims()
-        for real, random in questions(scene, function, own):
-            if stranger is not None and stranger.endswith("+worker") and stranger.partition("@")[0] in real.values():
-                continue  # that name is its own, too, in its org
-            told, same = door(scene, stranger, function, real), door(scene, stranger, function, random)
-            what = f"{stranger} asked {function.path} {real}"
-            assert "secret" not in told, f"{what} and was told {told}"
-            assert not [name for name in scene.ids if name in told], f"{what} and was told {told}"
-            assert MADE_NOW.sub("*", told) == MADE_NOW.sub("*", same), f"{what}: {told} is not {same}"
-            asked += 1
+        colleague = stranger is not None and stranger.partition("@")[2].startswith("acme")
+        for each in [*questions(scene, function, own), None]:
+            if each is None:
+                answers = [door(scene, stranger, function, made_up(function))]  # names nothing at all
+            elif colleague and any((function.path, name) in CHOSEN for name in naming(function)):
+                continue
+            else:
+                answers = [_without(door(scene, stranger, function, args), each.names) for args in (each.real, each.random)]
+            what = f"{stranger} asked {function.path} {each and each.real}"
+            assert "secret" not in answers[0], f"{what} and was told {answers[0]}"
+            assert not [name for name in scene.ids if name in answers[0]], f"{what} and was told {answers[0]}"
+            namesake = stranger is not None and each is not None and stranger.partition("@")[0] in each.names
+            assert namesake or len({*answers}) == 1, f"{what}: {answers}"
+            asked += each is not None
         assert scene.victims() == before, f"{stranger} changed something by {function.path}"
     return asked
+
+
+def _without(told: str, names: list[str]) -> str:
+    """An answer without the names that the caller said itself, and what is new with every call."""
+    for name in names:
+        told = told.replace(name, "…")
+    return MADE_NOW.sub("*", told)
 
 
 def each_learns_nothing(model: ScriptedModel, door: Door = executor) -> dict[str, int]:

@@ -75,6 +75,7 @@ class Tab:
         """Send what the client has to say, in order."""
         while self.client.outbox:
             sync.message(self.live.backend, self.name, self.client.outbox.pop(0))
+            self.live.act()
 
 
 class Live(House):
@@ -82,7 +83,7 @@ class Live(House):
 
     def __init__(self, model: ScriptedModel, **settings: Any) -> None:
         self.sockets = Sockets()
-        super().__init__(model, self.sockets, **settings)
+        super().__init__(model, gateway=self.sockets, **settings)
         self.backend.verifier = Names()  # type: ignore[assignment]
         inner: Any = self.store.inner
         assert isinstance(inner, SqliteStore)
@@ -96,6 +97,12 @@ class Live(House):
     def tab(self, token: str | None) -> Tab:
         """Connect."""
         return Tab(self, token)
+
+    def act(self) -> None:
+        """Run the actions that sockets asked for."""
+        for asked in [each for each in self.later.asked if each[0] == "act"]:
+            self.later.asked.remove(asked)
+            sync.act(self.backend, asked[1]["connectionId"], asked[1]["requestId"])
 
     def tell(self) -> None:
         """The stream of changes, as far as it goes."""
