@@ -29,10 +29,10 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests; each opens windows of its own."""
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
     with sync_playwright() as tools:
+        path = chromium() or tools.chromium.executable_path  # the second is there after `playwright install chromium`
+        if not Path(path).exists():
+            pytest.skip("no Chromium here: install one, name it in CHROMIUM, or run `.venv/bin/playwright install chromium`")
         # A container's root has no sandbox, and its /dev/shm may be small.
         running = tools.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield running

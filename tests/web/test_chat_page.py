@@ -136,6 +136,26 @@ def test_a_refused_message_is_taken_back_with_its_reason(
         server.stop()
 
 
+def test_a_message_that_is_too_long_is_held_back_and_not_cut_off(site: Served, window: Window) -> None:
+    reader = Reader(window(), site.url, "lola").sign_in()
+    reader.ask("x" * 10_001)
+    expect(reader.page.get_by_role("alert")).to_contain_text("A message holds 10,000 characters; this one has 10,001.")
+    assert len(reader.box.input_value()) == 10_001
+    expect(reader.page.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_signing_out_is_for_every_tab_and_leaves_no_drafts(site: Served, window: Window) -> None:
+    first = Reader(window(), site.url, "sina").sign_in()
+    first.box.fill("a secret draft")
+    second = Reader(first.page.context.new_page(), site.url, "sina")
+    second.page.goto(site.url)
+    second.state("Live")
+    second.page.get_by_role("button", name="Sign out").click()
+    for each in (first, second):
+        expect(each.page.get_by_role("heading", name="Sign in to Concave")).to_be_visible()
+    assert second.page.evaluate("JSON.stringify({...localStorage})") == "{}"
+
+
 def test_a_draft_survives_a_reload_and_shift_enter_breaks_the_line(site: Served, window: Window) -> None:
     reader = Reader(window(), site.url, "drew").sign_in()
     reader.box.fill("first line")
