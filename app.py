@@ -74,22 +74,34 @@ def on_change(event: dict[str, Any], context: Any) -> Any:
 @app.lambda_function(name="serve")
 def serve(event: dict[str, Any], context: Any) -> None:
     """Serve one connection's mailbox: a wait is over, or a holder has worked long enough."""
-    backend().serve(event["connectionId"])
+    backend().serve(events.payload(event)["connectionId"])
+
+
+@app.lambda_function(name="act")
+def act(event: dict[str, Any], context: Any) -> None:
+    """An action that a client called over its socket."""
+    sync.act(backend(), event["connectionId"], event["requestId"])
 
 
 @app.lambda_function(name="run_job")
 def run_job(event: dict[str, Any], context: Any) -> Any:
     """A scheduled function is due."""
-    return events.jobs(event, backend().run_job)
+    return events.jobs(event, backend().run_job, context)
 
 
 @app.lambda_function(name="generate")
 def generate(event: dict[str, Any], context: Any) -> Any:
     """One reply of the model, streamed into chunks."""
-    return events.jobs(event, backend().generate)
+    return events.jobs(event, backend().generate, context)
 
 
-@app.schedule("rate(1 minute)", name="sweep")
-def sweep(event: CloudWatchEvent) -> None:
+@app.schedule("rate(1 minute)", name="tick")
+def tick(event: CloudWatchEvent) -> None:
+    """A minute has begun: have it swept several times. No schedule of AWS is shorter."""
+    backend().tick()
+
+
+@app.lambda_function(name="sweep")
+def sweep(event: dict[str, Any], context: Any) -> None:
     """Pings, expired leases, unserved mailboxes, orphaned runs and jobs, dead connections."""
     backend().sweep()

@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chalicelib.data import snapshot, values
+from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Journal, Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
@@ -32,6 +34,7 @@ from chalicelib.run.scheduling import Direct, JobWriter, Run, wire_args
 
 ANONYMOUS_ORG = "_public"
 """The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
+logger = logging.getLogger("concave")
 RETRY_MS = 20_000
 """How long a conflicting mutation is run again, unless its caller's lease ends earlier."""
 SNAPSHOT_RUNS = 12
@@ -94,6 +97,7 @@ class Executor:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
         self.limits = limits
+        self.building = Building(store, clock)
         self._rng = rng or random.Random()
 
     # The three kinds, by path ------------------------------------------------------------------------------------------
@@ -143,7 +147,7 @@ class Executor:
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
     ) -> Evaluation:
         for attempt in range(SNAPSHOT_RUNS):
-            tx = Transaction(self.store, caller.org, pause=self.clock.sleep)
+            tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
             kept, lines = Journal(journal), Log()
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
@@ -224,7 +228,7 @@ class Executor:
 
     def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
         now = self.clock.now_ms()
-        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep)
+        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
         db = Writer(tx, new_id)
         run = Run(db, float(now), JobWriter(db, org), Log())
         try:
@@ -256,18 +260,24 @@ class Executor:
         return commit(self.store, tx, intent)
 
     def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
+        logger.debug("commit", extra={"touched": len(done.touched), "retries": runs - 1})
         self.committed(done, org)
         return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
 
     # Actions -----------------------------------------------------------------------------------------------------------
 
-    def _act(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> str:
-        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), Direct(self.transact, caller.org), self.parts)
+    def _act(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
+    ) -> str:
+        jobs = Direct(self.transact, caller.org)
+        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), jobs, self.parts, deadline)
         return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
 
-    def perform(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
-        """Run an action, internal ones too, with decoded wire arguments."""
-        return values.loads(self._act(function, args, caller, log))
+    def perform(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
+    ) -> Any:
+        """Run an action, internal ones too, with decoded wire arguments. `deadline`: when (ms) this process is ended."""
+        return values.loads(self._act(function, args, caller, log, deadline))
 
     def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""

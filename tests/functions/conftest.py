@@ -89,12 +89,13 @@ def _value(outcome: Outcome) -> Any:
 class House:
     """The backend and its surroundings."""
 
-    def __init__(self, model: ScriptedModel, store: Store | None = None, **settings: Any) -> None:
+    def __init__(self, model: ScriptedModel, store: Store | None = None, gateway: Any = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
-        config = Settings(model_url=model.url, anthropic_key="scripted", run_lease_s=60, chunk_flush_ms=5, **settings)
+        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, **settings}
+        config = Settings(model_url=model.url, anthropic_key="scripted", **settings)
         registry = load(("chalicelib.functions",))
         self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())
-        parts = wiring.Parts(self.store, self.later, Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
+        parts = wiring.Parts(self.store, self.later, gateway or Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
         self.backend = wiring.build(config, registry, parts)
 
     def person(self, name: str, org: str = "acme", roles: tuple[str, ...] = ()) -> Person:

@@ -1,0 +1,2 @@
+// Interim; `make codegen` writes this file from the Python tables.
+export type Id<_Table extends string> = string;
