@@ -4,8 +4,9 @@
 and their words compared: case-folded, compatibility characters made one (NFKC), every word of the query as the beginning of
 a word. That is exact and always up to date, needs no second system, and costs what it reads: so one call looks at no more
 than 100 conversations, 2,000 messages and 1 MB of text. Where that ends the search, `complete` is false and
-`continueBefore` is the `createdBefore` to go on with. There are no stems, no synonyms and no fuzzy matches; for more than
-some thousand conversations of one user, feed a search service from the change stream.
+`continueBefore` is the `createdBefore` to go on with; of a log that is itself too long the newest messages are searched.
+There are no stems, no synonyms and no fuzzy matches; for more than some thousand conversations of one user, feed a search
+service from the change stream.
 
 **Score**, 0 to 1: for each word of the query, how often it occurs in the matching messages, saturating (n / (n + 1)); the
 mean over the words, half of it for being found in one message together.
@@ -30,6 +31,8 @@ from chalicelib.schema import Conversation
 CONVERSATIONS, MESSAGES, BYTES = 100, 2_000, 1_000_000
 """What one call looks at."""
 LONGEST_QUERY, MOST_WORDS = 200, 8
+JUST_AFTER = 0.0005
+"""Creation times are multiples of 1/1024 ms; several conversations may have the same."""
 EXCERPT = 160
 """Characters of a highlight."""
 SHOWN_MESSAGES = 5
@@ -78,22 +81,21 @@ def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
     room, scored = BYTES, list[tuple[float, SearchResult]]()
     for each in found:
         if answer.searched_conversations == CONVERSATIONS or answer.searched_messages >= MESSAGES or room <= 0:
-            answer.complete = False
+            answer.complete, answer.continue_before = False, each.creation_time + JUST_AFTER
             break
         most = MESSAGES - answer.searched_messages
         messages = read(ctx, each, 1, each.message_count, room, newest_first=True, most=most)
         room -= sum(map(weight, messages))
         answer.searched_conversations += 1
         answer.searched_messages += len(messages)
-        answer.continue_before = each.creation_time
-        answer.complete = answer.complete and len(messages) == each.message_count
         result = _matched(each, messages, words)
         if result is not None:
             scored.append((result.score, result))
+        if len(messages) < each.message_count:  # of a log that is too long for one call the newest messages are searched
+            answer.complete, answer.continue_before = False, each.creation_time
+            break
     scored.sort(key=lambda pair: -pair[0])
     answer.results = _fitting([result for _, result in scored[: filters.limit]])
-    if answer.complete:
-        answer.continue_before = None
     return answer
 
 
