@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from chalicelib import MutationCtx
-from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder
+from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder, Room
 
 NAME_CHARS = 50
 DEFAULT_MODEL = "claude-sonnet-5-5"
@@ -21,14 +22,23 @@ def open_conversation(
     worker_id: str | None,
     domain_id: str | None,
     name: str | None,
+    kind: Literal["user", "agent"] = "user",
+    room: Room | None = None,
 ) -> ChatSession:
-    """Conversation, image, session and participant, in one commit. Returns the session."""
+    """Conversation, image, session and participant, in one commit. Returns the session.
+
+    Args:
+        user_id: who opens it; for an agent (`kind`) its key, `agent:…`.
+        room: what the chat gateway keeps about it.
+    """
     conversation = Conversation(
         id=ctx.new_id("c-"),
         conversation_id=ctx.new_id("conv-"),
         responder=responder,
-        participants={"userId": user_id},
+        participants={"userId": user_id} if kind == "user" else {"agentId": user_id.removeprefix("agent:")},
+        title=name if room else None,
         updated_at=ctx.now,
+        room=room,
     )
     image = Image(
         id=ctx.new_id("img_"),
@@ -48,7 +58,8 @@ def open_conversation(
         name=clean_name(name) if name else None,
         last_activity=ctx.now,
     )
-    member = Participant(id=f"{conversation.id}:{user_id}", conversation=conversation.id, member=user_id, kind="user")
+    conversation.session_id = session.id
+    member = Participant(id=f"{conversation.id}:{user_id}", conversation=conversation.id, member=user_id, kind=kind)
     for document in (conversation, image, session, member):
         ctx.db.insert(document)
     return session
