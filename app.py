@@ -77,16 +77,22 @@ def serve(event: dict[str, Any], context: Any) -> None:
     backend().serve(event["connectionId"])
 
 
+@app.lambda_function(name="act")
+def act(event: dict[str, Any], context: Any) -> None:
+    """An action that a client called over its socket."""
+    sync.act(backend(), event["connectionId"], event["requestId"])
+
+
 @app.lambda_function(name="run_job")
 def run_job(event: dict[str, Any], context: Any) -> Any:
     """A scheduled function is due."""
-    return events.jobs(event, backend().run_job)
+    return events.jobs(event, backend().run_job, context)
 
 
 @app.lambda_function(name="generate")
 def generate(event: dict[str, Any], context: Any) -> Any:
     """One reply of the model, streamed into chunks."""
-    return events.jobs(event, backend().generate)
+    return events.jobs(event, backend().generate, context)
 
 
 @app.schedule("rate(1 minute)", name="sweep")

@@ -171,13 +171,13 @@ class Backend:
 
     # Jobs and sweeps ---------------------------------------------------------------------------------------------------
 
-    def run_job(self, payload: dict[str, Any]) -> None:
-        """Run one job."""
-        self.jobs.run(payload)
+    def run_job(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
+        """Run one job. `left_ms`: when this process will be ended; None where nobody ends it."""
+        self.jobs.run(payload, left_ms)
 
-    def generate(self, payload: dict[str, Any]) -> None:
+    def generate(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
         """Run one job of the streaming function."""
-        self.jobs.run(payload)
+        self.jobs.run(payload, left_ms)
 
     def sweep(self) -> None:
         """Everything that is found by looking: connections, jobs, and what the domain left behind."""

@@ -57,15 +57,19 @@ def _lower(headers: dict[str, str] | None) -> dict[str, str]:
 # Jobs -----------------------------------------------------------------------------------------------------------------------
 
 
-def jobs(event: Event, run: Callable[[Event], object]) -> PartialItemFailureResponse | None:
-    """One job: the payload itself, or messages of a delay queue that carry it. Only failed messages come again."""
+def jobs(event: Event, run: Callable[[Event, int], object], context: Any) -> PartialItemFailureResponse | None:
+    """One job: the payload itself, or messages of a delay queue that carry it. Only failed messages come again.
+
+    `run` gets the payload and the milliseconds after which Lambda ends this invocation.
+    """
+    left_ms: Callable[[], int] = context.get_remaining_time_in_millis
     if "Records" not in event:
-        run(event)
+        run(event, left_ms())
         return None
     from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
     def handle(record: SQSRecord) -> None:  # called by keyword: the name `record` is Powertools' rule
-        run(json.loads(record.body))
+        run(json.loads(record.body), left_ms())
 
     return process_partial_response(event=event, record_handler=handle, processor=BatchProcessor(EventType.SQS))
 

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from chalicelib.data.errors import ConditionFailed
-from chalicelib.data.store import Absent, Put
+from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
@@ -74,7 +74,8 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             backend.lane.knock(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
-                _act(backend, connection, frame)
+                # An action may run for minutes; API Gateway gives the invocation that took its frame in 29 seconds.
+                backend.invoker.invoke("act", {"connectionId": connection, "requestId": frame.request_id})
 
 
 def disconnect(backend: Backend, connection: str) -> None:
@@ -98,10 +99,26 @@ def _store(backend: Backend, connection: str, kind: str, number: int, body: str)
     return True
 
 
-def _act(backend: Backend, connection: str, frame: messages.Action) -> None:
-    """Run an action beside everything else; its answer goes through the inbox. Never run twice for one frame."""
-    identity = backend.settled_identity(connection)
-    if identity is not None:
-        answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored)), backend.clock.now_ms())
-        insist(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
+def act(backend: Backend, connection: str, request_id: int) -> None:
+    """Run an action that waits in the inbox, beside everything else; its answer goes through the inbox. Never run twice."""
+    place = Key("inbox", connection, rows.place(rows.ACTION, request_id))
+    row = insist(backend.clock, lambda: backend.store.get(place))
+    if row is not None and _claimed(backend, place):
+        frame = messages.read_frame(row["body"])
+        assert isinstance(frame, messages.Action)
+        identity = backend.settled_identity(connection)
+        if identity is not None:
+            answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored)), backend.clock.now_ms())
+            insist(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
     backend.visit(connection)  # also finds that the connection is gone, or its token over, and ends it
+
+
+def _claimed(backend: Backend, place: Key) -> bool:
+    """Whether this invocation is the one that runs the action: Lambda repeats asynchronous invocations."""
+    ours = secrets.token_hex(8)
+    claim = Update(place, {("ran",): ours}, {}, (), All((Exists(), Lacks(("ran",)))))
+    try:
+        insist(backend.clock, lambda: backend.store.write(claim))
+    except ConditionFailed as refused:
+        return refused.old is not None and refused.old.get("ran") == ours  # our own claim, whose answer was lost
+    return True

@@ -23,6 +23,8 @@ IDLE_MS = 5 * 60 * 1000
 """After this long without activity a session is idle (004-U01)."""
 LONGEST_REPLY_S = 840
 """A minute less than a Lambda function may run."""
+LAST_COMMIT_S = 15
+"""A reply is ended so long before its process is, so that its text and its reason are still stored by the writer itself."""
 
 
 @internal_action(runner="generate", timeout_s=900)
@@ -54,7 +56,8 @@ class _Writer:
     def write(self) -> tuple[Status | None, str | None]:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
         turns = [(each["role"], each["content"]) for each in self.asked["turns"]]
-        for event in self.ctx.parts.model.reply(self.asked["model"], self.asked["system"], turns, self._stopped, LONGEST_REPLY_S):
+        asked = (self.asked["model"], self.asked["system"], turns)
+        for event in self.ctx.parts.model.reply(*asked, self._stopped, self._seconds_left()):
             if event.ended:
                 self.usage = event.usage
                 return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
@@ -63,6 +66,12 @@ class _Writer:
             elif not self._store(event.text):
                 return None, None
         return "failed", "truncated"
+
+    def _seconds_left(self) -> float:
+        """How long the model may take."""
+        if self.ctx.deadline is None:
+            return LONGEST_REPLY_S
+        return min(LONGEST_REPLY_S, max(1.0, (self.ctx.deadline - self.ctx.now) / 1000 - LAST_COMMIT_S))
 
     def _store(self, text: str) -> bool:
         """Store one piece by a single conditional write. False: the place is another writer's."""

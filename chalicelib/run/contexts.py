@@ -152,10 +152,19 @@ class ActionCtx(_Ctx):
     """The context of an action: it may talk to the world, and reaches data only through queries and mutations."""
 
     def __init__(
-        self, caller: Caller, log: Log, calls: Calls, clock: Callable[[], float], scheduling: Scheduling, parts: Any = None
+        self,
+        caller: Caller,
+        log: Log,
+        calls: Calls,
+        clock: Callable[[], float],
+        scheduling: Scheduling,
+        parts: Any = None,
+        deadline: float | None = None,
     ) -> None:
         super().__init__(caller, log)
         self._calls, self._clock = calls, clock
+        self.deadline = deadline
+        """When (ms since the epoch) this process will be ended from outside; None where nobody says. End in good time before."""
         self.scheduler = Scheduler(scheduling, clock)
         self.parts = parts
         """What the wiring lends to built-in actions (the model, single-item appends); None for users' actions."""

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cronsim import CronSim, CronSimError
+
 from chalicelib.data.tables import Table
 from chalicelib.run.registry import Function
 
@@ -83,6 +85,24 @@ class Crons:
                 found = this_month(now.replace(day=1) + timedelta(days=32))
             return _ms(found)
 
+        self._add(name, function, args, following)
+
+    def cron(self, name: str, expression: str, function: Any, /, **args: Any) -> None:
+        """At the times of a cron expression: minute, hour, day of the month, month, day of the week (0 or SUN is Sunday).
+
+        Raises:
+            ValueError: the expression is none, or its moment never comes.
+        """
+        if len(expression.split()) != 5:
+            raise ValueError(f"cron {name!r}: {expression!r} has five fields: minute hour day month weekday.")
+
+        def following(after: int) -> int:
+            return _ms(next(CronSim(expression, _time(after))))
+
+        try:
+            following(0)
+        except (CronSimError, StopIteration) as error:
+            raise ValueError(f"cron {name!r}: {expression!r} is no cron expression: {str(error) or 'it never comes'}.") from error
         self._add(name, function, args, following)
 
     def _add(self, name: str, function: Any, args: dict[str, Any], following: Callable[[int], int]) -> None:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from chalicelib.run.scheduling import Direct, JobWriter, Run, wire_args
 
 ANONYMOUS_ORG = "_public"
 """The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
+logger = logging.getLogger("concave")
 RETRY_MS = 20_000
 """How long a conflicting mutation is run again, unless its caller's lease ends earlier."""
 SNAPSHOT_RUNS = 12
@@ -256,18 +258,24 @@ class Executor:
         return commit(self.store, tx, intent)
 
     def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
+        logger.debug("commit", extra={"touched": len(done.touched), "retries": runs - 1})
         self.committed(done, org)
         return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
 
     # Actions -----------------------------------------------------------------------------------------------------------
 
-    def _act(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> str:
-        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), Direct(self.transact, caller.org), self.parts)
+    def _act(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
+    ) -> str:
+        jobs = Direct(self.transact, caller.org)
+        ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), jobs, self.parts, deadline)
         return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
 
-    def perform(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
-        """Run an action, internal ones too, with decoded wire arguments."""
-        return values.loads(self._act(function, args, caller, log))
+    def perform(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
+    ) -> Any:
+        """Run an action, internal ones too, with decoded wire arguments. `deadline`: when (ms) this process is ended."""
+        return values.loads(self._act(function, args, caller, log, deadline))
 
     def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""

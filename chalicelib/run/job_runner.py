@@ -50,8 +50,13 @@ class JobRunner:
         if done.jobs and not done.repeated:
             self.dispatch(done.jobs, org)
 
-    def run(self, payload: dict[str, Any]) -> None:
-        """Run one job if it is still to be run. Safe to call any number of times, from anywhere."""
+    def run(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
+        """Run one job if it is still to be run. Safe to call any number of times, from anywhere.
+
+        Args:
+            left_ms: after so many milliseconds this process is ended from outside (Lambda's timeout); an action can ask.
+        """
+        deadline = None if left_ms is None else self.executor.clock.now_ms() + left_ms
         job_id, org = str(payload["jobId"]), str(payload["org"])
         job = self._peek(org, job_id)
         if job is None or job.state not in ("pending", "inProgress"):
@@ -60,6 +65,7 @@ class JobRunner:
         if wait > 0:
             self.invoker.later("run_job", payload, min(wait, QUEUE_DELAY_MS))
             return
+        logger.debug("job", extra={"path": job.path})
         try:
             function = self.executor.registry.get(job.path)
         except BadRequest as error:
@@ -69,7 +75,7 @@ class JobRunner:
         if function.kind == "mutation":
             self._mutation(org, job)
         else:
-            self._action(org, job)
+            self._action(org, job, deadline)
 
     def _peek(self, org: str, job_id: str) -> Job | None:
         return Writer(Transaction(self._store, org), str).peek(Job, job_id)
@@ -95,7 +101,7 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
             self._failed(org, job, error)
 
-    def _action(self, org: str, job: Job) -> None:
+    def _action(self, org: str, job: Job, deadline: int | None) -> None:
         """At most once: claim first; only who claimed runs."""
         claimed = self.executor.transact(org, "jobs:claim", lambda run: self._claim(run, job.id))
         if claimed.value is not True:
@@ -103,7 +109,7 @@ class JobRunner:
         function = self.executor.registry.get(job.path)
         caller = caller_of(service(org, f"job:{job.id}"))
         try:
-            self.executor.perform(function, job.args, caller, Log())
+            self.executor.perform(function, job.args, caller, Log(), deadline)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
             self._failed(org, job, error)
             return

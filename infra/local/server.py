@@ -54,7 +54,8 @@ class StreamWire:
 
     def finish(self) -> None:
         if not self._writer.is_closing() and self._writer.can_write_eof():
-            self._writer.write_eof()
+            with contextlib.suppress(OSError):  # the peer has reset the connection, and the loop does not know yet
+                self._writer.write_eof()
 
     def expire(self) -> None:
         if self._cut is None:

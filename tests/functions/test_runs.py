@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.functions.runs import LAST_COMMIT_S
 from infra.local.model import Pace, ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages, send, start
@@ -84,6 +85,21 @@ def test_a_dead_writer_leaves_its_pieces_as_the_text_within_lease_and_sweep(hous
     send(alice, session, "/say again")
     house.work()
     assert messages(alice, session)[-1]["content"].strip() == "again"
+
+
+def test_a_reply_ends_with_its_text_before_lambda_ends_its_writer() -> None:
+    """DESIGN section 7: the function's own deadline; what was said stays, with the reason."""
+    with ScriptedModel(port=0, pace=Pace(tokens_per_s=40, first_token_s=0)) as slow:
+        house = House(slow)
+        alice = house.person("alice")
+        session = start(alice)
+        reply = send(alice, session, "write 2000 words")
+        (job,) = [payload for function, payload in house.later.asked if function == "generate"]
+        house.backend.generate(job, left_ms=1000 * LAST_COMMIT_S + 1200)
+        ended = messages(alice, session)[-1]
+    assert (ended["status"], ended["reason"]) == ("failed", "deadline")
+    assert ended["content"]
+    assert ended["content"] == chunks(alice, session, reply)
 
 
 def test_a_stop_ends_a_running_reply_keeps_its_text_and_hangs_up_on_the_model() -> None:

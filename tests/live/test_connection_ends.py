@@ -248,13 +248,23 @@ def test_an_action_runs_once_however_often_its_frame_comes(sim: Sim) -> None:
     assert person.client.value(0)["ops"] == ["xa", "xb"]
 
 
+def test_an_action_runs_once_however_often_lambda_starts_it() -> None:
+    """Asynchronous invocations come at least once."""
+    with Sim(3, counters, mishaps=replace(CALM, twice=1.0)) as sim:
+        person = ready(sim)
+        settled(person, person.do(lambda client: client.act("counters:addTwice", {"name": "a", "op": "x"})))
+        sim.run(1000)
+        assert sim.invocations["act"] == 2
+        assert person.client.value(0)["ops"] == ["xa", "xb"]
+
+
 def test_an_action_whose_process_died_is_answered_in_the_end(sim: Sim) -> None:
     person = ready(sim)
     sim.run(300)
     act = person.do(lambda client: client.act("counters:addTwice", {"name": "a", "op": "x"}))
     sim.run(14.0)
     for _, _, what in sim.schedule._heap:
-        if getattr(what, "name", "") == "message":
+        if getattr(what, "name", "") == "act":
             what.crash_at = 0  # type: ignore[union-attr]
     sim.run(60_000)
     assert not act.settled

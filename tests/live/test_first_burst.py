@@ -11,7 +11,7 @@ import pytest
 from tests.live import counters
 from tests.support.person import Person
 from tests.support.sim import SETTINGS, Sim
-from tests.support.verdict import check, leftovers, rows
+from tests.support.verdict import check, commit_of_alice, leftovers, rows
 
 FIRST = ("Connect", "Authenticate", "ModifyQuerySet", "Mutation")
 ORDERS = list(itertools.permutations(FIRST))
@@ -46,7 +46,7 @@ def test_the_first_four_frames_in_any_order_come_to_the_same(order: tuple[str, .
         assert (call.state, call.result) == ("resolved", "alice")
         assert person.client.value(1) == {"who": "alice", "ops": ["seen"]}
         assert [row["who"] for row in rows(sim, "simVisits")] == ["alice"]
-        assert [row["pk"].rpartition(":")[0] for row in rows(sim, "commits")] == ["acme|sync:session-alice:0"]
+        assert [row["pk"] for row in rows(sim, "commits")] == [commit_of_alice("sync:session-alice:0")]
         sim.run(1000)
         check(sim)
         assert rows(sim, "inbox") == []
@@ -82,7 +82,7 @@ def test_a_connect_that_is_missing_delays_calls_and_no_more() -> None:
         person = opened(sim, FIRST, 5.0)
         person.travel = lambda frame: None if "Connect" in frame[:20] else 1.0
         assert sim.until(lambda: not person.client.waiting, 3 * WAIT)
-        assert [row["pk"].rpartition(":")[0] for row in rows(sim, "commits")] == ["acme|sync:conn-1:0"]
+        assert [row["pk"] for row in rows(sim, "commits")] == [commit_of_alice("sync:conn-1:0")]
 
 
 def test_nobody_is_asked_for_a_token_for_ever() -> None:

@@ -62,3 +62,23 @@ def test_an_impossible_time_is_refused_where_it_is_written(kind: str, options: d
 def test_a_cron_calls_a_mutation_or_an_action() -> None:
     with pytest.raises(TypeError):
         Crons().hourly("c", state, minute=1)
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "due"),
+    [
+        ("*/15 9-17 * * MON-FRI", (2026, 11, 20, 17, 45), (2026, 11, 23, 9, 0)),
+        ("0 0 29 2 *", (2026, 3, 1, 0, 0), (2028, 2, 29, 0, 0)),
+        ("30 4 * * 0", (2026, 11, 22, 4, 30), (2026, 11, 29, 4, 30)),
+    ],
+)
+def test_a_cron_expression_names_its_moments(expression: str, after: tuple[int, ...], due: tuple[int, ...]) -> None:
+    crons = Crons()
+    crons.cron("c", expression, ring, name="x")
+    assert crons.listed[0].following(ms(*after)) == ms(*due)
+
+
+@pytest.mark.parametrize("expression", ["99 * * * *", "* * * *", "* * * * * *", "0 0 31 2 *", "soon"])
+def test_a_text_that_is_no_cron_expression_is_refused_where_it_is_written(expression: str) -> None:
+    with pytest.raises(ValueError, match="cron 'c'"):
+        Crons().cron("c", expression, ring, name="x")

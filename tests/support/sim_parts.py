@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.store import Item, Put, Write
+from chalicelib.doors import sync
 from chalicelib.run.identity import AuthFailed, User
 from infra.local.faults import FaultyStore
 from tests.support.threads import Schedule
@@ -198,6 +200,10 @@ class SimInvoker:
         self.asked.append((function, payload))
         if function == "serve" and not self.sim.chance(self.sim.mishaps.lost_hand_overs):
             self.sim.invoke("serve", lambda: self.sim.backend.serve(payload["connectionId"]), delay_ms + 1.0)
+        elif function == "act":  # Lambda has stored it before it says yes; it comes at least once
+            act = partial(sync.act, self.sim.backend, payload["connectionId"], payload["requestId"])
+            for _ in range(2 if self.sim.chance(self.sim.mishaps.twice) else 1):
+                self.sim.invoke("act", act, delay_ms + 1.0)
 
 
 class Verifier:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.backend import own_key
 from chalicelib.data.store import Item
+from chalicelib.run.identity import User
 from infra.local.sqlite_values import decode
 from tests.support.client import Broken
 from tests.support.sim_parts import Verifier
@@ -78,3 +80,8 @@ def leftovers(sim: Sim) -> list[str]:
         if (row["pk"], row["low"], row["high"], row["connection"], row["query"]) not in named:
             left.append(f"watch {row['pk']} {row['sk']}")
     return left
+
+
+def commit_of_alice(key: str) -> str:
+    """The id of the commit that a call of alice@acme makes under this idempotency key."""
+    return f"acme|{own_key(User('alice', 'https://issuer.test', 'acme'), key)}"

@@ -6,46 +6,30 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.engine import Engine
+from tests.support.official import CLIENTS, Client
 from tests.walk.conftest import on
 from tests.walk.server import Served
 
-CLIENTS = Path(__file__).parents[1] / "clients"
 
-
-def node(url: str, scenario: str, *rest: str, script: str = "walk.mjs") -> subprocess.Popen[str]:
+def node(url: str, scenario: str, *rest: str, script: str = "walk.mjs") -> Client:
     """A scenario of the npm client in a process of its own."""
     if not (CLIENTS / "node_modules" / "convex").exists():
         pytest.skip("the npm client comes with `npm ci` in tests/clients, which needs Node")
-    command = ["node", script, url, scenario, *rest]
-    return subprocess.Popen(
-        command, cwd=CLIENTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def found(process: subprocess.Popen[str], seconds: float = 60) -> Any:
-    """What a scenario found."""
-    try:
-        out, err = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-    assert process.returncode == 0, f"{out}\n{err}"
-    return json.loads(out.strip().splitlines()[-1])
+    return Client("node", script, url, scenario, *rest)
 
 
 def test_the_npm_client_counts_and_another_one_sees_it(served: Served) -> None:
     """Invariants 3, 4, 5; review checks 8 and 9."""
-    assert found(node(served.url, "counter")) == {"read": 20, "last": 20, "rising": True}
+    assert node(served.url, "counter").found() == {"read": 20, "last": 20, "rising": True}
 
 
 def test_a_reply_streams_to_two_tabs_and_a_stranger_sees_nothing(served: Served) -> None:
     """The main job (004-35, 36, 41)."""
-    told = found(node(served.url, "reply"))
+    told = node(served.url, "reply").found()
     assert (told["status"], told["same"], told["stranger"]) == ("completed", True, [])
     assert told["pieces"] > 3
     assert told["length"] > 200
@@ -90,11 +74,10 @@ def test_a_killed_server_keeps_what_was_accepted_and_the_run_ends(tmp_path: Path
     server = Served(tmp_path / "data", RUN_LEASE="3", SWEEP_SECONDS="1")
     try:
         client = node(server.url, "survivor")
-        assert client.stdout is not None
-        begun = json.loads(client.stdout.readline())
+        begun = client.hear()
         server.kill()
         server.start()
-        told = found(client, 90)
+        told = client.found(90)
     finally:
         server.stop()
     assert told["status"] == "interrupted"
@@ -144,7 +127,7 @@ for value in client.subscribe("counter:get", {"name": "both"}):
 
 def test_react_hooks_paginate_without_gaps_and_roll_back_what_was_refused(served: Served) -> None:
     """`convex/react`: useQuery, useMutation with an optimistic update, usePaginatedQuery, setAuth with its refresh."""
-    told = found(node(served.url, "", script="react.mjs"))
+    told = node(served.url, "", script="react.mjs").found()
     assert told["refused"]
     assert told["pages"] == ["six", "five", "four", "three", "two", "one"]
     assert told["tokens"] >= 2
