@@ -32,7 +32,6 @@ class Room(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     total_tokens: int = 0
     total_cost: int = 0
     last_message: str | None = None
-    last_message_at: float | None = None
     summary: str | None = None
     summary_at: int | None = None
     """How many messages the summary knows."""
@@ -55,7 +54,17 @@ class Conversation(Table, name="conversations"):
     queued_runs: list[str] = []
     updated_at: float = 0.0
     session_id: str | None = None
-    """Its session: what messages carry."""
+    image_id: str | None = None
+    metadata: Any = None
+    """What its creator keeps with it (003-09)."""
+    last_message_at: float | None = None
+    """The newest entry's timestamp; the next one is later, whatever the clocks say (003-26)."""
+    entry_bytes: float = 0.0
+    """About how many bytes a recent entry has on the wire: how many of them one answer holds."""
+    participants_key: str | None = None
+    """A digest of type and participants, in any order (003-U01)."""
+    anchor: str | None = None
+    """The same digest, on the one conversation that `getOrCreate` gives for it."""
     room: Room | None = None
     """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
 
@@ -71,6 +80,12 @@ class Conversation(Table, name="conversations"):
     """The conversations of one agent with one user."""
     by_created = Index(shards=8)
     """All conversations of an org, in the order of their creation."""
+    by_user_updated = Index("participants.userId", order="updated_at")
+    """A user's conversations, those that moved last at the end (000-U09)."""
+    by_participants = Index("participants_key")
+    """The conversations between exactly these participants, oldest first (003-U01)."""
+    by_anchor = Index("anchor", unique=True)
+    """Which one does `getOrCreate` give for these participants? A claim: there is never a second."""
 
 
 class Participant(Table, name="participants"):
@@ -79,11 +94,18 @@ class Participant(Table, name="participants"):
     conversation: str
     member: str
     kind: Literal["user", "agent"]
+    guest: str | None = None
+    """`kind:member` of who is not the `userId` or `agentId` that the conversation's own indexes know."""
+    conversation_type: Literal["user-agent", "agent-agent"] = "user-agent"
+    since: float = 0.0
+    """When the conversation was created: guests' lists have the order of all others."""
 
     by_conversation = Index("conversation")
     """Who takes part?"""
-    by_member = Index("member")
+    by_member = Index("member", eventual=True)
     """Where does somebody take part?"""
+    by_guest = Index("guest", "conversation_type", order="since")
+    """Where is somebody who stands in no index of conversations: further agents, users who joined."""
 
 
 class Image(Table, name="images"):
@@ -101,7 +123,8 @@ class ChatSession(Table, name="chatSessions"):
 
     conversation: str
     image_id: str
-    user_id: str
+    user_id: str | None = None
+    """Nobody's, when only agents talk."""
     org: str
     worker_id: str | None = None
     model: str | None = None
@@ -154,11 +177,19 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     parts: list[Any] | None = None
     usage: dict[str, Any] | None = None
     reason: str | None = None
+    agent_id: str | None = None
+    metadata: Any = None
+    client_key: str | None = None
+    """The key of the send that wrote it: what is erased with it."""
+    named: str | None = None
+    """Its id again, when its writer chose it; an id of ours holds the sequence and needs no index."""
     said: Said | None = None
     """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
 
     by_session = Index("session_id", order="sequence", eventual=True)
     """The messages of a session."""
+    by_messageId = Index("conversation", "named", unique=True)
+    """Which entry of this conversation has this chosen id? (003-U01; unique in a conversation, so a deleted one leaves none)"""
 
 
 class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True, ttl="expires_at"):
@@ -208,6 +239,31 @@ class ClientKey(Table, name="clientKeys", ttl="expires_at"):
     content: str
     message_id: str
     expires_at: float
+
+
+class Erasure(Table, name="erasures"):
+    """The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents."""
+
+    requested_by: str
+    state: Literal["running", "completed"] = "running"
+    conversation_ids: list[str] = []
+    """The first hundred."""
+    conversations: int = 0
+    messages: int = 0
+    erased: dict[str, int] = {}
+    """Documents by table."""
+    digest: str = ""
+    """A chain of SHA-256 over table and id of every erased document, in the order of their erasure."""
+    started_at: float
+    completed_at: float | None = None
+    residue_until: float
+    """Until then the answers of earlier calls, kept so that a repeated call is not carried out twice, may hold its text."""
+    todo: list[str] = []
+    """Conversations that are still to be deleted."""
+    everything_before: float | None = None
+    """Of a purge: every conversation created up to then."""
+    children: list[dict[str, Any]] = []
+    """Deleted conversations whose logs are being erased."""
 
 
 class Budget(Table, name="budgets"):

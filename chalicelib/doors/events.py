@@ -173,9 +173,7 @@ def take_in(backend: Backend, connection: str, mailbox: Item, event: str, data: 
     backend.lane.knock(connection)
 
 
-def _asked(
-    backend: Backend, connection: str, mailbox: Item, row: Row, number: int, note: str, args: dict[str, Any]
-) -> None:
+def _asked(backend: Backend, connection: str, mailbox: Item, row: Row, number: int, note: str, args: dict[str, Any]) -> None:
     """Ask a query in the caller's name; the answer goes through the inbox, as an action's does."""
     frame = {"type": "Action", "udfPath": row.function, "args": [args]}
     number = _numbered(backend, connection, rows.ACTION, number, frame, note)

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
 from chalicelib.functions import access, budget, counters, lifecycle
-from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.functions.opening import clean_name, id_suffix, later, open_conversation
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
 
@@ -74,7 +74,7 @@ def send_message(
         raise access.not_found()
     if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
-    run = _write_turn(ctx, session, conversation, content, model or session.model or image.model)
+    run = _write_turn(ctx, session, conversation, content, model or session.model or image.model, client_key)
     if client_key is not None:
         key = ClientKey(
             id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS
@@ -84,13 +84,15 @@ def send_message(
     return run.message_id
 
 
-def _write_turn(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str) -> Run:
+def _write_turn(
+    ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str, client_key: str | None
+) -> Run:
     """The user's message, the placeholder after it (004-U03), and the run that will fill it."""
-    number = conversation.message_count
+    number, now = conversation.message_count, later(ctx, conversation)
     common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "model": model}
-    said = {**common, "role": "user", "content": content, "completed": True, "status": "completed", "timestamp": ctx.now}
-    asked = {**common, "role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": ctx.now + 1}
-    suffix = ctx.new_id()
+    said = {**common, "role": "user", "content": content, "completed": True, "status": "completed", "timestamp": now}
+    asked = {**common, "role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now + 1}
+    suffix = id_suffix(ctx, number + 2)
     run = Run(
         id=f"run-{suffix}",
         org=ctx.org,
@@ -101,13 +103,13 @@ def _write_turn(ctx: MutationCtx, session: ChatSession, conversation: Conversati
         model=model,
         lease_until=ctx.now,
     )
-    first = ChatMessage(id=ctx.new_id("msg-"), sequence=number + 1, **said)
+    first = ChatMessage(id=f"msg-{id_suffix(ctx, number + 1)}", sequence=number + 1, client_key=client_key, **said)
     ctx.db.insert(first)
     ctx.db.insert(ChatMessage(id=run.message_id, sequence=number + 2, **asked))
     ctx.db.insert(run)
     changes = lifecycle.start(ctx, conversation, run)
-    changes["room"] = counters.after(conversation.room, first, ctx.now)
-    ctx.db.patch(conversation, message_count=number + 2, updated_at=ctx.now, **changes)
+    changes["room"] = counters.after(conversation.room, first)
+    ctx.db.patch(conversation, message_count=number + 2, updated_at=ctx.now, last_message_at=now + 1, **changes)
     return run
 
 

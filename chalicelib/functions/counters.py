@@ -15,7 +15,7 @@ MICRO = 1_000_000
 """Costs are stored in millionths of a dollar."""
 
 
-def after(room: Room | None, message: ChatMessage, now: float) -> Room:
+def after(room: Room | None, message: ChatMessage) -> Room:
     """The counters after a message was added, or a reply was finished."""
     room = room or Room()
     return structs.replace(
@@ -23,7 +23,6 @@ def after(room: Room | None, message: ChatMessage, now: float) -> Room:
         total_tokens=room.total_tokens + tokens(message.usage),
         total_cost=room.total_cost + (message.said.cost if message.said else 0),
         last_message=message.content[:PREVIEW] or room.last_message,
-        last_message_at=now,
     )
 
 

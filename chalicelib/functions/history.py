@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import QueryCtx, query
-from chalicelib.functions import members, receipts
+from chalicelib.functions import members
+from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.counters import MICRO
 from chalicelib.functions.room_views import RoomMessage, message_view
 from chalicelib.schema import ChatMessage, Conversation, Room
@@ -92,7 +93,7 @@ def search(
 def thread(ctx: QueryCtx, conversation_id: str, message_id: Annotated[str, Meta(max_length=200)]) -> list[RoomMessage] | None:
     """A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there."""
     conversation = members.readable(ctx, conversation_id)
-    if conversation is None or receipts.find(ctx, conversation, message_id) is None:
+    if conversation is None or by_id(ctx, conversation, message_id) is None:
         return None
     inside, found = {message_id}, []
     for each in reversed(_log(ctx, conversation, None)):

@@ -92,7 +92,7 @@ def finish(
     if conversation is None:
         return
     if message is not None:
-        conversation = ctx.db.patch(conversation, room=counters.after(conversation.room, message, ctx.now))
+        conversation = ctx.db.patch(conversation, room=counters.after(conversation.room, message))
     waiting = [each for each in conversation.queued_runs if each != run.id]
     if conversation.active_run != run.id:
         ctx.db.patch(conversation, queued_runs=waiting)

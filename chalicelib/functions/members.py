@@ -1,7 +1,7 @@
 """Who is in a conversation, and who may come in (002-U15: a token alone opens nothing).
 
-A member is a user or an agent. A user's key is the token's subject; an agent's is `agent:` and its id, so neither can be
-taken for the other. The participant's row is the truth; whoever reads it sees its removal.
+A member is a user or an agent, and the two are never taken for each other: where one text names a member, an agent's is
+`agent:` and its id. The participant's row is the truth; whoever reads it sees its removal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.functions.opening import join, participant_id
 from chalicelib.schema import Agent, AgentRoom, Conversation, Participant
 
 Kind = Literal["user", "agent"]
@@ -37,6 +38,11 @@ class Me:
 def key_of(kind: Kind, name: str) -> str:
     """A member's key."""
     return name if kind == "user" else f"{AGENT}{name}"
+
+
+def parted(key: str) -> tuple[Kind, str]:
+    """A member's key as kind and name."""
+    return ("agent", key.removeprefix(AGENT)) if key.startswith(AGENT) else ("user", key)
 
 
 def caller(ctx: Ctx) -> Me:
@@ -70,7 +76,8 @@ def conversation_of(ctx: Ctx, conversation_id: str) -> Conversation | None:
 
 def participant(ctx: Ctx, conversation: Conversation, key: str) -> Participant | None:
     """A member's row."""
-    return ctx.db.get(Participant, f"{conversation.id}:{key}")
+    kind, name = parted(key)
+    return ctx.db.get(Participant, participant_id(conversation.id, kind, name))
 
 
 def takes_part(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
@@ -108,15 +115,14 @@ def joined(ctx: Ctx, conversation_id: str) -> tuple[Me, Conversation]:
 
 def add(ctx: MutationCtx, conversation: Conversation, kind: Kind, name: str) -> bool:
     """Make somebody a member. Returns False when they are one already."""
-    key = key_of(kind, name)
-    if participant(ctx, conversation, key) is not None:
+    if participant(ctx, conversation, key_of(kind, name)) is not None:
         return False
     if ctx.db.count(Participant.by_conversation(conversation.id)) >= MEMBERS:
         raise Refused("TooManyParticipants", f"A conversation has at most {MEMBERS} participants.")
-    ctx.db.insert(Participant(id=f"{conversation.id}:{key}", conversation=conversation.id, member=key, kind=kind))
     first = "userId" if kind == "user" else "agentId"
     if first not in conversation.participants:
-        ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
+        conversation = ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
+    join(ctx, conversation, kind, name)
     return True
 
 

@@ -1,9 +1,12 @@
-"""Opening a conversation: one helper, whichever door asks."""
+"""Opening a conversation, and joining one: one helper, whichever door asks. And what every entry of a log is given."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from chalicelib import MutationCtx
 from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder, Room
@@ -12,43 +15,65 @@ NAME_CHARS = 50
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_PROMPT = "You are a helpful assistant. Answer in Markdown, as briefly as the question allows."
 
+Kind = Literal["user", "agent"]
+
 
 def open_conversation(
     ctx: MutationCtx,
-    user_id: str,
+    user_id: str | None,
     *,
     responder: Responder,
-    model: str | None,
-    worker_id: str | None,
-    domain_id: str | None,
-    name: str | None,
-    kind: Literal["user", "agent"] = "user",
+    model: str | None = None,
+    worker_id: str | None = None,
+    domain_id: str | None = None,
+    name: str | None = None,
+    conversation_id: str | None = None,
+    agent_id: str | None = None,
+    agent_ids: Sequence[str] = (),
+    metadata: Any = None,
+    anchored: bool = False,
     room: Room | None = None,
 ) -> ChatSession:
-    """Conversation, image, session and participant, in one commit. Returns the session.
+    """Conversation, image, session and participants, in one commit.
 
     Args:
-        user_id: who opens it; for an agent (`kind`) its key, `agent:…`.
-        room: what the chat gateway keeps about it.
+        user_id: whose conversation it is; None where only agents talk.
+        conversation_id: the caller's own id, unique in the org (a taken one is refused by the store's claim); else a new one.
+        agent_id: the agent of a `user-agent` conversation.
+        agent_ids: the agents of an `agent-agent` conversation; with `user_id`, further agents.
+        anchored: this is the one conversation that `getOrCreate` gives for these participants.
+        room: what the chat gateway keeps about it; then `name` is its title, too.
+
+    Returns:
+        The session; `session.conversation` is the conversation's internal id.
     """
+    agents_only = user_id is None and agent_id is None and bool(agent_ids)
+    named = {"userId": user_id, "agentId": agent_id, "agentIds": list(agent_ids) or None}
+    key = participants_key(user_id, agent_id, agent_ids) if agent_id or agent_ids else None
     conversation = Conversation(
         id=ctx.new_id("c-"),
-        conversation_id=ctx.new_id("conv-"),
+        conversation_id=conversation_id or ctx.new_id("conv-"),
+        type="agent-agent" if agents_only else "user-agent",
         responder=responder,
-        participants={"userId": user_id} if kind == "user" else {"agentId": user_id.removeprefix("agent:")},
-        title=name if room else None,
+        participants={name: value for name, value in named.items() if value is not None},
         updated_at=ctx.now,
+        session_id=ctx.new_id("sess_"),
+        image_id=ctx.new_id("img_"),
+        metadata=metadata,
+        participants_key=key,
+        anchor=key if anchored else None,
+        title=name if room else None,
         room=room,
     )
     image = Image(
-        id=ctx.new_id("img_"),
+        id=conversation.image_id or "",
         conversation=conversation.id,
         system_prompt=DEFAULT_PROMPT,
         model=model or DEFAULT_MODEL,
         domain_id=domain_id,
     )
     session = ChatSession(
-        id=ctx.new_id("sess_"),
+        id=conversation.session_id or "",
         conversation=conversation.id,
         image_id=image.id,
         user_id=user_id,
@@ -58,11 +83,53 @@ def open_conversation(
         name=clean_name(name) if name else None,
         last_activity=ctx.now,
     )
-    conversation.session_id = session.id
-    member = Participant(id=f"{conversation.id}:{user_id}", conversation=conversation.id, member=user_id, kind=kind)
-    for document in (conversation, image, session, member):
+    for document in (conversation, image, session):
         ctx.db.insert(document)
+    members: list[tuple[Kind, str | None]] = [("user", user_id), ("agent", agent_id), *(("agent", each) for each in agent_ids)]
+    for kind, member in dict.fromkeys(members):
+        if member is not None:
+            join(ctx, conversation, kind, member)
     return session
+
+
+def join(ctx: MutationCtx, conversation: Conversation, kind: Kind, member: str) -> Participant:
+    """Add a member to a conversation, and to the index that lists its conversations. One who is there already stays as it is."""
+    known = ctx.db.get(Participant, participant_id(conversation.id, kind, member))
+    if known is not None:
+        return known
+    named = conversation.participants.get("userId" if kind == "user" else "agentId")
+    row = Participant(
+        id=participant_id(conversation.id, kind, member),
+        conversation=conversation.id,
+        member=member,
+        kind=kind,
+        guest=None if named == member else f"{kind}:{member}",
+        conversation_type=conversation.type,
+        since=conversation.creation_time,
+    )
+    ctx.db.insert(row)
+    return row
+
+
+def participant_id(conversation: str, kind: Kind, member: str) -> str:
+    """The id of a member's row: a user and an agent of one name are two. Internal conversation ids hold neither mark."""
+    return f"{conversation}{':' if kind == 'user' else '/'}{member}"
+
+
+def participants_key(user_id: str | None, agent_id: str | None, agent_ids: Sequence[str]) -> str:
+    """A digest of who takes part, whatever their order (003-U01)."""
+    text = json.dumps([user_id, agent_id, sorted(agent_ids)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def later(ctx: MutationCtx, conversation: Conversation) -> float:
+    """The timestamp of a new entry in milliseconds: now, but after the entry before it (003-26)."""
+    return max(ctx.now, (conversation.last_message_at or 0.0) + 1)
+
+
+def id_suffix(ctx: MutationCtx, sequence: int) -> str:
+    """What follows `msg-` in an id of ours: the place in the log, so that an id is found without an index, and a secret."""
+    return f"{sequence}-{ctx.new_id()}"
 
 
 def clean_name(text: str) -> str:

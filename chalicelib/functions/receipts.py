@@ -12,10 +12,8 @@ import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
 from chalicelib.functions import members
-from chalicelib.schema import ChatMessage, Conversation, Receipt
-
-LOOKED_BACK = 1_000
-"""So far back a message is looked for by its id."""
+from chalicelib.functions.conversation_log import by_id
+from chalicelib.schema import Conversation, Receipt
 
 
 class ReadView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -40,7 +38,7 @@ class Unread(msgspec.Struct, rename="camel", kw_only=True):
 def read(ctx: MutationCtx, conversation_id: str, message_id: str) -> ReadView:
     """The caller has read up to this message. Reading an earlier one again changes nothing."""
     me, conversation = members.joined(ctx, conversation_id)
-    message = find(ctx, conversation, message_id)
+    message = by_id(ctx, conversation, message_id)
     if message is None:
         raise Refused("MessageNotFound", "Message not found")
     row = has_read(ctx, conversation, me, message.sequence)
@@ -90,21 +88,6 @@ def has_read(ctx: MutationCtx, conversation: Conversation, me: members.Me, seque
 def rows(ctx: members.Ctx, conversation: str) -> list[Any]:
     """Everybody's marks."""
     return ctx.db.query(Receipt.by_conversation(conversation)).take(members.MEMBERS)
-
-
-def find(ctx: members.Ctx, conversation: Conversation, message_id: str) -> ChatMessage | None:
-    """A message of this conversation by its id, among the newest thousand. Its place never changes, so a glance is enough."""
-    before = conversation.message_count + 1
-    lowest = before - LOOKED_BACK
-    while before > max(1, lowest):
-        page = ctx.db.peek_log(ChatMessage.log(conversation.id).before(before), 200)
-        for each in page:
-            if each.id == message_id:
-                return ctx.db.get(ChatMessage, conversation.id, each.sequence)
-        if not page:
-            return None
-        before = page[-1].sequence
-    return None
 
 
 def _view(row: Receipt) -> ReadView:

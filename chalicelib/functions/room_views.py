@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib.functions.counters import MICRO
-from chalicelib.functions.members import AGENT, Ctx
+from chalicelib.functions.members import Ctx
 from chalicelib.functions.views import Role
 from chalicelib.schema import ChatMessage, Conversation, Participant, Room, Said
 
@@ -93,7 +93,7 @@ def room_view(ctx: Ctx, conversation: Conversation, members: list[Participant] |
         total_tokens=room.total_tokens,
         total_cost=room.total_cost / MICRO,
         last_message=room.last_message,
-        last_message_at=room.last_message_at,
+        last_message_at=conversation.last_message_at,
         summary=room.summary,
         org_id=ctx.org,
         created_by=room.created_by,
@@ -106,7 +106,7 @@ def room_view(ctx: Ctx, conversation: Conversation, members: list[Participant] |
 
 def participant_view(row: Participant) -> ParticipantView:
     """A member's row → what members see."""
-    return ParticipantView(type=row.kind, id=row.member.removeprefix(AGENT), joined=row.creation_time)
+    return ParticipantView(type=row.kind, id=row.member, joined=row.creation_time)
 
 
 def message_view(conversation: Conversation, message: ChatMessage) -> RoomMessage:

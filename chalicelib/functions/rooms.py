@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, structs
 
-from chalicelib import MutationCtx, PaginationOptions, QueryCtx, Refused, internal_mutation, mutation, query
+from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.functions import counters, members, sending
 from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
@@ -36,17 +36,18 @@ Kind = Literal["user", "agent"]
 RoomStatus = Literal["active", "closed", "archived"]
 LISTED = 30
 """Conversations in one page: with their members' rows they still make one instant."""
+LOOKED_AT = 200
 CANDIDATES = 20
 """Agents that a routing looks at."""
 DAY_MS = 24 * 3600 * 1000
 
 
 class PageMeta(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """Where a list goes on: ask again with this `cursor`."""
+    """Where a list goes on: ask again with this `offset`."""
 
     count: int
     is_done: bool
-    cursor: str | None = None
+    offset: int
 
 
 class RoomPage(msgspec.Struct, rename="camel", kw_only=True):
@@ -82,9 +83,7 @@ def _opened(ctx: MutationCtx, agent: Agent, title: str, *, auto: bool, descripti
     room = Room(auto=auto, description=about, created_by=agent.id, updated_by=agent.id)
     if agent.archive_days is not None:
         room.archive_after_ms = agent.archive_days * DAY_MS
-    key = members.key_of("agent", agent.id)
-    plain: dict[str, Any] = {"model": None, "worker_id": None, "domain_id": None}
-    session = open_conversation(ctx, key, responder="agent", name=title, kind="agent", room=room, **plain)
+    session = open_conversation(ctx, None, responder="agent", name=title, agent_id=agent.id, room=room)
     made = ctx.db.get(Conversation, session.conversation)
     assert made is not None  # written a line ago
     if room.archive_after_ms is not None:
@@ -110,15 +109,11 @@ def create(
             raise Refused("Forbidden", "This agent has one conversation; `multiConversation` allows several.")
         return room_view(ctx, _opened(ctx, me.agent, title or f"Agent {me.name}", auto=False, description=description))
     room = Room(description=description, created_by=me.name, updated_by=me.name)
-    plain: dict[str, Any] = {"model": None, "worker_id": None, "domain_id": None}
-    responder: Literal["agent", "none"] = "agent" if agent_id else "none"
-    session = open_conversation(ctx, me.name, responder=responder, name=title or "New Chat", room=room, **plain)
-    made = ctx.db.get(Conversation, session.conversation)
-    assert made is not None  # written a line ago
     if agent_id is not None:
         _invited(ctx, me, agent_id)
-        members.add(ctx, made, "agent", agent_id)
-    return _whole(ctx, ctx.db.get(Conversation, made.id))
+    responder: Literal["agent", "none"] = "agent" if agent_id else "none"
+    session = open_conversation(ctx, me.name, responder=responder, name=title or "New Chat", agent_id=agent_id, room=room)
+    return _whole(ctx, ctx.db.get(Conversation, session.conversation))
 
 
 def _invited(ctx: MutationCtx, me: members.Me, agent_id: str) -> Agent:
@@ -135,23 +130,34 @@ def list_(
     agent_id: Name | None = None,
     status: RoomStatus | None = None,
     limit: Annotated[int, Meta(ge=1, le=LISTED)] = 20,
-    cursor: Annotated[str, Meta(max_length=4000)] | None = None,
+    offset: Annotated[int, Meta(ge=0, le=800)] = 0,
 ) -> RoomPage:
     """Conversations that the caller takes part in, or of an agent that they may talk to (002-27), newest first.
 
-    A status is looked for within the page, so a page may be short; `isDone` says when there are no more.
+    A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
     """
     me = members.caller(ctx)
-    options = PaginationOptions(num_items=limit, cursor=cursor)
+    need = offset + limit + 1 if status is None else offset + LOOKED_AT + 1
     if agent_id is not None:
-        listed = ctx.db.query(Conversation.by_agent(agent_id)).newest().page(options)
-        seen = [each for each in listed.page if members.takes_part(ctx, each, me) or members.may_join(ctx, each, me)]
+        listed = ctx.db.query(Conversation.by_agent(agent_id)).newest().take(need)
+        listed = [each for each in listed if members.takes_part(ctx, each, me) or members.may_join(ctx, each, me)]
     else:
-        listed = ctx.db.query(Participant.by_member(me.key)).newest().page(options)
-        seen = [each for each in (ctx.db.get(Conversation, row.conversation) for row in listed.page) if each is not None]
-    data = [room_view(ctx, each) for each in seen if status in (None, each.status)]
-    further = None if listed.is_done else listed.continue_cursor
-    return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=listed.is_done, cursor=further))
+        listed = _own(ctx, me, need)
+    found = [each for each in listed[offset:] if status in (None, each.status)]
+    data = [room_view(ctx, each) for each in found[:limit]]
+    return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=len(found) <= limit, offset=offset + limit))
+
+
+def _own(ctx: QueryCtx, me: members.Me, need: int) -> list[Conversation]:
+    """What somebody takes part in, newest first: as the first user or agent of it, or as one who joined."""
+    named = Conversation.by_user(me.name) if me.kind == "user" else Conversation.by_agent(me.name)
+    found = list(ctx.db.query(named).newest().take(need))
+    for row in ctx.db.query(Participant.by_guest(f"{me.kind}:{me.name}", "user-agent")).newest().take(need):
+        one = ctx.db.get(Conversation, row.conversation)
+        if one is not None:
+            found.append(one)
+    seen = {each.id: each for each in found if members.takes_part(ctx, each, me)}
+    return sorted(seen.values(), key=lambda each: (-each.creation_time, each.id))[:need]
 
 
 @query
@@ -199,7 +205,7 @@ def expire(ctx: MutationCtx, conversation: str) -> None:
     found = ctx.db.get(Conversation, conversation)
     if found is None or found.status != "active" or found.room is None or found.room.archive_after_ms is None:
         return
-    due = (found.room.last_message_at or found.creation_time) + found.room.archive_after_ms
+    due = (found.last_message_at or found.creation_time) + found.room.archive_after_ms
     if due > ctx.now:
         ctx.scheduler.run_at(due, expire, conversation=conversation)
     else:

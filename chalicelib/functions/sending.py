@@ -12,6 +12,8 @@ from typing import Any
 
 from chalicelib import MutationCtx, Refused
 from chalicelib.functions import budget, counters, lifecycle, members, receipts
+from chalicelib.functions import conversation_log as log
+from chalicelib.functions.opening import id_suffix, later
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Run, Said
 
 SUMMARY_EVERY = 10
@@ -53,25 +55,15 @@ def append(
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
     _check(said, usage)
-    message = ChatMessage(
-        id=ctx.new_id("msg-"),
-        conversation=conversation.id,
-        sequence=conversation.message_count + 1,
-        session_id=conversation.session_id or "",
-        role=_voice(me, role),  # type: ignore[arg-type]
-        content=content,
-        completed=True,
-        status="failed" if said.type == "error" else "completed",
-        timestamp=ctx.now,
-        usage=usage,
-        said=said,
-    )
-    ctx.db.insert(message)
+    voice: Any = _voice(me, role)
+    agent = me.name if me.kind == "agent" else None
+    message, conversation = log.append(ctx, conversation, role=voice, content=content, agent_id=agent)
+    status: Any = "failed" if said.type == "error" else "completed"
+    message = ctx.db.patch(message, said=said, usage=usage, status=status)
     receipts.has_read(ctx, conversation, me, message.sequence)
-    changes: dict[str, Any] = {"message_count": message.sequence, "updated_at": ctx.now}
+    ctx.db.patch(conversation, room=counters.after(conversation.room, message))
     if message.role == "user" and conversation.responder in ("model", "worker"):
-        changes |= _reply(ctx, conversation, message.sequence + 1)
-    ctx.db.patch(conversation, room=counters.after(conversation.room, message, ctx.now), **changes)
+        _reply(ctx, conversation)
     if message.sequence % SUMMARY_EVERY == 0 and conversation.responder == "agent":
         from chalicelib.functions import summaries
 
@@ -98,8 +90,8 @@ def _check(said: Said, usage: dict[str, Any] | None) -> None:
         raise Refused("MessageTooLarge", f"What comes with a message's text has at most {LARGEST_EXTRA} bytes.")
 
 
-def _reply(ctx: MutationCtx, conversation: Conversation, sequence: int) -> dict[str, Any]:
-    """The placeholder and the run of a reply, where the model or a worker answers. Returns what changes in the conversation."""
+def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
+    """The placeholder and the run of a reply, where the model or a worker answers."""
     budget.check(ctx)
     if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end.")
@@ -107,29 +99,13 @@ def _reply(ctx: MutationCtx, conversation: Conversation, sequence: int) -> dict[
     image = ctx.db.peek(Image, session.image_id) if session else None
     if session is None or image is None:
         raise members.not_found()
-    suffix, model = ctx.new_id(), session.model or image.model
-    run = Run(
-        id=f"run-{suffix}",
-        org=ctx.org,
-        conversation=conversation.id,
-        session_id=session.id,
-        message_id=f"msg-{suffix}",
-        sequence=sequence,
-        model=model,
-        lease_until=ctx.now,
-    )
-    placeholder = ChatMessage(
-        id=run.message_id,
-        conversation=conversation.id,
-        sequence=sequence,
-        session_id=session.id,
-        role="assistant",
-        content="",
-        completed=False,
-        status="pending",
-        timestamp=ctx.now + 1,
-        model=model,
-    )
-    ctx.db.insert(placeholder)
+    sequence, model = conversation.message_count + 1, session.model or image.model
+    suffix, now = id_suffix(ctx, sequence), later(ctx, conversation)
+    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
+    run = Run(id=f"run-{suffix}", org=ctx.org, message_id=f"msg-{suffix}", lease_until=ctx.now, **common)
+    asked = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
+    ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
     ctx.db.insert(run)
-    return {**lifecycle.start(ctx, conversation, run), "message_count": sequence}
+    changes = lifecycle.start(ctx, conversation, run)
+    ctx.db.patch(conversation, message_count=sequence, updated_at=now, last_message_at=now, **changes)
+    ctx.db.patch(session, status="active", last_activity=ctx.now)

@@ -72,7 +72,7 @@ def session_view(session: ChatSession) -> SessionView:
         status=session.status,
         model=session.model,
         worker_id=session.worker_id,
-        user_id=session.user_id,
+        user_id=session.user_id or "",
         created_at=session.creation_time,
         last_activity=session.last_activity,
         agent_session_id=session.agent_session_id,

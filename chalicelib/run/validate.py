@@ -30,6 +30,9 @@ def bind(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
     try:
         bound = msgspec.convert(named, function.args, strict=True, builtin_types=(bytes,), dec_hook=values.decode_hook)
     except msgspec.ValidationError as error:
+        explain = function.options.get("explain")
+        if explain is not None:  # a door whose document names a code for each wrong argument
+            raise explain(str(error)) from error
         raise BadRequest(f"ArgumentValidationError: {_convex_words(str(error))}", "ArgumentValidationError") from error
     return {name: getattr(bound, name) for name in bound.__struct_fields__}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib import wiring
+from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.run.executor import Outcome
 from chalicelib.run.identity import User
@@ -84,11 +85,11 @@ def _value(outcome: Outcome) -> Any:
 class House:
     """The backend and its surroundings."""
 
-    def __init__(self, model: ScriptedModel, **settings: Any) -> None:
+    def __init__(self, model: ScriptedModel, store: Store | None = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
         config = Settings(model_url=model.url, anthropic_key="scripted", run_lease_s=60, chunk_flush_ms=5, **settings)
         registry = load(("chalicelib.functions",))
-        self.store = CountingStore(SqliteStore(":memory:", all_specs()), all_specs())
+        self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())
         parts = wiring.Parts(self.store, self.later, Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
         self.backend = wiring.build(config, registry, parts)
 

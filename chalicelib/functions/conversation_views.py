@@ -1,0 +1,207 @@
+"""What a reader is told of a conversation and its messages: the shapes of seed 003.
+
+**`messages`** is the whole log while it fits 96 KB; beyond that the newest entries that fit, with `messagesTruncated`. The
+log is one row per message, so an answer is built by reading its newest rows. Rows are read past the read set where that is
+exact: an entry that is completed never changes, and which entries there are follows from the conversation's counter, which
+*is* read. An entry that is still being written is read in full view, so that its end reaches subscribers.
+
+Roles: the log's `assistant` is this door's `agent`; a `tool` entry is shown as `agent` with `metadata.tool`, so that
+`messageCount` is always the number of messages (003-25).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib import MutationCtx, QueryCtx
+from chalicelib.schema import ChatMessage, Conversation
+
+ConversationType = Literal["user-agent", "agent-agent"]
+Role = Literal["user", "agent", "system"]
+
+LOG_BYTES = 96 * 1024
+"""What the messages of one answer may weigh: it has to pass a gateway that carries 128 KB."""
+ROWS_AT_ONCE = 700
+GUESS_BYTES = 160
+
+
+class Participants(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who takes part (003-06): user and agent of a `user-agent` conversation, the agents of an `agent-agent` one."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    agent_ids: list[str] | None = None
+
+
+class ConversationMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """One entry of the log (003-20). It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation."""
+
+    id: str
+    role: Role
+    content: str
+    timestamp: float
+    sequence: int
+    """Its place in the log, from 1."""
+    agent_id: str | None = None
+    metadata: Any = None
+    content_truncated: bool = False
+    """The text did not fit the answer; `getMessage` gives the whole."""
+
+
+class ConversationView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A conversation (003-04 to 10). Times are milliseconds since the epoch."""
+
+    conversation_id: str
+    type: ConversationType
+    participants: Participants
+    messages: list[ConversationMessage]
+    message_count: int
+    """All messages, also those that `messages` has no room for."""
+    created_at: float
+    updated_at: float
+    status: Literal["active", "closed", "archived"]
+    metadata: Any = None
+    last_message_at: float | None = None
+    title: str | None = None
+    messages_truncated: bool = False
+    """There are older messages: see `getHistory`."""
+
+
+class HistoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A page of a log."""
+
+    conversation_id: str
+    messages: list[ConversationMessage]
+    total: int
+    """Messages in the whole conversation."""
+    has_more: bool
+    next_offset: int
+    """The offset of the page that follows."""
+
+
+def conversation_view(
+    conversation: Conversation, messages: list[ConversationMessage], truncated: bool = False
+) -> ConversationView:
+    """A conversation's document and its messages → what its readers see."""
+    named = conversation.participants
+    return ConversationView(
+        conversation_id=conversation.conversation_id,
+        type=conversation.type,
+        participants=Participants(user_id=named.get("userId"), agent_id=named.get("agentId"), agent_ids=named.get("agentIds")),
+        messages=messages,
+        message_count=conversation.message_count,
+        created_at=conversation.creation_time,
+        updated_at=conversation.updated_at,
+        status=conversation.status,
+        metadata=conversation.metadata,
+        last_message_at=conversation.last_message_at,
+        title=conversation.title,
+        messages_truncated=truncated,
+    )
+
+
+def message_view(message: ChatMessage) -> ConversationMessage:
+    """A row of the log → what this door's readers see."""
+    metadata = message.metadata
+    noted: dict[str, Any] = {}
+    if not message.completed:
+        noted["completed"] = False
+    if message.role == "tool":
+        noted["tool"] = True
+    if noted:
+        metadata = {**metadata, **noted} if isinstance(metadata, dict) else noted
+    shown: dict[str, Role] = {"user": "user", "system": "system"}
+    return ConversationMessage(
+        id=message.id,
+        role=shown.get(message.role, "agent"),
+        content=message.content,
+        timestamp=message.timestamp,
+        sequence=message.sequence,
+        agent_id=message.agent_id,
+        metadata=metadata,
+    )
+
+
+def weight(message: ConversationMessage) -> int:
+    """Bytes of a message in an answer, its comma included."""
+    return len(msgspec.json.encode(message)) + 1
+
+
+def whole(ctx: QueryCtx | MutationCtx, conversation: Conversation, budget: int = LOG_BYTES) -> ConversationView:
+    """A conversation with as much of its log as fits `budget` bytes, newest last."""
+    messages = newest(ctx, conversation, budget)
+    return conversation_view(conversation, messages, truncated=len(messages) < conversation.message_count)
+
+
+def newest(
+    ctx: QueryCtx | MutationCtx, conversation: Conversation, budget: int = LOG_BYTES, *, most: int | None = None
+) -> list[ConversationMessage]:
+    """The newest messages that fit, oldest first; at most `most`. One that does not fit alone is shown in part."""
+    count = conversation.message_count
+    page = read(ctx, conversation, 1, count, budget, newest_first=True, most=most)
+    return list(reversed(page))
+
+
+def read(
+    ctx: QueryCtx | MutationCtx,
+    conversation: Conversation,
+    first: int,
+    last: int,
+    budget: int,
+    *,
+    newest_first: bool = False,
+    most: int | None = None,
+) -> list[ConversationMessage]:
+    """Messages number `first` to `last` (both included) in one direction, until `budget` bytes or `most` messages are reached.
+
+    Nearly always one request to the store: a conversation knows about how large its recent entries are.
+    """
+    found: list[ConversationMessage] = []
+    wanted = last - first + 1 if most is None else min(most, last - first + 1)
+    while len(found) < wanted and budget > 0:
+        guess = int(budget / max(conversation.entry_bytes, GUESS_BYTES) * 1.2) + 4
+        limit = min(wanted - len(found), guess, ROWS_AT_ONCE)
+        low, high = (first, last - len(found)) if newest_first else (first + len(found), last)
+        for row in rows(ctx, conversation, low, high, limit, newest_first):
+            view = message_view(row)
+            size = weight(view)
+            if size > budget:
+                return found or [_cut(view, budget)]
+            found.append(view)
+            budget -= size
+    return found
+
+
+def _cut(view: ConversationMessage, budget: int) -> ConversationMessage:
+    """The beginning of a message that has no room even alone."""
+    half = max(0, budget // 6 - 400)  # a character takes 6 bytes at most when it is escaped
+    return ConversationMessage(
+        id=view.id,
+        role=view.role,
+        content=view.content[:half],
+        timestamp=view.timestamp,
+        sequence=view.sequence,
+        agent_id=view.agent_id,
+        content_truncated=True,
+    )
+
+
+def rows(
+    ctx: QueryCtx | MutationCtx, conversation: Conversation, low: int, high: int, limit: int, newest_first: bool
+) -> list[ChatMessage]:
+    """At least one and at most `limit` rows of a log between two numbers that its counter covers, without a gap."""
+    wanted = ChatMessage.log(conversation.id).at_least(low).at_most(high)
+    expected = range(high, low - 1, -1) if newest_first else range(low, high + 1)
+    found: list[ChatMessage] = []
+    for row, number in zip(ctx.db.peek_log(wanted, limit, newest=newest_first), expected, strict=False):
+        if row.sequence != number:
+            break
+        found.append(row)
+    if not found:  # the transaction that wrote it is still on its way: this read waits for it
+        query = ctx.db.query(wanted)
+        found = (query.newest() if newest_first else query).take(1)
+    if isinstance(ctx, MutationCtx):
+        return found
+    return [row if row.completed else ctx.db.get(ChatMessage, row.conversation, row.sequence) or row for row in found]

@@ -1,0 +1,273 @@
+"""Conversations: append-only logs between users and agents (seed 003). Nobody answers here; who wants replies uses `chat`.
+
+Every function works within the caller's org. A member sees its own conversations; the org's own backend (a token with the
+role `service`) sees all of them and writes in every voice. Strangers get what they would get for an id that never was.
+Errors are data: `{code, field?, message}`, with the codes of `conversation_codes.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from chalicelib import MutationCtx, QueryCtx, mutation, query
+from chalicelib.functions import access
+from chalicelib.functions import conversation_access as may
+from chalicelib.functions import conversation_list as listing
+from chalicelib.functions.conversation_codes import (
+    check_id,
+    check_ids,
+    check_metadata,
+    check_participants,
+    explain,
+    not_found,
+    refused,
+)
+from chalicelib.functions.conversation_list import Filters, Id, MessageCountRange, SortBy, SortOrder
+from chalicelib.functions.conversation_log import NewMessage, append, by_id, check_message
+from chalicelib.functions.conversation_views import (
+    LOG_BYTES,
+    ConversationMessage,
+    ConversationType,
+    ConversationView,
+    HistoryView,
+    Participants,
+    conversation_view,
+    message_view,
+    newest,
+    read,
+    whole,
+)
+from chalicelib.functions.opening import open_conversation, participants_key
+from chalicelib.schema import Conversation
+
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Offset = Annotated[int, Meta(ge=0)]
+LISTED = 100
+ANCHOR_CANDIDATES = 20
+
+
+@mutation(explain=explain)
+def create(
+    ctx: MutationCtx,
+    type: ConversationType,
+    participants: Participants,
+    conversation_id: str | None = None,
+    metadata: Any = None,
+) -> ConversationView:
+    """Open a conversation (003-17, T01…T06).
+
+    Args:
+        type: `user-agent` needs `userId` and `agentId`; `agent-agent` needs 2 to 20 `agentIds`.
+        conversation_id: the caller's own, unique in the org; without it a new one, `conv-…`.
+        metadata: any JSON value up to 16 KB.
+
+    Refuses: `CONVERSATION_ALREADY_EXISTS`, `INVALID_PARTICIPANTS`, `INVALID_ID_FORMAT`, `DUPLICATE_VALUES`.
+    """
+    _check_opening(ctx, type, participants, metadata)
+    if conversation_id is not None:
+        check_id(conversation_id, "conversationId")
+        if ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() is not None:
+            raise refused("CONVERSATION_ALREADY_EXISTS", "this conversationId is taken", "conversationId")
+    return conversation_view(_open(ctx, participants, conversation_id, metadata), [])
+
+
+def _check_opening(ctx: MutationCtx, type: ConversationType, participants: Participants, metadata: Any) -> None:
+    access.signed_in(ctx, "create a conversation")
+    check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
+    check_metadata(metadata, "metadata")
+    may.check_opening(ctx, participants.user_id, participants.agent_id, participants.agent_ids)
+
+
+def _open(
+    ctx: MutationCtx, who: Participants, conversation_id: str | None, metadata: Any, *, anchored: bool = False
+) -> Conversation:
+    session = open_conversation(
+        ctx,
+        who.user_id,
+        responder="none",
+        conversation_id=conversation_id,
+        agent_id=who.agent_id,
+        agent_ids=who.agent_ids or (),
+        metadata=metadata,
+        anchored=anchored,
+    )
+    made = ctx.db.get(Conversation, session.conversation)
+    assert made is not None
+    return made
+
+
+@query(explain=explain)
+def get(ctx: QueryCtx, conversation_id: str) -> ConversationView | None:
+    """A conversation with its messages (003-18, T07, T08): all of them while they fit 96 KB, else the newest that fit."""
+    conversation = may.found(ctx, conversation_id)
+    return None if conversation is None else whole(ctx, conversation)
+
+
+@mutation(explain=explain)
+def add_message(
+    ctx: MutationCtx, conversation_id: str, message: NewMessage, tail: Annotated[int, Meta(ge=0)] | None = None
+) -> ConversationView:
+    """Add a message to the end of a conversation (003-19, T09…T12). Returns the conversation as it now is.
+
+    Args:
+        message: with an `id` of the caller's own it is added once: the same again changes nothing.
+        tail: how many of the newest messages the result shows; without it as many as 96 KB hold. A result is kept with its
+            commit, so a writer who does not read it says 0 or 1, and its appends cost the same at any length of the log.
+
+    Refuses: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `EMPTY_STRING`, `CONTENT_TOO_LONG`, `MESSAGE_ALREADY_EXISTS`,
+    `CONVERSATION_NOT_ACTIVE`.
+    """
+    check_message(message)
+    conversation = may.reached(ctx, conversation_id, "add a message")
+    role, speaker = may.voice(ctx, message.role, message.agent_id)
+    added, changed = append(
+        ctx,
+        conversation,
+        role=role,
+        content=message.content,
+        message_id=message.id,
+        agent_id=speaker,
+        metadata=message.metadata,
+    )
+    if changed is conversation or tail == 0:  # it was there already; or nobody asks
+        shown = newest(ctx, conversation, most=tail) if changed is conversation else []
+        return conversation_view(changed, shown, truncated=len(shown) < changed.message_count)
+    last = message_view(added)
+    room = LOG_BYTES - len(last.content.encode())
+    earlier = newest(ctx, conversation, room, most=None if tail is None else tail - 1)
+    return conversation_view(changed, [*earlier, last], truncated=len(earlier) + 1 < changed.message_count)
+
+
+@query(explain=explain)
+def list_(
+    ctx: QueryCtx,
+    type: ConversationType | None = None,
+    user_id: Id | None = None,
+    agent_id: Id | None = None,
+    participant_id: Id | None = None,
+    limit: Limit = LISTED,
+    offset: Offset = 0,
+    sort_by: SortBy = "createdAt",
+    sort_order: SortOrder = "desc",
+    message_count: int | MessageCountRange | None = None,
+    created_after: float | None = None,
+    created_before: float | None = None,
+    updated_after: float | None = None,
+    updated_before: float | None = None,
+    include_messages: bool = True,
+) -> list[ConversationView]:
+    """The conversations that the caller may see (003-21, T13…T18, U04), newest first; the org's backend sees all.
+
+    Args:
+        user_id: `participants.userId`. agent_id: an agent that takes part. participant_id: either, joined ones included.
+        limit: 1 to 1000. offset: how many to pass over. Beyond 900 together, go on with `createdBefore`.
+        message_count: an exact number, or `{min?, max?}`.
+        created_after: in milliseconds since the epoch, as its three siblings; the value itself is outside.
+        include_messages: whether each brings its messages; together they weigh 96 KB at most.
+
+    Refuses: `INVALID_RANGE`, `INVALID_DATE_RANGE`, `FILTER_TOO_BROAD`.
+    """
+    wanted = Filters(
+        type=type,
+        user_id=user_id,
+        agent_id=agent_id,
+        participant_id=participant_id,
+        message_count=message_count,
+        created_after=created_after,
+        created_before=created_before,
+        updated_after=updated_after,
+        updated_before=updated_before,
+    )
+    found = listing.select(ctx, wanted, offset + limit, sort_by, newest_first=sort_order == "desc")[offset:]
+    if include_messages:
+        return listing.with_messages(ctx, found)
+    return [conversation_view(each, [], truncated=each.message_count > 0) for each in found]
+
+
+@query(explain=explain)
+def count(ctx: QueryCtx, type: ConversationType | None = None, user_id: Id | None = None, agent_id: Id | None = None) -> int:
+    """How many conversations `list` would find, exactly (003-22, T19…T22). What the caller may not see is not counted."""
+    return listing.counted(ctx, Filters(type=type, user_id=user_id, agent_id=agent_id))
+
+
+@query(explain=explain)
+def get_message(ctx: QueryCtx, conversation_id: str, message_id: str) -> ConversationMessage | None:
+    """One message, whole; null when it or its conversation is not there (003-U01)."""
+    conversation = may.found(ctx, conversation_id)
+    message = by_id(ctx, conversation, message_id) if conversation is not None and message_id else None
+    return None if message is None else message_view(message)
+
+
+@query(explain=explain)
+def get_messages_by_ids(ctx: QueryCtx, conversation_id: str, message_ids: list[str]) -> list[ConversationMessage]:
+    """Up to 100 messages of one conversation in the order of the log; ids that are not there are left out (003-U01)."""
+    check_ids(message_ids, "messageIds", 100)
+    conversation = may.found(ctx, conversation_id)
+    if conversation is None:
+        return []
+    found = [by_id(ctx, conversation, each) for each in message_ids]
+    return [message_view(each) for each in sorted((one for one in found if one is not None), key=lambda one: one.sequence)]
+
+
+@query(explain=explain)
+def get_history(
+    ctx: QueryCtx, conversation_id: str, limit: Limit = LISTED, offset: Offset = 0, sort_order: SortOrder = "asc"
+) -> HistoryView:
+    """A page of a log (003-U01): up to `limit` messages after `offset`, from the oldest or from the newest.
+
+    A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
+    """
+    conversation = may.found(ctx, conversation_id)
+    if conversation is None:
+        raise not_found()
+    total = conversation.message_count
+    down = sort_order == "desc"
+    first, last = (1, total - offset) if down else (offset + 1, total)
+    messages = read(ctx, conversation, first, last, LOG_BYTES, newest_first=down, most=limit)
+    reached = min(offset, total) + len(messages)
+    return HistoryView(
+        conversation_id=conversation.conversation_id,
+        messages=messages,
+        total=total,
+        has_more=reached < total,
+        next_offset=reached,
+    )
+
+
+@query(explain=explain)
+def find_conversation(ctx: QueryCtx, type: ConversationType, participants: Participants) -> ConversationView | None:
+    """The conversation between exactly these participants, whatever their order: the one of `getOrCreate`, else the oldest."""
+    check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
+    found = _between(ctx, participants)
+    return None if found is None else whole(ctx, found)
+
+
+@mutation(explain=explain)
+def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Participants, metadata: Any = None) -> ConversationView:
+    """The conversation between exactly these participants; opened if there is none (003-U01).
+
+    There is one such conversation, kept by a claim of the store: fifty simultaneous calls make one.
+    """
+    _check_opening(ctx, type, participants, metadata)
+    found = _between(ctx, participants)
+    if found is None:
+        key = participants_key(participants.user_id, participants.agent_id, participants.agent_ids or ())
+        hidden = ctx.db.query(Conversation.by_anchor(key)).unique()
+        if hidden is not None:  # the caller was taken out of it
+            ctx.db.patch(hidden, anchor=None)
+        return conversation_view(_open(ctx, participants, None, metadata, anchored=True), [])
+    if found.anchor is None:
+        found = ctx.db.patch(found, anchor=found.participants_key)
+    return whole(ctx, found)
+
+
+def _between(ctx: QueryCtx | MutationCtx, who: Participants) -> Conversation | None:
+    if ctx.user is None:
+        return None
+    key = participants_key(who.user_id, who.agent_id, who.agent_ids or ())
+    anchored = ctx.db.query(Conversation.by_anchor(key)).unique()
+    oldest = [] if anchored is not None else ctx.db.query(Conversation.by_participants(key)).take(ANCHOR_CANDIDATES)
+    candidates = [anchored, *oldest]
+    return next((each for each in candidates if each is not None and may.sees(ctx, each)), None)

@@ -1,0 +1,86 @@
+"""Calling `conversations:*` through different doors, with one set of words."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chalicelib.data.tables import all_specs
+from chalicelib.run.registry import load
+from tests.functions.conftest import House, Person, Refusal
+from tests.support import engine
+
+Call = Callable[[str, str, dict[str, Any]], Any]
+MUTATIONS = {"create", "addMessage", "delete", "getOrCreate", "deleteMany", "deleteByIds", "purgeAll"}
+
+
+class Failed(Exception):
+    """A refusal: its text, and its data."""
+
+    def __init__(self, message: str, data: Any) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class Cortex:
+    """`cortex.add_message(conversationId=…)` calls `conversations:addMessage`."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        head, *rest = name.split("_")
+        path = head + "".join(part.title() for part in rest)
+        kind = "mutation" if path in MUTATIONS else "query"
+        return lambda **args: self._call(kind, f"conversations:{path}", args)
+
+    @classmethod
+    def of(cls, person: Person) -> Cortex:
+        """In this process."""
+
+        def call(kind: str, path: str, args: dict[str, Any]) -> Any:
+            try:
+                return getattr(person, kind)(path, **args)
+            except Refusal as refused:
+                raise Failed(str(refused), refused.data) from refused
+
+        return cls(call)
+
+    @classmethod
+    def over_http(cls, url: str, token: str) -> Cortex:
+        """Through the HTTP door of a server."""
+
+        def call(kind: str, path: str, args: dict[str, Any]) -> Any:
+            body = json.dumps({"path": path, "args": args}).encode()
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+            request = urllib.request.Request(f"{url}/api/{kind}", body, headers)
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                told = json.load(answer)
+            if told["status"] == "error":
+                raise Failed(told["errorMessage"], told.get("errorData"))
+            return told["value"]
+
+        return cls(call)
+
+
+@contextmanager
+def dynamo_house(model: Any) -> Iterator[House]:
+    """A backend in this process on a DynamoDB engine."""
+    if not engine.available():
+        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    from chalicelib.aws.models import ensure_tables, models
+    from chalicelib.aws.store import DynamoStore, connect
+
+    running = engine.Engine()
+    try:
+        load(("chalicelib.functions",))  # which declares the tables
+        client = connect(running.url)
+        ensure_tables(client, models(all_specs(), "t-").values())
+        yield House(model, DynamoStore(all_specs(), "t-", client=client))
+    finally:
+        running.kill()
