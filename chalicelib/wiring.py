@@ -13,6 +13,7 @@ from chalicelib.backend import Backend
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
+from chalicelib.doors import events, socketio
 from chalicelib.run.executor import Executor
 from chalicelib.run.identity import Provider, Verifier, fetch
 from chalicelib.run.job_runner import JobRunner
@@ -92,7 +93,19 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
     providers = [*parts.providers, minter.provider()] if minter else parts.providers
     verifier = Verifier(providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
-    made = Backend(settings, parts.store, parts.clock, parts.gateway, parts.invoker, registry, executor, jobs[0], verifier)
+    made = Backend(
+        settings,
+        parts.store,
+        parts.clock,
+        parts.gateway,
+        parts.invoker,
+        registry,
+        executor,
+        jobs[0],
+        verifier,
+        dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
+        ended=events.ended,
+    )
     executor.parts = Lent(model, executor, made, parts.clock, minter)
     made.sweeps = _sweeps(registry, executor)
     return made

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib.data import values
-from chalicelib.data.errors import ConditionFailed
+from chalicelib.data.errors import ConcaveError, ConditionFailed
 from chalicelib.data.store import Absent, Item, Put
 from chalicelib.live import rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import insist
-from chalicelib.live.messages import BadFrame, Failure, Version
+from chalicelib.live.messages import Authenticate, BadFrame, Failure, Version
 from chalicelib.live.session import Answer, State, Told, fitted
 from chalicelib.live.world import Value
 
@@ -42,6 +42,7 @@ KIND = "chat"
 FEED, OPEN = "feeds:feed", "gateway:open"
 FIRST, STEP = 1024, 256
 """Frames are numbered by the millisecond of their arrival since the connection opened, times a step, above the first ones."""
+HANDSHAKE_MS = 5_000
 SIGN_IN_MS = 45_000
 """Who has not said by then who they are is closed."""
 
@@ -105,10 +106,11 @@ def token_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None
     return query.get("token") or (token.strip() if scheme.lower() == "bearer" else "") or None
 
 
-def open_mailbox(backend: Backend, connection: str, kind: str) -> None:
+def open_mailbox(backend: Backend, connection: str, kind: str, **more: Any) -> None:
     """Make the rows of a connection; its frames are numbered by arrival, so with holes."""
     now = backend.clock.now_ms()
-    row = {"opened": now, "kind": kind, "sparse": True, "bucket": bucket_of(connection), "ttl": now // 1000 + rows.LIFE_S}
+    bucket, ttl = bucket_of(connection), now // 1000 + rows.LIFE_S
+    row = {"opened": now, "kind": kind, "sparse": True, "bucket": bucket, "ttl": ttl, **more}
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
     backend.mailboxes.open(connection, row)
 
@@ -129,17 +131,35 @@ def sign_in(backend: Backend, connection: str, token: str, wishes: Mapping[str, 
     store(backend, connection, rows.MUTATION, 1, json.dumps(call), note)
 
 
-def authenticate(token: str) -> Any:
+def authenticate(token: str) -> Authenticate:
     """A token as the frame that carries one."""
-    from chalicelib.live.messages import Authenticate
-
     return Authenticate(0, "User", token)
 
 
 def welcome(backend: Backend, connection: str) -> None:
-    """The handshake is over: speak first."""
+    """Speak first, as soon as the handshake is over: before that, a post would count as one to a client that is gone."""
+    deadline, pause = backend.clock.now_ms() + HANDSHAKE_MS, 0.005
+    while not backend.gateway.is_open(connection) and backend.clock.now_ms() < deadline:
+        backend.clock.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    start(backend, connection)
+
+
+def start(backend: Backend, connection: str) -> None:
+    """Serve what was stored for a connection."""
     backend.visit(connection)
     backend.lane.knock(connection)
+
+
+def ended(backend: Backend, mailbox: Item) -> None:
+    """A connection has ended: its socket's user is offline, unless another socket of theirs is there. The sweep repeats it."""
+    if mailbox.get("kind") not in ("chat", "socketio") or not mailbox.get("user"):
+        return
+    try:
+        org = backend.world.org_of(mailbox["user"])
+        backend.executor.call(org, backend.registry.get("gateway:closed"), socket=mailbox["pk"])
+    except ConcaveError as error:
+        logger.info("the socket of %s was not removed yet: %s", mailbox["pk"], error)
 
 
 def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -58,7 +59,7 @@ def document(registry: Registry) -> dict[str, Any]:
 
 def _fields(row: Route, function: Function[..., Any]) -> list[Any]:
     """The arguments that callers give; those of the row itself are not theirs."""
-    return [each for each in msgspec.structs.fields(function.args) if each.encode_name not in row.fixed]
+    return [each for each in msgspec.structs.fields(function.args) if each.encode_name not in {*row.fixed, *row.hidden}]
 
 
 def _returns(function: Function[..., Any]) -> Any:
@@ -72,7 +73,7 @@ def _unknown(kind: type) -> dict[str, Any]:
 def _operation(row: Route, function: Function[..., Any], inputs: list[tuple[Any, Any]], result: Any) -> dict[str, Any]:
     summary, _, description = function.doc.partition("\n")
     operation: dict[str, Any] = {
-        "operationId": f"{row.method.lower()}_{function.path.replace(':', '_')}_{len(row.places)}",
+        "operationId": "_".join([row.method.lower(), *re.findall(r"\w+", row.path)]),
         "tags": [row.tag],
         "summary": summary,
         "parameters": [_parameter(row, each, schema) for each, schema in inputs if _is_parameter(row, each)],
@@ -94,7 +95,7 @@ def _parameter(row: Route, each: Any, schema: Any) -> dict[str, Any]:
     if in_path:
         schema = {**schema, "minLength": max(1, schema.get("minLength", 1))}
     return {
-        "name": _outside(row, each.encode_name),
+        "name": each.encode_name if in_path else _outside(row, each.encode_name),
         "in": "path" if in_path else "query",
         "required": in_path or each.required,
         "schema": schema if in_path or each.required else _without_null(schema),

@@ -22,10 +22,10 @@ from chalicelib.run.errors import FunctionError
 from chalicelib.run.registry import Function
 
 STATUSES = [
-    (re.compile(r"Unauthorized|Unauthenticated|BadCredentials"), 401),
-    (re.compile(r".*NotFound"), 404),
-    (re.compile(r"Forbidden|.*NotAllowed|.*Suspended"), 403),
-    (re.compile(r".*(Exists|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken)|NotConfigured"), 409),
+    (re.compile(r"Unauthorized|Unauthenticated|BadCredentials|InvalidToken"), 401),
+    (re.compile(r".*NotFound|.*NOT_FOUND"), 404),
+    (re.compile(r"Forbidden|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
+    (re.compile(r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken)|NotConfigured"), 409),
     (re.compile(r"BudgetExceeded|QueueFull|TooMany.*"), 429),
     (re.compile(r"OptimisticConcurrencyControlFailure"), 503),
 ]
@@ -78,6 +78,9 @@ def _arguments(row: Route, function: Function[..., Any], request: HttpRequest) -
         given = {row.names.get(name, name): _typed(function, row.names.get(name, name), text) for name, text in _query(request)}
     match = row.pattern.fullmatch(request.path)
     assert match is not None  # `found` matched it
+    unknown = given.keys() & {*row.hidden, *row.fixed}
+    if unknown:
+        raise Refusal(400, "BadArguments", f"{row.method} {row.path} takes no {', '.join(sorted(unknown))}.")
     placed = {name: unquote(text) for name, text in match.groupdict().items()}
     return {**given, **placed, **row.fixed}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KIND = "socketio"
 NAMESPACE = "/chat"
-PING_MS, PATIENCE_MS = 30_000, 120_000
+PING_MS, PATIENCE_MS = 60_000, 90_000
 """The client waits for a ping so long, and so much longer: the sweep that sends it may be a minute late, and another one."""
 PID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -35,10 +35,10 @@ def connect(backend: Backend, connection: str, headers: Mapping[str, str], query
     """Open a connection. Who it is comes with the first packet; a token in the handshake counts, too. Returns a status."""
     if query.get("EIO") != "4" or query.get("transport") != "websocket":
         return 400
-    events.open_mailbox(backend, connection, KIND)
     token = events.token_of(headers, query)
-    if token is not None:
-        backend.mailboxes.note_token(connection, token)
+    if token is not None and backend.world.identify(events.authenticate(token)).error:
+        return 401
+    events.open_mailbox(backend, connection, KIND, **({"token": token} if token else {}))
     backend.invoker.invoke("welcome", {"connectionId": connection})
     return 200
 
@@ -91,20 +91,13 @@ def _packet(backend: Backend, connection: str, mailbox: Item, packet: Any, at: i
 
 def _sign_in(backend: Backend, connection: str, mailbox: Item, packet: Any) -> None:
     wishes = packet.data if isinstance(packet.data, dict) else {}
-    namespace = packet.namespace or "/"
+    if packet.namespace != NAMESPACE:
+        raise BadFrame(f"the namespace is {NAMESPACE}")
     token = wishes.get("token") or mailbox.get("token")
-    if namespace != NAMESPACE:
-        _refuse(backend, connection, namespace, "Invalid namespace")
-    elif not isinstance(token, str):
-        _refuse(backend, connection, namespace, "Unauthorized: a token is needed.")
-    else:
-        plain = {name: part for name, part in wishes.items() if isinstance(part, str | int) and not isinstance(part, bool)}
-        events.sign_in(backend, connection, token.removeprefix("Bearer ").strip(), plain)
-        events.welcome(backend, connection)
-
-
-def _refuse(backend: Backend, connection: str, namespace: str, error: str) -> None:
-    events.refuse(backend, connection, json.dumps({"event": "refused", "namespace": namespace}), error)
+    plain = {name: part for name, part in wishes.items() if isinstance(part, str | int) and not isinstance(part, bool)}
+    # Without a token, or with a bad one, the holder says so (CONNECT_ERROR) and closes.
+    events.sign_in(backend, connection, token.removeprefix("Bearer ").strip() if isinstance(token, str) else "", plain)
+    events.start(backend, connection)
 
 
 class Packets(events.Events):
@@ -152,15 +145,15 @@ class Packets(events.Events):
 
         return self._message(socketio.CONNECT, data)
 
-    def _error(self, message: str, data: dict[str, Any], namespace: str = NAMESPACE) -> str:
+    def _error(self, message: str, data: dict[str, Any]) -> str:
         from socketio import packet as socketio
 
-        return self._message(socketio.CONNECT_ERROR, {"message": message, "data": data}, namespace=namespace)
+        return self._message(socketio.CONNECT_ERROR, {"message": message, "data": data})
 
     @staticmethod
-    def _message(kind: int, data: Any, number: int | None = None, namespace: str = NAMESPACE) -> str:
+    def _message(kind: int, data: Any, number: int | None = None) -> str:
         from engineio import packet as engine
         from socketio import packet as socketio
 
-        inner = socketio.Packet(kind, data, namespace=namespace, id=number).encode()
+        inner = socketio.Packet(kind, data, namespace=NAMESPACE, id=number).encode()
         return str(engine.Packet(engine.MESSAGE, inner).encode())

@@ -103,7 +103,7 @@ def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
     suffix, now = id_suffix(ctx, sequence), later(ctx, conversation)
     common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
     run = Run(id=f"run-{suffix}", org=ctx.org, message_id=f"msg-{suffix}", lease_until=ctx.now, **common)
-    asked = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
+    asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
     ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
     ctx.db.insert(run)
     changes = lifecycle.start(ctx, conversation, run)
