@@ -2,18 +2,38 @@
 
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from "convex/server";
 import type {
+  AgentView,
   ChunkView,
+  Connected,
   ConversationMessage,
   ConversationView,
   DeletedManyView,
   DeletedView,
   ErasureView,
+  ExportFilters,
+  ExportPart,
   HistoryView,
+  Joined,
   MessageCountRange,
   MessageView,
+  Messages,
   NewMessage,
+  Online,
+  Opened,
+  ParticipantView,
   Participants,
+  ReadView,
+  Registered,
+  RoomMessage,
+  RoomPage,
+  RoomView,
+  SearchAnswer,
+  SearchFilters,
+  Sent,
   SessionView,
+  Settings,
+  Statistics,
+  Unread,
 } from "./dataModel";
 
 type Query<Args extends Record<string, any>, Result> = FunctionReference<"query", "public", Args, Result>;
@@ -22,6 +42,58 @@ type Action<Args extends Record<string, any>, Result> = FunctionReference<"actio
 
 /** Every public function of the deployment; its comment is its Python docstring. */
 export interface Api {
+  agents: {
+    /**
+     * Let a suspended agent in again.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    activate: Mutation<{ agentId: string }, null>;
+    /**
+     * A token for the chat gateway: for the agent's owner, or for whoever has its secret (then no other token is needed).
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     * @param secret at most 4096 long
+     * @param ttlSeconds at least 60, at most 86400
+     */
+    connect: Action<{ agentId: string; secret?: string; ttlSeconds?: number }, Connected>;
+    /**
+     * Register an agent of the caller's. Returns its secret, which is shown this once.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    create: Action<{ agentId?: string; settings?: Settings }, Registered>;
+    /**
+     * End all sockets and tokens of an agent. Its secret stays good.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    disconnect: Mutation<{ agentId: string }, null>;
+    /**
+     * An agent, for its owner and itself; null for strangers.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    get: Query<{ agentId: string }, AgentView | null>;
+    /**
+     * An agent says that it is well, and how (002-U11). Its presence does not hang on this: sockets do.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     * @param status at least 1 long, at most 200 long
+     */
+    heartbeat: Mutation<{ agentId: string; status?: string; metrics?: Record<string, any> }, boolean>;
+    /** The caller's agents, newest first: the 100 newest. */
+    list: Query<Record<string, never>, AgentView[]>;
+    /**
+     * A new secret, shown this once; the old one, all tokens and all sockets are over (002-U11).
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    regenerate: Action<{ agentId: string }, Registered>;
+    /**
+     * Refuse an agent from now on; its sockets end at once.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    suspend: Mutation<{ agentId: string }, null>;
+    /**
+     * Change what its owner decides.
+     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     */
+    update: Mutation<{ agentId: string; settings: Settings }, AgentView>;
+  };
   chat: {
     /**
      * End a reply with its whole text (004-09); only the worker that holds the session, or the service. Twice is once.
@@ -187,6 +259,20 @@ export interface Api {
       },
       DeletedManyView
     >;
+    /**
+     * Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
+     *
+     * A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+     */
+    export: Query<
+      {
+        format: "json" | "csv";
+        filters?: ExportFilters;
+        includeMetadata?: boolean;
+        cursor?: string;
+      },
+      ExportPart
+    >;
     /** The conversation between exactly these participants, whatever their order: the one of `getOrCreate`, else the oldest. */
     findConversation: Query<
       {
@@ -270,6 +356,202 @@ export interface Api {
     >;
     /** Delete every conversation of the org that is there now (003-U01). Only the org's backend, and only with `confirm`. */
     purgeAll: Action<{ confirm?: boolean }, DeletedManyView>;
+    /**
+     * Conversations in which all words of `query` occur, best first, with score and highlights (003-U01).
+     *
+     * A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+     * @param query at least 1 long, at most 200 long
+     */
+    search: Query<{ query: string; filters?: SearchFilters }, SearchAnswer>;
+  };
+  feeds: {
+    /**
+     * What a socket has not been told yet: `{events, next, more, close?}`.
+     *
+     * Args:
+     * seen: the cursor, by conversation.
+     */
+    feed: Query<{ socket: string; seen?: Record<string, any> }, Record<string, any>>;
+  };
+  gateway: {
+    /**
+     * Join a conversation (002-26): as its member, or as who may come in, who becomes one. Twice is once.
+     * @param conversationId at most 512 long
+     * @param socket at least 1 long, at most 200 long
+     */
+    join: Mutation<{ conversationId: string; socket: string }, Joined>;
+    /**
+     * Leave a conversation, or the current one; it stays one's own. Returns its id.
+     * @param socket at least 1 long, at most 200 long
+     * @param conversationId at most 512 long
+     */
+    leave: Mutation<{ socket: string; conversationId?: string }, string | null>;
+    /**
+     * Who is online in a conversation, agents too.
+     * @param conversationId at most 512 long
+     * @param socket at least 1 long, at most 200 long
+     */
+    online: Query<{ conversationId?: string; socket?: string }, Online>;
+    /**
+     * A socket begins. An agent's joins its conversation by itself, which is found or made (002-05…09, 18…22).
+     *
+     * Args:
+     * offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
+     * history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
+     * conversation_id: joined as well.
+     * @param socket at least 1 long, at most 200 long
+     * @param offset at most 4000 long
+     * @param history at least 0, at most 50
+     * @param conversationId at most 512 long
+     */
+    open: Mutation<{ socket: string; offset?: string; history?: number; conversationId?: string }, Opened>;
+    /**
+     * This socket's user types, or stops; who says nothing more has stopped after six seconds.
+     * @param socket at least 1 long, at most 200 long
+     * @param conversationId at most 512 long
+     */
+    typing: Mutation<{ socket: string; isTyping: boolean; conversationId?: string }, null>;
+  };
+  history: {
+    /**
+     * The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
+     * @param limit at least 1, at most 200
+     * @param before at least 1, at most 9007199254740992
+     */
+    messages: Query<
+      {
+        conversationId: string;
+        limit?: number;
+        before?: number;
+        role?: "user" | "assistant" | "system" | "tool";
+        attachments?: boolean;
+      },
+      Messages | null
+    >;
+    /**
+     * The newest messages that contain a text, whatever its case; null for strangers. Looks through a thousand at a time.
+     * @param text at least 1 long, at most 200 long
+     * @param limit at least 1, at most 200
+     * @param before at least 1, at most 9007199254740992
+     */
+    search: Query<{ conversationId: string; text: string; limit?: number; before?: number }, Messages | null>;
+    /** A conversation in numbers; null for strangers. */
+    statistics: Query<{ conversationId: string }, Statistics | null>;
+    /**
+     * A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there.
+     * @param messageId at most 200 long
+     */
+    thread: Query<{ conversationId: string; messageId: string }, RoomMessage[] | null>;
+  };
+  receipts: {
+    /** How far everybody has read a conversation. Strangers get []. */
+    get: Query<{ conversationId: string }, ReadView[]>;
+    /** The caller has read up to this message. Reading an earlier one again changes nothing. */
+    read: Mutation<{ conversationId: string; messageId: string }, ReadView>;
+    /** How many messages of others the caller has not read; null for strangers. */
+    unread: Query<{ conversationId: string }, Unread | null>;
+  };
+  rooms: {
+    /**
+     * Let somebody take part (002-28): by a member, or by who may come in anyway. Twice is once.
+     * @param participantId at least 1 long, at most 512 long
+     */
+    addParticipant: Mutation<
+      {
+        conversationId: string;
+        participantType: "user" | "agent";
+        participantId: string;
+      },
+      RoomView
+    >;
+    /** Put a conversation away; it stays readable. Its agent's next connection makes a new one (002-22). */
+    archive: Mutation<{ conversationId: string }, RoomView>;
+    /** End a conversation; it stays readable. Its agent's next connection makes a new one (002-22). */
+    close: Mutation<{ conversationId: string }, RoomView>;
+    /**
+     * Open a conversation by hand (002-32): with an agent that is the caller's or open to the org, or with nobody yet.
+     *
+     * An agent opens one of its own only if several are allowed to it (`multiConversation`, 002-35).
+     * @param title at least 1 long, at most 200 long
+     * @param description at most 2000 long
+     * @param agentId at least 1 long, at most 512 long
+     */
+    create: Mutation<{ title?: string; description?: string; agentId?: string }, RoomView>;
+    /** A conversation with its members; null for strangers. */
+    get: Query<{ conversationId: string }, RoomView | null>;
+    /**
+     * Conversations that the caller takes part in, or of an agent that they may talk to (002-27), newest first.
+     *
+     * A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
+     * @param agentId at least 1 long, at most 512 long
+     * @param limit at least 1, at most 30
+     * @param offset at least 0, at most 800
+     */
+    list: Query<
+      {
+        agentId?: string;
+        status?: "active" | "closed" | "archived";
+        limit?: number;
+        offset?: number;
+      },
+      RoomPage
+    >;
+    /** Who takes part; [] for strangers. */
+    participants: Query<{ conversationId: string }, ParticipantView[]>;
+    /**
+     * Take somebody out: themselves, or by a member who is not a guest of an agent's room. Their sockets are told to leave.
+     * @param participantId at least 1 long, at most 512 long
+     */
+    removeParticipant: Mutation<
+      {
+        conversationId: string;
+        participantType: "user" | "agent";
+        participantId: string;
+      },
+      RoomView
+    >;
+    /** Bring the caller to the connected agent that is open to the org and has the fewest people in its room (002-38). */
+    route: Mutation<Record<string, never>, RoomView>;
+    /**
+     * Write a message (002-23, U07). The role is the caller's own voice, and need not be said; without `conversationId` it
+     * goes where the socket is (002-U05). An attachment is an http(s) address, or `document:` and an id (002-U08).
+     * @param content at most 100000 long
+     * @param name at most 200 long
+     * @param parentId at most 200 long
+     * @param toolCalls at most 100 long
+     * @param toolResults at most 100 long
+     * @param error at most 10000 long
+     * @param attachments at most 20 long
+     */
+    send: Mutation<
+      {
+        content: string;
+        conversationId?: string;
+        role?: "user" | "assistant" | "system" | "tool";
+        type?: "text" | "thinking" | "tool_call" | "tool_result" | "error" | "system";
+        name?: string;
+        parentId?: string;
+        toolCalls?: any[];
+        toolResults?: any[];
+        thinking?: Record<string, any>;
+        usage?: Record<string, any>;
+        latency?: number;
+        error?: string;
+        attachments?: string[];
+        socket?: string;
+      },
+      Sent
+    >;
+    /**
+     * Name a conversation, or say what it is about (002-39).
+     * @param title at least 1 long, at most 200 long
+     * @param description at most 2000 long
+     */
+    update: Mutation<{ conversationId: string; title?: string; description?: string }, RoomView>;
+  };
+  summaries: {
+    /** Have the summary written anew, in the background. It appears in the conversation. */
+    ask: Mutation<{ conversationId: string }, boolean>;
   };
 }
 
@@ -277,16 +559,34 @@ export const api = anyApi as unknown as Api;
 
 /** The codes of refusals that the functions' source names; the engine has some of its own. */
 export type ErrorCode =
+  | "AgentExists"
+  | "AgentNotFound"
+  | "AgentSuspended"
+  | "BadCredentials"
   | "BudgetExceeded"
   | "ClientKeyReused"
+  | "ConversationClosed"
+  | "ConversationNotFound"
+  | "Forbidden"
+  | "InvalidAttachments"
   | "LeaseLost"
   | "MessageNotFound"
+  | "MessageTooLarge"
+  | "NoConversation"
+  | "NotConfigured"
   | "QueueFull"
   | "ReplyEnded"
+  | "RoleNotAllowed"
   | "SequenceReused"
   | "SessionNotFound"
   | "SessionTerminated"
+  | "SocketExists"
+  | "SocketNotFound"
+  | "TooManyAgents"
+  | "TooManyParticipants"
+  | "TooManyRooms"
   | "Unauthorized"
+  | "UserNotFound"
   | (string & {});
 
 /** The data of a `ConvexError`. */
