@@ -86,6 +86,8 @@ class Scene:
         said = {"role": "user", "content": "a secret"}
         told = [alice.mutation("conversations:addMessage", conversationId=each, message=said)["messages"] for each in talks]
         receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
+        chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
+        talks[1] = next(each["conversationId"] for each in chats if each["messages"])  # one of `chat`'s
         named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
         named |= {"participantId": "alice", "receiptId": receipt}
         real = {name: [value, value] for name, value in named.items()}
