@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,6 @@ from msgspec import inspect
 from chalicelib.doors.http import HttpRequest, handle
 from chalicelib.run.registry import Function
 from infra.local.model import ScriptedModel
-from infra.local.sqlite_values import decode
 from tests.functions.conftest import Refusal
 from tests.functions.tabs import Live, who
 from tests.live import counters
@@ -34,17 +34,22 @@ NAMES = {
     "agentId": "agent-",
     "participantId": "user-",
     "receiptId": "erasure-",
+    "socket": "socket-",
 }
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
-FREE = {"agentSessionId", "message.id", "message.agentId", "paginationOpts.id"}
+FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
 """Names that the caller makes up, within something of its own."""
-CHOSEN = {("conversations:create", "conversationId")}
+CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "agentId"), ("gateway:open", "socket")}
 """Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
 MADE_NOW = re.compile(
-    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}|\b1[0-9]{12}(\.[0-9]+)?"
+    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
 )
-"""What is new with every call: ids, and moments."""
-OWNED = "conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "erasures", "jobs"
+"""What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""
+DOORS_ASK = ["bob@acme", "alice@north", None]
+"""Every door asks the executor, which all of them ask; so a door is asked by these."""
+OWNED = ("conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "erasures", "jobs")
+OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
 """The tables of people's things."""
 STRANGERS = [
     "bob@acme",
@@ -78,19 +83,23 @@ class Scene:
         alice = house.person("alice")
         own = alice.mutation("chat:startSession", domainId="domain_real")
         held = [alice.mutation("chat:startSession", workerId="worker-real") for _ in range(2)]
-        replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the secret is out", clientKey="x")]
+        replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the canary sings", clientKey="x")]
         house.work()
-        replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a secret") for each in held[:1]]
+        replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a canary") for each in held[:1]]
         between = {"type": "user-agent", "participants": {"userId": "alice", "agentId": "agent-real"}}
         talks = [alice.mutation("conversations:create", **between)["conversationId"] for _ in range(3)]
-        said = {"role": "user", "content": "a secret"}
+        said = {"role": "user", "content": "a canary"}
         told = [alice.mutation("conversations:addMessage", conversationId=each, message=said)["messages"] for each in talks]
+        for number, each in enumerate(("agent-real", "agent-second")):
+            alice.action("agents:create", agentId=each)
+            alice.mutation("gateway:open", socket=f"socket-of-alice-{number}", conversationId=talks[number])
         receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
         chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
         talks[1] = next(each["conversationId"] for each in chats if each["messages"])  # one of `chat`'s
         named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
         named |= {"participantId": "alice", "receiptId": receipt}
         real = {name: [value, value] for name, value in named.items()}
+        real |= {"agentId": ["agent-real", "agent-second"], "socket": ["socket-of-alice-0", "socket-of-alice-1"]}
         real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
         return cls(house, real)
 
@@ -108,33 +117,24 @@ class Scene:
                     names |= {"userId": "user-own", "agentId": subject}
                 between = {"userId": names["userId"], "agentId": names["agentId"]}
                 made = person.mutation("conversations:create", type="user-agent", participants=between)
-                names["conversationId"] = made["conversationId"]
+                names |= {"conversationId": made["conversationId"], "socket": f"socket-of-{stranger}"}
+                person.mutation("gateway:open", socket=names["socket"], conversationId=names["conversationId"])
         return self._own[stranger]
 
-    def victims(self) -> list[str]:
+    def victims(self) -> list[bytes]:
         """Everything of acme's alice and her worker, as it lies in the store."""
-        found = []
-        for table in (
-            "conversations",
-            "images",
-            "chatSessions",
-            "chatMessages",
-            "runs",
-            "chatChunks",
-            "participants",
-            "erasures",
-            "jobs",
-        ):
+        found, named = list[bytes](), [*self.ids, "agents|agent-real"]
+        for table in OWNED:
             with self.house.sqlite._guard():
                 rows = self.house.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()
-            texts = [str(decode(row[0])) for row in rows]
-            found += [text for text in texts if any(name in text for name in self.ids)]
+            ours = [bytes(item) for (item,) in rows if b"acme|" in item]
+            found += [item for item in ours if any(name.encode() in item for name in named)]
         return found
 
     @property
     def ids(self) -> list[str]:
         """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
-        return [each for name in ("sessionId", "messageId", "conversationId", "receiptId") for each in self.real[name]]
+        return [each for name in ("sessionId", "messageId", "conversationId", "receiptId", "socket") for each in self.real[name]]
 
 
 def naming(function: Function[..., Any]) -> list[str]:
@@ -149,7 +149,7 @@ def _naming(function: Function[..., Any], info: inspect.StructType, within: str)
         name, inner = each.encode_name, _struct(each.type)
         if inner is not None:
             yield from _naming(function, inner, f"{within}{name}.")
-        elif name.endswith(("Id", "Ids", "id")) and within + name not in FREE:
+        elif (name in NAMES or name.endswith(("Id", "Ids", "id"))) and within + name not in FREE:
             known = name.removesuffix("s") in NAMES
             assert known, f"{function.path}: say in NAMES what {name} is, or in FREE that its caller makes it up"
             yield within + name
@@ -220,15 +220,20 @@ class Question:
     """The real names, then the random ones."""
 
 
-def questions(scene: Scene, function: Function[..., Any], own: dict[str, str]) -> Iterator[Question]:
-    """One foreign name at a time among the stranger's own, then all of them."""
+def questions(scene: Scene, function: Function[..., Any], own: dict[str, str], colleague: bool) -> Iterator[Question]:
+    """One foreign name at a time among the stranger's own, then all of them. `colleague`: of the same org."""
     names = naming(function)
     kind = lambda path: path.rpartition(".")[2].removesuffix("s")  # noqa: E731
     for foreign in [[name] for name in names] + ([names] if len(names) > 1 else []):
+        if any((function.path, name) in CHOSEN for name in foreign) and (colleague or len(foreign) > 1):
+            continue
         for number in range(2):
             args = with_names(made_up(function), {name: own[kind(name)] for name in names})
             real = {name: scene.real[kind(name)][number] for name in foreign}
             random = {name: f"{NAMES[kind(name)]}{'q' * 19}{number + 2}" for name in foreign}
+            for name in names:
+                if (function.path, name) in CHOSEN and name not in foreign:
+                    real[name], random[name] = (f"{NAMES[kind(name)]}{uuid.uuid4()}" for _ in range(2))
             yield Question(with_names(args, real), with_names(args, random), [*real.values(), *random.values()])
 
 
@@ -264,14 +269,17 @@ def _post(scene: Scene, caller: str | None, path: str, body: dict[str, Any]) -> 
 def over_sync(scene: Scene, caller: str | None, function: Function[..., Any], args: dict[str, Any]) -> str:
     """A socket of the sync protocol: a live query, or a call."""
     tab = scene.house.tab(caller)
-    if function.kind == "query":
-        query = tab.client.subscribe(function.path, args)
+    try:
+        if function.kind == "query":
+            query = tab.client.subscribe(function.path, args)
+            tab.flush()
+            return str(tab.client.results[query])
+        call = tab.client.mutate(function.path, args) if function.kind == "mutation" else tab.client.act(function.path, args)
         tab.flush()
-        return str(tab.client.results[query])
-    call = tab.client.mutate(function.path, args) if function.kind == "mutation" else tab.client.act(function.path, args)
-    tab.flush()
-    assert call.settled
-    return f"{call.state} {call.result} {call.error}"
+        assert call.settled
+        return f"{call.state} {call.result} {call.error}"
+    finally:
+        tab.close()
 
 
 DOORS: dict[str, Door] = {each.__name__: each for each in (executor, over_http, by_name, over_sync)}
@@ -283,19 +291,17 @@ DOORS: dict[str, Door] = {each.__name__: each for each in (executor, over_http, 
 def learns_nothing(scene: Scene, function: Function[..., Any], door: Door = executor) -> int:
     """Every stranger gets the same bytes for alice's things as for random ones, and changes none. Returns how many asked."""
     asked = 0
-    for stranger in STRANGERS:
+    for stranger in STRANGERS if door is executor else DOORS_ASK:
         own = scene.own(stranger)
         before = scene.victims()
         colleague = stranger is not None and stranger.partition("@")[2].startswith("acme")
-        for each in [*questions(scene, function, own), None]:
+        for each in [*questions(scene, function, own, colleague), None]:
             if each is None:
                 answers = [door(scene, stranger, function, made_up(function))]  # names nothing at all
-            elif colleague and any((function.path, name) in CHOSEN for name in naming(function)):
-                continue
             else:
                 answers = [_without(door(scene, stranger, function, args), each.names) for args in (each.real, each.random)]
             what = f"{stranger} asked {function.path} {each and each.real}"
-            assert "secret" not in answers[0], f"{what} and was told {answers[0]}"
+            assert "canary" not in answers[0], f"{what} and was told {answers[0]}"
             assert not [name for name in scene.ids if name in answers[0]], f"{what} and was told {answers[0]}"
             namesake = stranger is not None and each is not None and stranger.partition("@")[0] in each.names
             assert namesake or len({*answers}) == 1, f"{what}: {answers}"

@@ -6,7 +6,11 @@ Nothing is concurrent and nothing waits, so what is counted here is the same eve
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chalicelib.doors import sync
 from chalicelib.run.identity import AuthFailed, User
@@ -77,13 +81,27 @@ class Tab:
             sync.message(self.live.backend, self.name, self.client.outbox.pop(0))
             self.live.act()
 
+    def close(self) -> None:
+        """Leave."""
+        self.live.sockets.tabs.pop(self.name, None)
+        self.client.closed()
+        sync.disconnect(self.live.backend, self.name)
+
+
+@cache
+def signing_key() -> str:
+    """A key for agents' tokens, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    told = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return told.decode()
+
 
 class Live(House):
     """A house whose doors are open."""
 
     def __init__(self, model: ScriptedModel, **settings: Any) -> None:
         self.sockets = Sockets()
-        super().__init__(model, gateway=self.sockets, **settings)
+        super().__init__(model, gateway=self.sockets, **{"signing_key": signing_key(), **settings})
         self.backend.verifier = Names()  # type: ignore[assignment]
         inner: Any = self.store.inner
         assert isinstance(inner, SqliteStore)
