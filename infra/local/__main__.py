@@ -33,7 +33,7 @@ def main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
-        stack.start(watch=True)
+        stack.start(watch=True, hot=os.environ.get("HOT") == "1")
     except OSError as error:
         return _fail(f"cannot listen on port {settings.port}: {error.strerror}. PORT=0 takes any free one.")
     except ConcaveError as error:
