@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import AuthProvider, BadSetting, Settings
@@ -50,6 +51,7 @@ class Stack:
         env: for ALLOWED_HOSTS and ALLOWED_ORIGINS.
         walls: API Gateway's limits.
         sweep_s: seconds between sweeps.
+        site: the folder of the page that is served at `/`.
         wrap_store: tests put faults or a counter around the store.
     """
 
@@ -60,6 +62,7 @@ class Stack:
         env: Mapping[str, str] = os.environ,
         walls: Walls | None = None,
         sweep_s: float = SWEEP_S,
+        site: Path = WEB / "dist",
         wrap_store: Callable[[Any], Any] = lambda store: store,
     ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ class Stack:
         self.model: Any = None
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
-        self.server = Server(self.lambdas, Desk(self.issuer, Site(WEB / "dist")), walls or Walls())
+        self.server = Server(self.lambdas, Desk(self.issuer, Site(site)), walls or Walls())
         self.gateway = LocalGateway()
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
