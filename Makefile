@@ -11,7 +11,7 @@ CODE   := app.py chalicelib infra tests $(wildcard examples)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -38,6 +38,9 @@ codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/gener
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
+	$(PY) -m tests.bench_cost
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package
