@@ -9,7 +9,7 @@ CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -26,9 +26,13 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
+	@CHECK=1 $(PY) -m infra.codegen
 
 functions: $(STAMP) ## every function: path, kind, file:line
 	@$(PY) -m infra.functions
+
+codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/generated; CHECK=1 only looks)
+	@$(PY) -m infra.codegen
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
