@@ -120,7 +120,7 @@ def add(ctx: MutationCtx, conversation: Conversation, kind: Kind, name: str) -> 
     if ctx.db.count(Participant.by_conversation(conversation.id)) >= MEMBERS:
         raise Refused("TooManyParticipants", f"A conversation has at most {MEMBERS} participants.")
     first = "userId" if kind == "user" else "agentId"
-    if first not in conversation.participants:
+    if conversation.type == "user-agent" and first not in conversation.participants:
         conversation = ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
     join(ctx, conversation, kind, name)
     return True

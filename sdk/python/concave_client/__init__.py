@@ -21,7 +21,7 @@ Live, over the WebSocket of the official `convex` client (`pip install concave-c
     for conversation in cortex.conversations.watch("conv-abc123"):   # now, and after every change; None when it is gone
         ...
 
-The token says who calls: a user sees its own conversations, the role `agent` those of the agent that it names, and the role
+The token says who calls: a user sees its own conversations, a registered agent those in which it takes part, and the role
 `service`, for an org's own backend, all of the org. It may be a function, which is asked before each request, so that
 short-lived tokens can be renewed. Requests that got no answer are repeated: a change carries a key under which it takes
 effect once.
