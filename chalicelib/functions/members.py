@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.functions.opening import join, participant_id
+from chalicelib.functions.opening import join, leave, participant_id
 from chalicelib.schema import Agent, AgentRoom, Conversation, Participant
 
 Kind = Literal["user", "agent"]
@@ -124,6 +124,11 @@ def add(ctx: MutationCtx, conversation: Conversation, kind: Kind, name: str) -> 
         conversation = ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
     join(ctx, conversation, kind, name)
     return True
+
+
+def remove(ctx: MutationCtx, conversation: Conversation, row: Participant) -> None:
+    """Take a member out; the lists of conversations by user and agent follow."""
+    leave(ctx, conversation, row)
 
 
 def is_the_room_of(ctx: Ctx, conversation: Conversation, agent_id: str) -> bool:

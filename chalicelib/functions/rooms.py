@@ -14,7 +14,7 @@ from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.functions import counters, members, sending
-from chalicelib.functions.opening import leave, open_conversation
+from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
     MessageType,
     ParticipantView,
@@ -246,7 +246,7 @@ def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type:
         raise Refused("Forbidden", "Only who opened the conversation, or the owner of its agent, may take others out.")
     row = members.participant(ctx, conversation, key) if len(key.encode()) <= 512 else None
     if row is not None:
-        leave(ctx, conversation, row)
+        members.remove(ctx, conversation, row)
     return _whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
