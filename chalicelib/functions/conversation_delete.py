@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib import Index, MutationCtx, QueryCtx, internal_mutation, internal_query
+from chalicelib import Index, MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions import conversation_list as listing
 from chalicelib.functions import lifecycle
@@ -54,6 +54,8 @@ LOOK_AGAIN_MS = 2_000
 """A writer looks every 0.4 seconds whether it still has its run."""
 SAFETY_MS = 10_000
 """When a caller carries a deletion on by itself, and dies, a job does it after this long."""
+STILL_MS = 60_000
+"""After this long without a step somebody else carries a deletion on."""
 LISTED_IDS = 100
 
 
@@ -110,6 +112,7 @@ class Work:
             "erased": self.erased,
             "digest": self.digest,
             "todo": self.todo,
+            "touched_at": now,
             "filters": self.filters,
             "children": self.children,
         }
@@ -125,6 +128,7 @@ def begin(ctx: MutationCtx, todo: list[str], filters: dict[str, Any] | None = No
     _proceed(ctx, work)
     receipt = Erasure(
         id=ctx.new_id("erasure-"),
+        org=ctx.org,
         requested_by=ctx.user.token_identifier if ctx.user is not None else "",
         started_at=ctx.now,
         residue_until=ctx.now + RESIDUE_MS,
@@ -154,6 +158,13 @@ def carry_on(ctx: MutationCtx, erasure_id: str) -> None:
     following = _step(ctx, erasure_id)
     if following is not None:
         ctx.scheduler.run_at(following, carry_on, erasure_id=erasure_id)
+
+
+@sweep
+def resume(executor: Any) -> None:
+    """Deletions that stand still, whatever happened to their jobs: over all orgs."""
+    for item in executor.listed(Erasure.by_state_touched, ("running",), executor.clock.now_ms() - STILL_MS):
+        executor.call(item["org"], carry_on, erasure_id=item["_id"])
 
 
 def _step(ctx: MutationCtx, erasure_id: str) -> float | None:
