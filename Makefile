@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 NODE   := tests/clients/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
-CODE   := app.py chalicelib infra tests $(wildcard examples)
+CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 
@@ -25,7 +25,7 @@ test: $(STAMP) $(NODE) $(DIST) ## every test
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py
+	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 	@CHECK=1 $(PY) -m infra.codegen
