@@ -6,12 +6,12 @@ STAMP  := $(VENV)/.installed
 NODE   := tests/clients/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
-CODE   := app.py chalicelib infra tests $(wildcard examples)
+CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -25,7 +25,7 @@ test: $(STAMP) $(NODE) $(DIST) ## every test
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py
+	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 	@CHECK=1 $(PY) -m infra.codegen
@@ -38,6 +38,9 @@ codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/gener
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
+	$(PY) -m tests.bench_cost
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package
