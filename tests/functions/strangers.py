@@ -114,6 +114,8 @@ class Scene:
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
                 names["userId"] = names["participantId"] = subject
                 if stranger.endswith("+agent"):
+                    owner = stranger.replace("+agent", "").replace(subject, "owner")
+                    self.house.person_of(owner).action("agents:create", agentId=subject)
                     names |= {"userId": "user-own", "agentId": subject}
                 between = {"userId": names["userId"], "agentId": names["agentId"]}
                 made = person.mutation("conversations:create", type="user-agent", participants=between)
