@@ -9,7 +9,7 @@ CODE   := app.py chalicelib infra tests $(wildcard examples)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions bench format clean
+.PHONY: help dev test check functions codegen bench package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -26,12 +26,25 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m mypy chalicelib infra app.py
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
+	@CHECK=1 $(PY) -m infra.codegen
 
 functions: $(STAMP) ## every function: path, kind, file:line
 	@$(PY) -m infra.functions
 
+codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/generated; CHECK=1 only looks)
+	@$(PY) -m infra.codegen
+
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package
+
+deploy: $(STAMP) ## package and deploy a stage to AWS; prints its one address (STAGE=dev, docs/operating.md)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.deploy $(ARGS)
+
+destroy: $(STAMP) ## take a stage down; refuses while it holds data (STAGE=dev)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.destroy $(ARGS)
 
 format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff format $(CODE)

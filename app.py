@@ -74,7 +74,7 @@ def on_change(event: dict[str, Any], context: Any) -> Any:
 @app.lambda_function(name="serve")
 def serve(event: dict[str, Any], context: Any) -> None:
     """Serve one connection's mailbox: a wait is over, or a holder has worked long enough."""
-    backend().serve(event["connectionId"])
+    backend().serve(events.payload(event)["connectionId"])
 
 
 @app.lambda_function(name="act")
@@ -95,7 +95,13 @@ def generate(event: dict[str, Any], context: Any) -> Any:
     return events.jobs(event, backend().generate, context)
 
 
-@app.schedule("rate(1 minute)", name="sweep")
-def sweep(event: CloudWatchEvent) -> None:
+@app.schedule("rate(1 minute)", name="tick")
+def tick(event: CloudWatchEvent) -> None:
+    """A minute has begun: have it swept several times. No schedule of AWS is shorter."""
+    backend().tick()
+
+
+@app.lambda_function(name="sweep")
+def sweep(event: dict[str, Any], context: Any) -> None:
     """Pings, expired leases, unserved mailboxes, orphaned runs and jobs, dead connections."""
     backend().sweep()

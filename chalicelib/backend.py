@@ -37,6 +37,8 @@ from chalicelib.run.registry import Registry
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
+TICK_S = 10
+"""Seconds between two sweeps."""
 
 
 @dataclass
@@ -185,6 +187,11 @@ class Backend:
     def generate(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
         """Run one job of the streaming function."""
         self.jobs.run(payload, left_ms)
+
+    def tick(self) -> None:
+        """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up."""
+        for second in range(0, 60, TICK_S):
+            self.invoker.later("sweep", {}, second * 1000)
 
     def sweep(self) -> None:
         """Everything that is found by looking: connections, jobs, and what the domain left behind."""

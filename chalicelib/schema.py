@@ -260,8 +260,8 @@ class Erasure(Table, name="erasures"):
     """Until then the answers of earlier calls, kept so that a repeated call is not carried out twice, may hold its text."""
     todo: list[str] = []
     """Conversations that are still to be deleted."""
-    everything_before: float | None = None
-    """Of a purge: every conversation created up to then."""
+    filters: dict[str, Any] | None = None
+    """Or all that fit these filters and were there when it started."""
     children: list[dict[str, Any]] = []
     """Deleted conversations whose logs are being erased."""
 

@@ -11,11 +11,13 @@
 | WS_ENDPOINT | (unset) | base URL of the WebSocket API's @connections |
 | CONCAVE_APPS | chalicelib.functions | packages of tables and functions, comma list |
 | ANTHROPIC_API_KEY | (unset) | the model's key; without it the local server's scripted model answers |
+| ANTHROPIC_API_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager that holds the key, read when needed |
 | MODEL_URL | (Anthropic) | another server that speaks the Messages API |
 | AUTH_ISSUER | (none) | token issuers, comma list |
 | AUTH_AUDIENCE | (required with AUTH_ISSUER) | one per issuer, in the same order; `*` = any |
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
 | AUTH_ORG_CLAIM | org | the claim that names the caller's org; dots reach into nested claims; `org_id` is tried after it |
+| ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's pieces are stored at least this often (milliseconds) |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
@@ -77,6 +79,8 @@ class Settings:
     ws_endpoint: str | None = None
     apps: tuple[str, ...] = ("chalicelib.functions",)
     anthropic_key: str | None = field(default=None, repr=False)
+    anthropic_key_secret: str | None = None
+    origin_secret: str | None = field(default=None, repr=False)
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
     org_claim: str = "org"
@@ -114,6 +118,8 @@ class Settings:
             ws_endpoint=_url(env, "WS_ENDPOINT"),
             apps=_packages(env, "CONCAVE_APPS"),
             anthropic_key=_text(env, "ANTHROPIC_API_KEY"),
+            anthropic_key_secret=_text(env, "ANTHROPIC_API_KEY_SECRET"),
+            origin_secret=_text(env, "ORIGIN_SECRET"),
             model_url=_url(env, "MODEL_URL"),
             auth=_auth(env),
             org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",

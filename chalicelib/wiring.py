@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,6 +50,10 @@ class Parts:
     providers: list[Provider]
     model_url: str | None = None
     settings: Settings | None = None
+    model_key: Callable[[], str | None] | None = None
+    """Fetches the model's key when it is first needed; None: it is in the settings."""
+    sweeps: Sequence[Callable[[Executor], object]] = ()
+    """Further sweeps."""
 
 
 _lock = threading.Lock()
@@ -79,7 +83,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     """Connect parts to a backend."""
     from chalicelib.llm.service import ModelService
 
-    model = ModelService(settings, parts.model_url)
+    model = ModelService(settings, parts.model_url, parts.model_key)
     jobs: list[JobRunner] = []
     executor = Executor(
         parts.store,
@@ -107,7 +111,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         ended=events.ended,
     )
     executor.parts = Lent(model, executor, made, parts.clock, minter)
-    made.sweeps = _sweeps(registry, executor)
+    made.sweeps = [*_sweeps(registry, executor), *(partial(each, executor) for each in parts.sweeps)]
     return made
 
 
@@ -153,10 +157,20 @@ def _cloud(settings: Settings) -> Parts:
     """The parts of a Lambda function."""
     from chalicelib.aws.gateway import ApiGateway
     from chalicelib.aws.invoke import LambdaInvoker
+    from chalicelib.aws.secrets import Secret
     from chalicelib.aws.store import DynamoStore
+    from chalicelib.aws.watch import overdue
 
     store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
     providers = [Provider(*each) for each in settings.auth]
+    secret = Secret(settings.anthropic_key_secret).read if settings.anthropic_key_secret else None
     return Parts(
-        store, LambdaInvoker(settings), ApiGateway(settings.ws_endpoint or ""), SystemClock(), providers, settings.model_url
+        store,
+        LambdaInvoker(settings),
+        ApiGateway(settings.ws_endpoint or ""),
+        SystemClock(),
+        providers,
+        settings.model_url,
+        model_key=secret,
+        sweeps=[overdue],
     )

@@ -54,6 +54,18 @@ def _lower(headers: dict[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
 
 
+# Invocations ----------------------------------------------------------------------------------------------------------------
+
+
+def payload(event: Event) -> Event:
+    """What `aws/invoke.py` handed over: the event itself, or the one message of a delay queue (their batches are of one)."""
+    if "Records" not in event:
+        return event
+    (record,) = event["Records"]
+    found: Event = json.loads(record["body"])
+    return found
+
+
 # Jobs -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -182,6 +182,14 @@ class DynamoStore:
             **({"IndexName": by.name} if by else {"ConsistentRead": True}),
         }
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """A page of a whole table."""
+        request: dict[str, Any] = {"TableName": self._prefix + self._spec(table).name, "Limit": limit, "ConsistentRead": True}
+        if after is not None:
+            request["ExclusiveStartKey"] = {name: to_wire(part) for name, part in after.attributes().items()}
+        answer = self._call("scan", [table], writes=False, **request)
+        return Rows([item_from_wire(item) for item in answer["Items"]], "LastEvaluatedKey" in answer)
+
     # Writes -----------------------------------------------------------------------------------------------------------
 
     def write(self, write: Write) -> Item | None:

@@ -39,6 +39,7 @@ from chalicelib.data.store import (
     Store,
     Update,
 )
+from chalicelib.data.stored import stored_attributes, stored_claims, stored_positions
 from chalicelib.data.tables import MARK, Position, claims, positions
 from chalicelib.data.transaction import Pending, Transaction
 
@@ -161,7 +162,7 @@ class _Plan:
 
     def _memberships(self, key: Key, pending: Pending) -> None:
         org, touched = self.tx.org, [(key.pk, key.sk or MARK)]
-        before = {index.name: (index, place) for index, place in positions(pending.table, org, pending.before)}
+        before = {index.name: (index, place) for index, place in stored_positions(pending.table, org, pending.item)}
         after = {index.name: (index, place) for index, place in positions(pending.table, org, pending.after)}
         for name in before.keys() | after.keys():
             index, old = before.get(name, (None, None))
@@ -178,7 +179,7 @@ class _Plan:
                     touched.append((place.address, MARK))
             if new is not None:
                 self.entered.append((new, key))
-        held = {address for _, address in claims(pending.table, org, pending.before)}
+        held = stored_claims(pending.table, pending.item)
         wanted = {address for _, address in claims(pending.table, org, pending.after)}
         for address in held - wanted:
             self.claimed.setdefault(address, None)
@@ -230,7 +231,7 @@ class _Plan:
             name: part for name, part in pending.after.items() if name not in pending.before or pending.before[name] != part
         }
         gone = [name for name in pending.before if name not in pending.after]
-        old_attributes = self._index_attributes(pending, pending.before)
+        old_attributes = stored_attributes(pending.table, pending.item)
         gone += [name for name in old_attributes if name not in index_attributes]
         sets: dict[Path, Any] = {(name,): part for name, part in {**fields(changed), **self._ttl(pending)}.items()}
         sets |= {(name,): part for name, part in index_attributes.items() if old_attributes.get(name) != part}

@@ -213,6 +213,11 @@ class Writer(Reader):
         """Remove a document."""
         self._tx.delete(type(doc), *self._ids(doc))
 
+    def touch(self, table: type[Table], *ids: Any) -> None:
+        """Write a document as it is, so that it enters the indexes that it belongs to; none if it is gone by now."""
+        if self._tx.get(table, *ids) is not None:
+            self._tx.replace(table, ids, {})
+
     @staticmethod
     def _ids(doc: Table) -> tuple[Any, ...]:
         if not type(doc).key:

@@ -220,6 +220,12 @@ class Store(Protocol):
         every item of the range (the store pages).
         """
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """Some items of a table, whole and strongly consistent each, in an order that means nothing; `more`: there are others.
+
+        For building indexes, export and audits, never for functions. `after`: the key of the last item of the page before.
+        """
+
     def write(self, write: Write) -> Item | None:
         """One write. Returns the new item of an Update, else None. Raises `ConditionFailed` (`old` = what is there)."""
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded
 from chalicelib.data.ranges import Dense, RangeReader
 from chalicelib.data.reads import ReadSet, version_of
@@ -41,12 +42,16 @@ Row = tuple[str, Record]
 
 @dataclass
 class Pending:
-    """A document that this run writes: before (None = made here) and after (None = deleted)."""
+    """A document that this run writes: before (None = made here) and after (None = deleted).
+
+    `item` is what was stored: the indexes that it *is* in, which are not those that the code declares while one is built.
+    """
 
     table: type[Table]
     before: Record | None
     version: str | int | None
     after: Record | None
+    item: Item | None = None
 
 
 class Transaction:
@@ -56,14 +61,23 @@ class Transaction:
         store: where the data is.
         org: the only org whose data this run can name.
         now_ms: the run's frozen time, the creation time of what it inserts.
+        building: knows the indexes that cannot be read yet.
         writable: False for queries; writing then is an error.
     """
 
     def __init__(
-        self, store: Store, org: str, *, now_ms: float = 0.0, writable: bool = False, pause: Callable[[float], None] = time.sleep
+        self,
+        store: Store,
+        org: str,
+        *,
+        now_ms: float = 0.0,
+        writable: bool = False,
+        pause: Callable[[float], None] = time.sleep,
+        building: Building = NOTHING_BUILDING,
     ) -> None:
         self.store, self.org, self.now_ms, self.writable = store, org, now_ms, writable
         self.pause = pause
+        self.building = building
         self.reads = ReadSet()
         self.writes: dict[Key, Pending] = {}
         self._items: dict[Key, Item | None] = {}
@@ -98,6 +112,7 @@ class Transaction:
 
     def unique(self, wanted: Range) -> Record | None:
         """The one document that holds a unique value, or None. Strongly consistent through its claim."""
+        self.building.check(wanted.index, self.reads.watch)
         address = wanted.address(self.org)
         key = Key("claims", address)
         for pending in self.writes.values():
@@ -123,6 +138,8 @@ class Transaction:
         index = wanted.index
         if index.eventual:
             raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
+        if not index.is_log:
+            self.building.check(index, self.reads.watch)
         low, high = wanted.bounds()
         address = wanted.address(self.org)
         self.reads.watch(address, *((low, high) if within is None else (max(low, within[0]), min(high, within[1]))))
@@ -148,6 +165,7 @@ class Transaction:
             raise BadRequest(
                 f"Only whole partitions of fenced indexes are counted; {index.table.table_name}.{index.name} is not."
             )
+        self.building.check(index, self.reads.watch)
         self.reads.watch(address)
         size = 0
         for shard in index.shard_addresses(address):
@@ -194,7 +212,7 @@ class Transaction:
         self._claims_free(table, after, key)
         pending = self.writes.get(key)
         if pending is None:
-            self.writes[key] = Pending(table, current, self.reads.versions[key], after)
+            self.writes[key] = Pending(table, current, self.reads.versions[key], after, self._items[key])
         else:
             pending.after = after
         return after
@@ -208,7 +226,7 @@ class Transaction:
             raise BadRequest(f"{table.table_name}: there is no document {ids!r} to delete.", "DocumentNotFound")
         pending = self.writes.get(key)
         if pending is None:
-            self.writes[key] = Pending(table, current, self.reads.versions[key], None)
+            self.writes[key] = Pending(table, current, self.reads.versions[key], None, self._items[key])
         elif pending.before is None:
             del self.writes[key]
         else:

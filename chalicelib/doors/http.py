@@ -19,7 +19,7 @@ import msgspec
 
 from chalicelib.data import values
 from chalicelib.data.errors import NotFound
-from chalicelib.doors import cors, rest
+from chalicelib.doors import cors, edge, rest
 from chalicelib.doors.web import (
     MAX_BODY_BYTES,
     Backend,
@@ -49,6 +49,10 @@ def handle(b: Backend, request: HttpRequest) -> HttpResponse:
     """Answer one request. Never raises: without an answer of ours a browser would see neither the error nor CORS headers."""
     preflight = request.method == "OPTIONS"
     try:
+        if not edge.passed(b.settings.origin_secret, request.headers):
+            raise Refusal(
+                403, "WrongAddress", "This is not the address of this deployment; use the one that it was given out under."
+            )
         answer = HttpResponse(204, {}, "") if preflight else _route(request)(b, request)
     except Refusal as refusal:
         answer = refusal.response()

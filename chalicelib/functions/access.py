@@ -24,9 +24,12 @@ def sees(user: Any, session: ChatSession | None) -> bool:
 
 def holds(user: Any, session: ChatSession) -> bool:
     """Whether a caller is the worker that holds a session, or the service (004-U17: no stranger writes a reply)."""
-    return bool(
-        user.is_service or ("worker" in user.roles and session.worker_id is not None and session.worker_id == user.subject)
-    )
+    return bool(user.is_service or (session.worker_id is not None and is_worker(user, session.worker_id)))
+
+
+def is_worker(user: Any, worker_id: str) -> bool:
+    """Whether a caller is this worker, or the service."""
+    return bool(user.is_service or ("worker" in user.roles and user.subject == worker_id))
 
 
 def readable(ctx: QueryCtx, session_id: str) -> ChatSession | None:

@@ -254,7 +254,7 @@ def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
     """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
     found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if ctx.user else []
-    wanted = [each for each in found if access.sees(ctx.user, each) and status in (None, each.status)]
+    wanted = [each for each in found if _listed(ctx, each, worker_id) and status in (None, each.status)]
     return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
 
 
@@ -264,13 +264,21 @@ def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker
     if ctx.user is None:
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().page(pagination_opts)
-    page = [session_view(each) for each in found.page if access.sees(ctx.user, each)]
+    page = [session_view(each) for each in found.page if _listed(ctx, each, worker_id)]
     return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
 
 
 def _sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
+    """Where the caller's sessions are listed. A worker's list is read by that worker alone: its length and its cursors tell
+    of others' sessions."""
     assert ctx.user is not None
-    return ChatSession.by_worker(worker_id) if worker_id else ChatSession.by_user(ctx.user.subject)
+    if worker_id and access.is_worker(ctx.user, worker_id):
+        return ChatSession.by_worker(worker_id)
+    return ChatSession.by_user(ctx.user.subject)
+
+
+def _listed(ctx: QueryCtx, session: ChatSession, worker_id: str | None) -> bool:
+    return access.sees(ctx.user, session) and worker_id in (None, session.worker_id)
 
 
 @query

@@ -13,13 +13,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from chalicelib import MutationCtx, QueryCtx
+from chalicelib import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.functions import access
 from chalicelib.functions.conversation_codes import not_found, refused
 from chalicelib.functions.opening import Kind, participant_id
 from chalicelib.schema import Conversation, Participant
 
 Voice = Literal["user", "assistant", "system"]
+
+
+def signed_in(ctx: MutationCtx | ActionCtx, to_do: str) -> Any:
+    """The caller of a mutation or an action. Raises `Refused` for nobody."""
+    caller: Any = ctx
+    return access.signed_in(caller, to_do)
 
 
 def acts_for_org(user: Any) -> bool:
@@ -58,7 +64,7 @@ def reached(ctx: MutationCtx, conversation_id: str, to_do: str) -> Conversation:
     return conversation
 
 
-def may_delete(ctx: MutationCtx, conversation: Conversation) -> bool:
+def may_delete(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> bool:
     """Whether the caller may delete a conversation that it sees."""
     user = ctx.user
     if user is None or acts_for_org(user):

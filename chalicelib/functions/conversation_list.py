@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib import QueryCtx
+from chalicelib import MutationCtx, QueryCtx
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions.conversation_codes import check_dates, refused
 from chalicelib.functions.conversation_views import LOG_BYTES as ANSWER_BYTES
@@ -90,7 +90,7 @@ class Source:
     keep: Callable[[Conversation], bool] | None = None
 
 
-def sources(ctx: QueryCtx, wanted: Filters) -> list[Source]:
+def sources(ctx: QueryCtx | MutationCtx, wanted: Filters) -> list[Source]:
     """Where to look for what the caller may see of a filter. Nobody sees nothing."""
     user = ctx.user
     if user is None:
@@ -126,7 +126,10 @@ def _of_member(kind: Kind, me: str, wanted: Filters) -> list[Source]:
             return _member(kind, me, wanted.type)
     base = _member(kind, me, wanted.type)
     if kind == "user" and user_id in mine and agent_id and wanted.participant_id is None and wanted.type != "agent-agent":
-        base = [Source(Conversation.by_agent_user(agent_id, me)), *(each for each in base if each.guests)]
+        pair = Source(Conversation.by_agent_user(agent_id, me))
+        if user_id == me:
+            return [pair]
+        base = [pair, *(each for each in base if each.guests)]
     return _kept(base, wanted, me)
 
 
@@ -158,7 +161,9 @@ def _kept(found: list[Source], wanted: Filters, me: str) -> list[Source]:
     return [Source(each.range, each.guests, None, keep) for each in found]
 
 
-def select(ctx: QueryCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool) -> list[Conversation]:
+def select(
+    ctx: QueryCtx | MutationCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool
+) -> list[Conversation]:
     """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at."""
     check(wanted)
     found: dict[str, Conversation] = {}
@@ -176,7 +181,7 @@ def select(ctx: QueryCtx, wanted: Filters, need: int, sort_by: SortBy = "created
             )
         for row in rows:
             one = ctx.db.get(Conversation, row.conversation) if source.guests else row
-            if one is not None and (source.keep is None or source.keep(one)) and _fits(one, wanted):
+            if one is not None and (source.keep is None or source.keep(one)) and fits(one, wanted):
                 found[one.id] = one
     ordered = sorted(found.values(), key=lambda each: (_order(each, sort_by), each.id), reverse=newest_first)
     if need > MOST_READ and len(ordered) >= MOST_READ:
@@ -209,11 +214,13 @@ def _bounded(along: Any, wanted: Filters, order: SortBy) -> Any:
     return along if before is None else along.before(before)
 
 
-def _fits(one: Conversation, wanted: Filters) -> bool:
+def fits(one: Conversation, wanted: Filters) -> bool:
+    """Whether a conversation has the numbers and times that a filter names, and its type."""
     asked = wanted.message_count
     low, high = (asked.min, asked.max) if isinstance(asked, MessageCountRange) else (asked, asked)
     return (
-        _between(one.creation_time, wanted.created_after, wanted.created_before)
+        wanted.type in (None, one.type)
+        and _between(one.creation_time, wanted.created_after, wanted.created_before)
         and _between(one.updated_at, wanted.updated_after, wanted.updated_before)
         and (low is None or one.message_count >= low)
         and (high is None or one.message_count <= high)

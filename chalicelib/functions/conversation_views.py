@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx
-from chalicelib.schema import ChatMessage, Conversation
+from chalicelib.schema import ChatMessage, Conversation, Erasure
 
 ConversationType = Literal["user-agent", "agent-agent"]
 Role = Literal["user", "agent", "system"]
@@ -46,7 +46,7 @@ class ConversationMessage(msgspec.Struct, rename="camel", kw_only=True, omit_def
     """Its place in the log, from 1."""
     agent_id: str | None = None
     metadata: Any = None
-    content_truncated: bool = False
+    content_truncated: bool | None = None
     """The text did not fit the answer; `getMessage` gives the whole."""
 
 
@@ -65,7 +65,7 @@ class ConversationView(msgspec.Struct, rename="camel", kw_only=True, omit_defaul
     metadata: Any = None
     last_message_at: float | None = None
     title: str | None = None
-    messages_truncated: bool = False
+    messages_truncated: bool | None = None
     """There are older messages: see `getHistory`."""
 
 
@@ -79,6 +79,54 @@ class HistoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     has_more: bool
     next_offset: int
     """The offset of the page that follows."""
+
+
+class DeletedView(msgspec.Struct, rename="camel", kw_only=True):
+    """A deleted conversation (003-23, U02). `state` says whether its log is already erased; the receipt says when it was."""
+
+    deleted: bool
+    conversation_id: str
+    messages_deleted: int
+    deleted_at: float
+    restorable: bool
+    receipt_id: str
+    state: Literal["running", "completed"]
+
+
+class DeletedManyView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """Several deleted conversations, or with `dryRun` those that would be (003-U03)."""
+
+    dry_run: bool
+    deleted: int
+    total_messages_deleted: int
+    conversation_ids: list[str]
+    """The first 900."""
+    would_delete: int | None = None
+    would_delete_messages: int | None = None
+    not_found: list[str] | None = None
+    """Ids that name nothing that the caller may delete."""
+    receipt_id: str | None = None
+    state: Literal["running", "completed"] = "completed"
+
+
+class ErasureView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """The receipt of a deletion. It names ids and numbers, never contents. Times are milliseconds since the epoch."""
+
+    receipt_id: str
+    state: Literal["running", "completed"]
+    requested_by: str
+    conversations: int
+    conversation_ids: list[str]
+    """The first hundred."""
+    messages: int
+    erased: dict[str, int]
+    """Documents by table."""
+    digest: str
+    """SHA-256 over digest so far, table and id of every erased document, in the order of their erasure."""
+    started_at: float
+    residue_until: float
+    """Until then the answers of earlier calls are kept, so that a repeated call is not carried out twice."""
+    completed_at: float | None = None
 
 
 def conversation_view(
@@ -98,7 +146,24 @@ def conversation_view(
         metadata=conversation.metadata,
         last_message_at=conversation.last_message_at,
         title=conversation.title,
-        messages_truncated=truncated,
+        messages_truncated=truncated or None,
+    )
+
+
+def erasure_view(erasure: Erasure) -> ErasureView:
+    """A receipt's document → what who asked for the deletion sees."""
+    return ErasureView(
+        receipt_id=erasure.id,
+        state=erasure.state,
+        requested_by=erasure.requested_by,
+        conversations=erasure.conversations,
+        conversation_ids=erasure.conversation_ids,
+        messages=erasure.messages,
+        erased=erasure.erased,
+        digest=erasure.digest,
+        started_at=erasure.started_at,
+        residue_until=erasure.residue_until,
+        completed_at=erasure.completed_at,
     )
 
 

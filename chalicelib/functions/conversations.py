@@ -11,10 +11,14 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from chalicelib import MutationCtx, QueryCtx, mutation, query
+from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
 from chalicelib.functions import access
 from chalicelib.functions import conversation_access as may
+from chalicelib.functions import conversation_bulk as bulk
+from chalicelib.functions import conversation_delete as erasing
+from chalicelib.functions import conversation_export as exporting
 from chalicelib.functions import conversation_list as listing
+from chalicelib.functions import conversation_search as searching
 from chalicelib.functions.conversation_codes import (
     check_id,
     check_ids,
@@ -24,23 +28,29 @@ from chalicelib.functions.conversation_codes import (
     not_found,
     refused,
 )
+from chalicelib.functions.conversation_export import ExportFilters, ExportPart, Format
 from chalicelib.functions.conversation_list import Filters, Id, MessageCountRange, SortBy, SortOrder
 from chalicelib.functions.conversation_log import NewMessage, append, by_id, check_message
+from chalicelib.functions.conversation_search import Query, SearchAnswer, SearchFilters
 from chalicelib.functions.conversation_views import (
     LOG_BYTES,
     ConversationMessage,
     ConversationType,
     ConversationView,
+    DeletedManyView,
+    DeletedView,
+    ErasureView,
     HistoryView,
     Participants,
     conversation_view,
+    erasure_view,
     message_view,
     newest,
     read,
     whole,
 )
 from chalicelib.functions.opening import open_conversation, participants_key
-from chalicelib.schema import Conversation
+from chalicelib.schema import Conversation, Erasure
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Offset = Annotated[int, Meta(ge=0)]
@@ -271,3 +281,91 @@ def _between(ctx: QueryCtx | MutationCtx, who: Participants) -> Conversation | N
     oldest = [] if anchored is not None else ctx.db.query(Conversation.by_participants(key)).take(ANCHOR_CANDIDATES)
     candidates = [anchored, *oldest]
     return next((each for each in candidates if each is not None and may.sees(ctx, each)), None)
+
+
+@query(explain=explain)
+def search(ctx: QueryCtx, query: Query, filters: SearchFilters | None = None) -> SearchAnswer:
+    """Conversations in which all words of `query` occur, best first, with score and highlights (003-U01).
+
+    A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+    """
+    return searching.search(ctx, query, filters or SearchFilters())
+
+
+@query(explain=explain)
+def export(
+    ctx: QueryCtx,
+    format: Format,
+    filters: ExportFilters | None = None,
+    include_metadata: bool = True,
+    cursor: str | None = None,
+) -> ExportPart:
+    """Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
+
+    A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+    """
+    return exporting.export(ctx, filters or ExportFilters(), format, include_metadata, cursor)
+
+
+@mutation(explain=explain)
+def delete(ctx: MutationCtx, conversation_id: str) -> DeletedView:
+    """Delete a conversation for good (003-23, T23, T24, U02): at once for every reader, its log behind it if it is long.
+
+    The user whose conversation it is, or the org's backend. The receipt (`getErasure`) says what was erased.
+    Refuses: `CONVERSATION_NOT_FOUND`, `FORBIDDEN`.
+    """
+    conversation = may.reached(ctx, conversation_id, "delete a conversation")
+    if not may.may_delete(ctx, conversation):
+        raise refused("FORBIDDEN", "only the user whose conversation it is deletes it")
+    receipt = erasing.begin(ctx, [conversation.id])
+    return DeletedView(
+        deleted=True,
+        conversation_id=conversation_id,
+        messages_deleted=conversation.message_count,
+        deleted_at=ctx.now,
+        restorable=False,
+        receipt_id=receipt.id,
+        state=receipt.state,
+    )
+
+
+@query(explain=explain)
+def get_erasure(ctx: QueryCtx, receipt_id: str) -> ErasureView | None:
+    """The receipt of a deletion, for who asked for it and for the org's backend; null for others."""
+    user = ctx.user
+    receipt = ctx.db.get(Erasure, receipt_id) if user is not None and receipt_id else None
+    if user is None or receipt is None or not (may.acts_for_org(user) or receipt.requested_by == user.token_identifier):
+        return None
+    return erasure_view(receipt)
+
+
+@action(explain=explain)
+def delete_many(
+    ctx: ActionCtx,
+    type: ConversationType | None = None,
+    user_id: Id | None = None,
+    agent_id: Id | None = None,
+    dry_run: bool = False,
+    confirmation_threshold: Annotated[int, Meta(ge=0)] = 10,
+) -> DeletedManyView:
+    """Delete every conversation that fits (003-U03). A user deletes its own; the org's backend anybody's.
+
+    Args:
+        dry_run: only say how many conversations and messages it would be.
+        confirmation_threshold: more than this many are refused; whoever means it raises the number.
+
+    Refuses: `MISSING_REQUIRED_FIELD` without a filter, `DELETE_MANY_THRESHOLD_EXCEEDED`, `FORBIDDEN`.
+    """
+    return bulk.delete_many(ctx, Filters(type=type, user_id=user_id, agent_id=agent_id), dry_run, confirmation_threshold)
+
+
+@action(explain=explain)
+def delete_by_ids(ctx: ActionCtx, conversation_ids: list[str]) -> DeletedManyView:
+    """Delete up to 100 conversations by their ids (003-U01); `notFound` lists those that are not there, or not the caller's."""
+    return bulk.delete_by_ids(ctx, conversation_ids)
+
+
+@action(explain=explain)
+def purge_all(ctx: ActionCtx, confirm: bool = False) -> DeletedManyView:
+    """Delete every conversation of the org that is there now (003-U01). Only the org's backend, and only with `confirm`."""
+    return bulk.purge_all(ctx, confirm)

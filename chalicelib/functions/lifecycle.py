@@ -4,8 +4,9 @@ A conversation names its active run, and queues the others in the order of their
 a time" is a condition of every commit and never a search (invariant 8).
 
 Ending a run from outside takes three steps, in this order: a commit raises the epoch and keeps the old one to read; then
-nobody writes there any more; then its pieces are read, and a second commit makes them the text. So no accepted piece is
-lost (invariant 7).
+its pieces are read; then a second commit makes them the text and seals the stream, by an empty piece at the next number.
+A piece is a single write that asks nobody: one that comes before the seal makes that commit read again, and one that
+comes after it finds its place taken and was not accepted. So the text is exactly the accepted pieces (invariant 7).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation,
 CHUNK_LIFE_MS = 24 * 3600 * 1000
 """Pieces can be read this long; the message holds the text for good."""
 TERMINAL = ("completed", "failed", "aborted", "interrupted")
+PIECES_READ = 500
+"""Pieces that are read in one request when a reply is ended from outside."""
 QUEUED_RUNS = 100
 """Sends that may wait behind a running reply."""
 
@@ -56,17 +59,32 @@ def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
     return ctx.db.patch(run, epoch=run.epoch + 1, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
 
 
-def read_text(ctx: MutationCtx, run: Run) -> str:
-    """The accepted pieces of a fenced run, in order."""
+def sealed_text(ctx: MutationCtx, run: Run) -> str:
+    """The accepted pieces of a fenced run, in order; the commit that calls this makes sure that there will be no others."""
     stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
     found: list[str] = []
     after = -1
-    while True:
-        page = ctx.db.peek_log(ChatChunk.log(stream).after(after), 500, newest=False)
+    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):
         found += [piece.chunk for piece in page]
-        if len(page) < 500:
-            return "".join(found)
         after = page[-1].sequence
+        if len(page) < PIECES_READ:
+            break
+    ctx.db.insert(seal(ctx, run, stream, after + 1))
+    return "".join(found)
+
+
+def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
+    """The piece that takes the place of any that is still on its way."""
+    return ChatChunk(
+        id=ctx.new_id("chunk-"),
+        reply=stream,
+        sequence=sequence,
+        message_id=run.message_id,
+        session_id=run.session_id,
+        chunk="",
+        timestamp=ctx.now,
+        expires_at=ctx.now + CHUNK_LIFE_MS,
+    )
 
 
 def finish(

@@ -179,7 +179,7 @@ def settle(ctx: MutationCtx, run_id: str) -> None:
     if run is None or run.read_epoch is None or run.state in lifecycle.TERMINAL:
         return
     ending: Any = run.ending or "interrupted"
-    lifecycle.finish(ctx, run, ending, lifecycle.read_text(ctx, run), reason=run.reason)
+    lifecycle.finish(ctx, run, ending, lifecycle.sealed_text(ctx, run), reason=run.reason)
 
 
 @internal_mutation

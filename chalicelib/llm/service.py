@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,8 @@ from chalicelib.llm.outcome import STOPPED, ModelFailed
 from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.settings import Settings
+
+logger = logging.getLogger("concave")
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,36 @@ class ModelService:
     Args:
         settings: the key and the flush interval.
         url: the API's base; None is Anthropic's.
+        key: fetches the key, asked before every reply; None: it is in the settings.
     """
 
-    def __init__(self, settings: Settings, url: str | None) -> None:
+    def __init__(self, settings: Settings, url: str | None, key: Callable[[], str | None] | None = None) -> None:
         self._settings, self._url = settings, url
+        self._key = key or (lambda: settings.anthropic_key)
 
     def reply(
         self, model: str, system: str, turns: Sequence[tuple[str, str]], stopped: Callable[[], bool], seconds: float
     ) -> Generator[Said | Ended, None, None]:
         """A reply in pieces. Never raises for what the model or the network does: the last event says it.
 
+        One log line says how it ended, in counts and words of ours, never in the reply's; an alarm counts its tokens.
+
         Args:
             turns: (role, content) of the conversation, oldest first; the last one is answered.
             stopped: asked at least every 200 ms; cheap.
             seconds: after this long the reply ends with the reason `deadline`.
         """
-        where = ModelSettings(url=self._url, api_key=self._settings.anthropic_key, deadline=time.monotonic() + seconds)
+        with closing(self._events(model, system, turns, stopped, seconds)) as events:
+            for event in events:
+                if event.ended:
+                    about = {"model": model, "state": event.state, "reason": event.reason, "tokens": billed(event.usage)}
+                    logger.info("reply ended", extra=about)
+                yield event
+
+    def _events(
+        self, model: str, system: str, turns: Sequence[tuple[str, str]], stopped: Callable[[], bool], seconds: float
+    ) -> Generator[Said | Ended, None, None]:
+        where = ModelSettings(url=self._url, api_key=self._key(), deadline=time.monotonic() + seconds)
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
         prompt = Prompt(model, system=system, messages=[Turn(role, content) for role, content in turns])  # type: ignore[arg-type]
         try:
@@ -71,3 +88,8 @@ class ModelService:
                         )
         except ModelFailed as failure:
             yield Ended("failed", failure.reason, dict(failure.usage))
+
+
+def billed(usage: Mapping[str, int]) -> int:
+    """The tokens of a reply that cost full price: what went in, what came out, what was put into the cache."""
+    return sum(usage.get(name, 0) for name in ("inputTokens", "outputTokens", "cacheCreationTokens"))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chalicelib.data import snapshot, values
+from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Journal, Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
@@ -96,6 +97,7 @@ class Executor:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
         self.limits = limits
+        self.building = Building(store, clock)
         self._rng = rng or random.Random()
 
     # The three kinds, by path ------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ class Executor:
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
     ) -> Evaluation:
         for attempt in range(SNAPSHOT_RUNS):
-            tx = Transaction(self.store, caller.org, pause=self.clock.sleep)
+            tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
             kept, lines = Journal(journal), Log()
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
@@ -226,7 +228,7 @@ class Executor:
 
     def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
         now = self.clock.now_ms()
-        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep)
+        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
         db = Writer(tx, new_id)
         run = Run(db, float(now), JobWriter(db, org), Log())
         try:

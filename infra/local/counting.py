@@ -76,6 +76,15 @@ class CountingStore:
             self.rcu[table] = self.rcu.get(table, 0) + (units if index is None else units / 2)
         return rows
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """As the port says."""
+        rows = self.inner.scan(table, after, limit)
+        with self._lock:
+            self.requests["scan"] += 1
+            self.items["scan", table] += len(rows.items)
+            self.rcu[table] = self.rcu.get(table, 0) + _units(sum(map(item_bytes, rows.items)), _READ_UNIT)
+        return rows
+
     def write(self, write: Write) -> Item | None:
         """As the port says."""
         keys, olds = self._before([write])

@@ -125,6 +125,10 @@ class FaultyStore:
 
         return self._request(read)
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """A page of a whole table, as it is."""
+        return self._request(lambda: self.inner.scan(table, after, limit))
+
     def _plain(self, keys: Sequence[Key]) -> list[Item | None]:
         items = self.inner.batch_get(keys)
         now = self._now()

@@ -60,6 +60,10 @@ class CrashingStore:
             lambda: self.inner.query(table, partition, low=low, high=high, newest=newest, limit=limit, index=index)
         )
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """As the port says."""
+        return self._request(lambda: self.inner.scan(table, after, limit))
+
     def write(self, write: Write) -> Item | None:
         """As the port says."""
         return self._request(lambda: self.inner.write(write))

@@ -146,6 +146,14 @@ class SqliteStore:
                     break
         return Rows([decode(row[0]) if by is None else _index_item(sql.spec, by, row) for row in found], more)
 
+    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
+        """A page of a whole table, in the order of its keys."""
+        sql = self._table(table)
+        place = (b"", b"") if after is None else rules.check_key(sql.spec, after)
+        with self._guard():
+            rows = self._db.execute(sql.scan, (*place, limit + 1)).fetchall()
+        return Rows([decode(row[0]) for row in rows[:limit]], len(rows) > limit)
+
     # Writes -----------------------------------------------------------------------------------------------------------
 
     def write(self, write: Write) -> Item | None:

@@ -41,6 +41,7 @@ class TableSql:
         items = items_table(spec)
         self.spec = spec
         self.get = f"SELECT item FROM {items} WHERE pk = ? AND sk = ?"
+        self.scan = f"SELECT item FROM {items} WHERE (pk, sk) > (?, ?) ORDER BY pk, sk LIMIT ?"
         self.put = f"INSERT OR REPLACE INTO {items} (pk, sk, item, ttl) VALUES (?, ?, ?, ?)"
         self.delete = f"DELETE FROM {items} WHERE pk = ? AND sk = ?"
         self.expired = f"SELECT pk, sk, item FROM {items} WHERE ttl <= ? LIMIT {_BATCH}"

@@ -145,7 +145,7 @@ class Stack:
         )
         with self.lambdas.paused():
             wiring.use(parts)
-            wiring.backend()
+            _build_indexes(wiring.backend().executor)
             self.lambdas.adopt(app)
         if not self.pumps:
             self._pump(specs)
@@ -180,6 +180,17 @@ class Stack:
         from infra.local.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
+
+
+def _build_indexes(executor: Any) -> None:
+    """Bring old documents into indexes that are new or declared in another way, before anybody reads them."""
+    indexes = importlib.import_module("chalicelib.run.indexes").Indexes(executor)
+    for name in indexes.reconcile():
+        audit = indexes.build(name)
+        if audit.clean:
+            log.info("built the index %s: %d documents", name, audit.documents)
+        else:
+            log.error("the index %s cannot be built: %s", name, "; ".join(audit.examples))
 
 
 def _make_tables(client: Any, specs: list[Any], prefix: str) -> None:

@@ -20,6 +20,7 @@ from chalicelib.settings import Settings
 from infra.local.counting import CountingStore
 from infra.local.model import Pace, ScriptedModel
 from infra.local.sqlite import SqliteStore
+from infra.local.sqlite_schema import items_table
 
 
 class MovingClock(wiring.SystemClock):
@@ -66,6 +67,9 @@ class Person:
     def query(self, path: str, **args: Any) -> Any:
         return _value(self.house.backend.executor.query(path, args, self.user))
 
+    def action(self, path: str, **args: Any) -> Any:
+        return _value(self.house.backend.executor.action(path, args, self.user))
+
 
 class Refusal(Exception):
     """What a function refused: its tag, and the message."""
@@ -85,12 +89,13 @@ def _value(outcome: Outcome) -> Any:
 class House:
     """The backend and its surroundings."""
 
-    def __init__(self, model: ScriptedModel, store: Store | None = None, **settings: Any) -> None:
+    def __init__(self, model: ScriptedModel, store: Store | None = None, gateway: Any = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
-        config = Settings(model_url=model.url, anthropic_key="scripted", run_lease_s=60, chunk_flush_ms=5, **settings)
+        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, **settings}
+        config = Settings(model_url=model.url, anthropic_key="scripted", **settings)
         registry = load(("chalicelib.functions",))
         self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())
-        parts = wiring.Parts(self.store, self.later, Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
+        parts = wiring.Parts(self.store, self.later, gateway or Nobody(), self.clock, [], model.url, config)  # type: ignore[arg-type]
         self.backend = wiring.build(config, registry, parts)
 
     def person(self, name: str, org: str = "acme", roles: tuple[str, ...] = ()) -> Person:
@@ -111,6 +116,12 @@ class House:
 
     def sweep(self) -> None:
         self.backend.sweep()
+
+    def rows(self, table: str) -> int:
+        """How many items of any org a table of the SQLite store holds."""
+        store: Any = self.store.inner
+        name = items_table(next(spec for spec in all_specs() if spec.name == table))
+        return int(store._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0])
 
 
 @pytest.fixture(scope="session")

@@ -212,3 +212,18 @@ def test_t26_a_filtered_list_comes_within_a_second(several: Cortex) -> None:
     started = time.monotonic()
     several.list(userId="user-l", agentId="agent-l1")
     assert time.monotonic() - started < 1
+
+
+def test_t23_deletes_a_conversation(cortex: Cortex) -> None:
+    made = pair(cortex)
+    said(cortex, made, "soon gone")
+    done = cortex.delete(conversationId=made["conversationId"])
+    assert (done["deleted"], done["messagesDeleted"], done["restorable"]) == (True, 1, False)
+    assert (done["conversationId"], done["state"]) == (made["conversationId"], "completed")
+    assert cortex.get(conversationId=made["conversationId"]) is None
+    assert (cortex.list(), cortex.count()) == ([], 0)
+
+
+def test_t24_a_conversation_that_does_not_exist_cannot_be_deleted(cortex: Cortex) -> None:
+    with pytest.raises(Failed, match="CONVERSATION_NOT_FOUND"):
+        cortex.delete(conversationId="conv-does-not-exist")

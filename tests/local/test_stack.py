@@ -208,6 +208,23 @@ def test_a_taken_port_and_a_wrong_setting_are_refused_with_a_sentence(process, t
     assert (done.returncode, "PORT='many'" in done.stderr) == (2, True)
 
 
+def test_an_index_that_is_declared_on_old_documents_finds_them_after_the_save_and_counts_them(process):
+    for name in ("a", "b", "c"):
+        process.call("mutation", "stack_app:add", name=name, by=7)
+    process.module.write_text(
+        COUNTER.replace('by_name = Index("name")', 'by_name = Index("name")\n    by_value = Index("value")')
+        + """
+
+@query
+def having(ctx: QueryCtx, value: int) -> list[str]:
+    assert ctx.db.count(Count.by_value(value)) == len(ctx.db.query(Count.by_value(value)).collect())
+    return [each.name for each in ctx.db.query(Count.by_value(value)).collect()]
+"""
+    )
+    process.until(lambda: process.call("query", "stack_app:having", value=7), ["a", "b", "c"])
+    assert "built the index stackCounts.by_value: 3 documents" in process.said()
+
+
 def test_saving_a_file_changes_the_answer_and_a_new_table_is_made(process):
     process.call("mutation", "stack_app:add", name="a")
     process.module.write_text(

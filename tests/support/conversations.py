@@ -16,7 +16,10 @@ from tests.functions.conftest import House, Person, Refusal
 from tests.support import engine
 
 Call = Callable[[str, str, dict[str, Any]], Any]
-MUTATIONS = {"create", "addMessage", "delete", "getOrCreate", "deleteMany", "deleteByIds", "purgeAll"}
+KINDS = {
+    **dict.fromkeys(("create", "addMessage", "delete", "getOrCreate"), "mutation"),
+    **dict.fromkeys(("deleteMany", "deleteByIds", "purgeAll"), "action"),
+}
 
 
 class Failed(Exception):
@@ -36,7 +39,7 @@ class Cortex:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         head, *rest = name.split("_")
         path = head + "".join(part.title() for part in rest)
-        kind = "mutation" if path in MUTATIONS else "query"
+        kind = KINDS.get(path, "query")
         return lambda **args: self._call(kind, f"conversations:{path}", args)
 
     @classmethod
@@ -66,6 +69,29 @@ class Cortex:
             return told["value"]
 
         return cls(call)
+
+
+def backend(house: House, org: str = "acme") -> Cortex:
+    """The org's own backend, in this process."""
+    return Cortex.of(house.person("backend", org, ("service",)))
+
+
+def member(house: House, name: str, org: str = "acme", role: str = "") -> Cortex:
+    """A user, or with the role `agent` an agent."""
+    return Cortex.of(house.person(name, org, (role,) if role else ()))
+
+
+def opened(cortex: Cortex, user: str = "alice", agent: str = "helper", **more: Any) -> str:
+    """A new conversation's id."""
+    made = cortex.create(type="user-agent", participants={"userId": user, "agentId": agent}, **more)
+    return str(made["conversationId"])
+
+
+def say(cortex: Cortex, conversation: str, content: str, role: str = "user", **more: Any) -> Any:
+    """Add a message."""
+    tail = more.pop("tail", None)
+    args = {} if tail is None else {"tail": tail}
+    return cortex.add_message(conversationId=conversation, message={"role": role, "content": content, **more}, **args)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""`make codegen`: TypeScript types of every public function and every table, printed from their Python declarations."""

@@ -1,0 +1,169 @@
+"""One host: CloudFront in front of both APIs and the page.
+
+A WebSocket stage has no sub-paths, so a function at the edge writes the path that the client asked for into the query,
+where `$connect` reads it. Both origins are public addresses of their own; a header with a secret, which only CloudFront
+adds, keeps strangers from going around the edge (`chalicelib/doors/edge.py` asks for it).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
+
+HEADER = "x-concave-origin"
+SOCKETS = ("/api/sync", "/api/*/sync", "/chat")
+"""Paths of the WebSocket doors."""
+PAGE = ("/", "/index.html", "/assets/*")
+"""Paths of the page, as Vite builds it."""
+
+SECRET = "OriginSecret"
+ORIGIN_SECRET = sub("{{resolve:secretsmanager:${" + SECRET + "}}}")
+"""Resolved by CloudFormation; no template and no output shows it."""
+
+# AWS's managed policies, by their published ids.
+NO_CACHE = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+CACHE = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+ALL_BUT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+"""API Gateway tells its APIs apart by the Host header: the viewer's own would be refused."""
+
+SOCKET_CODE = """\
+function handler(event) {
+  var request = event.request;
+  request.querystring.path = { value: encodeURIComponent(request.uri) };
+  request.uri = '/';
+  return request;
+}
+"""
+PAGE_CODE = """\
+function handler(event) {
+  var request = event.request;
+  if (request.uri === '/') request.uri = '/index.html';
+  return request;
+}
+"""
+
+
+def edge(deployment: Deployment) -> Resources:
+    """The secret, the page's bucket, both edge functions, and the distribution."""
+    return {
+        SECRET: {
+            "Type": "AWS::SecretsManager::Secret",
+            "Properties": {
+                "Description": "What CloudFront sends to the origins, so that they know it.",
+                "GenerateSecretString": {"PasswordLength": 48, "ExcludePunctuation": True},
+            },
+        },
+        "SocketPath": _function(deployment, "socket-path", SOCKET_CODE),
+        "PagePath": _function(deployment, "page-path", PAGE_CODE),
+        "Page": _bucket(),
+        "PageAccess": _access(deployment),
+        "PagePolicy": _bucket_policy(),
+        "Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": _distribution(deployment)}},
+    }
+
+
+def _function(deployment: Deployment, name: str, code: str) -> Resource:
+    return {
+        "Type": "AWS::CloudFront::Function",
+        "Properties": {
+            # Names are one space for the whole account, the region included.
+            "Name": sub(deployment.name(name) + "-${AWS::Region}"),
+            "AutoPublish": True,
+            "FunctionCode": code,
+            "FunctionConfig": {"Comment": name, "Runtime": "cloudfront-js-2.0"},
+        },
+    }
+
+
+def _bucket() -> Resource:
+    return {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {
+            "PublicAccessBlockConfiguration": {
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        },
+    }
+
+
+def _access(deployment: Deployment) -> Resource:
+    config = {
+        "Name": sub(deployment.name("page") + "-${AWS::Region}"),
+        "OriginAccessControlOriginType": "s3",
+        "SigningBehavior": "always",
+        "SigningProtocol": "sigv4",
+    }
+    return {"Type": "AWS::CloudFront::OriginAccessControl", "Properties": {"OriginAccessControlConfig": config}}
+
+
+def _bucket_policy() -> Resource:
+    source = sub("arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${Edge}")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudfront.amazonaws.com"},
+        "Action": "s3:GetObject",
+        "Resource": sub("${Page.Arn}/*"),
+        "Condition": {"StringEquals": {"AWS:SourceArn": source}},
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": ref("Page"), "PolicyDocument": document}}
+
+
+def _distribution(deployment: Deployment) -> Resource:
+    behaviours = [_behaviour(path, "sockets", "SocketPath") for path in SOCKETS]
+    behaviours += [_behaviour(path, "page", "PagePath", cached=path == "/assets/*") for path in PAGE]
+    default = _behaviour("", "http", None)
+    del default["PathPattern"]
+    return {
+        "Comment": deployment.name("edge"),
+        "Enabled": True,
+        "HttpVersion": "http2",
+        "PriceClass": "PriceClass_100",
+        "Origins": [
+            _api("http", "${RestAPI}"),
+            _api("sockets", "${WebsocketAPI}"),
+            {
+                "Id": "page",
+                "DomainName": att("Page", "RegionalDomainName"),
+                "OriginAccessControlId": att("PageAccess", "Id"),
+                "S3OriginConfig": {"OriginAccessIdentity": ""},
+            },
+        ],
+        "CacheBehaviors": behaviours,
+        "DefaultCacheBehavior": default,
+    }
+
+
+def _api(name: str, api: str) -> Resource:
+    return {
+        "Id": name,
+        "DomainName": sub(api + ".execute-api.${AWS::Region}.${AWS::URLSuffix}"),
+        "OriginPath": f"/{API_STAGE}",
+        "CustomOriginConfig": {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"], "OriginReadTimeout": 30},
+        "OriginCustomHeaders": [{"HeaderName": HEADER, "HeaderValue": ORIGIN_SECRET}],
+    }
+
+
+def _behaviour(path: str, origin: str, function: str | None, *, cached: bool = False) -> Resource:
+    made: dict[str, Any] = {
+        "PathPattern": path,
+        "TargetOriginId": origin,
+        "ViewerProtocolPolicy": "redirect-to-https" if origin == "page" else "https-only",
+        "AllowedMethods": ["GET", "HEAD", "OPTIONS"],
+        "CachePolicyId": CACHE if cached else NO_CACHE,
+        "Compress": origin != "sockets",
+    }
+    if origin == "http":
+        made["AllowedMethods"] = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
+    if origin != "page":
+        made["OriginRequestPolicyId"] = ALL_BUT_HOST
+    if function is not None:
+        made["FunctionAssociations"] = [{"EventType": "viewer-request", "FunctionARN": att(function, "FunctionARN")}]
+    return made

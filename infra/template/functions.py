@@ -1,0 +1,79 @@
+"""What Chalice's functions lack: names, settings, logs that end, and rules for invocations that nobody waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.template.edge import ORIGIN_SECRET
+from infra.template.parameters import SETTINGS
+from infra.template.parts import API_STAGE, Deployment, Function, Resource, Resources, att, ref, sub
+from infra.template.policies import ASIDE, ROLES, together
+from infra.template.queues import FAILURES, LATER, queue_id
+
+FOR_THE_MODEL = ("MODEL_URL",)
+AT_THE_EDGE = ("api", "ws_connect")
+"""Functions that the outside reaches; they ask for the edge's secret."""
+ASYNC_TRIES, ASYNC_AGE_S = 2, 3600
+"""Retries of an asynchronous invocation that failed, and how long it may wait. All of them are safe to repeat: a job or a
+run is claimed by a condition."""
+
+
+def functions(deployment: Deployment) -> Resources:
+    """A patch and a log group per function."""
+    made: Resources = {}
+    for function in deployment.functions.values():
+        made[_log_id(function)] = _log_group(deployment, function)
+        made[function.logical] = {"Properties": _properties(deployment, function)}
+    return made
+
+
+def _log_id(function: Function) -> str:
+    return f"{function.logical}Logs"
+
+
+def _log_group(deployment: Deployment, function: Function) -> Resource:
+    return {
+        "Type": "AWS::Logs::LogGroup",
+        "DeletionPolicy": "Delete",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "LogGroupName": f"/aws/lambda/{deployment.name(function.entry)}",
+            "RetentionInDays": ref("LogRetentionDays"),
+        },
+    }
+
+
+def _properties(deployment: Deployment, function: Function) -> Resource:
+    made: Resource = {
+        # Fixed names: functions start each other, and a template cannot hold circular references.
+        "FunctionName": deployment.name(function.entry),
+        "Environment": {"Variables": environment(deployment, function)},
+        # Named here, so that the group exists before Lambda would make one that is kept for ever.
+        "LoggingConfig": {"LogGroup": ref(_log_id(function))},
+    }
+    if function.entry in ASIDE and function.entry != "on_change":
+        made["EventInvokeConfig"] = {
+            "MaximumRetryAttempts": ASYNC_TRIES,
+            "MaximumEventAgeInSeconds": ASYNC_AGE_S,
+            "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": att(FAILURES, "Arn")}},
+        }
+    if function.entry in ("tick", "sweep"):
+        made["EventInvokeConfig"] = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}  # the next one is on its way
+    return made
+
+
+def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
+    """The settings of one function; `chalicelib/settings.py` and `aws/invoke.py` say what they are."""
+    grant = together(ROLES[function.entry])
+    made: dict[str, Any] = {"STAGE": deployment.stage, "CONCAVE_APPS": ",".join(deployment.apps)}
+    made["WS_ENDPOINT"] = sub("https://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/" + API_STAGE)
+    made |= {name: ref(parameter) for name, (parameter, _) in SETTINGS.items() if name not in FOR_THE_MODEL}
+    # A sweep every 10 s (backend.TICK_S): quiet clients hear something in time, Rust-based ones (30 s) and npm (60 s).
+    made |= {"PING_SECONDS_RUST": "15", "PING_SECONDS": "45"}
+    made |= {f"QUEUE_{entry.upper()}": ref(queue_id(entry)) for entry in LATER if entry in grant.later}
+    if function.entry in AT_THE_EDGE:
+        made["ORIGIN_SECRET"] = ORIGIN_SECRET
+    if grant.secret:
+        made |= {name: ref(SETTINGS[name][0]) for name in FOR_THE_MODEL}
+        made["ANTHROPIC_API_KEY_SECRET"] = ref("AnthropicKeySecret")
+    return made

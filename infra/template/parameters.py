@@ -1,0 +1,57 @@
+"""What differs between two deployments of one template, and is given when it is deployed.
+
+Secrets are never parameters: `AnthropicKeySecret` names one in Secrets Manager, and only `generate` may read it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.template.parts import Resource, ref
+
+SETTINGS = {
+    "AUTH_ISSUER": ("AuthIssuer", "Token issuers, comma list; empty: everybody is anonymous."),
+    "AUTH_AUDIENCE": ("AuthAudience", "The audience of your tokens, one per issuer (* = any)."),
+    "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
+    "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
+    "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
+    "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
+}
+"""Settings of `chalicelib/settings.py` that are parameters."""
+
+_DEFAULTS = {"AUTH_ORG_CLAIM": "org", "TOKEN_BUDGET_PER_ORG": "2000000"}
+
+
+def parameters() -> Resource:
+    """The Parameters section. Every parameter has a default, so that a first deployment needs none."""
+    made: dict[str, Any] = {
+        name: {"Type": "String", "Default": _DEFAULTS.get(variable, ""), "Description": text}
+        for variable, (name, text) in SETTINGS.items()
+    }
+    made["AnthropicKeySecret"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
+        "Description": "ARN of the secret that holds the Anthropic API key, as plain text; empty: replies fail and say so.",
+    }
+    made["AlarmEmail"] = {"Type": "String", "Default": "", "Description": "Who is told of alarms; empty: nobody."}
+    made["TokensPerHourAlarm"] = {
+        "Type": "Number",
+        "Default": 5_000_000,
+        "Description": "Model tokens per hour, all orgs together, above which the alarm rings.",
+    }
+    made["LogRetentionDays"] = {
+        "Type": "Number",
+        "Default": 30,
+        "AllowedValues": [1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827],
+        "Description": "Days that logs are kept.",
+    }
+    return made
+
+
+def conditions() -> Resource:
+    """The Conditions section."""
+    return {
+        "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
+        "HasAlarmEmail": {"Fn::Not": [{"Fn::Equals": [ref("AlarmEmail"), ""]}]},
+    }

@@ -1,0 +1,64 @@
+"""Our part of the template: every noun's resources, in one dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.data.store import TableSpec
+from infra.template.edge import edge
+from infra.template.functions import functions
+from infra.template.merge import Template, merge
+from infra.template.parameters import conditions, parameters
+from infra.template.parts import Deployment, Resources, att, functions_of, ref, sub
+from infra.template.policies import policies
+from infra.template.queues import queues
+from infra.template.streams import streams
+from infra.template.tables import tables
+from infra.template.watching import watching
+
+
+def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: Sequence[TableSpec]) -> Template:
+    """The deployable template of a stage.
+
+    Args:
+        packaged: what `chalice package` wrote.
+        stage: the stage's name.
+        apps: packages of tables and functions.
+        specs: every physical table of those packages.
+
+    Raises:
+        MatchesNothing: a patch does not fit what Chalice wrote.
+        ValueError: an entry point has no policy, or two resources have one name.
+    """
+    deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs)
+    resources: Resources = {}
+    for part in (policies, tables, streams, queues, functions, edge, watching):
+        made = part(deployment)
+        twice = sorted(set(made) & set(resources))
+        if twice:
+            raise ValueError(f"two parts of the template write {', '.join(twice)}")
+        resources |= made
+    ours = {
+        "Description": f"Concave, stage {stage}.",
+        "Parameters": parameters(),
+        "Conditions": conditions(),
+        "Resources": resources,
+        "Outputs": outputs(),
+    }
+    return merge(packaged, ours)
+
+
+def outputs() -> dict[str, Any]:
+    """What a deployment says about itself."""
+    return {
+        "Url": {"Description": "The one address of this deployment.", "Value": sub("https://${Edge.DomainName}")},
+        "PageBucket": {"Description": "Where the page's files go.", "Value": ref("Page")},
+        "EdgeId": {"Description": "The distribution, for invalidations.", "Value": ref("Edge")},
+        "FailureQueueUrl": {"Description": "What failed for good.", "Value": ref("FailureQueue")},
+        "SocketEndpoint": {
+            "Description": "The WebSocket API behind the edge.",
+            "Value": sub("wss://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"),
+        },
+        "FailureQueueArn": {"Description": "The same queue, for policies.", "Value": att("FailureQueue", "Arn")},
+    }

@@ -1,0 +1,270 @@
+"""The protective steps of the domain, each switched off by replacing the code that takes it, for one run (invariants 7 to 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import chalicelib.data.commit as commit_module
+from chalicelib import ActionCtx, MutationCtx, Refused, internal_mutation
+from chalicelib.backend import Backend
+from chalicelib.data import tables, transaction
+from chalicelib.data.store import Check, Key, Update
+from chalicelib.data.tables import Index, Table, document_key
+from chalicelib.functions import access, chat, lifecycle, runs
+from chalicelib.live import holders
+from chalicelib.live.turn import Turn
+from chalicelib.live.world import Shared
+from chalicelib.run import executor
+from chalicelib.run.registry import Function
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
+from tests.data.mutants import swapped
+
+Plan, address = commit_module._Plan, Index.address
+Switch = Callable[[], AbstractContextManager[None]]
+
+
+def unconditional(*tables: str) -> Switch:
+    """A commit does not mind that documents of these tables have changed since they were read."""
+
+    class Unconditional(Plan):
+        def actions(self) -> list[Any]:
+            return [
+                Update(each.key, each.set, each.add, each.remove)
+                if isinstance(each, Update) and each.key.table in tables
+                else each
+                for each in super().actions()
+                if not (isinstance(each, Check) and each.key.table in tables)
+            ]
+
+    return lambda: swapped((commit_module, "_Plan", Unconditional))
+
+
+def instead(function: Function[..., Any], handler: Callable[..., Any]) -> AbstractContextManager[None]:
+    """A registered function does something else."""
+    handler.__module__ = function.handler.__module__  # a module's functions are those that it defines
+    return swapped((function, "handler", handler))
+
+
+# Invariant 7: nothing accepted is lost ------------------------------------------------------------------------------------
+
+
+def a_sweep_without(*kinds: str) -> Switch:
+    """The sweep does not look for runs of these kinds."""
+
+    def repair(executor: Any) -> None:
+        now = executor.clock.now_ms()
+        for item in executor.listed(Run.by_state_lease, ("running",), now):
+            fenced = item.get("readEpoch") is not None
+            if ("fenced" if fenced else "silent") not in kinds:
+                executor.call(item["org"], runs.settle if fenced else runs.interrupt, run_id=item["_id"])
+        for item in executor.listed(Run.by_state_lease, ("pending",), now - 10_000):
+            if "pending" not in kinds:
+                executor.call(item["org"], runs.relaunch, run_id=item["_id"])
+
+    repair.__module__ = runs.__name__  # a module's sweeps are its own functions
+    repair.__concave_sweep__ = True  # type: ignore[attr-defined]
+    return lambda: swapped((runs, "repair", repair))
+
+
+def fence_without_epoch(ctx: MutationCtx, run: Run, ending: Any, reason: str) -> Run:
+    """The writer is not told that its time is over."""
+    if run.read_epoch is not None:
+        return run
+    return ctx.db.patch(run, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
+
+
+def text_without_seal(ctx: MutationCtx, run: Run) -> str:
+    """The pieces that are here now; others may still come."""
+    stream = ChatChunk.log(lifecycle.stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch))
+    return "".join(piece.chunk for piece in ctx.db.peek_log(stream, 500, newest=False))
+
+
+def no_text(ctx: MutationCtx, run: Run) -> str:
+    """What was said before the end is not kept."""
+    return ""
+
+
+def beat_without_renewal(ctx: MutationCtx, run_id: str, epoch: int) -> bool:
+    """The writer says that it is alive, and nobody writes that down."""
+    run = ctx.db.get(Run, run_id)
+    return run is not None and run.epoch == epoch and run.state == "running"
+
+
+@internal_mutation
+def end_the_run(ctx: MutationCtx, run_id: str) -> None:
+    """The first half of an end: the run and its conversation."""
+    run = ctx.db.get(Run, run_id)
+    assert run is not None
+    message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+    lifecycle.finish(ctx, run, "completed", "")
+    if message is not None:
+        ctx.db.patch(message, content="", completed=False, status="pending")
+
+
+@internal_mutation
+def end_the_message(ctx: MutationCtx, run_id: str, content: str) -> None:
+    """The second half: the text."""
+    run = ctx.db.get(Run, run_id)
+    message = ctx.db.get(ChatMessage, run.conversation, run.sequence) if run else None
+    if message is not None:
+        ctx.db.patch(message, content=content, completed=True, status="completed")
+
+
+def end_in_two_commits(ctx: ActionCtx, run_id: str) -> None:
+    """State and text are not one commit."""
+    epoch = ctx.run_mutation(runs.claim, run_id=run_id)
+    if epoch is not None:
+        writer = runs._Writer(ctx, run_id, epoch, ctx.run_query(runs.prompt_of, run_id=run_id))
+        writer.write()
+        ctx.run_mutation(end_the_run, run_id=run_id)
+        ctx.run_mutation(end_the_message, run_id=run_id, content=writer.text)
+
+
+# Invariant 8: one active run per conversation ------------------------------------------------------------------------------
+
+
+def claim_out_of_turn(ctx: MutationCtx, run_id: str) -> int | None:
+    """Any pending run may be claimed."""
+    run = ctx.db.get(Run, run_id)
+    return None if run is None or run.state != "pending" else lifecycle.claim(ctx, run).epoch
+
+
+def relaunch_out_of_turn(ctx: MutationCtx, run_id: str) -> None:
+    """Any pending run is asked for again."""
+    run = ctx.db.get(Run, run_id)
+    conversation = ctx.db.get(Conversation, run.conversation) if run else None
+    if run is not None and conversation is not None and run.state == "pending":
+        lifecycle.launch(ctx, conversation, run.id)
+
+
+# Invariant 9: tenancy -------------------------------------------------------------------------------------------------------
+
+
+def one_document_key(table: type[Table], org: str, *ids: Any) -> Key:
+    """A document's key without its org. (A log's key is its address.)"""
+    return document_key(table, org if table.key else "everyone", *ids)
+
+
+def one_address(index: Index, org: str, values: tuple[Any, ...]) -> str:
+    """An index partition without its org."""
+    return address(index, "everyone", values)
+
+
+class SharedByAll(Shared):
+    """One value for all orgs."""
+
+    def get(self, sub: Any, identity: str | None, journal: str | None) -> Any:
+        found = self.values.get((sub.path, sub.args, "", None, journal))
+        if found is None:
+            found = super().get(sub, identity, journal)
+            self.values[(sub.path, sub.args, "", None, journal)] = found
+        return found
+
+
+class Trusting(Turn):
+    """A shared value is believed without having been watched."""
+
+    def _value(self, sub: Any, identity: str | None, shared: Shared) -> Any:
+        return shared.get(sub, identity, sub.journal) if sub.watches else super()._value(sub, identity, shared)
+
+
+def seen_by_anybody(user: Any, session: ChatSession | None) -> bool:
+    """Who is signed in may read."""
+    return user is not None and session is not None
+
+
+def owned_by_anybody(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """Who is signed in may write."""
+    access.signed_in(ctx, to_do)
+    session = ctx.db.get(ChatSession, session_id)
+    if session is None:
+        raise access.not_found()
+    return session
+
+
+def told_that_it_is_there(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """A stranger is refused, but not as for a random name."""
+    user = access.signed_in(ctx, to_do)
+    session = owned_by_anybody(ctx, session_id, to_do)
+    if session.user_id != user.subject:
+        raise Refused("Forbidden", "Not yours")
+    return session
+
+
+def run_of_any_session(ctx: Any, session: ChatSession, message_id: str) -> Run | None:
+    """A message of another session will do."""
+    found: Run | None = ctx.db.get(Run, f"run-{message_id.removeprefix('msg-')}") if message_id.startswith("msg-") else None
+    return found
+
+
+def listed_by_worker(ctx: Any, worker_id: str | None) -> Any:
+    """A worker's list may be walked by anybody; only what is in it is held back."""
+    return ChatSession.by_worker(worker_id) if worker_id else ChatSession.by_user(ctx.user.subject)
+
+
+# Invariant 10: bytes follow the change ----------------------------------------------------------------------------------------
+
+
+class TellsEverything(Turn):
+    """What was evaluated is told, changed or not."""
+
+    def tell(self) -> None:
+        for query_id in self.changed:
+            self.queries[query_id].digest = ""
+        super().tell()
+
+
+whole_reply, page_of = chat.subscribe_to_chunks.handler, chat.CHUNK_PAGE
+
+
+def from_the_start(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
+    """The cursor is not looked at: all that there is."""
+    return whole_reply(ctx, session_id, message_id, -1, 10_000)
+
+
+def without_pages(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
+    """All that there is after the cursor."""
+    return whole_reply(ctx, session_id, message_id, after, 10_000)
+
+
+@contextmanager
+def out_of_turn() -> Iterator[None]:
+    """A waiting run is taken like an active one."""
+    with instead(runs.claim, claim_out_of_turn), instead(runs.relaunch, relaunch_out_of_turn):
+        yield
+
+
+REPLIES: dict[str, Switch] = {
+    "the sweep looks for silent writers": a_sweep_without("silent"),
+    "the sweep settles what was stopped": a_sweep_without("fenced"),
+    "the sweep starts what nobody claimed": a_sweep_without("pending"),
+    "a stop raises the epoch": lambda: swapped((lifecycle, "fence", fence_without_epoch)),
+    "the pieces are sealed when they become the text": lambda: swapped((lifecycle, "sealed_text", text_without_seal)),
+    "the partial text is kept": lambda: swapped((lifecycle, "sealed_text", no_text)),
+    "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
+    "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
+    "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets"),
+    "the run's row is a condition of a claim": unconditional("runs"),
+    "only the active run is claimed": out_of_turn,
+}
+TENANCY: dict[str, Switch] = {
+    "the org is in a document's key": lambda: swapped(
+        (tables, "document_key", one_document_key), (transaction, "document_key", one_document_key)
+    ),
+    "the org is in an index's address": lambda: swapped((Index, "address", one_address)),
+    "the org is in a commit's id": lambda: swapped((executor, "org_key", lambda org: "everyone")),
+    "a value is shared within an org": lambda: swapped((holders, "Shared", SharedByAll), (Backend, "turn_type", Trusting)),
+    "who reads is asked": lambda: swapped((access, "sees", seen_by_anybody)),
+    "who writes is asked": lambda: swapped((access, "owned", owned_by_anybody)),
+    "the worker is asked": lambda: swapped((access, "held", owned_by_anybody)),
+    "a message is asked for its session": lambda: swapped((access, "run_of", run_of_any_session)),
+    "a stranger is told what a random name is told": lambda: swapped((access, "owned", told_that_it_is_there)),
+    "a worker's list is its own": lambda: swapped((chat, "_sessions_of", listed_by_worker)),
+}
+BYTES: dict[str, Switch] = {
+    "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),
+    "pieces come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
+    "what did not change is not told": lambda: swapped((Backend, "turn_type", TellsEverything)),
+}

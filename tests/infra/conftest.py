@@ -1,0 +1,38 @@
+"""One packaging for all tests of a run: it takes seconds, and several workers want it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.package import BUILD, package
+
+STAGE = "dev"
+APPS = ("chalicelib.functions", "examples.counter", "tests.apps.permitted")
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a packaged stage: template and both bundles."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    out = base / "packaged" / STAGE
+    out.mkdir(parents=True, exist_ok=True)
+    with (base / "packaged.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (out / "template.json").exists():
+            package(STAGE, APPS, out, cache=BUILD / "layers")
+    return out
+
+
+@pytest.fixture(scope="session")
+def template(packaged: Path) -> dict[str, Any]:
+    """The packaged template."""
+    read: dict[str, Any] = json.loads((packaged / "template.json").read_text())
+    return read

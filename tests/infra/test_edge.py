@@ -1,0 +1,65 @@
+"""The two functions that run at the edge, run by Node with CloudFront's events; and the doors' side of the edge's secret."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from chalicelib.doors import edge, sync
+from infra.template.edge import HEADER, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="the edge's functions are JavaScript")
+
+
+def _at_the_edge(code: str, uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+    event = {"version": "1.0", "request": {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}, "cookies": {}}}
+    script = f"{code}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))"
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=30, check=True)
+    changed: dict[str, Any] = json.loads(done.stdout)
+    return changed
+
+
+@needs_node
+@pytest.mark.parametrize("path", ["/api/sync", "/api/1.48.0/sync", "/chat"])
+def test_the_path_of_a_socket_travels_in_the_query(path: str) -> None:
+    request = _at_the_edge(SOCKET_CODE, path, {"EIO": {"value": "4"}})
+    assert request["uri"] == "/"
+    assert unquote(request["querystring"]["path"]["value"]) == path
+    assert request["querystring"]["EIO"] == {"value": "4"}
+
+
+@needs_node
+def test_a_path_cannot_smuggle_a_second_parameter_into_the_query() -> None:
+    request = _at_the_edge(SOCKET_CODE, "/api/a&path=/chat/sync", {"path": {"value": "/forged"}})
+    assert "&" not in request["querystring"]["path"]["value"]
+    assert unquote(request["querystring"]["path"]["value"]) == "/api/a&path=/chat/sync"
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("asked", "served"), [("/", "/index.html"), ("/index.html", "/index.html"), ("/assets/a.js", "/assets/a.js")]
+)
+def test_the_root_is_the_page(asked: str, served: str) -> None:
+    assert _at_the_edge(PAGE_CODE, asked)["uri"] == served
+
+
+def test_the_edge_and_the_doors_agree_on_the_header_and_on_the_sockets_paths() -> None:
+    assert HEADER == edge.HEADER
+    assert [path for path in ("/api/sync", "/api/1.48.0/sync") if sync.PATH.match(path)] == ["/api/sync", "/api/1.48.0/sync"]
+    assert set(SOCKETS) >= {"/api/sync", "/api/*/sync"}
+    assert "/" in PAGE
+
+
+def test_what_lacks_the_edges_secret_has_gone_around_it() -> None:
+    assert edge.passed("s3cret", {"x-concave-origin": "s3cret"})
+    assert not edge.passed("s3cret", {"x-concave-origin": "guess"})
+    assert not edge.passed("s3cret", {})
+
+
+def test_without_a_secret_there_is_no_edge() -> None:
+    assert edge.passed(None, {})

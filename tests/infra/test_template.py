@@ -1,0 +1,151 @@
+"""The packaged template: lint-clean, and as the schema and the seeds say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.data.store import TableSpec
+from chalicelib.schema import ChatChunk, Conversation
+from infra.template.tables import OF_CONNECTIONS, table_id
+from infra.template.whole import write
+
+Template = dict[str, Any]
+
+DOCUMENTED = {
+    "conversations": {"by_conversationId", "by_type", "by_user", "by_agent", "by_agent_user", "by_created"},
+    "chatChunks": {"by_message_and_sequence", "by_session_and_sequence"},
+}
+"""Copied from the documents: 003-11 to 003-16 and 004-U04."""
+
+
+def _of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def _table(template: Template, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = template["Resources"][table_id(name)]
+    return found
+
+
+def test_cfn_lint_finds_nothing_in_the_template(packaged: Path) -> None:
+    lint = Path(sys.executable).parent / "cfn-lint"
+    done = subprocess.run([lint, packaged / "template.json"], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_documented_indexes_have_their_documented_names(template: Template) -> None:
+    for table, names in DOCUMENTED.items():
+        made = {index["IndexName"] for index in _table(template, table)["Properties"]["GlobalSecondaryIndexes"]}
+        assert names <= made
+
+
+def test_the_documented_indexes_have_their_documented_fields() -> None:
+    fields = {
+        name: (getattr(Conversation, name).partition, getattr(Conversation, name).order) for name in DOCUMENTED["conversations"]
+    }
+    assert fields == {
+        "by_conversationId": (("conversationId",), ()),
+        "by_type": (("type",), ()),
+        "by_user": (("participants.userId",), ()),
+        "by_agent": (("participants.agentId",), ()),
+        "by_agent_user": (("participants.agentId", "participants.userId"), ()),
+        "by_created": ((), ()),  # every index goes on by creation time
+    }
+    assert ChatChunk.by_message_and_sequence.order == ChatChunk.by_session_and_sequence.order == ("sequence",)
+
+
+def test_every_index_projects_keys_only_and_every_table_is_on_demand(template: Template) -> None:
+    for table in _of_type(template, "AWS::DynamoDB::Table").values():
+        assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+        for index in table["Properties"].get("GlobalSecondaryIndexes", ()):
+            assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_a_table_that_holds_data_survives_the_stack_and_can_be_restored(template: Template) -> None:
+    for name, table in _of_type(template, "AWS::DynamoDB::Table").items():
+        holds_data = name not in {table_id(each) for each in OF_CONNECTIONS}
+        kept = (table["DeletionPolicy"], table["UpdateReplacePolicy"])
+        assert kept == (("RetainExceptOnCreate", "Retain") if holds_data else ("Delete", "Delete"))
+        recovery = table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert recovery is holds_data
+
+
+def test_expiry_is_on_where_the_schema_says_so_and_nowhere_else(template: Template) -> None:
+    expiring = {
+        name
+        for name, each in _of_type(template, "AWS::DynamoDB::Table").items()
+        if "TimeToLiveSpecification" in each["Properties"]
+    }
+    assert {table_id("chatChunks"), table_id("commits"), table_id("fences")} <= expiring
+    assert expiring.isdisjoint({table_id("conversations"), table_id("chatMessages"), table_id("claims")})
+
+
+def test_each_stream_is_split_retried_and_put_aside_when_it_fails(template: Template) -> None:
+    sources = {
+        name: each["Properties"]
+        for name, each in _of_type(template, "AWS::Lambda::EventSourceMapping").items()
+        if name.startswith("Stream")
+    }
+    assert {each["EventSourceArn"]["Fn::GetAtt"][0] for each in sources.values()} == {table_id("commits"), table_id("chatChunks")}
+    for each in sources.values():
+        assert each["FunctionName"] == {"Ref": "OnChange"}
+        assert each["BisectBatchOnFunctionError"] is True
+        assert 0 < each["MaximumRetryAttempts"] < 100
+        assert each["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert each["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": ["FailureQueue", "Arn"]}}}
+        (rule,) = each["FilterCriteria"]["Filters"]
+        assert json.loads(rule["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
+
+
+def test_each_function_has_a_name_a_role_and_logs_of_its_own(template: Template) -> None:
+    functions = _of_type(template, "AWS::Serverless::Function")
+    roles = [each["Properties"]["Role"]["Fn::GetAtt"][0] for each in functions.values()]
+    names = {each["Properties"]["FunctionName"] for each in functions.values()}
+    assert len(set(roles)) == len(functions)
+    groups = {
+        each["Properties"]["LogGroupName"].removeprefix("/aws/lambda/")
+        for each in _of_type(template, "AWS::Logs::LogGroup").values()
+    }
+    assert groups == names
+    for group in _of_type(template, "AWS::Logs::LogGroup").values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_no_policy_grants_everything_and_each_fits_into_a_role(template: Template) -> None:
+    for name, role in _of_type(template, "AWS::IAM::Role").items():
+        (policy,) = role["Properties"]["Policies"]
+        text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
+        assert '"*"' not in text
+        assert ':*"]' not in text.replace("log-group", "")
+        # An ARN is up to 90 characters where the template has a reference of 40.
+        assert len(text) + 50 * (text.count("Fn::GetAtt") + text.count("Fn::Sub")) < 10_240, name
+
+
+def test_only_the_function_that_asks_the_model_can_read_its_key(template: Template) -> None:
+    readers = {name for name, role in _of_type(template, "AWS::IAM::Role").items() if "secretsmanager" in json.dumps(role)}
+    assert readers == {"GenerateRole"}
+    named = {
+        name for name, each in _of_type(template, "AWS::Serverless::Function").items() if "AnthropicKeySecret" in json.dumps(each)
+    }
+    assert named == {"Generate"}
+
+
+def test_a_users_app_brings_its_tables_without_a_change_of_ours(template: Template) -> None:
+    assert _table(template, "counters")["Properties"]["TableName"] == "concave-dev-counters"
+    variables = template["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
+    assert variables["CONCAVE_APPS"] == "chalicelib.functions,examples.counter,tests.apps.permitted"
+
+
+def test_an_entry_point_without_a_policy_cannot_be_packaged(template: Template) -> None:
+    packaged = json.loads(json.dumps(template))
+    extra = json.loads(json.dumps(packaged["Resources"]["Welcome"]))
+    extra["Properties"]["Handler"] = "app.brand_new"
+    only = {"Resources": {**_of_type(packaged, "AWS::Serverless::Function"), "BrandNew": extra}}
+    with pytest.raises(ValueError, match="brand_new"):
+        write(only, "dev", ("chalicelib.functions",), [TableSpec("commits", stream=True)])

@@ -1,0 +1,61 @@
+import { useEffect } from "react";
+import { useAssistantChat } from "../hooks/useAssistantChat";
+import { mark } from "../lib/activity";
+import { Announcer } from "./Announcer";
+import { Composer } from "./Composer";
+import { MessageList } from "./MessageList";
+import { NotFound } from "./NotFound";
+import { PaneHeader } from "./PaneHeader";
+import { SessionMenu } from "./SessionMenu";
+
+/** One session. While it is not shown it stays live. */
+export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }) {
+  const chat = useAssistantChat(sessionId);
+  const { session, messages, running, stop } = chat;
+  const writing = running !== undefined;
+
+  useEffect(() => {
+    if (!writing) return;
+    mark(sessionId, "writing");
+    return () => mark(sessionId, "unseen");
+  }, [sessionId, writing]);
+
+  useEffect(() => {
+    if (shown && !writing) mark(sessionId, null);
+  }, [sessionId, shown, writing]);
+
+  useEffect(() => {
+    if (shown) document.title = session ? `${session.name} · Concave` : "Concave";
+  }, [shown, session]);
+
+  useEffect(() => {
+    if (!shown || !writing) return;
+    const onKey = (event: KeyboardEvent) => {
+      const elsewhere = event.isComposing || (event.target instanceof Element && event.target.closest("dialog"));
+      if (event.key === "Escape" && !elsewhere) void stop();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [shown, writing, stop]);
+
+  if (session === null) return shown && <NotFound />;
+  const ended = session?.status === "terminated";
+  return (
+    <main className="pane" hidden={!shown} aria-busy={session === undefined}>
+      <PaneHeader title={session?.name ?? ""}>{session && <SessionMenu session={session} />}</PaneHeader>
+      <MessageList
+        messages={messages}
+        running={running}
+        history={chat.history}
+        onOlder={chat.loadOlder}
+        onRetry={ended ? null : chat.retry}
+      />
+      {shown && <Announcer messages={messages} running={running} />}
+      {ended ? (
+        <p className="ended">This session has ended. Its messages stay readable.</p>
+      ) : (
+        <Composer sessionId={sessionId} onSend={chat.send} onStop={writing ? stop : undefined} focus={shown} />
+      )}
+    </main>
+  );
+}

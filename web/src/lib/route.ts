@@ -1,0 +1,35 @@
+import { useSyncExternalStore } from "react";
+
+/** The address of a view lives in the hash, so that any server of static files can serve it. */
+export type Route = { view: "home" } | { view: "new" } | { view: "session"; sessionId: string };
+
+export const HOME = "#/";
+export const NEW = "#/new";
+export const addressOf = (sessionId: string) => `#/s/${encodeURIComponent(sessionId)}`;
+
+function parse(hash: string): Route {
+  const found = /^#\/s\/([^/]+)$/.exec(hash);
+  if (found?.[1]) return { view: "session", sessionId: safely(found[1]) };
+  return hash === NEW ? { view: "new" } : { view: "home" };
+}
+
+function safely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray % in an address somebody typed: no session has such an id, and the page says so
+  }
+}
+
+function follow(listener: () => void): () => void {
+  addEventListener("hashchange", listener);
+  return () => removeEventListener("hashchange", listener);
+}
+
+export function useRoute(): Route {
+  return parse(useSyncExternalStore(follow, () => location.hash));
+}
+
+export function go(address: string): void {
+  location.hash = address;
+}
