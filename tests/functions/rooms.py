@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from infra.local.model import ScriptedModel
-from tests.functions.conftest import House, Person
+from tests.functions.conftest import House, Person, Refusal
 from tests.support.rest import Names
 
 
@@ -35,7 +36,7 @@ class Gateway(House):
     def agent(self, name: str, owner: str = "alice", org: str = "acme", **settings: Any) -> Person:
         """A registered agent, with the token that `connect` gives."""
         person = self.person(owner, org)
-        self.act(person, "agents:create", agentId=name, settings=settings)
+        self.act(person, "agents:create", id=name, settings=settings)
         return self.connected(name, person)
 
     def connected(self, name: str, owner: Person) -> Person:
@@ -79,3 +80,16 @@ class Socket:
 def texts(events: list[dict[str, Any]]) -> list[str]:
     """The contents of messages."""
     return [each["data"]["content"] for each in events]
+
+
+def refused(tag: str, call: Any, *args: Any, **named: Any) -> Refusal:
+    """The refusal of a call, which must have this tag."""
+    with pytest.raises(Refusal) as caught:
+        call(*args, **named)
+    assert caught.value.tag == tag
+    return caught.value
+
+
+def room_of(socket: Socket) -> str:
+    """The conversation that an agent's socket has joined by itself."""
+    return str(socket.ready["conversationId"])

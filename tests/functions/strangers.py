@@ -19,6 +19,7 @@ from chalicelib.run.registry import Function
 from infra.local.model import ScriptedModel
 from infra.local.sqlite_values import decode
 from tests.functions.conftest import Refusal
+from tests.functions.rooms import pem
 from tests.functions.tabs import Live, who
 from tests.live import counters
 from tests.support.sim import Sim
@@ -35,6 +36,7 @@ NAMES = {
     "receiptId": "erasure-",
     "userId": "user-",
     "agentId": "agent-",
+    "parentId": "msg-",
     "participantId": "user-",
 }
 """Wire names of arguments that name something of somebody's, with the beginning of such a name."""
@@ -56,8 +58,10 @@ class Scene:
     @classmethod
     def set(cls, model: ScriptedModel) -> Scene:
         """Open one."""
-        house = Live(model)
+        house = Live(model, signing_key=pem())
         alice = house.person("alice")
+        made = house.backend.executor.action("agents:create", {"id": "agent-real", "settings": {"name": "secret"}}, alice.user)
+        assert made.ok, made.error
         own = alice.mutation("chat:startSession", domainId="domain_real")
         held = [alice.mutation("chat:startSession", workerId="worker-real") for _ in range(2)]
         replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the secret is out", clientKey="x")]
@@ -82,6 +86,7 @@ class Scene:
             "conversationId": conversations,
             "conversationIds": conversations,
             "messageIds": replies,
+            "parentId": replies,
             "receiptId": receipts,
             "userId": ["alice"] * 2,
             "agentId": ["agent-real"] * 2,
@@ -100,13 +105,27 @@ class Scene:
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
                 names["conversationId"] = person.query("conversations:list")[0]["conversationId"]
                 names["userId"] = names["participantId"] = subject
-                names |= {"messageIds": names["messageId"], "conversationIds": names["conversationId"]}
+                names |= {
+                    "messageIds": names["messageId"],
+                    "parentId": names["messageId"],
+                    "conversationIds": names["conversationId"],
+                }
         return self._own[stranger]
 
     def victims(self) -> list[str]:
         """Everything of acme's alice and her worker, as it lies in the store."""
         found = []
-        for table in ("conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "jobs"):
+        for table in (
+            "conversations",
+            "images",
+            "chatSessions",
+            "chatMessages",
+            "runs",
+            "chatChunks",
+            "participants",
+            "jobs",
+            "agents",
+        ):
             with self.house.sqlite._guard():
                 rows = self.house.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()
             texts = [str(decode(row[0])) for row in rows]
@@ -116,7 +135,7 @@ class Scene:
     @property
     def ids(self) -> list[str]:
         """Alice's sessions and replies."""
-        return [*self.real["sessionId"], *self.real["messageId"]]
+        return [*self.real["sessionId"], *self.real["messageId"], "agent-real"]
 
 
 def naming(function: Function[..., Any]) -> list[str]:
