@@ -193,3 +193,19 @@ def test_an_agent_names_its_conversation(gateway: Gateway) -> None:
     assert bot.person.query("rooms:get", conversationId=room_of(bot))["title"] == "Help desk"
     bot.person.mutation("rooms:update", conversationId=room_of(bot), title="Night desk")
     assert bot.person.query("rooms:get", conversationId=room_of(bot))["title"] == "Night desk"
+
+
+def test_a_deleted_conversation_takes_receipts_and_presences_with_it(gateway: Gateway) -> None:
+    """003-U02 for what the gateway hangs on a conversation; its agent gets a new one."""
+    bot, alice = Socket(gateway.agent("bot"), "s1"), Socket(gateway.person("alice"), "a1")
+    alice.call("gateway:join", conversationId=room_of(bot))
+    bot.send("one")
+    alice.send("two")
+    alice.heard()
+    told = alice.person.mutation("conversations:delete", conversationId=room_of(bot))
+    gateway.work()
+    assert [each["event"] for each in alice.heard()] == ["conversation:left"]
+    erased = alice.person.query("conversations:getErasure", receiptId=told["receiptId"])
+    assert erased["state"] == "completed"
+    assert (erased["erased"]["receipts"], erased["erased"]["presences"], erased["erased"]["chatMessages"]) == (2, 2, 2)
+    assert room_of(Socket(bot.person, "s2")) != room_of(bot)
