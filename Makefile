@@ -3,7 +3,7 @@
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
-NODE   := tests/clients/node_modules/.installed
+NODE   := tests/clients/node_modules/.installed tests/clients-chat/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
 CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
@@ -56,7 +56,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -73,9 +73,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 
 # The official npm clients and the DynamoDB engine. Without Node their tests are skipped, and said so here and in pytest's summary.
-$(NODE): tests/clients/package.json tests/clients/package-lock.json
+tests/%/node_modules/.installed: tests/%/package.json tests/%/package-lock.json
 	@if command -v npm >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
-	  echo "npm ci in tests/clients" && cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	  echo "npm ci in tests/$*" && cd tests/$* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else \
 	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \
 	fi

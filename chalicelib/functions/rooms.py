@@ -14,6 +14,7 @@ from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.functions import counters, members, sending
+from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
     MessageType,
@@ -316,6 +317,8 @@ def send(
     me = members.caller(ctx)
     ours = sending.socket_of(ctx, me, socket)
     conversation = sending.meant(ctx, me, conversation_id, ours)
+    if parent_id is not None and by_id(ctx, conversation, parent_id) is None:
+        raise Refused("MessageNotFound", "Message not found")
     said = Said(
         participant_id=me.name,
         participant_type=me.kind,

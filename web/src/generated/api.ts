@@ -56,10 +56,10 @@ export interface Api {
      */
     connect: Action<{ agentId: string; secret?: string; ttlSeconds?: number }, Connected>;
     /**
-     * Register an agent of the caller's. Returns its secret, which is shown this once.
-     * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
+     * Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once.
+     * @param id at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
      */
-    create: Action<{ agentId?: string; settings?: Settings }, Registered>;
+    create: Action<{ id?: string; settings?: Settings }, Registered>;
     /**
      * End all sockets and tokens of an agent. Its secret stays good.
      * @param agentId at least 1 long, at most 128 long, like ^[A-Za-z0-9][A-Za-z0-9_.-]*$
