@@ -9,7 +9,7 @@ CODE   := app.py chalicelib infra tests $(wildcard examples)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -25,10 +25,14 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m mypy chalicelib infra app.py
 	$(VENV)/bin/lint-imports --no-logo
+	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
 	$(PY) -m pytest -q tests/test_house.py
 
 functions: $(STAMP) ## every function: path, kind, file:line
 	@$(PY) -m infra.functions
+
+codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT=folder; CHECK=1 only looks)
+	@OUT="$(OUT)" CHECK="$(CHECK)" $(PY) -m infra.codegen
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
