@@ -25,8 +25,8 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m mypy chalicelib infra app.py
 	$(VENV)/bin/lint-imports --no-logo
-	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
 	$(PY) -m pytest -q tests/test_house.py
+	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
 
 functions: $(STAMP) ## every function: path, kind, file:line
 	@$(PY) -m infra.functions

@@ -11,7 +11,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, Response, WebsocketEvent
 
 from chalicelib.aws import events, telemetry
-from chalicelib.doors import http, sync
+from chalicelib.doors import http, sockets, sync
 from chalicelib.wiring import backend
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
@@ -44,25 +44,25 @@ def _http() -> Response:
 @app.on_ws_connect(name="ws_connect")
 def ws_connect(event: WebsocketEvent) -> dict[str, Any]:
     """A socket opens. A status other than 200 refuses the handshake."""
-    return {"statusCode": sync.connect(backend(), *events.opened(event.to_dict()))}
+    return {"statusCode": sockets.connect(backend(), *events.opened(event.to_dict()))}
 
 
 @app.on_ws_message(name="ws_message")
 def ws_message(event: WebsocketEvent) -> None:
     """One text message of a client."""
-    sync.message(backend(), *events.message(event.to_dict()))
+    sockets.message(backend(), *events.message(event.to_dict()))
 
 
 @app.on_ws_disconnect(name="ws_disconnect")
 def ws_disconnect(event: WebsocketEvent) -> None:
     """A socket is gone. AWS promises no more than an attempt to say so."""
-    sync.disconnect(backend(), events.connection(event.to_dict()))
+    sockets.disconnect(backend(), events.connection(event.to_dict()))
 
 
 @app.lambda_function(name="welcome")
 def welcome(event: dict[str, Any], context: Any) -> None:
     """Handed over by `$connect`, inside which nothing can be posted: speak first, where the protocol wants it."""
-    sync.welcome(backend(), event["connectionId"])
+    sockets.welcome(backend(), event["connectionId"])
 
 
 @app.lambda_function(name="on_change")

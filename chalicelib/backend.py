@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import BadRequest, ConcaveError, StoreFailed
+from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, StoreFailed
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.live import messages, rows
+from chalicelib.live.dialect import Dialect
 from chalicelib.live.ender import Ender
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.holders import Holders
@@ -68,6 +69,10 @@ class Backend:
     verifier: Verifier
     sweeps: Sequence[Callable[[], Any]] = ()
     """Further sweeps of the domain (expired runs, idle sessions)."""
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    """In which words connections of a kind are told."""
+    ended: Callable[[Backend, Item], None] = lambda backend, mailbox: None
+    """Told of every connection that has ended."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
@@ -92,6 +97,8 @@ class Backend:
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.knock(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
+            dialects=self.dialects,
+            ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
         self.ender = self.ender_type(self.world)
@@ -210,8 +217,10 @@ class Backend:
             return Identity()
         if frame.token_type == "Admin":
             return Identity(error="Admin tokens are not accepted here.")
+        if not frame.value:
+            return Identity(error="A token is needed.")
         try:
-            user = self.verifier.verify(frame.value or "")
+            user = self.verifier.verify(frame.value)
         except AuthFailed as error:
             return Identity(error=str(error))
         return Identity(json.dumps(user.to_json()), user.org, user.expires_at and user.expires_at + LEEWAY_MS)
@@ -241,6 +250,14 @@ class Backend:
             outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
         return Answer(frame.request_id, "Action", outcome.text, failure, tuple(outcome.log_lines))
+
+    def ask(self, path: str, args: dict[str, Any], identity: str | None, number: int) -> Answer:
+        """Ask a query once, for a connection: answered as an action is."""
+        try:
+            outcome = self.executor.query(path, _arguments(args), _user(identity))
+        except (BadRequest, Conflict) as error:
+            return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
+        return Answer(number, "Action", outcome.text, None if outcome.error is None else as_failure(outcome.error))
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:

@@ -12,11 +12,31 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from chalicelib import Index, Table
 
 Responder = Literal["none", "model", "worker", "agent"]
 Status = Literal["pending", "completed", "failed", "aborted", "interrupted"]
 RunState = Literal["pending", "running", "completed", "failed", "aborted", "interrupted"]
+
+
+class Room(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """The gateway's part of a conversation (002-12…17, 002-U09). Costs are millionths of a dollar."""
+
+    auto: bool = False
+    """Made by an agent's connection: an agent has one active at most (`AgentRoom`)."""
+    description: str | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    total_tokens: int = 0
+    total_cost: int = 0
+    last_message: str | None = None
+    summary: str | None = None
+    summary_at: int | None = None
+    """How many messages the summary knows."""
+    archive_after_ms: float | None = None
+    """Without a message for so long it is archived (002-36)."""
 
 
 class Conversation(Table, name="conversations"):
@@ -45,6 +65,8 @@ class Conversation(Table, name="conversations"):
     """A digest of type and participants, in any order (003-U01)."""
     anchor: str | None = None
     """The same digest, on the one conversation that `getOrCreate` gives for it."""
+    room: Room | None = None
+    """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
 
     by_conversationId = Index("conversation_id", unique=True)
     """Which conversation has this id? (003: unique)"""
@@ -120,6 +142,25 @@ class ChatSession(Table, name="chatSessions"):
     """Which active sessions have been quiet for long? Asked by the sweep."""
 
 
+class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """What a message of the chat gateway carries beside its text (002-U07, U08)."""
+
+    participant_id: str | None = None
+    participant_type: Literal["user", "agent"] | None = None
+    origin: str | None = None
+    """The socket it came from, which is not told of it again."""
+    type: Literal["text", "thinking", "tool_call", "tool_result", "error", "system"] = "text"
+    name: str | None = None
+    parent_id: str | None = None
+    tool_calls: list[Any] | None = None
+    tool_results: list[Any] | None = None
+    thinking: dict[str, Any] | None = None
+    latency: float | None = None
+    error: str | None = None
+    attachments: list[str] | None = None
+    cost: int = 0
+
+
 class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), parent=("conversations", "message_count")):
     """One entry of a log (004-02). Id, role and order never change; a reply's content is set once, when it ends."""
 
@@ -142,6 +183,8 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     """The key of the send that wrote it: what is erased with it."""
     named: str | None = None
     """Its id again, when its writer chose it; an id of ours holds the sequence and needs no index."""
+    said: Said | None = None
+    """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
 
     by_session = Index("session_id", order="sequence", eventual=True)
     """The messages of a session."""
@@ -227,3 +270,90 @@ class Budget(Table, name="budgets"):
     """What an org's replies cost on one UTC day; the id is the day."""
 
     spent: int = 0
+
+
+class Agent(Table, name="agents"):
+    """A program that takes part in conversations (seed 002). Its secret and tokens are signed by the backend, and stored nowhere:
+    a version makes the old ones void."""
+
+    owner: str
+    name: str | None = None
+    status: Literal["active", "suspended"] = "active"
+    audience: Literal["owner", "org"] = "owner"
+    """Who may join its conversations unasked: only its owner, or everybody of the org."""
+    instruction: str | None = None
+    allowed_tools: list[str] = []
+    secret_version: int = 1
+    token_version: int = 1
+    last_heartbeat: float | None = None
+    health: str | None = None
+    metrics: dict[str, Any] | None = None
+    multi_conversation: bool = False
+    """Its sockets join all its active conversations (002-35)."""
+    history: int = 0
+    """So many messages of the past a new socket is told (002-37)."""
+    archive_days: float | None = None
+    room_title: str | None = None
+
+    by_owner = Index("owner")
+    """Somebody's agents."""
+    by_audience = Index("audience")
+    """The agents that everybody of the org may talk to (002-38)."""
+
+
+class AgentRoom(Table, name="agentRooms"):
+    """Which conversation an agent's connection finds; the id is the agent's. One row, so that there is one (002-20)."""
+
+    conversation: str
+
+
+class ChatSocket(Table, name="chatSockets"):
+    """A connection to the chat gateway, leased; the id is the connection's. `rooms`: conversation → where its log was joined:
+    after which sequence, and which earlier replies were unfinished (`open`)."""
+
+    org: str
+    member: str
+    kind: Literal["user", "agent"]
+    name: str
+    """Of the user or agent, without its kind."""
+    rooms: dict[str, Any] = {}
+    current: str | None = None
+    """The conversation that is meant when none is named (002-U05)."""
+    history: int = 0
+    lease_until: float = 0.0
+    state: Literal["open"] = "open"
+
+    by_member = Index("member")
+    """Is somebody connected?"""
+    by_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
+    """Whose lease ran out? Asked by the sweep."""
+
+
+class Presence(Table, name="presences"):
+    """A socket in a conversation. Somebody is online there while one of these is theirs (002-U06)."""
+
+    conversation: str
+    socket: str
+    member: str
+    kind: Literal["user", "agent"]
+    name: str
+    typing_until: float | None = None
+
+    by_conversation = Index("conversation")
+    """Who is here?"""
+
+
+class Receipt(Table, name="receipts"):
+    """How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so (002-U03)."""
+
+    conversation: str
+    member: str
+    kind: Literal["user", "agent"]
+    name: str
+    sequence: int
+    told: int = 0
+    message_id: str | None = None
+    read_at: float | None = None
+
+    by_conversation = Index("conversation")
+    """Who has read how far?"""

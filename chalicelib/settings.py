@@ -18,6 +18,7 @@
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
 | AUTH_ORG_CLAIM | org | the claim that names the caller's org; dots reach into nested claims; `org_id` is tried after it |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
+| SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's pieces are stored at least this often (milliseconds) |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
 | MAILBOX_LEASE | 30 | seconds one holder may serve a connection without renewing |
@@ -83,6 +84,7 @@ class Settings:
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
     org_claim: str = "org"
+    signing_key: str | None = field(default=None, repr=False)
     chunk_flush_ms: int = 60
     token_budget_per_org: int = 2_000_000
     mailbox_lease_s: int = 30
@@ -121,6 +123,7 @@ class Settings:
             model_url=_url(env, "MODEL_URL"),
             auth=_auth(env),
             org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
+            signing_key=_pem(env, "SIGNING_KEY"),
             chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
             mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
@@ -154,6 +157,13 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     if not re.fullmatch(r"[0-9]{1,13}", value) or not low <= int(value) <= high:
         raise BadSetting(name, value, f"must be a whole number from {low} to {high}")
     return int(value)
+
+
+def _pem(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is not None and "PRIVATE KEY-----" not in value:
+        raise BadSetting(name, "…", "must be a private key in PEM, its line ends written as \\n")
+    return value and value.replace("\\n", "\n")
 
 
 def _url(env: Mapping[str, str], name: str) -> str | None:

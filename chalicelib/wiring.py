@@ -13,9 +13,11 @@ from chalicelib.backend import Backend
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
+from chalicelib.doors import events, socketio
 from chalicelib.run.executor import Executor
 from chalicelib.run.identity import Provider, Verifier, fetch
 from chalicelib.run.job_runner import JobRunner
+from chalicelib.run.minting import Minter
 from chalicelib.run.ports import Clock, Gateway, Invoker
 from chalicelib.run.registry import Registry, load
 from chalicelib.settings import Settings
@@ -92,9 +94,23 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         limits={"token_budget_per_org": settings.token_budget_per_org, "run_lease_ms": settings.run_lease_s * 1000},
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
-    verifier = Verifier(parts.providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
-    made = Backend(settings, parts.store, parts.clock, parts.gateway, parts.invoker, registry, executor, jobs[0], verifier)
-    executor.parts = Lent(model, executor, made, parts.clock)
+    minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
+    providers = [*parts.providers, minter.provider()] if minter else parts.providers
+    verifier = Verifier(providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
+    made = Backend(
+        settings,
+        parts.store,
+        parts.clock,
+        parts.gateway,
+        parts.invoker,
+        registry,
+        executor,
+        jobs[0],
+        verifier,
+        dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
+        ended=events.ended,
+    )
+    executor.parts = Lent(model, executor, made, parts.clock, minter)
     made.sweeps = [*_sweeps(registry, executor), *(partial(each, executor) for each in parts.sweeps)]
     return made
 
@@ -107,6 +123,12 @@ class Lent:
     executor: Executor
     backend: Backend
     clock: Clock
+    minter: Minter | None = None
+
+    def connected(self, connection: str) -> bool:
+        """Whether a socket is there still, as far as its mailbox says."""
+        row = self.backend.mailboxes.read(connection)
+        return row is not None and not row.get("closing")
 
     def append(self, org: str, document: Table, hint: bool = False) -> bool:
         """Add a row to a streamed log, asking again while the store does not say. `hint`: tell subscribers at once.

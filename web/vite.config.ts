@@ -1,5 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { policy } from "./policy.ts";
 import { sizes } from "./sizes.ts";
 
 /** The backend that the development server passes calls on to; the built page is served by the backend itself. */
@@ -9,7 +10,7 @@ const proxy = Object.fromEntries(
 );
 
 export default defineConfig({
-  plugins: [react(), sizes()],
+  plugins: [react(), policy(), sizes()],
   server: { host: "127.0.0.1", proxy },
   preview: { host: "127.0.0.1", proxy },
   build: { target: "es2022", reportCompressedSize: false, chunkSizeWarningLimit: 600 },

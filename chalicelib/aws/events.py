@@ -36,18 +36,18 @@ def connection(event: Event) -> str:
     return str(event["requestContext"]["connectionId"])
 
 
-def opened(event: Event) -> tuple[str, str, dict[str, str]]:
-    """`$connect`: the connection, the path that the client asked for, its headers in lower case.
+def opened(event: Event) -> tuple[str, str, dict[str, str], dict[str, str]]:
+    """`$connect`: the connection, the path that the client asked for, its headers in lower case, the query.
 
     A stage has no sub-paths, so the edge puts the path into the query.
     """
-    path = (event.get("queryStringParameters") or {}).get("path", "/")
-    return connection(event), path, _lower(event.get("headers"))
+    query = dict(event.get("queryStringParameters") or {})
+    return connection(event), query.pop("path", "/"), _lower(event.get("headers")), query
 
 
-def message(event: Event) -> tuple[str, str]:
-    """`$default`: the connection and its text."""
-    return connection(event), event.get("body") or ""
+def message(event: Event) -> tuple[str, str, int]:
+    """`$default`: the connection, its text, and when API Gateway got it (ms since the epoch)."""
+    return connection(event), event.get("body") or "", int(event["requestContext"].get("requestTimeEpoch", 0))
 
 
 def _lower(headers: dict[str, str] | None) -> dict[str, str]:

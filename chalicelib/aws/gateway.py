@@ -46,6 +46,10 @@ class ApiGateway:
         status = self._ask("post_to_connection", ConnectionId=connection, Data=text.encode())
         return "ok" if status == 200 else _POSTED.get(status, "unknown")
 
+    def is_open(self, connection: str) -> bool:
+        """Whether its handshake is over. Inside `$connect`, and until API Gateway has taken in its answer, it is not."""
+        return self._ask("get_connection", ConnectionId=connection) == 200
+
     def close(self, connection: str) -> bool:
         """End a connection. True: API Gateway has confirmed that it is closed, or knew it no longer."""
         return self._ask("delete_connection", ConnectionId=connection) in (200, 204, 410)

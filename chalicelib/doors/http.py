@@ -11,99 +11,38 @@ requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file stor
 from __future__ import annotations
 
 import json
-import logging
-import re
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
 
 from chalicelib.data import values
-from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
-from chalicelib.doors import cors, edge
-from chalicelib.run.executor import Outcome
-from chalicelib.run.identity import AuthFailed, User
-from chalicelib.run.registry import Kind, Registry
-from chalicelib.settings import VERSION, Settings
+from chalicelib.data.errors import NotFound
+from chalicelib.doors import cors, edge, rest
+from chalicelib.doors.web import (
+    MAX_BODY_BYTES,
+    Backend,
+    Handler,
+    HttpRequest,
+    HttpResponse,
+    Refusal,
+    body_of,
+    caller,
+    failure,
+    json_answer,
+    parse,
+    run,
+)
+from chalicelib.run.identity import User
+from chalicelib.run.registry import Kind
+from chalicelib.settings import VERSION
 
-log = logging.getLogger(__name__)
+__all__ = ["MAX_BODY_BYTES", "HttpRequest", "HttpResponse", "handle"]
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_ANSWER_BYTES = 5 * 1024 * 1024
-"""A Lambda may answer 6 MB, escapes included; one that answers more answers nothing."""
 MAX_BATCH = 100
 
 Format = Literal["json", "convex_encoded_json"]
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """A request: `path` without the query string, `query` decoded, `headers` with lower-case names."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class HttpResponse:
-    """An answer; the body is text."""
-
-    status: int
-    headers: dict[str, str]
-    body: str
-
-
-class Executor(Protocol):
-    """Runs public functions by path; unknown and private ones come back as failed outcomes."""
-
-    def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
-    def mutation(self, path: str, args: dict[str, Any], user: User | None, key: str | None) -> Outcome: ...
-    def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
-
-
-class Verifier(Protocol):
-    """Turns a token into a user or raises `AuthFailed`."""
-
-    def verify(self, token: str) -> User: ...
-
-
-class Clock(Protocol):
-    """Nanoseconds since the epoch."""
-
-    def now_ns(self) -> int: ...
-
-
-class Backend(Protocol):
-    """What this door needs of the backend."""
-
-    @property
-    def executor(self) -> Executor: ...
-    @property
-    def registry(self) -> Registry: ...
-    @property
-    def verifier(self) -> Verifier: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def settings(self) -> Settings: ...
-
-
-class Refusal(Exception):
-    """The request is wrong (4xx) or cannot be served now (503): status, a stable code, one sentence."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.headers = status, code, message, headers
-
-    def response(self) -> HttpResponse:
-        """This refusal as an answer."""
-        return _json({"code": self.code, "message": self.message}, self.status, **self.headers)
 
 
 def handle(b: Backend, request: HttpRequest) -> HttpResponse:
@@ -118,37 +57,18 @@ def handle(b: Backend, request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         answer = refusal.response()
     except Exception as error:  # noqa: BLE001 (see the docstring)
-        answer = _failure(error).response()
+        answer = failure(error).response()
     body = "" if request.method == "HEAD" else answer.body
     return HttpResponse(answer.status, {**answer.headers, **cors.headers(request.headers, preflight=preflight)}, body)
 
 
-def _failure(error: Exception) -> Refusal:
-    """Errors of the house by blame: see `data/errors.py`."""
-    match error:
-        case AuthFailed(tag="IssuerUnavailable"):
-            return Refusal(503, error.tag, error.message, **{"retry-after": "5"})
-        case AuthFailed():
-            return Refusal(401, "Unauthenticated", error.message, **{"www-authenticate": "Bearer"})
-        case NotFound():
-            return Refusal(404, error.tag, error.message)
-        case BadRequest():
-            return Refusal(400, error.tag, error.message)
-        case Conflict() | StoreFailed():
-            log.warning("the store did not serve a request: %r", error)
-            return Refusal(503, "Overloaded", "The store is busy; try again in a moment.", **{"retry-after": "1"})
-    number = secrets.token_hex(8)
-    log.error("request %s failed", number, exc_info=error)
-    return Refusal(500, "InternalServerError", f"[Request ID: {number}] Server Error")
-
-
 # Where a request goes ---------------------------------------------------------------------------------------------------
-
-Handler = Callable[[Backend, HttpRequest], HttpResponse]
 
 
 def _route(request: HttpRequest) -> Handler:
     methods = ROUTES.get(request.path)
+    if methods is None:
+        methods = rest.found(request.path)
     if methods is None:
         methods = next((found for prefix, found in PREFIXES.items() if request.path.startswith(prefix)), None)
     if methods is None:
@@ -164,27 +84,27 @@ def _call(kind: Kind) -> Handler:
     """POST {path, args, format?}."""
 
     def handler(b: Backend, request: HttpRequest) -> HttpResponse:
-        user = _caller(b, request)
-        body = _body(request)
-        return _json(_run(b, request, kind, _path(body.get("path")), _args(body), _format(body.get("format")), user))
+        user = caller(b, request)
+        body = body_of(request)
+        return json_answer(_run(b, request, kind, _path(body.get("path")), _args(body), _format(body.get("format")), user))
 
     return handler
 
 
 def _get_query(b: Backend, request: HttpRequest) -> HttpResponse:
     """GET ?path=&args=&format=, the arguments being JSON."""
-    user = _caller(b, request)
-    fields: dict[str, Any] = {**request.query, "args": _parse(request.query.get("args", "{}").encode(), "The `args` parameter")}
-    return _json(_run(b, request, "query", _path(fields.get("path")), _args(fields), _format(fields.get("format")), user))
+    user = caller(b, request)
+    fields: dict[str, Any] = {**request.query, "args": parse(request.query.get("args", "{}").encode(), "The `args` parameter")}
+    return json_answer(_run(b, request, "query", _path(fields.get("path")), _args(fields), _format(fields.get("format")), user))
 
 
 def _run_by_name(b: Backend, request: HttpRequest) -> HttpResponse:
     """POST /api/run/{module}/{function} {args?, format?}: whichever kind the function is."""
-    user = _caller(b, request)
+    user = caller(b, request)
     module, _, name = unquote(request.path.removeprefix("/api/run/")).rpartition("/")
     path = f"{module}:{name}" if module else name
-    body = _body(request) if request.body else {}
-    return _json(_run(b, request, _kind(b, path), path, _args(body), _format(body.get("format")), user))
+    body = body_of(request) if request.body else {}
+    return json_answer(_run(b, request, _kind(b, path), path, _args(body), _format(body.get("format")), user))
 
 
 def _kind(b: Backend, path: str) -> Kind:
@@ -196,19 +116,19 @@ def _kind(b: Backend, path: str) -> Kind:
 
 def _batch(b: Backend, request: HttpRequest) -> HttpResponse:
     """POST {queries: [...]}: each has a status of its own, and an instant of its own."""
-    user = _caller(b, request)
-    queries = _body(request).get("queries")
+    user = caller(b, request)
+    queries = body_of(request).get("queries")
     if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
         raise Refusal(400, "BadRequest", "`queries` must be a list of objects with `path` and `args`.")
     if len(queries) > MAX_BATCH:
         raise Refusal(400, "TooManyQueries", f"A batch holds at most {MAX_BATCH} queries, not {len(queries)}.")
     calls = [(_path(query.get("path")), _args(query), _format(query.get("format"))) for query in queries]
-    return _json({"results": [_run(b, request, "query", *call, user) for call in calls]})
+    return json_answer({"results": [_run(b, request, "query", *call, user) for call in calls]})
 
 
 def _query_ts(b: Backend, request: HttpRequest) -> HttpResponse:
     """A timestamp that is now."""
-    return _json({"ts": values.encode_ts(b.clock.now_ns())})
+    return json_answer({"ts": values.encode_ts(b.clock.now_ns())})
 
 
 def _text(text: Callable[[Backend], str]) -> Handler:
@@ -229,6 +149,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/": {"GET": _text(lambda b: f"Concave {VERSION} is running. Point a Convex client at this address.\n")},
     "/version": {"GET": _text(lambda b: VERSION)},
     "/instance_name": {"GET": _text(lambda b: f"concave-{b.settings.stage or 'local'}")},
+    "/openapi.json": {"GET": rest.document},
+    "/docs": {"GET": rest.page},
     "/api/query": {"POST": _call("query"), "GET": _get_query},
     "/api/mutation": {"POST": _call("mutation")},
     "/api/action": {"POST": _call("action")},
@@ -236,7 +158,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/query_ts": {"POST": _query_ts},
     "/api/query_at_ts": {"*": _unsupported("Reads at an old timestamp are not kept; call /api/query, which reads now.")},
     "/api/function": {"*": _unsupported("There are no admin keys; call /api/query, /api/mutation or /api/action.")},
-    "/api/debug_event": {"POST": lambda b, request: _json({})},
+    "/api/debug_event": {"POST": lambda b, request: json_answer({})},
 }
 PREFIXES: dict[str, dict[str, Handler]] = {
     "/api/run/": {"POST": _run_by_name},
@@ -246,33 +168,6 @@ PREFIXES: dict[str, dict[str, Handler]] = {
 
 
 # The parts of a request -------------------------------------------------------------------------------------------------
-
-
-def _caller(b: Backend, request: HttpRequest) -> User | None:
-    """Who calls; None without an Authorization header."""
-    header = request.headers.get("authorization")
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise AuthFailed("The Authorization header must be `Bearer` and a token; there are no admin keys.")
-    return b.verifier.verify(token.strip())
-
-
-def _body(request: HttpRequest) -> dict[str, Any]:
-    if len(request.body) > MAX_BODY_BYTES:
-        raise Refusal(413, "BodyTooLarge", f"A request holds at most {MAX_BODY_BYTES} bytes, not {len(request.body)}.")
-    parsed = _parse(request.body, "The body")
-    if not isinstance(parsed, dict):
-        raise Refusal(400, "BadJsonBody", "The body must be a JSON object.")
-    return parsed
-
-
-def _parse(text: bytes, what: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "BadJsonBody", f"{what} is not JSON: {error}.") from error
 
 
 def _path(path: Any) -> str:
@@ -303,20 +198,6 @@ def _format(name: Any) -> Format:
     raise Refusal(400, "BadFormat", "`format` must be `json` or `convex_encoded_json`.")
 
 
-def _key(request: HttpRequest, kind: Kind, user: User | None) -> str | None:
-    """The idempotency key, made the caller's own. It holds no `|`, so one caller cannot spell another's."""
-    key = request.headers.get("idempotency-key")
-    if key is None or kind == "query":
-        return None
-    if not re.fullmatch(r"[!-{}~]{1,200}", key):
-        raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key is 1 to 200 visible ASCII characters, none of them `|`.")
-    if kind == "action":
-        raise Refusal(400, "BadIdempotencyKey", "An action is not run at most once; Idempotency-Key is for mutations.")
-    if user is None:
-        raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key belongs to a caller; send a token with it.")
-    return f"http|{user.token_identifier}|{key}"
-
-
 # The answer -------------------------------------------------------------------------------------------------------------
 
 
@@ -324,14 +205,7 @@ def _run(
     b: Backend, request: HttpRequest, kind: Kind, path: str, args: dict[str, Any], form: Format, user: User | None
 ) -> dict[str, Any]:
     """Run the function; the answer as JSON values."""
-    key = _key(request, kind, user)
-    match kind:
-        case "query":
-            outcome = b.executor.query(path, args, user)
-        case "mutation":
-            outcome = b.executor.mutation(path, args, user, key)
-        case "action":
-            outcome = b.executor.action(path, args, user)
+    outcome = run(b, request, kind, path, args, user)
     lines = outcome.log_lines
     if outcome.error is None:
         exact = form == "convex_encoded_json"
@@ -342,14 +216,6 @@ def _run(
         encode = values.clean if form == "json" else values.encode
         answer["errorData"] = encode(outcome.error.data)
     return answer
-
-
-def _json(answer: dict[str, Any], status: int = 200, **headers: str) -> HttpResponse:
-    body = msgspec.json.encode(answer)
-    if len(body) > MAX_ANSWER_BYTES:
-        message = f"The function ran, but its answer of {len(body)} bytes is over the limit of {MAX_ANSWER_BYTES}; return less."
-        raise Refusal(500, "AnswerTooLarge", message)
-    return HttpResponse(status, {"content-type": "application/json", "cache-control": "no-store", **headers}, body.decode())
 
 
 def _float64(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, budget, lifecycle
+from chalicelib.functions import access, budget, counters, lifecycle
 from chalicelib.functions.opening import clean_name, id_suffix, later, open_conversation
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
@@ -103,10 +103,12 @@ def _write_turn(
         model=model,
         lease_until=ctx.now,
     )
-    ctx.db.insert(ChatMessage(id=f"msg-{id_suffix(ctx, number + 1)}", sequence=number + 1, client_key=client_key, **said))
+    first = ChatMessage(id=f"msg-{id_suffix(ctx, number + 1)}", sequence=number + 1, client_key=client_key, **said)
+    ctx.db.insert(first)
     ctx.db.insert(ChatMessage(id=run.message_id, sequence=number + 2, **asked))
     ctx.db.insert(run)
     changes = lifecycle.start(ctx, conversation, run)
+    changes["room"] = counters.after(conversation.room, first)
     ctx.db.patch(conversation, message_count=number + 2, updated_at=ctx.now, last_message_at=now + 1, **changes)
     return run
 

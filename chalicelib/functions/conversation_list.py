@@ -181,7 +181,7 @@ def select(
             )
         for row in rows:
             one = ctx.db.get(Conversation, row.conversation) if source.guests else row
-            if one is not None and (source.keep is None or source.keep(one)) and _fits(one, wanted):
+            if one is not None and (source.keep is None or source.keep(one)) and fits(one, wanted):
                 found[one.id] = one
     ordered = sorted(found.values(), key=lambda each: (_order(each, sort_by), each.id), reverse=newest_first)
     if need > MOST_READ and len(ordered) >= MOST_READ:
@@ -214,11 +214,13 @@ def _bounded(along: Any, wanted: Filters, order: SortBy) -> Any:
     return along if before is None else along.before(before)
 
 
-def _fits(one: Conversation, wanted: Filters) -> bool:
+def fits(one: Conversation, wanted: Filters) -> bool:
+    """Whether a conversation has the numbers and times that a filter names, and its type."""
     asked = wanted.message_count
     low, high = (asked.min, asked.max) if isinstance(asked, MessageCountRange) else (asked, asked)
     return (
-        _between(one.creation_time, wanted.created_after, wanted.created_before)
+        wanted.type in (None, one.type)
+        and _between(one.creation_time, wanted.created_after, wanted.created_before)
         and _between(one.updated_at, wanted.updated_after, wanted.updated_before)
         and (low is None or one.message_count >= low)
         and (high is None or one.message_count <= high)

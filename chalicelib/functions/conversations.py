@@ -16,7 +16,9 @@ from chalicelib.functions import access
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions import conversation_bulk as bulk
 from chalicelib.functions import conversation_delete as erasing
+from chalicelib.functions import conversation_export as exporting
 from chalicelib.functions import conversation_list as listing
+from chalicelib.functions import conversation_search as searching
 from chalicelib.functions.conversation_codes import (
     check_id,
     check_ids,
@@ -26,8 +28,10 @@ from chalicelib.functions.conversation_codes import (
     not_found,
     refused,
 )
+from chalicelib.functions.conversation_export import ExportFilters, ExportPart, Format
 from chalicelib.functions.conversation_list import Filters, Id, MessageCountRange, SortBy, SortOrder
 from chalicelib.functions.conversation_log import NewMessage, append, by_id, check_message
+from chalicelib.functions.conversation_search import Query, SearchAnswer, SearchFilters
 from chalicelib.functions.conversation_views import (
     LOG_BYTES,
     ConversationMessage,
@@ -277,6 +281,30 @@ def _between(ctx: QueryCtx | MutationCtx, who: Participants) -> Conversation | N
     oldest = [] if anchored is not None else ctx.db.query(Conversation.by_participants(key)).take(ANCHOR_CANDIDATES)
     candidates = [anchored, *oldest]
     return next((each for each in candidates if each is not None and may.sees(ctx, each)), None)
+
+
+@query(explain=explain)
+def search(ctx: QueryCtx, query: Query, filters: SearchFilters | None = None) -> SearchAnswer:
+    """Conversations in which all words of `query` occur, best first, with score and highlights (003-U01).
+
+    A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+    """
+    return searching.search(ctx, query, filters or SearchFilters())
+
+
+@query(explain=explain)
+def export(
+    ctx: QueryCtx,
+    format: Format,
+    filters: ExportFilters | None = None,
+    include_metadata: bool = True,
+    cursor: str | None = None,
+) -> ExportPart:
+    """Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
+
+    A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+    """
+    return exporting.export(ctx, filters or ExportFilters(), format, include_metadata, cursor)
 
 
 @mutation(explain=explain)

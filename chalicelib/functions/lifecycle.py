@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx
-from chalicelib.functions import budget
+from chalicelib.functions import budget, counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
 
 CHUNK_LIFE_MS = 24 * 3600 * 1000
@@ -101,7 +101,7 @@ def finish(
     """Bring a run to its end: the text, the state, the cost, and the next run of the queue. The only way a run ends."""
     message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
     if message is not None:
-        ctx.db.patch(
+        message = ctx.db.patch(
             message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
         )
     ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now)
@@ -109,6 +109,8 @@ def finish(
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:
         return
+    if message is not None:
+        conversation = ctx.db.patch(conversation, room=counters.after(conversation.room, message))
     waiting = [each for each in conversation.queued_runs if each != run.id]
     if conversation.active_run != run.id:
         ctx.db.patch(conversation, queued_runs=waiting)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from chalicelib import MutationCtx
-from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder
+from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder, Room
 
 NAME_CHARS = 50
 DEFAULT_MODEL = "claude-sonnet-5-5"
@@ -32,6 +32,7 @@ def open_conversation(
     agent_ids: Sequence[str] = (),
     metadata: Any = None,
     anchored: bool = False,
+    room: Room | None = None,
 ) -> ChatSession:
     """Conversation, image, session and participants, in one commit.
 
@@ -41,6 +42,7 @@ def open_conversation(
         agent_id: the agent of a `user-agent` conversation.
         agent_ids: the agents of an `agent-agent` conversation; with `user_id`, further agents.
         anchored: this is the one conversation that `getOrCreate` gives for these participants.
+        room: what the chat gateway keeps about it; then `name` is its title, too.
 
     Returns:
         The session; `session.conversation` is the conversation's internal id.
@@ -60,6 +62,8 @@ def open_conversation(
         metadata=metadata,
         participants_key=key,
         anchor=key if anchored else None,
+        title=name if room else None,
+        room=room,
     )
     image = Image(
         id=conversation.image_id or "",

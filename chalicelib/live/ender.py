@@ -33,6 +33,9 @@ class Ender:
 
     def forget(self, connection: str) -> None:
         """Remove the rows of a connection that is certainly closed."""
+        mailbox = self.world.mailboxes.read(connection)
+        if mailbox is not None:
+            self.world.ended(mailbox)
         for row in self._rows("subscriptions", connection):
             for address, low, high in row["watches"]:
                 self._remove(rows.watch_place(connection, int(row["sk"]), (address, low, high)))

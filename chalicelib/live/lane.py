@@ -29,6 +29,8 @@ from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
 PREDECESSOR_MS = 200
+ARRIVAL_MS = 20
+"""Where frames are numbered by when they came, the next waits so long for one that came a little earlier."""
 
 
 class Mutate(Protocol):
@@ -118,7 +120,7 @@ class Lane:
             first = min(waiting, key=rows.number_of)
             before = rows.number_of(first) - 1
             known = {rows.number_of(row) for row in inbox if row["sk"] >= rows.MUTATION} | {last, *replied}
-            remaining = int(first["at"]) + PREDECESSOR_MS - now
+            remaining = int(first["at"]) + (ARRIVAL_MS if mailbox.get("sparse") else PREDECESSOR_MS) - now
             if before < last or before in known or remaining <= 0:
                 return mailbox, first
             self.world.clock.sleep(min(remaining, 50) / 1000)

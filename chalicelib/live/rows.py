@@ -99,12 +99,14 @@ class Subscription:
     digest: str = ""
     """Of what the client last got; equal means nothing is sent."""
     journal: str | None = None
+    moved: bool = False
+    """The arguments are not those of the row. Not a part of it."""
     stored: tuple[str, str | None] | None = None
     """Digest and journal as the row has them; None: there is no row yet. Not a part of the row."""
 
     def unsaved(self) -> bool:
         """Whether the row says something else."""
-        return self.stored != (self.digest, self.journal)
+        return self.moved or self.stored != (self.digest, self.journal)
 
     def update(self, connection: str, ttl: int) -> Update:
         """What makes the stored row say what this says, when its watches are the same. One that arrives late changes nothing."""
@@ -112,6 +114,8 @@ class Subscription:
         sets: dict[Path, Any] = {("digest",): self.digest, ("ttl",): ttl}
         if self.journal is not None:
             sets[("journal",)] = self.journal
+        if self.moved:
+            sets[("args",)] = self.args
         return Update(Key("subscriptions", connection, str(self.query_id)), sets, condition=Equals(("digest",), self.stored[0]))
 
     def row(self, connection: str, ttl: int) -> Item:
@@ -134,7 +138,7 @@ class Subscription:
         """From a stored row."""
         watches = [(address, low, high) for address, low, high in row["watches"]]
         digest, journal = row["digest"], row.get("journal")
-        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, (digest, journal))
+        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, stored=(digest, journal))
 
 
 def watch_key(connection: str, query_id: int, watch: Watch) -> dict[str, str]:

@@ -178,6 +178,8 @@ class Answer:
     result: str = "null"
     failure: Failure | None = None
     log_lines: tuple[str, ...] = ()
+    note: str = ""
+    """What the dialect left with the request's frame."""
 
     @property
     def committed(self) -> bool:
@@ -208,6 +210,12 @@ class Told:
     posts: list[str]
     state: State
     held: list[Answer]
+    moved: dict[int, str] = field(default_factory=dict)
+    """Queries that ask with these arguments (JSON text) from now on."""
+    again: frozenset[int] = frozenset()
+    """Queries that have more to say at once."""
+    close: str = ""
+    """Why the connection is to be closed after the posts, if it is."""
 
 
 def tell(told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:

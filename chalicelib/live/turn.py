@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +27,7 @@ from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreF
 from chalicelib.data.reads import Touched, Watch, overlap
 from chalicelib.data.store import Action, Delete, Item, Key, Path, Put, Update
 from chalicelib.live import messages, rows, session
+from chalicelib.live.dialect import SYNC, Dialect
 from chalicelib.live.mailbox import Held, LeaseLost, insist
 from chalicelib.live.messages import Failure
 from chalicelib.live.rows import Subscription
@@ -57,6 +59,7 @@ class Turn:
     def __init__(self, world: World, held: Held) -> None:
         self.world, self.held = world, held
         self.connection = held.connection
+        self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
         self.state: State = rows.state_of(held.row)
         self.told = self.state.version
         self.subs: dict[int, Subscription] | None = None
@@ -78,6 +81,7 @@ class Turn:
         self.done: set[str] = set()
         self.gone_watches: set[tuple[int, Watch]] = set()
         self.posts = 0
+        self.pinged = False
 
     def keep(self) -> None:
         """Renew the lease when that is due. Raises `LeaseLost`."""
@@ -129,14 +133,14 @@ class Turn:
         for frame in found.authenticate:
             who = self.world.identify(frame)
             if who.error:
-                self._post(messages.auth_error(who.error, frame.base_version, True))
+                self._post(self.dialect.refused(who.error, frame.base_version, True))
                 raise Closed(f"AuthError: {who.error}", pause=True)
             sets: dict[Path, Any] = {("user",): who.stored or "", ("expires",): who.expires or 0, ("settled",): True}
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
 
     def _expiry(self, now: int) -> None:
         if rows.expired(self.held.row, now):
-            self._post(messages.auth_error("The token has expired.", int(self.held.row.get("ident", 1)), False))
+            self._post(self.dialect.refused("The token has expired.", int(self.held.row.get("ident", 1)), False))
             raise Closed("the token has expired", pause=True)
 
     def _come_back(self, found: Absorbed, inbox: list[Item], now: int) -> None:
@@ -195,7 +199,7 @@ class Turn:
             if given_up and number not in fresh and number not in self.answers:
                 fresh[number] = (Answer(number, "Action", "null", Failure("The action's process ended before it answered.")), [])
         for number, (answer, touched) in fresh.items():
-            self.answers[number] = answer
+            self.answers[number] = replace(answer, note=asked[number].get("note", ""))
             self.stale |= self._touched(touched)
         return bool(fresh)
 
@@ -276,31 +280,50 @@ class Turn:
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
-        """Post answers, then one Transition. Raises `Closed` when a post's outcome is not certain."""
-        modifications = [messages.query_removed(query_id) for query_id in sorted(self.removed - self.queries.keys())]
-        for query_id, value in sorted(self.changed.items()):
-            text = _modification(query_id, value)
-            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:20]
-            sub = self.queries[query_id]
-            if digest != sub.digest:
-                sub.digest = digest
-                modifications.append(text)
-        told = self._compose(modifications)
-        for post in told.posts:
-            self._post(post)
+        """Post answers, then what has changed. Raises `Closed` when a post's outcome is not certain."""
+        removed = [self.dialect.removed(query_id) for query_id in sorted(self.removed - self.queries.keys())]
+        told = self._say([*removed, *self._modifications()])
         waiting = {answer.request_id for answer in told.held}
         for number, answer in self.answers.items():
             if number not in waiting:
                 asked = rows.MUTATION if answer.kind == "Mutation" else rows.ACTION
                 self.done |= {rows.place(asked, number), rows.place(rows.ANSWER, number)}
                 self.replied.append(number)
-        self.state = told.state
+        while told.again:
+            self.answers, self.told = {}, self.state.version
+            self.stale |= told.again
+            self._run(Shared(self.world))
+            told = self._say(self._modifications())
         quiet = self.world.clock.now_ms() - int(self.held.row.get("last", self.state.opened))
-        if not told.posts and quiet >= self.world.ping_ms(self.held.row):
-            self._post(messages.PING)
+        if (not self.posts or self.dialect.only_pings_count) and quiet >= self.world.ping_ms(self.held.row):
+            self._post(self.dialect.ping)
+            self.pinged = True
+
+    def _modifications(self) -> list[str]:
+        """What has changed since it was last told."""
+        texts: list[str] = []
+        for query_id, value in sorted(self.changed.items()):
+            text = self.dialect.modification(query_id, value)
+            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:20]
+            sub = self.queries[query_id]
+            if digest != sub.digest:
+                sub.digest = digest
+                texts.append(text)
+        return texts
+
+    def _say(self, modifications: list[str]) -> Told:
+        told = self._compose(modifications)
+        for post in told.posts:
+            self._post(post)
+        if told.close:
+            raise Closed(told.close, pause=True)
+        for query_id, args in told.moved.items():
+            self.queries[query_id].args, self.queries[query_id].moved = args, True
+        self.state = told.state
+        return told
 
     def _compose(self, modifications: list[str]) -> Told:
-        return session.tell(self.told, self.state, self.answers.values(), modifications, self.world.clock.now_ns())
+        return self.dialect.compose(self.told, self.state, self.answers.values(), modifications, self.world.clock.now_ns())
 
     def _post(self, text: str) -> None:
         self.beat()
@@ -315,7 +338,7 @@ class Turn:
         """Store what was told, and give the lease back unless notes came meanwhile (`released`)."""
         self._write(self._leavings())
         sets = rows.state_sets(self.state)
-        if self.posts:
+        if self.pinged or (self.posts and not self.dialect.only_pings_count):
             sets[("last",)] = self.world.clock.now_ms()
         if self.replied:
             sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
@@ -335,7 +358,7 @@ class Turn:
                 left.append(Put("subscriptions", sub.row(self.connection, self._ttl())))
             elif sub.unsaved():
                 left.append(sub.update(self.connection, self._ttl()))
-            sub.stored = (sub.digest, sub.journal)
+            sub.stored, sub.moved = (sub.digest, sub.journal), False
         return left + [Delete(Key("inbox", self.connection, sk)) for sk in sorted(self.done & self.present)]
 
     def _write(self, left: list[Action]) -> None:
@@ -367,9 +390,3 @@ def _is_frame(action: Action) -> bool:
 
 def _control(row: Item) -> Any:
     return messages.read_frame(row["body"])
-
-
-def _modification(query_id: int, value: Value) -> str:
-    if value.failure is None:
-        return messages.query_updated(query_id, value.text, value.log_lines, value.journal)
-    return messages.query_failed(query_id, value.failure, value.log_lines, value.journal)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
@@ -12,6 +12,9 @@ from chalicelib.live import messages
 from chalicelib.live.mailbox import Clock, Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.rows import Subscription
+
+if TYPE_CHECKING:
+    from chalicelib.live.dialect import Dialect
 
 
 class Value(Protocol):
@@ -77,6 +80,10 @@ class World:
     """Before closing after an AuthError: clients with a bad token come back at once."""
     hand_over_ms: int = 10_000
     """A holder that has worked so long lets another invocation go on."""
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    """By a mailbox's kind; any other kind speaks Convex's sync protocol."""
+    ended: Callable[[Item], None] = lambda mailbox: None
+    """Told of a connection that is certainly closed, before its rows go. May fail silently."""
 
 
 class Shared:

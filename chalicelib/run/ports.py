@@ -37,5 +37,8 @@ class Gateway(Protocol):
     def post(self, connection: str, text: str) -> Posted:
         """Send one message. Only "ok" means that the client's gateway has it."""
 
+    def is_open(self, connection: str) -> bool:
+        """Whether its handshake is over and it can be posted to."""
+
     def close(self, connection: str) -> bool:
         """End a connection. True: it is certain that nothing posted before or after can arrive any more."""

@@ -106,7 +106,7 @@ def _imports(body: str) -> str:
     local = [name for name in ("Doc", "Id") if re.search(rf'\b{name}<"', body)]
     if local:
         lines += f'import type {{ {", ".join(local)} }} from "./dataModel";\n'
-    return lines + "\n"
+    return lines + 'export type { ErrorCode, ErrorData } from "./errors";\n\n'
 
 
 def _data_model(tables: Sequence[type[Table]], structs: Structs) -> str:

@@ -53,6 +53,10 @@ class DevIssuer:
         usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "org": org, "iat": now, "exp": int(now + ttl_s)}
         return jwt.encode({**usual, **claims}, self._key, algorithm="ES256", headers={"kid": self._jwk["kid"]})
 
+    def pem(self) -> str:
+        """The key itself: on a laptop it also signs what agents carry, under another issuer's name."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
     def jwks(self) -> dict[str, Any]:
         """The public key set."""
         return {"keys": [self._jwk]}

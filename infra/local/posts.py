@@ -27,6 +27,10 @@ class LocalGateway:
         """Send one message."""
         return self._server(connection).post(connection, text)
 
+    def is_open(self, connection: str) -> bool:
+        """Whether its handshake is over."""
+        return self._server(connection).is_open(connection)
+
     def close(self, connection: str) -> bool:
         """End a connection."""
         return self._server(connection).close(connection)

@@ -113,7 +113,9 @@ class Stack:
     def _adapted(self, settings: Settings) -> Settings:
         """Trust the development issuer, and let the scripted model answer where no other is named."""
         dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
-        settings = dataclasses.replace(settings, auth=(*settings.auth, dev))
+        settings = dataclasses.replace(
+            settings, auth=(*settings.auth, dev), signing_key=settings.signing_key or self.issuer.pem()
+        )
         if settings.model_url is None and settings.anthropic_key is None:
             from infra.local.model import ScriptedModel
 

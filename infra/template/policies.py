@@ -1,12 +1,14 @@
 """What each function may do: exactly what its code path asks of AWS, table by table.
 
-`tests/infra/test_permissions.py` runs everything through the packaged handlers under these policies and compares: a call
-that is not granted fails there, and so does a grant that nothing uses. The declared tables are one group: which of them a
-function of the app touches is the app's affair, so all of them share the group's verbs.
+A function has the capabilities of the code that it runs, so that what is shared in the code is written once here.
+`tests/infra/test_cloud.py` runs everything through the packaged handlers under these policies and compares: a call that is
+not granted fails there, and so does a grant that nothing uses. The declared tables are one group: which of them a function
+of the app touches is the app's affair, so all of them share the group's verbs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,44 +32,89 @@ VERBS = {
 
 
 @dataclass(frozen=True)
-class Grant:
-    """What one entry point may do.
+class Capability:
+    """What one way through the code asks of AWS.
 
     Args:
         tables: letters of `VERBS` by table; `DOCUMENTS` stands for all declared ones.
         invokes: entry points that it starts at once.
         later: entry points that it starts through their delay queue.
-        posts: whether it posts to sockets and closes them.
-        closes: whether it closes sockets without ever posting.
+        sockets: `POST` to write to one, `DELETE` to close it.
         secret: whether it reads the model's key.
     """
 
     tables: dict[str, str] = field(default_factory=dict)
     invokes: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
-    posts: bool = False
-    closes: bool = False
+    sockets: tuple[str, ...] = ()
     secret: bool = False
 
 
-_COMMIT = {DOCUMENTS: "gbqpudc", "fences": "gbquc", "claims": "gpdc", "commits": "gp"}
-_HOLD = {"mailboxes": "gud", "inbox": "gqpud", "subscriptions": "qpud", "watches": "qpd"}
+READ = Capability({DOCUMENTS: "gbq", "fences": "gq", "claims": "g"})
+"""Run a query."""
+COMMIT = Capability({DOCUMENTS: "pudc", "fences": "puc", "claims": "pdc", "commits": "gp"})
+"""Commit a mutation."""
+START = Capability(invokes=("generate", "run_job"), later=("generate", "run_job"))
+"""Start the jobs of a commit."""
+SERVE = Capability(
+    {"mailboxes": "gudc", "inbox": "qpud", "subscriptions": "qpud", "watches": "pd", "commits": "g"},
+    later=("serve",),
+    sockets=("POST", "DELETE"),
+)
+"""Hold a mailbox and its lane: take frames, evaluate, post, settle, hand over."""
+FAN_OUT = Capability({"watches": "qd"})
+"""Find who watches."""
+OPEN = Capability({"mailboxes": "p"})
+"""Open a connection."""
+TAKE_IN = Capability({"inbox": "p"}, invokes=("act",))
+"""Store a frame; an action is run by a function of its own."""
+END = Capability({"mailboxes": "ud", "inbox": "qd", "subscriptions": "qd", "watches": "d"}, sockets=("DELETE",))
+"""Remove a connection."""
+ACT = Capability({"inbox": "gpu"})
+"""Run an action whose frame waits in the inbox."""
+LOOK = Capability({DOCUMENTS: "bq", "mailboxes": "bq"})
+"""Look over everything, through indexes."""
+ASK = Capability(secret=True)
+"""Ask the model."""
+SWEEP = Capability(invokes=("sweep",), later=("sweep",))
+"""Have it swept."""
 
-GRANTS: dict[str, Grant] = {
-    "api": Grant(_COMMIT, invokes=("generate", "run_job"), later=("run_job",)),
-    "ws_connect": Grant({"mailboxes": "p"}),
-    "ws_message": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True),
-    "ws_disconnect": Grant(_HOLD, closes=True),
-    "welcome": Grant({**_COMMIT, **_HOLD}, later=("serve",), posts=True),
-    "on_change": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True),
-    "serve": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True),
-    "act": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True),
-    "run_job": Grant(_COMMIT, invokes=("generate", "run_job"), later=("run_job",)),
-    "generate": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True, secret=True),
-    "tick": Grant(invokes=("sweep",), later=("sweep",)),
-    "sweep": Grant({**_COMMIT, **_HOLD}, invokes=("generate", "run_job"), later=("serve", "run_job"), posts=True),
+CALL = (READ, COMMIT, START)
+HOLD = (*CALL, SERVE)
+"""Whoever may hold a mailbox may find anything in it: queries, and mutations with their jobs."""
+
+ROLES: dict[str, tuple[Capability, ...]] = {
+    "api": CALL,
+    "ws_connect": (OPEN,),
+    "ws_message": (TAKE_IN, *HOLD),
+    "ws_disconnect": (END,),
+    "welcome": HOLD,
+    "on_change": (FAN_OUT, *HOLD),
+    "serve": HOLD,
+    "act": (ACT, *HOLD),
+    "run_job": CALL,
+    "generate": (ASK, FAN_OUT, *HOLD),
+    "tick": (SWEEP,),
+    "sweep": (LOOK, *HOLD),
 }
 """By entry point. A handler of `app.py` without a line here cannot be packaged."""
+
+
+def together(capabilities: Iterable[Capability]) -> Capability:
+    """Several capabilities as one; every list in a fixed order."""
+    tables: dict[str, set[str]] = {}
+    whole = list(capabilities)
+    for each in whole:
+        for table, letters in each.tables.items():
+            tables.setdefault(table, set()).update(letters)
+    return Capability(
+        {table: "".join(letter for letter in VERBS if letter in letters) for table, letters in sorted(tables.items())},
+        tuple(sorted({entry for each in whole for entry in each.invokes})),
+        tuple(sorted({entry for each in whole for entry in each.later})),
+        tuple(verb for verb in ("POST", "DELETE") if any(verb in each.sockets for each in whole)),
+        any(each.secret for each in whole),
+    )
+
 
 STREAM_READS = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 QUEUE_READS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -77,9 +124,9 @@ def policies(deployment: Deployment) -> Resources:
     """The patch of every function's role.
 
     Raises:
-        ValueError: a function has no line in `GRANTS`.
+        ValueError: a function has no line in `ROLES`.
     """
-    missing = sorted(set(deployment.functions) - set(GRANTS))
+    missing = sorted(set(deployment.functions) - set(ROLES))
     if missing:
         raise ValueError(f"infra/template/policies.py says nothing of the entry points {', '.join(missing)}")
     return {
@@ -88,9 +135,9 @@ def policies(deployment: Deployment) -> Resources:
 
 
 def _policy(deployment: Deployment, function: Function) -> Resource:
-    grant = GRANTS[function.entry]
+    grant = together(ROLES[function.entry])
     statements = [_logs(deployment, function), *_tables(deployment, grant), *_starts(deployment, grant)]
-    statements += [*_service(deployment, function), *_sockets(grant)]
+    statements += [*_service(deployment, function), *_sockets(grant.sockets)]
     if grant.secret:
         statements.append(either("HasModelKey", _allow("ModelKey", ["secretsmanager:GetSecretValue"], ref("AnthropicKeySecret"))))
     return {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}
@@ -106,7 +153,7 @@ def _logs(deployment: Deployment, function: Function) -> Resource:
     return _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], where)
 
 
-def _tables(deployment: Deployment, grant: Grant) -> list[Resource]:
+def _tables(deployment: Deployment, grant: Capability) -> list[Resource]:
     """One statement per set of verbs; an index is asked by Query only."""
     system = [spec for spec in deployment.specs if spec.name in grant.tables]
     declared = [spec for spec in deployment.specs if spec.name not in SYSTEM] if DOCUMENTS in grant.tables else []
@@ -126,7 +173,7 @@ def _tables(deployment: Deployment, grant: Grant) -> list[Resource]:
 SYSTEM = frozenset({"fences", "commits", "claims", "mailboxes", "subscriptions", "inbox", "watches"})
 
 
-def _starts(deployment: Deployment, grant: Grant) -> list[Resource]:
+def _starts(deployment: Deployment, grant: Capability) -> list[Resource]:
     """Other functions, at once and later. By name: functions that start each other cannot refer to each other."""
     made = []
     if grant.invokes:
@@ -154,8 +201,7 @@ ASIDE = ("on_change", "welcome", "serve", "act", "run_job", "generate")
 """Functions whose failed events are put aside: a stream's, and those that are invoked without anybody waiting."""
 
 
-def _sockets(grant: Grant) -> list[Resource]:
-    verbs = (["POST"] if grant.posts else []) + (["DELETE"] if grant.posts or grant.closes else [])
+def _sockets(verbs: tuple[str, ...]) -> list[Resource]:
     if not verbs:
         return []
     where = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}/" + API_STAGE

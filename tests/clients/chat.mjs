@@ -70,3 +70,41 @@ export async function replyKilled(url, { at }) {
   const reply = await ended(client, sessionId, messageId);
   return { status: reply.status, content: reply.content, seen: seen.text };
 }
+
+/**
+ * One reply for each piece number below `pieces`, all at once, each followed on a road of its own that is cut at that piece.
+ * Each has the whole text in the end, and has seen no piece twice or out of order (`follow`).
+ */
+export async function replyCutAtEach(url, { pieces }) {
+  const cutAt = async (at) => {
+    const road = await proxy(url), client = open(road.url);
+    client.setAuth(() => token(url, "alice"));
+    const sessionId = await client.mutation(chat.startSession, {});
+    const messageId = await client.mutation(chat.sendMessage, { sessionId, content: "/pace 60\nWrite about rivers in 90 words" });
+    let cut = 0;
+    const seen = follow(client, sessionId, messageId, (sequence) => {
+      if (sequence === at) { cut += 1; road.cut(); }
+    });
+    const reply = await ended(client, sessionId, messageId);
+    same(reply.status, "completed", `cut at ${at}: status`);
+    await until(() => seen.text === reply.content, `cut at ${at}: the same text`);
+    same(cut, 1, `cut at ${at}: times`);
+    check(road.count > 1, `cut at ${at}: came back`);
+    return seen.after + 1;
+  };
+  return { pieces: await Promise.all(Array.from({ length: pieces }, (_, at) => cutAt(at))) };
+}
+
+/** What a reply costs a watcher with a moving cursor: bytes from the server, sockets' frames included, for `words` words. */
+export async function replyBytes(url, { words }) {
+  const road = await proxy(url), far = open(road.url), near = open(url);
+  for (const client of [far, near]) client.setAuth(() => token(url, "alice"));
+  const sessionId = await near.mutation(chat.startSession, {});
+  await far.query(chat.getSession, { sessionId }); // signed in, and quiet
+  const before = road.bytes;
+  const messageId = await near.mutation(chat.sendMessage, { sessionId, content: `/pace 4000\nWrite about rivers in ${words} words` });
+  const seen = follow(far, sessionId, messageId);
+  const reply = await ended(near, sessionId, messageId);
+  await until(() => seen.text === reply.content, "the same text");
+  return { chars: reply.content.length, bytes: road.bytes - before, pieces: seen.after + 1 };
+}

@@ -97,12 +97,12 @@ export async function hear() {
 /**
  * A TCP proxy in front of the server. `cut()` ends all connections at once; `deaf = true` loses what the server says;
  * `jitter` delays every piece by up to so many ms (order is kept); `count` counts connections; `heard(text)` is the
- * number of server frames that contain the text, with the times in `times`.
+ * number of server frames that contain the text, with the times in `times`; `bytes` counts what the server sent.
  */
 export async function proxy(url) {
   const { hostname, port } = new URL(url);
   const pairs = new Set();
-  const state = { deaf: false, jitter: 0, count: 0, down: "", up: 0, times: [], onDown: () => {} };
+  const state = { deaf: false, jitter: 0, count: 0, down: "", bytes: 0, up: 0, times: [], onDown: () => {} };
   const pass = (from, to, tap) => {
     let turn = Promise.resolve();
     from.on("data", (data) => {
@@ -122,6 +122,7 @@ export async function proxy(url) {
     pass(near, far, (data) => { state.up = Math.max(state.up, data.length); return false; });
     pass(far, near, (data) => {
       const text = data.toString("latin1");
+      state.bytes += data.length;
       state.down = (state.down + text).slice(-1_000_000);
       state.onDown(text);
       return state.deaf;

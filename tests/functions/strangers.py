@@ -24,11 +24,23 @@ from tests.live import counters
 from tests.support.sim import Sim
 from tests.support.verdict import check, rows
 
-NAMES = {"sessionId": "sess_", "messageId": "msg-", "workerId": "worker-", "domainId": "domain_"}
+NAMES = {
+    "sessionId": "sess_",
+    "messageId": "msg-",
+    "workerId": "worker-",
+    "domainId": "domain_",
+    "conversationId": "conv-",
+    "conversationIds": "conv-",
+    "messageIds": "msg-",
+    "receiptId": "erasure-",
+    "userId": "user-",
+    "agentId": "agent-",
+    "participantId": "user-",
+}
 """Wire names of arguments that name something of somebody's, with the beginning of such a name."""
 FREE = {"agentSessionId"}
 """Names that the caller makes up."""
-MADE_NOW = re.compile(r"(sess_|msg-|conv-|img_|run-|chunk-|job-|c-)[a-z2-7]{20}|Request ID: [0-9a-f]{16}")
+MADE_NOW = re.compile(r"(sess_|msg-[0-9]+-|msg-|conv-|img_|run-|chunk-|job-|erasure-|c-)[a-z2-7]{20}|Request ID: [0-9a-f]{16}")
 STRANGERS = ["bob@acme", "alice@other", "worker-mallory@acme+worker", "worker-real@other+worker", "worker-real@acme", None]
 """Another user, a namesake of another org, another worker, two who claim to be the worker, and nobody."""
 
@@ -51,10 +63,31 @@ class Scene:
         replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the secret is out", clientKey="x")]
         house.work()
         replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a secret") for each in held[:1]]
-        return cls(
-            house,
-            {"sessionId": [own, held[0]], "messageId": replies, "workerId": ["worker-real"] * 2, "domainId": ["domain_real"] * 2},
-        )
+        chats = {
+            each["messages"][0]["content"]: each["conversationId"]
+            for each in alice.query("conversations:list")
+            if each["messages"]
+        }
+        who = {"userId": "alice", "agentId": "agent-real"}
+        gone = [alice.mutation("conversations:create", type="user-agent", participants=who) for _ in range(3)]
+        receipts = [
+            alice.mutation("conversations:delete", conversationId=each["conversationId"])["receiptId"] for each in gone[:2]
+        ]
+        conversations = [chats["/say the secret is out"], chats["a secret"]]
+        real = {
+            "sessionId": [own, held[0]],
+            "messageId": replies,
+            "workerId": ["worker-real"] * 2,
+            "domainId": ["domain_real"] * 2,
+            "conversationId": conversations,
+            "conversationIds": conversations,
+            "messageIds": replies,
+            "receiptId": receipts,
+            "userId": ["alice"] * 2,
+            "agentId": ["agent-real"] * 2,
+            "participantId": ["agent-real", "alice"],
+        }
+        return cls(house, real)
 
     def own(self, stranger: str | None) -> dict[str, str]:
         """Things of the stranger's own, of each kind."""
@@ -65,6 +98,9 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
+                names["conversationId"] = person.query("conversations:list")[0]["conversationId"]
+                names["userId"] = names["participantId"] = subject
+                names |= {"messageIds": names["messageId"], "conversationIds": names["conversationId"]}
         return self._own[stranger]
 
     def victims(self) -> list[str]:
@@ -130,10 +166,14 @@ def questions(scene: Scene, function: Function[..., Any], own: dict[str, str]) -
     names = naming(function)
     for foreign in [[name] for name in names] + ([names] if len(names) > 1 else []):
         for number in range(2):
-            args = {**made_up(function), **{name: own[name] for name in names}}
-            real = {name: scene.real[name][number] for name in foreign}
-            random = {name: NAMES[name] + "q" * 20 for name in foreign}
+            args = {**made_up(function), **{name: _named(name, own[name]) for name in names}}
+            real = {name: _named(name, scene.real[name][number]) for name in foreign}
+            random = {name: _named(name, NAMES[name] + "q" * 20) for name in foreign}
             yield {**args, **real}, {**args, **random}
+
+
+def _named(name: str, value: str) -> Any:
+    return [value] if name.endswith("Ids") else value
 
 
 # Doors -------------------------------------------------------------------------------------------------------------------
@@ -174,6 +214,7 @@ def over_sync(scene: Scene, caller: str | None, function: Function[..., Any], ar
         return str(tab.client.results[query])
     call = tab.client.mutate(function.path, args) if function.kind == "mutation" else tab.client.act(function.path, args)
     tab.flush()
+    scene.house.act()
     assert call.settled
     return f"{call.state} {call.result} {call.error}"
 
@@ -191,7 +232,7 @@ def learns_nothing(scene: Scene, function: Function[..., Any], door: Door = exec
         own = scene.own(stranger)
         before = scene.victims()
         for real, random in questions(scene, function, own):
-            if stranger is not None and stranger.endswith("+worker") and stranger.partition("@")[0] in real.values():
+            if stranger is not None and stranger.partition("@")[0] in real.values():
                 continue  # that name is its own, too, in its org
             told, same = door(scene, stranger, function, real), door(scene, stranger, function, random)
             what = f"{stranger} asked {function.path} {real}"

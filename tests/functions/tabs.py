@@ -82,7 +82,7 @@ class Live(House):
 
     def __init__(self, model: ScriptedModel, **settings: Any) -> None:
         self.sockets = Sockets()
-        super().__init__(model, self.sockets, **settings)
+        super().__init__(model, gateway=self.sockets, **settings)
         self.backend.verifier = Names()  # type: ignore[assignment]
         inner: Any = self.store.inner
         assert isinstance(inner, SqliteStore)
@@ -96,6 +96,15 @@ class Live(House):
     def tab(self, token: str | None) -> Tab:
         """Connect."""
         return Tab(self, token)
+
+    def act(self) -> None:
+        """The actions that sockets have asked for, each in an invocation of its own."""
+        asked, self.later.asked = self.later.asked, []
+        for function, payload in asked:
+            if function == "act":
+                sync.act(self.backend, payload["connectionId"], payload["requestId"])
+            else:
+                self.later.asked.append((function, payload))
 
     def tell(self) -> None:
         """The stream of changes, as far as it goes."""

@@ -13,7 +13,7 @@ import pytest
 from infra.package import BUILD, package
 
 STAGE = "dev"
-APPS = ("chalicelib.functions", "examples.counter")
+APPS = ("chalicelib.functions", "examples.counter", "tests.apps.permitted")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,23 @@ def test_the_app_imports_from_the_bundle_alone_and_within_its_budget(unzipped: P
     assert int(size) < LOADED_BYTES
 
 
+TABLES = """
+import app
+from chalicelib.data.tables import all_specs
+from chalicelib.run.registry import load
+load(("chalicelib.functions", "examples.counter", "tests.apps.permitted"))
+print(*sorted(spec.name for spec in all_specs()))
+"""
+
+
+@here_is_lambda
+def test_the_template_has_every_table_that_the_bundle_knows(unzipped: Path, template: dict[str, Any]) -> None:
+    done = _python(unzipped, "-c", TABLES)
+    assert done.returncode == 0, done.stderr
+    made = {each["Properties"]["TableName"] for each in template["Resources"].values() if each["Type"] == "AWS::DynamoDB::Table"}
+    assert {f"concave-dev-{name}" for name in done.stdout.split()} == made
+
+
 @here_is_lambda
 def test_every_library_in_the_layer_is_for_this_python_and_machine(unzipped: Path) -> None:
     site = unzipped / "opt" / SITE
@@ -90,7 +108,7 @@ def _cached(source: str, tag: str) -> str:
     return f"{folder}/__pycache__/{name[:-3]}.{tag}".lstrip("/")
 
 
-def test_the_layer_has_no_tools_and_the_code_has_no_tests(packaged: Path) -> None:
+def test_the_layer_has_no_tools_and_the_code_has_the_apps_packages(packaged: Path) -> None:
     with zipfile.ZipFile(packaged / "layer-deployment.zip") as archive:
         tops = {name.removeprefix(f"{SITE}/").partition("/")[0] for name in archive.namelist()}
     assert tops.isdisjoint({"pip", "setuptools", "wheel", "inquirer", "yaml", "click"})
@@ -101,6 +119,7 @@ def test_the_layer_has_no_tools_and_the_code_has_no_tests(packaged: Path) -> Non
             "chalice",
             "chalicelib",
             "examples",
+            "tests",  # of tests.apps.permitted
             "__pycache__",
         }
 

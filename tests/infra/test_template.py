@@ -139,7 +139,7 @@ def test_only_the_function_that_asks_the_model_can_read_its_key(template: Templa
 def test_a_users_app_brings_its_tables_without_a_change_of_ours(template: Template) -> None:
     assert _table(template, "counters")["Properties"]["TableName"] == "concave-dev-counters"
     variables = template["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
-    assert variables["CONCAVE_APPS"] == "chalicelib.functions,examples.counter"
+    assert variables["CONCAVE_APPS"] == "chalicelib.functions,examples.counter,tests.apps.permitted"
 
 
 def test_an_entry_point_without_a_policy_cannot_be_packaged(template: Template) -> None:

@@ -20,7 +20,7 @@ class Client:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
-        self.socket = connect(url.replace("http", "ws") + "/api/1.48.0/sync", max_size=None)
+        self.socket = connect(url.replace("http", "ws") + "/api/1.48.0/sync", max_size=None, legacy=True)
         self._version = 0
         self._requests = 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -75,7 +75,7 @@ class Client:
     @staticmethod
     def echo(url: str) -> Callable[[str], str]:
         """A function that sends a text and returns what comes back."""
-        socket = connect(url)
+        socket = connect(url, legacy=True)
 
         def send(text: str) -> str:
             socket.send(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -29,10 +30,10 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests; each opens windows of its own."""
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
     with sync_playwright() as tools:
+        path = chromium() or tools.chromium.executable_path  # the second is there after `playwright install chromium`
+        if not Path(path).exists():
+            pytest.skip("no Chromium here: install one, name it in CHROMIUM, or run `.venv/bin/playwright install chromium`")
         # A container's root has no sandbox, and its /dev/shm may be small.
         running = tools.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield running
@@ -60,21 +61,43 @@ def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def engine_site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same on the DynamoDB engine."""
+    with on_engine(tmp_path_factory.mktemp("engine_site"), ALLOWED_HOSTS=HOST) as server:
+        yield server
+
+
+@pytest.fixture(params=["site", "engine_site"])
+def either(request: pytest.FixtureRequest) -> Served:
+    """A common server: on SQLite, then on the DynamoDB engine."""
+    server: Served = request.getfixturevalue(request.param)
+    return server
+
+
 @pytest.fixture(params=["sqlite", "dynamodb"])
 def own_site(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Iterator[Served]:
     """A server of this test's own, to be killed: on SQLite, then on the DynamoDB engine."""
-    engine = None
-    env: dict[str, str] = {}
+    leases = {"MAILBOX_LEASE": "3", "RUN_LEASE": "3", "SWEEP_SECONDS": "0.5"}
     if request.param == "dynamodb":
-        if not available():
-            pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
-        engine = Engine(tmp_path / "engine.db")
-        env = on(engine)
-    server = Served(tmp_path / "data", ALLOWED_HOSTS=HOST, MAILBOX_LEASE="3", RUN_LEASE="3", SWEEP_SECONDS="0.5", **env)
+        with on_engine(tmp_path, **leases) as server:
+            yield server
+        return
+    server = Served(tmp_path / "data", **leases)
     yield server
     server.stop()
-    if engine is not None:
-        engine.stop()
+
+
+@contextlib.contextmanager
+def on_engine(folder: Path, **env: str) -> Iterator[Served]:
+    """A server on a DynamoDB engine of its own."""
+    if not available():
+        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine = Engine(folder / "engine.db")
+    server = Served(folder / "data", **on(engine), **env)
+    yield server
+    server.stop()
+    engine.stop()
 
 
 Window = Callable[..., Page]

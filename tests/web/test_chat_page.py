@@ -14,27 +14,27 @@ from tests.web.reader import Backend, Reader, worker
 SLOW = "/pace 40\nWrite about rivers in 300 words"
 
 
-def test_a_reply_streams_and_ends_as_it_was_stored(own_site: Served, window: Window) -> None:
+def test_a_reply_streams_and_ends_as_it_was_stored(either: Served, window: Window) -> None:
     """Start, send, stream, on both stores: each state of the text on the screen is a beginning of what is stored."""
-    alice = Reader(window(), own_site.url, "alice").sign_in()
-    alice.ask("/pace 150\nWrite about rivers in 200 words")
-    alice.sees(10)
-    alice.ended()
-    content = alice.agrees_with(Backend(own_site.url, "alice"))
+    stella = Reader(window(), either.url, "stella").sign_in()
+    stella.ask("/pace 150\nWrite about rivers in 200 words")
+    stella.sees(10)
+    stella.ended()
+    content = stella.agrees_with(Backend(either.url, "stella"))
     assert len(content.split()) >= 190
-    assert len(alice.page.evaluate("window.seen")) > 5
-    expect(alice.page.get_by_role("navigation").get_by_text("Write about rivers")).to_be_visible()
+    assert len(stella.page.evaluate("window.seen")) > 5
+    expect(stella.page.get_by_role("navigation").get_by_text("Write about rivers")).to_be_visible()
 
 
-def test_stop_keeps_what_was_said(own_site: Served, window: Window) -> None:
+def test_stop_keeps_what_was_said(either: Served, window: Window) -> None:
     """By the button, on both stores."""
-    alice = Reader(window(), own_site.url, "alice").sign_in()
-    alice.ask(SLOW)
-    alice.sees(40)
-    alice.page.get_by_role("button", name="Stop the reply").click()
-    alice.ended()
-    expect(alice.replies.last).to_contain_text("Stopped. What was written stays.")
-    assert len(alice.agrees_with(Backend(own_site.url, "alice"))) >= 40
+    stan = Reader(window(), either.url, "stan").sign_in()
+    stan.ask(SLOW)
+    stan.sees(40)
+    stan.page.get_by_role("button", name="Stop the reply").click()
+    stan.ended()
+    expect(stan.replies.last).to_contain_text("Stopped. What was written stays.")
+    assert len(stan.agrees_with(Backend(either.url, "stan"))) >= 40
 
 
 def test_escape_stops_and_try_again_asks_once_more(site: Served, window: Window) -> None:
@@ -51,25 +51,25 @@ def test_escape_stops_and_try_again_asks_once_more(site: Served, window: Window)
     assert asked == ["/pace 30\nWrite about lakes in 400 words"] * 2
 
 
-def test_a_reload_in_the_middle_of_a_reply_misses_nothing(own_site: Served, window: Window) -> None:
-    alice = Reader(window(), own_site.url, "alice").sign_in()
-    alice.ask("/pace 60\nWrite about mountains in 200 words")
-    alice.sees(60)
-    alice.page.reload()
-    alice.state("Live")
-    alice.sees(60)
-    alice.ended()
-    alice.agrees_with(Backend(own_site.url, "alice"))
+def test_a_reload_in_the_middle_of_a_reply_misses_nothing(either: Served, window: Window) -> None:
+    rosa = Reader(window(), either.url, "rosa").sign_in()
+    rosa.ask("/pace 60\nWrite about mountains in 200 words")
+    rosa.sees(60)
+    rosa.page.reload()
+    rosa.state("Live")
+    rosa.sees(60)
+    rosa.ended()
+    rosa.agrees_with(Backend(either.url, "rosa"))
 
 
-def test_two_tabs_and_two_browsers_are_in_step(site: Served, window: Window) -> None:
+def test_two_tabs_and_two_browsers_are_in_step(either: Served, window: Window) -> None:
     """One writes, the others see it arrive; another stops it, and all know."""
-    first = Reader(window(), site.url, "tess").sign_in()
+    first = Reader(window(), either.url, "tess").sign_in()
     first.ask("/pace 40\nWrite about forests in 300 words")
     first.sees(20)
-    tab = Reader(first.page.context.new_page(), site.url, "tess")
+    tab = Reader(first.page.context.new_page(), either.url, "tess")
     tab.page.goto(first.page.url)
-    other = Reader(window(), site.url, "tess").sign_in(f"#/s/{first.session}")
+    other = Reader(window(), either.url, "tess").sign_in(f"#/s/{first.session}")
     for each in (tab, other):
         each.sees(60)
     other.page.get_by_role("button", name="Stop the reply").click()
@@ -134,6 +134,26 @@ def test_a_refused_message_is_taken_back_with_its_reason(
         assert alice.page.evaluate("window.guessed") > 0
     finally:
         server.stop()
+
+
+def test_a_message_that_is_too_long_is_held_back_and_not_cut_off(site: Served, window: Window) -> None:
+    reader = Reader(window(), site.url, "lola").sign_in()
+    reader.ask("x" * 10_001)
+    expect(reader.page.get_by_role("alert")).to_contain_text("A message holds 10,000 characters; this one has 10,001.")
+    assert len(reader.box.input_value()) == 10_001
+    expect(reader.page.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_signing_out_is_for_every_tab_and_leaves_no_drafts(site: Served, window: Window) -> None:
+    first = Reader(window(), site.url, "sina").sign_in()
+    first.box.fill("a secret draft")
+    second = Reader(first.page.context.new_page(), site.url, "sina")
+    second.page.goto(site.url)
+    second.state("Live")
+    second.page.get_by_role("button", name="Sign out").click()
+    for each in (first, second):
+        expect(each.page.get_by_role("heading", name="Sign in to Concave")).to_be_visible()
+    assert second.page.evaluate("JSON.stringify({...localStorage})") == "{}"
 
 
 def test_a_draft_survives_a_reload_and_shift_enter_breaks_the_line(site: Served, window: Window) -> None:

@@ -65,6 +65,18 @@ def test_200_messages_are_read_page_by_page_without_a_jump(site: Served, window:
     expect(lena.page.get_by_role("button", name="To the latest message")).to_have_count(0)
 
 
+def test_a_long_list_of_sessions_is_shown_page_by_page(site: Served, window: Window) -> None:
+    backend = Backend(site.url, "lisa")
+    for number in range(45):
+        backend.call("mutation", "chat:startSession", name=f"Session {number}")
+    lisa = Reader(window(), site.url, "lisa").sign_in()
+    listed = lisa.page.locator(".sessions li")
+    expect(listed).to_have_count(40)
+    lisa.page.get_by_role("button", name="Show older sessions").click()
+    expect(listed).to_have_count(45)
+    assert [each.split("\n")[0] for each in listed.all_inner_texts()] == [f"Session {number}" for number in reversed(range(45))]
+
+
 def test_a_reader_of_old_messages_is_not_pulled_down_by_a_new_reply(site: Served, window: Window) -> None:
     """And whoever is at the end stays there."""
     backend = Backend(site.url, "nora")

@@ -2,6 +2,7 @@
 
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from "convex/server";
 import type { Doc, Id } from "./dataModel";
+export type { ErrorCode, ErrorData } from "./errors";
 
 export interface BoxCorner {
   content: CornerInput;

@@ -31,7 +31,8 @@ export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }
   useEffect(() => {
     if (!shown || !writing) return;
     const onKey = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.defaultPrevented) void stop();
+      const elsewhere = event.isComposing || (event.target instanceof Element && event.target.closest("dialog"));
+      if (event.key === "Escape" && !elsewhere) void stop();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);

@@ -19,7 +19,7 @@ export function CodeBlock({ children }: { children: ReactNode }) {
         <span>{language || "text"}</span>
         <CopyButton text={code} label="Copy code" />
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>
         <code>
           {language && code.length < LARGEST ? (

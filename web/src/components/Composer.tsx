@@ -4,8 +4,9 @@ import { useConnection } from "../hooks/useConnection";
 import { setDraft, useDraft } from "../lib/drafts";
 import { setProblem, useProblem } from "../lib/problems";
 
-/** The server's limit for one message (characters). */
+/** The server's limit for one message, in characters as it counts them: an emoji is one. */
 const LONGEST = 10_000;
+const lengthOf = (text: string) => (text.length > LONGEST ? [...text].length : text.length);
 
 interface Props {
   /** Whose draft and problem these are. */
@@ -25,6 +26,8 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
   const connection = useConnection();
   const box = useRef<HTMLTextAreaElement>(null);
   const empty = text.trim() === "";
+  const length = lengthOf(text.trim());
+  const blocked = disabled || empty || length > LONGEST;
 
   useLayoutEffect(() => {
     const area = box.current;
@@ -39,7 +42,7 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
 
   function send(event?: FormEvent) {
     event?.preventDefault();
-    if (disabled || empty) return;
+    if (blocked) return;
     setDraft(sessionId, "");
     onSend(text.trim());
     box.current?.focus();
@@ -61,12 +64,16 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
           </button>
         </p>
       )}
+      {length > LONGEST && (
+        <p role="alert" className="problem">
+          A message holds {LONGEST.toLocaleString()} characters; this one has {length.toLocaleString()}.
+        </p>
+      )}
       <div className="box">
         <textarea
           ref={box}
           rows={1}
           value={text}
-          maxLength={LONGEST}
           placeholder={connection === "live" ? "Message" : "Message (sent when the connection is back)"}
           aria-label="Message"
           aria-keyshortcuts="Enter"
@@ -80,13 +87,7 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
             <Square aria-hidden="true" size={14} fill="currentColor" />
           </button>
         )}
-        <button
-          type="submit"
-          className="round primary"
-          disabled={disabled || empty}
-          aria-label="Send"
-          title="Send (Enter)"
-        >
+        <button type="submit" className="round primary" disabled={blocked} aria-label="Send" title="Send (Enter)">
           <ArrowUp aria-hidden="true" size={18} />
         </button>
       </div>

@@ -36,7 +36,7 @@ const components: Components = {
   h4: ({ children }) => <h6>{children}</h6>,
   h5: ({ children }) => <h6>{children}</h6>,
   table: ({ children }) => (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    // what scrolls must be reachable by keyboard
     <section className="table" tabIndex={0} aria-label="Table">
       <table>{children}</table>
     </section>
@@ -60,7 +60,7 @@ export function Markdown({ text, growing = false }: { text: string; growing?: bo
   return (
     <div className="prose" data-growing={growing || undefined} dir="auto">
       {now.blocks.map((block, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: blocks are only added at the end
+        // blocks are only added at the end
         <Block key={at} text={block} />
       ))}
     </div>

@@ -39,7 +39,7 @@ export function MessageList({ messages, running, history, onOlder, onRetry }: Pr
 
   return (
     <div className="log">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* what scrolls must be reachable by keyboard */}
       <section className="scroller" ref={scroller} tabIndex={0} aria-label="Messages">
         <div className="column">
           <div className="older">

@@ -17,7 +17,7 @@ export function Parts({ message, writing }: { message: MessageView; writing: boo
       <>
         {message.reasoning && <Thinking text={message.reasoning} />}
         {parts.map((part, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a finished reply's parts never move
+          // a finished reply's parts never move
           <OnePart key={at} part={part} />
         ))}
         <Markdown text={message.content} growing={writing} />
@@ -25,7 +25,7 @@ export function Parts({ message, writing }: { message: MessageView; writing: boo
     );
   }
   return parts.map((part, at) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: a finished reply's parts never move
+    // a finished reply's parts never move
     <OnePart key={at} part={part} />
   ));
 }

@@ -4,6 +4,10 @@ import type { Value } from "convex/values";
 
 /** The codes that functions refuse with. */
 export type ErrorCode =
+  | "AgentExists"
+  | "AgentNotFound"
+  | "AgentSuspended"
+  | "BadCredentials"
   | "BudgetExceeded"
   | "CONFIRMATION_REQUIRED"
   | "CONTENT_TOO_LONG"
@@ -11,12 +15,15 @@ export type ErrorCode =
   | "CONVERSATION_NOT_ACTIVE"
   | "CONVERSATION_NOT_FOUND"
   | "ClientKeyReused"
+  | "ConversationClosed"
+  | "ConversationNotFound"
   | "DELETE_MANY_THRESHOLD_EXCEEDED"
   | "DUPLICATE_VALUES"
   | "EMPTY_ARRAY"
   | "EMPTY_STRING"
   | "FILTER_TOO_BROAD"
   | "FORBIDDEN"
+  | "Forbidden"
   | "INVALID_ARRAY_LENGTH"
   | "INVALID_DATE_RANGE"
   | "INVALID_FORMAT"
@@ -26,18 +33,29 @@ export type ErrorCode =
   | "INVALID_ROLE"
   | "INVALID_SORT_ORDER"
   | "INVALID_TYPE"
+  | "InvalidAttachments"
   | "LeaseLost"
   | "MESSAGE_ALREADY_EXISTS"
   | "METADATA_TOO_LARGE"
   | "MISSING_REQUIRED_FIELD"
   | "MessageNotFound"
+  | "MessageTooLarge"
+  | "NoConversation"
+  | "NotConfigured"
   | "QueueFull"
   | "ROLE_NOT_ALLOWED"
   | "ReplyEnded"
+  | "RoleNotAllowed"
   | "SequenceReused"
   | "SessionNotFound"
   | "SessionTerminated"
-  | "Unauthorized";
+  | "SocketExists"
+  | "SocketNotFound"
+  | "TooManyAgents"
+  | "TooManyParticipants"
+  | "TooManyRooms"
+  | "Unauthorized"
+  | "UserNotFound";
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */
 export type ErrorData = {

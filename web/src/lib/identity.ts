@@ -10,6 +10,13 @@ const LONGEST_WAIT_MS = 5000;
 export const person = store<Person | null>(load<Person>(KEY));
 let minted: string | null = null;
 
+// Signing in or out in another tab is for this one too.
+addEventListener("storage", ({ key }) => {
+  if (key !== KEY && key !== null) return;
+  minted = null;
+  person.set(load<Person>(KEY));
+});
+
 /** There is no development issuer here: the host is not a laptop. */
 export class NoIssuer extends Error {}
 

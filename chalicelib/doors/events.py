@@ -1,0 +1,348 @@
+"""Chat events on a socket: `{event, data, id?}` in, acknowledgements and events out (seed 002). Rows, and a dialect.
+
+**In.** A row says which function an event calls, what becomes of its result, and what the sender is told beside the
+acknowledgement. The event is stored as the frame of a Mutation or an answered Action, like every other door's calls, so it
+runs once, in the order of arrival, and survives the death of any process.
+
+**Out.** There is one live query per socket, `feeds:feed`; its value is what has happened since its cursor
+(`live/dialect.py`). Nothing is broadcast: a message is told because the log that the query reads has grown.
+
+**Who.** The token comes with the handshake (`?token=`, an Authorization header) or, in Socket.IO's words, with the first
+packet (`auth: {token}`). A missing or bad one is refused. Then the socket is opened in the caller's name: an agent's joins
+its conversation by itself. A client that comes back with the `offset` of the last message it got misses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib.data import values
+from chalicelib.data.errors import ConcaveError, ConditionFailed
+from chalicelib.data.store import Absent, Item, Put
+from chalicelib.live import rows
+from chalicelib.live.keepalive import bucket_of
+from chalicelib.live.lane import lane_of
+from chalicelib.live.mailbox import insist
+from chalicelib.live.messages import Authenticate, BadFrame, Failure, Version
+from chalicelib.live.session import Answer, State, Told, fitted
+from chalicelib.live.world import Value
+
+if TYPE_CHECKING:
+    from chalicelib.backend import Backend
+
+logger = logging.getLogger("concave")
+KIND = "chat"
+FEED, OPEN = "feeds:feed", "gateway:open"
+FIRST, STEP = 1024, 256
+"""Frames are numbered by the millisecond of their arrival since the connection opened, times a step, above the first ones."""
+HANDSHAKE_MS = 5_000
+SIGN_IN_MS = 45_000
+"""Who has not said by then who they are is closed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One client event.
+
+    Args:
+        function: what it calls; a query is answered without being stored as a change.
+        socket: whether the function is told which socket asks.
+        sent: a further event to the sender, with this part of the result as its data.
+        failed: a further event to the sender when it was refused.
+        empty: what the acknowledgement says when the result is no object.
+    """
+
+    function: str
+    query: bool = False
+    sent: tuple[str, str] | None = None
+    failed: str = "error"
+    empty: str = "result"
+    names: Mapping[str, str] = field(default_factory=dict)
+    socket: bool = True
+
+
+EVENTS: dict[str, Row] = {
+    "conversation:join": Row("gateway:join"),
+    "conversation:leave": Row("gateway:leave", empty="conversationId"),
+    "conversation:online": Row("gateway:online", query=True),
+    "message:send": Row("rooms:send", sent=("message:sent", "message"), failed="message:error"),
+    "message:typing": Row("gateway:typing"),
+    "message:read": Row("receipts:read", socket=False),
+}
+
+
+class Frame(msgspec.Struct, forbid_unknown_fields=False):
+    """A client's event."""
+
+    event: str
+    data: Any = None
+    id: str | int | None = None
+
+
+# The socket's life ------------------------------------------------------------------------------------------------------
+
+
+def connect(backend: Backend, connection: str, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
+    """Open a connection of JSON frames for who proves to be somebody. Returns an HTTP status: 401 without a good token."""
+    token = token_of(headers, query)
+    if token is None or backend.world.identify(authenticate(token)).error:
+        return 401
+    open_mailbox(backend, connection, KIND)
+    sign_in(backend, connection, token, query)
+    backend.invoker.invoke("welcome", {"connectionId": connection})
+    return 200
+
+
+def token_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """The handshake's token: `?token=`, or the Authorization header (002-03, U01)."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return query.get("token") or (token.strip() if scheme.lower() == "bearer" else "") or None
+
+
+def open_mailbox(backend: Backend, connection: str, kind: str, **more: Any) -> None:
+    """Make the rows of a connection; its frames are numbered by arrival, so with holes."""
+    now = backend.clock.now_ms()
+    bucket, ttl = bucket_of(connection), now // 1000 + rows.LIFE_S
+    row = {"opened": now, "kind": kind, "sparse": True, "bucket": bucket, "ttl": ttl, **more}
+    backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
+    backend.mailboxes.open(connection, row)
+
+
+def sign_in(backend: Backend, connection: str, token: str, wishes: Mapping[str, Any]) -> None:
+    """Store what a signed-in socket begins with: who it is, its feed, and the call that opens it."""
+    who = {"type": "Connect", "sessionId": connection[:128]}
+    feed = {"type": "Add", "queryId": 0, "udfPath": FEED, "args": [{"socket": connection}]}
+    watch = {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": [feed]}
+    wanted = {name: part for name in ("offset", "history", "conversationId") if (part := wishes.get(name)) not in (None, "")}
+    if isinstance(wanted.get("history"), str):
+        wanted["history"] = int(wanted["history"]) if wanted["history"].isdecimal() else 0
+    call = {"type": "Mutation", "requestId": 1, "udfPath": OPEN, "args": [{"socket": connection, **wanted}]}
+    note = json.dumps({"event": OPEN, "pid": wishes.get("pid")})
+    store(backend, connection, rows.CONNECT, 0, json.dumps(who))
+    store(backend, connection, rows.AUTHENTICATE, 0, msgspec.json.encode(authenticate(token)).decode())
+    store(backend, connection, rows.MODIFY, 0, json.dumps(watch))
+    store(backend, connection, rows.MUTATION, 1, json.dumps(call), note)
+
+
+def authenticate(token: str) -> Authenticate:
+    """A token as the frame that carries one."""
+    return Authenticate(0, "User", token)
+
+
+def welcome(backend: Backend, connection: str) -> None:
+    """Speak first, as soon as the handshake is over: before that, a post would count as one to a client that is gone."""
+    deadline, pause = backend.clock.now_ms() + HANDSHAKE_MS, 0.005
+    while not backend.gateway.is_open(connection) and backend.clock.now_ms() < deadline:
+        backend.clock.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    start(backend, connection)
+
+
+def start(backend: Backend, connection: str) -> None:
+    """Serve what was stored for a connection."""
+    backend.visit(connection)
+    backend.lane.knock(connection)
+
+
+def ended(backend: Backend, mailbox: Item) -> None:
+    """A connection has ended: its socket's user is offline, unless another socket of theirs is there. The sweep repeats it."""
+    if mailbox.get("kind") not in ("chat", "socketio") or not mailbox.get("user"):
+        return
+    try:
+        org = backend.world.org_of(mailbox["user"])
+        backend.executor.call(org, backend.registry.get("gateway:closed"), socket=mailbox["pk"])
+    except ConcaveError as error:
+        logger.info("the socket of %s was not removed yet: %s", mailbox["pk"], error)
+
+
+def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+    """Take in one frame of JSON. Raises `BadFrame`."""
+    try:
+        frame = msgspec.json.decode(body, type=Frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadFrame(f"a frame is {{event, data, id?}}: {error}") from error
+    take_in(backend, connection, mailbox, frame.event, frame.data, frame.id, at)
+
+
+def take_in(backend: Backend, connection: str, mailbox: Item, event: str, data: Any, ack: str | int | None, at: int) -> None:
+    """Store an event as a call, and have it run."""
+    note = json.dumps({"event": event, "ack": ack})
+    number = FIRST + max(0, at - int(mailbox["opened"])) * STEP
+    row = EVENTS.get(event)
+    problem = "" if row is not None else f"There is no event {event[:100]!r}."
+    if data is not None and not isinstance(data, dict):
+        problem = problem or "An event's data is an object."
+    if row is None or problem:
+        _answered(backend, connection, number, note, Failure(problem, _data("BadEvent", problem)))
+        return
+    args = {row.names.get(name, name): part for name, part in (data or {}).items()}
+    if row.socket:
+        args["socket"] = connection
+    if row.query:
+        _asked(backend, connection, mailbox, row, number, note, args)
+        return
+    frame = {"type": "Mutation", "udfPath": row.function, "args": [args]}
+    _numbered(backend, connection, rows.MUTATION, number, frame, note)
+    backend.lane.knock(connection)
+
+
+def _asked(backend: Backend, connection: str, mailbox: Item, row: Row, number: int, note: str, args: dict[str, Any]) -> None:
+    """Ask a query in the caller's name; the answer goes through the inbox, as an action's does."""
+    frame = {"type": "Action", "udfPath": row.function, "args": [args]}
+    number = _numbered(backend, connection, rows.ACTION, number, frame, note)
+    answer = backend.ask(row.function, args, mailbox.get("user") or None, number)
+    _store_answer(backend, connection, answer)
+
+
+def _answered(backend: Backend, connection: str, number: int, note: str, failure: Failure) -> None:
+    """Refuse an event that calls nothing."""
+    number = _numbered(backend, connection, rows.ACTION, number, {"type": "Action", "udfPath": "", "args": [{}]}, note)
+    _store_answer(backend, connection, Answer(number, "Action", "null", failure))
+
+
+def _store_answer(backend: Backend, connection: str, answer: Answer) -> None:
+    row = rows.answer_row(connection, fitted(answer), backend.clock.now_ms())
+    insist(backend.clock, lambda: backend.store.write(Put("inbox", row)))
+    backend.visit(connection)
+
+
+def _numbered(backend: Backend, connection: str, kind: str, number: int, frame: dict[str, Any], note: str) -> int:
+    """Store a frame under the first free number from here on."""
+    while not store(backend, connection, kind, number, json.dumps({**frame, "requestId": number}), note):
+        number += 1
+    return number
+
+
+def store(backend: Backend, connection: str, kind: str, number: int, body: str, note: str = "") -> bool:
+    """Put a frame in the inbox; False when another is in its place."""
+    ours = secrets.token_hex(8)  # tells our own write, whose answer was lost, from another one's
+    row = {**rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), "by": ours, "note": note}
+    try:
+        insist(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
+    except ConditionFailed as refused:
+        return refused.old is not None and refused.old.get("by") == ours
+    return True
+
+
+# The dialect ------------------------------------------------------------------------------------------------------------
+
+
+class Events:
+    """Events as JSON frames: `{event, data, offset?}`, and `{event: "ack", id, data}`."""
+
+    ping = '{"event":"ping"}'
+    only_pings_count = False
+
+    def modification(self, query_id: int, value: Value) -> str:
+        """The feed's value as it is; the query's number goes with it."""
+        if value.failure is None:
+            return f'{{"query":{query_id},"value":{value.text}}}'
+        return json.dumps({"query": query_id, "failure": problem(value.failure)})
+
+    def removed(self, query_id: int) -> str:
+        """Nothing: nobody unsubscribes here."""
+        return json.dumps({"query": query_id})
+
+    def compose(self, told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:
+        """Acknowledgements first, then what has happened."""
+        state = replace(state, version=replace(state.version, ts=max(now_ns, told.ts + 1)), owed=False)
+        said = Told(self.hello(told), state, [])
+        close = ""
+        for answer in sorted(answers, key=lambda one: one.request_id):
+            close = close or self._answer(said.posts, answer)
+        if told.identity == 0 and state.version.identity == 0 and now_ns // 1_000_000 - state.opened > SIGN_IN_MS:
+            close = close or "nobody signed in"
+        again: set[int] = set()
+        for text in modifications:
+            change = json.loads(text)
+            close = close or self._happened(said, change, now_ns // 1_000_000)
+            if change.get("value", {}).get("more"):
+                again.add(change["query"])
+        return replace(said, again=frozenset(again), close=close)
+
+    def _answer(self, posts: list[str], answer: Answer) -> str:
+        """Tell an answer. Returns why the connection ends, if it does."""
+        note = json.loads(answer.note or "{}")
+        failed = problem(answer.failure) if answer.failure is not None else None
+        if note.get("event") == OPEN:
+            return self.opened(posts, note, values.clean(values.loads(answer.result)), failed)
+        row = EVENTS.get(str(note.get("event")), Row(""))
+        ack = note.get("ack")
+        if failed is not None:
+            if ack is not None:
+                posts.append(self.ack(ack, {"success": False, **failed}))
+            if ack is None or row.failed != "error":
+                posts.append(self.event(row.failed, {"event": note.get("event"), **failed}))
+            return ""
+        result = values.clean(values.loads(answer.result))
+        if row.sent is not None:
+            posts.append(self.event(row.sent[0], result[row.sent[1]]))
+        if ack is not None:
+            plain = result if isinstance(result, dict) else {} if result is None else {row.empty: result}
+            posts.append(self.ack(ack, {"success": True, **plain}))
+        return ""
+
+    def _happened(self, said: Told, change: dict[str, Any], now_ms: int) -> str:
+        """Tell what a feed says. Returns why the connection ends, if it does."""
+        if "failure" in change:
+            said.posts.append(self.event("error", change["failure"]))
+        if "value" not in change:
+            return ""
+        feed = values.clean(values.decode(change["value"]))
+        for each in feed["events"]:
+            if each["event"] == "presence:update":
+                each["data"].setdefault("timestamp", now_ms)
+            said.posts.append(self.event(each["event"], each["data"], each.get("offset")))
+        said.moved[change["query"]] = json.dumps([feed["next"]], sort_keys=True)
+        if "close" in feed:
+            said.posts.append(self.event("error", {"code": "Unauthorized", "error": feed["close"]}))
+            return str(feed["close"])
+        return ""
+
+    def hello(self, told: Version) -> list[str]:
+        """What is said before anything else."""
+        return []
+
+    def opened(self, posts: list[str], note: dict[str, Any], result: Any, failed: dict[str, Any] | None) -> str:
+        """The socket is open, or refused."""
+        if failed is not None:
+            posts.append(self.event("error", failed))
+            return f"refused: {failed['error']}"
+        posts.append(self.event("connection:ready", result))
+        return ""
+
+    def event(self, name: str, data: Any, offset: str | None = None) -> str:
+        """One event as a message."""
+        told = {"event": name, "data": data}
+        return json.dumps(told if offset is None else {**told, "offset": offset}, ensure_ascii=False)
+
+    def ack(self, ack: str | int, data: Any) -> str:
+        """One acknowledgement as a message."""
+        return json.dumps({"event": "ack", "id": ack, "data": data}, ensure_ascii=False)
+
+    def refused(self, error: str, base_version: int, attempted: bool) -> str:
+        """The token is not accepted, or over."""
+        return self.event("error", {"code": "Unauthorized", "error": error})
+
+
+def problem(failure: Failure) -> dict[str, Any]:
+    """A failure as clients of events get it: `error` is the sentence, `code` the stable word."""
+    if failure.data is not None:
+        data = values.clean(values.loads(failure.data))
+        if isinstance(data, dict) and "message" in data:
+            return {**{name: part for name, part in data.items() if name != "message"}, "error": data["message"]}
+    lines = failure.message.split("\n")
+    said = "\n".join(lines[1:]) if lines[0].startswith("[Request ID") and len(lines) > 1 else failure.message
+    code = said.partition(":")[0] if said.startswith(("ArgumentValidationError:", "ResultTooLarge:")) else "BadRequest"
+    return {"code": code, "error": said}
+
+
+def _data(code: str, message: str) -> str:
+    return json.dumps({"code": code, "message": message})

@@ -1,0 +1,132 @@
+"""REST, as rows: (method, path → function, names, what becomes of the result). Everything else follows from the function.
+
+A path's `{name}` is the function's argument of that name. What is left of the arguments comes from the query string (GET,
+DELETE) or the JSON body (POST, PUT, PATCH); `names` renames what a document calls otherwise, such as `filter[agentId]`. The
+OpenAPI document is printed from these rows and the functions' signatures, so it cannot be wrong about them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+Result = Literal["data", "page", "bare"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row.
+
+    Args:
+        names: a name on this door → the function's argument.
+        fixed: arguments that this row decides.
+        hidden: arguments that have no meaning on this door.
+        result: `data` (in an envelope), `page` (the function's own `{data, meta}`), `bare` (as the function returns it).
+        missing: what a null means: 404 with this sentence.
+    """
+
+    method: str
+    path: str
+    function: str
+    tag: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    result: Result = "data"
+    status: int = 200
+    missing: str = ""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What paths this row takes."""
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path))
+
+    @cached_property
+    def places(self) -> list[str]:
+        """The arguments in the path."""
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether arguments come in a JSON body."""
+        return self.method in ("POST", "PUT", "PATCH")
+
+
+def _chat(method: str, path: str, function: str, **more: object) -> Route:
+    return Route(method, path, f"chat:{function}", "sessions", **more)  # type: ignore[arg-type]
+
+
+NO_SESSION = "Session not found"
+
+SESSIONS = [
+    _chat("GET", "/sessions", "listSessions"),
+    _chat("POST", "/sessions", "startSession", status=201),
+    _chat("GET", "/sessions/{sessionId}", "getSession", missing=NO_SESSION),
+    _chat("POST", "/sessions/{sessionId}/resume", "resumeSession"),
+    _chat("POST", "/sessions/{sessionId}/end", "endSession"),
+    _chat("POST", "/sessions/{sessionId}/stop", "stop"),
+    _chat("GET", "/sessions/{sessionId}/messages", "getMessages"),
+    _chat("POST", "/sessions/{sessionId}/messages", "sendMessage", status=201),
+    _chat("GET", "/sessions/{sessionId}/messages/{messageId}/chunks", "subscribeToChunks"),
+]
+
+
+def _agent(method: str, tail: str, function: str, **more: object) -> Route:
+    return Route(method, f"/agents{tail}", f"agents:{function}", "agents", **more)  # type: ignore[arg-type]
+
+
+AGENTS = [
+    _agent("GET", "", "list"),
+    _agent("POST", "", "create", status=201),
+    _agent("GET", "/{agentId}", "get", missing="Agent not found"),
+    _agent("PATCH", "/{agentId}", "update"),
+    _agent("POST", "/{agentId}/connect", "connect", result="bare"),
+    _agent("POST", "/{agentId}/heartbeat", "heartbeat"),
+    _agent("POST", "/{agentId}/disconnect", "disconnect"),
+    _agent("POST", "/{agentId}/credentials/regenerate", "regenerate"),
+    _agent("POST", "/{agentId}/suspend", "suspend"),
+    _agent("POST", "/{agentId}/activate", "activate"),
+]
+
+
+def _room(method: str, tail: str, function: str, **more: object) -> Route:
+    path = function if ":" in function else f"rooms:{function}"
+    return Route(method, f"/conversations{tail}", path, "conversations", **more)  # type: ignore[arg-type]
+
+
+STATUS = {"filter[status]": "status"}
+FILTERS = {"filter[agentId]": "agentId", "filter[status]": "status"}
+NO_ROOM = "Conversation not found"
+ONE = "/{conversationId}"
+
+CONVERSATIONS = [
+    _room("GET", "", "list", names=FILTERS, result="page"),
+    _room("POST", "", "create", status=201),
+    _room("GET", "/my-conversations", "list", names=STATUS, hidden=("agentId",), result="page"),
+    _room("GET", "/agent/{agentId}", "list", names=STATUS, result="page"),
+    _room("POST", "/route", "route"),
+    _room("GET", ONE, "get", missing=NO_ROOM),
+    _room("PATCH", ONE, "update"),
+    _room("POST", f"{ONE}/close", "close"),
+    _room("POST", f"{ONE}/archive", "archive"),
+    _room("POST", f"{ONE}/summary", "summaries:ask", status=202),
+    _room("GET", f"{ONE}/participants", "participants"),
+    _room("POST", f"{ONE}/participants", "addParticipant"),
+    _room("POST", f"{ONE}/participants/add", "addParticipant"),
+    _room("POST", f"{ONE}/participants/remove", "removeParticipant"),
+    _room("GET", f"{ONE}/online", "gateway:online", hidden=("socket",)),
+    _room("GET", f"{ONE}/messages", "history:messages", result="page", missing=NO_ROOM),
+    _room("POST", f"{ONE}/messages", "send", status=201, hidden=("socket",)),
+    _room("GET", f"{ONE}/messages/search", "history:search", result="page", missing=NO_ROOM),
+    _room("GET", f"{ONE}/messages/statistics", "history:statistics", missing=NO_ROOM),
+    _room("GET", f"{ONE}/messages/{{messageId}}/thread", "history:thread", missing="Message not found"),
+    _room("POST", f"{ONE}/messages/{{messageId}}/read", "receipts:read"),
+    _room("GET", f"{ONE}/receipts", "receipts:get"),
+    _room("GET", f"{ONE}/unread", "receipts:unread", missing=NO_ROOM),
+]
+
+ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS], key=lambda row: len(row.places))
+"""Every row; a path without `{}` goes before one with it."""

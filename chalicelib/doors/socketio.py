@@ -1,0 +1,159 @@
+"""Socket.IO 4 over WebSocket: the events of `events.py` in the packets that an unmodified `socket.io-client` speaks.
+
+    0{sid, pingInterval, …}        we open (Engine.IO 4)          2 / 3    ping, pong
+    40/chat,{token, pid?, offset?} the client signs in            40/chat,{sid, pid}    it is in; 44/chat,{message}  it is not
+    42/chat,7["message:send",{…}]  an event that wants an ack     43/chat,7[{success, …}]
+
+The codec is python-engineio's and python-socketio's, and nothing else of theirs: rooms, sessions and sending are ours.
+Connection state recovery is Socket.IO's own: each `message:new` ends with an offset, which the client gives back at a
+reconnect with the `pid` that it was told. Only the websocket transport is served: a long poll cannot be held by a function.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.data.store import Item
+from chalicelib.doors import events
+from chalicelib.live.messages import BadFrame, Version
+
+if TYPE_CHECKING:
+    from chalicelib.backend import Backend
+
+KIND = "socketio"
+NAMESPACE = "/chat"
+PING_MS, PATIENCE_MS = 60_000, 90_000
+"""The client waits for a ping so long, and so much longer: the sweep that sends it may be a minute late, and another one."""
+PID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+def connect(backend: Backend, connection: str, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
+    """Open a connection. Who it is comes with the first packet; a token in the handshake counts, too. Returns a status."""
+    if query.get("EIO") != "4" or query.get("transport") != "websocket":
+        return 400
+    token = events.token_of(headers, query)
+    if token is not None and backend.world.identify(events.authenticate(token)).error:
+        return 401
+    events.open_mailbox(backend, connection, KIND, **({"token": token} if token else {}))
+    backend.invoker.invoke("welcome", {"connectionId": connection})
+    return 200
+
+
+def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+    """Take in one packet. Raises `BadFrame`."""
+    from engineio import packet as engine
+
+    if body.startswith(str(engine.PONG)) or body == str(engine.NOOP):
+        return
+    if body.startswith(str(engine.CLOSE)):
+        backend.condemn(connection)
+        return
+    _packet(backend, connection, mailbox, _decoded(body), at)
+
+
+def _decoded(body: str) -> Any:
+    from engineio import packet as engine
+    from socketio import packet as socketio
+
+    try:
+        outer = engine.Packet(encoded_packet=body)
+        if outer.packet_type != engine.MESSAGE or not isinstance(outer.data, str):
+            raise BadFrame("an Engine.IO packet that no client sends over WebSocket")
+        inner = socketio.Packet(encoded_packet=outer.data)
+    except (ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
+        raise BadFrame(f"not a Socket.IO packet: {error}") from error
+    if inner.attachment_count:
+        raise BadFrame("binary events are not supported")
+    return inner
+
+
+def _packet(backend: Backend, connection: str, mailbox: Item, packet: Any, at: int) -> None:
+    from socketio import packet as socketio
+
+    if packet.packet_type == socketio.CONNECT:
+        _sign_in(backend, connection, mailbox, packet)
+    elif packet.packet_type == socketio.DISCONNECT:
+        backend.condemn(connection)
+    elif packet.packet_type == socketio.EVENT:
+        data = packet.data
+        if not mailbox.get("settled") or packet.namespace != NAMESPACE:
+            raise BadFrame("an event before its namespace was connected")
+        if not isinstance(data, list) or not data or not isinstance(data[0], str) or len(data) > 2:
+            raise BadFrame("an event is a name and at most one object")
+        events.take_in(backend, connection, mailbox, data[0], data[1] if len(data) == 2 else None, packet.id, at)
+    else:
+        raise BadFrame("a packet that no client sends")
+
+
+def _sign_in(backend: Backend, connection: str, mailbox: Item, packet: Any) -> None:
+    wishes = packet.data if isinstance(packet.data, dict) else {}
+    if packet.namespace != NAMESPACE:
+        raise BadFrame(f"the namespace is {NAMESPACE}")
+    token = wishes.get("token") or mailbox.get("token")
+    plain = {name: part for name, part in wishes.items() if isinstance(part, str | int) and not isinstance(part, bool)}
+    # Without a token, or with a bad one, the holder says so (CONNECT_ERROR) and closes.
+    events.sign_in(backend, connection, token.removeprefix("Bearer ").strip() if isinstance(token, str) else "", plain)
+    events.start(backend, connection)
+
+
+class Packets(events.Events):
+    """Events as Socket.IO packets."""
+
+    ping = "2"
+    only_pings_count = True
+
+    def hello(self, told: Version) -> list[str]:
+        """Engine.IO's handshake."""
+        if told.ts:
+            return []
+        sizes = {"pingInterval": PING_MS, "pingTimeout": PATIENCE_MS, "maxPayload": 32 * 1024}
+        return [f"0{json.dumps({'sid': secrets.token_urlsafe(15), 'upgrades': [], **sizes})}"]
+
+    def opened(self, posts: list[str], note: dict[str, Any], result: Any, failed: dict[str, Any] | None) -> str:
+        """The namespace is connected, or refused."""
+        if failed is not None:
+            posts.append(self._error(failed["error"], failed))
+            return f"refused: {failed['error']}"
+        pid = note.get("pid")
+        known = isinstance(pid, str) and PID.fullmatch(pid) is not None and result["recovered"]
+        sid = result["socketId"]
+        posts.append(self._connected({"sid": sid, "pid": pid if known else secrets.token_urlsafe(15)}))
+        return super().opened(posts, note, result, None)
+
+    def event(self, name: str, data: Any, offset: str | None = None) -> str:
+        """EVENT; an offset is the last argument, where the client looks for it."""
+        from socketio import packet as socketio
+
+        return self._message(socketio.EVENT, [name, data] if offset is None else [name, data, offset])
+
+    def ack(self, ack: str | int, data: Any) -> str:
+        """ACK."""
+        from socketio import packet as socketio
+
+        return self._message(socketio.ACK, [data], int(ack))
+
+    def refused(self, error: str, base_version: int, attempted: bool) -> str:
+        """CONNECT_ERROR: `connect_error` in the client."""
+        return self._error(error, {"code": "Unauthorized"})
+
+    def _connected(self, data: dict[str, Any]) -> str:
+        from socketio import packet as socketio
+
+        return self._message(socketio.CONNECT, data)
+
+    def _error(self, message: str, data: dict[str, Any]) -> str:
+        from socketio import packet as socketio
+
+        return self._message(socketio.CONNECT_ERROR, {"message": message, "data": data})
+
+    @staticmethod
+    def _message(kind: int, data: Any, number: int | None = None) -> str:
+        from engineio import packet as engine
+        from socketio import packet as socketio
+
+        inner = socketio.Packet(kind, data, namespace=NAMESPACE, id=number).encode()
+        return str(engine.Packet(engine.MESSAGE, inner).encode())

@@ -1,0 +1,76 @@
+"""The WebSocket doors' entry: which path speaks what, and whose frame it is.
+
+    /api/sync, /api/{version}/sync   Convex's sync protocol (`sync.py`)
+    /chat                            chat events as JSON frames (`events.py`)
+    /socket.io/, /chat with EIO=4    the same as Socket.IO packets (`socketio.py`)
+
+After the handshake API Gateway names no path any more, so a frame tells by its form what it is, and the connection's mailbox
+whether it may be that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from chalicelib.doors import events, socketio, sync
+from chalicelib.live.messages import BadFrame
+
+if TYPE_CHECKING:
+    from chalicelib.backend import Backend
+
+logger = logging.getLogger("concave")
+CHAT = re.compile(r"^/(chat|socket\.io)/?$")
+IS_PACKET = re.compile(r"[0-9b]")
+IS_EVENT = re.compile(r'\s*\{\s*"(event|data|id)"\s*:')
+
+
+def connect(backend: Backend, connection: str, path: str, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
+    """Open a connection. Returns an HTTP status."""
+    if not CHAT.match(re.sub("/+", "/", path)):
+        return sync.connect(backend, connection, path, dict(headers))
+    if "EIO" in query or not path.strip("/").startswith("chat"):
+        return socketio.connect(backend, connection, headers, query)
+    return events.connect(backend, connection, headers, query)
+
+
+def message(backend: Backend, connection: str, body: str, at: int) -> None:
+    """Take in one frame that came at `at` (ms). What goes wrong here closes the connection."""
+    packet, event = IS_PACKET.match(body) is not None, IS_EVENT.match(body) is not None
+    if not packet and not event:
+        sync.message(backend, connection, body)
+        return
+    if packet and body.startswith("3"):
+        return  # a pong
+    try:
+        mailbox = backend.mailboxes.read(connection)
+        if mailbox is None or mailbox.get("closing"):
+            backend.visit(connection)  # which closes it
+        elif packet and mailbox.get("kind") == socketio.KIND:
+            socketio.message(backend, connection, mailbox, body, at)
+        elif event and mailbox.get("kind") == events.KIND:
+            events.message(backend, connection, mailbox, body, at)
+        else:
+            raise BadFrame("a frame of another protocol than the connection's")
+    except BadFrame as error:
+        logger.warning("%s sent a frame that no client sends: %s", connection, error)
+        backend.condemn(connection)
+    except Exception:
+        logger.exception("a frame of %s could not be taken in", connection)
+        backend.condemn(connection)
+
+
+def disconnect(backend: Backend, connection: str) -> None:
+    """The client is gone: remove its rows."""
+    backend.condemn(connection)
+
+
+def welcome(backend: Backend, connection: str) -> None:
+    """The handshake is over, or nearly: speak first where a protocol wants it."""
+    mailbox = backend.mailboxes.read(connection)
+    if mailbox is not None and mailbox.get("kind") in (events.KIND, socketio.KIND):
+        events.welcome(backend, connection)
+    else:
+        sync.welcome(backend, connection)

@@ -1,0 +1,179 @@
+"""What the HTTP doors share: requests, answers, refusals, and the parts of a request that mean the same behind all of them.
+
+Errors are `{"code", "message"}` with a status: 4xx is the caller's, 5xx ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
+from chalicelib.run.executor import Outcome
+from chalicelib.run.identity import AuthFailed, User
+from chalicelib.run.registry import Kind, Registry
+from chalicelib.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 5 * 1024 * 1024
+"""A Lambda may answer 6 MB, escapes included; one that answers more answers nothing."""
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request: `path` without the query string, `query` decoded, `headers` with lower-case names."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """An answer; the body is text."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class Executor(Protocol):
+    """Runs public functions by path; unknown and private ones come back as failed outcomes."""
+
+    def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
+    def mutation(self, path: str, args: dict[str, Any], user: User | None, key: str | None) -> Outcome: ...
+    def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
+
+
+class Verifier(Protocol):
+    """Turns a token into a user or raises `AuthFailed`."""
+
+    def verify(self, token: str) -> User: ...
+
+
+class Clock(Protocol):
+    """Nanoseconds since the epoch."""
+
+    def now_ns(self) -> int: ...
+
+
+class Backend(Protocol):
+    """What this door needs of the backend."""
+
+    @property
+    def executor(self) -> Executor: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def verifier(self) -> Verifier: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+class Refusal(Exception):
+    """The request is wrong (4xx) or cannot be served now (503): status, a stable code, one sentence."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers
+
+    def response(self) -> HttpResponse:
+        """This refusal as an answer."""
+        return json_answer({"code": self.code, "message": self.message}, self.status, **self.headers)
+
+
+Handler = Callable[[Backend, HttpRequest], HttpResponse]
+
+
+def failure(error: Exception) -> Refusal:
+    """Errors of the house by blame: see `data/errors.py`."""
+    match error:
+        case AuthFailed(tag="IssuerUnavailable"):
+            return Refusal(503, error.tag, error.message, **{"retry-after": "5"})
+        case AuthFailed():
+            return Refusal(401, "Unauthenticated", error.message, **{"www-authenticate": "Bearer"})
+        case NotFound():
+            return Refusal(404, error.tag, error.message)
+        case BadRequest():
+            return Refusal(400, error.tag, error.message)
+        case Conflict() | StoreFailed():
+            log.warning("the store did not serve a request: %r", error)
+            return Refusal(503, "Overloaded", "The store is busy; try again in a moment.", **{"retry-after": "1"})
+    number = secrets.token_hex(8)
+    log.error("request %s failed", number, exc_info=error)
+    return Refusal(500, "InternalServerError", f"[Request ID: {number}] Server Error")
+
+
+def caller(b: Backend, request: HttpRequest) -> User | None:
+    """Who calls; None without an Authorization header."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AuthFailed("The Authorization header must be `Bearer` and a token; there are no admin keys.")
+    return b.verifier.verify(token.strip())
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    """The body, a JSON object. Raises `Refusal`."""
+    if len(request.body) > MAX_BODY_BYTES:
+        raise Refusal(413, "BodyTooLarge", f"A request holds at most {MAX_BODY_BYTES} bytes, not {len(request.body)}.")
+    parsed = parse(request.body, "The body")
+    if not isinstance(parsed, dict):
+        raise Refusal(400, "BadJsonBody", "The body must be a JSON object.")
+    return parsed
+
+
+def parse(text: bytes, what: str) -> Any:
+    """JSON; `what` names it in the refusal."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, "BadJsonBody", f"{what} is not JSON: {error}.") from error
+
+
+def key_of(request: HttpRequest, kind: Kind, user: User | None) -> str | None:
+    """The idempotency key, made the caller's own. It holds no `|`, so one caller cannot spell another's."""
+    key = request.headers.get("idempotency-key")
+    if key is None or kind == "query":
+        return None
+    if not re.fullmatch(r"[!-{}~]{1,200}", key):
+        raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key is 1 to 200 visible ASCII characters, none of them `|`.")
+    if kind == "action":
+        raise Refusal(400, "BadIdempotencyKey", "An action is not run at most once; Idempotency-Key is for mutations.")
+    if user is None:
+        raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key belongs to a caller; send a token with it.")
+    return f"http|{user.token_identifier}|{key}"
+
+
+def run(b: Backend, request: HttpRequest, kind: Kind, path: str, args: dict[str, Any], user: User | None) -> Outcome:
+    """Run a public function. A mutation with an Idempotency-Key header runs once per caller and key."""
+    key = key_of(request, kind, user)
+    match kind:
+        case "query":
+            return b.executor.query(path, args, user)
+        case "mutation":
+            return b.executor.mutation(path, args, user, key)
+    return b.executor.action(path, args, user)
+
+
+def json_answer(answer: Any, status: int = 200, **headers: str) -> HttpResponse:
+    """An answer of JSON. Raises `Refusal` when it fits no answer."""
+    body = msgspec.json.encode(answer)
+    if len(body) > MAX_ANSWER_BYTES:
+        message = f"The function ran, but its answer of {len(body)} bytes is over the limit of {MAX_ANSWER_BYTES}; return less."
+        raise Refusal(500, "AnswerTooLarge", message)
+    return HttpResponse(status, {"content-type": "application/json", "cache-control": "no-store", **headers}, body.decode())

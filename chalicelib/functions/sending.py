@@ -1,0 +1,111 @@
+"""A message of a chat client or an agent: checked, appended, counted, all in one commit (002-23, U05, U07…U09).
+
+It goes into the same log as every other door's, so whoever watches the conversation is told. A user speaks as `user`, an
+agent as `assistant` or `tool`; `system` is the service's alone (002-U15).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from chalicelib import MutationCtx, Refused
+from chalicelib.functions import budget, counters, lifecycle, members, receipts
+from chalicelib.functions import conversation_log as log
+from chalicelib.functions.opening import id_suffix, later
+from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Run, Said
+
+SUMMARY_EVERY = 10
+VOICES = {"user": ("user",), "agent": ("assistant", "tool")}
+ATTACHMENT = re.compile(r"https?://[^\s/?#]+\S*|document:[A-Za-z0-9_-]{1,200}")
+LARGEST_EXTRA = 200_000
+"""Bytes of everything beside the text: a document holds 400 KB."""
+
+
+def socket_of(ctx: members.Ctx, me: members.Me, socket: str | None) -> ChatSocket | None:
+    """The caller's own socket; another's counts as none."""
+    found = ctx.db.get(ChatSocket, socket) if socket else None
+    return found if found is not None and found.member == me.key else None
+
+
+def meant(ctx: MutationCtx, me: members.Me, conversation_id: str | None, socket: ChatSocket | None) -> Conversation:
+    """The conversation that a message is for: the named one, else the socket's (002-U05). Raises `Refused`."""
+    if conversation_id:
+        conversation = members.conversation_of(ctx, conversation_id)
+    elif socket is not None and socket.current:
+        conversation = ctx.db.get(Conversation, socket.current)
+    else:
+        raise Refused("NoConversation", "No conversation found. Please join a conversation first.")
+    if conversation is None or not members.takes_part(ctx, conversation, me):
+        raise members.not_found()
+    return conversation
+
+
+def append(
+    ctx: MutationCtx,
+    me: members.Me,
+    conversation: Conversation,
+    role: str | None,
+    content: str,
+    said: Said,
+    usage: dict[str, Any] | None,
+) -> ChatMessage:
+    """Write a message, and what follows from it: counters, the sender's receipt, the reply's run where one is due."""
+    if conversation.status != "active":
+        raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
+    _check(said, usage)
+    voice: Any = _voice(me, role)
+    agent = me.name if me.kind == "agent" else None
+    message, conversation = log.append(ctx, conversation, role=voice, content=content, agent_id=agent)
+    status: Any = "failed" if said.type == "error" else "completed"
+    message = ctx.db.patch(message, said=said, usage=usage, status=status)
+    receipts.has_read(ctx, conversation, me, message.sequence)
+    ctx.db.patch(conversation, room=counters.after(conversation.room, message))
+    if message.role == "user" and conversation.responder in ("model", "worker"):
+        _reply(ctx, conversation)
+    if message.sequence % SUMMARY_EVERY == 0 and conversation.responder == "agent":
+        from chalicelib.functions import summaries
+
+        ctx.scheduler.run_after(0, summaries.summarize, conversation=conversation.id)
+    return message
+
+
+def _voice(me: members.Me, role: str | None) -> str:
+    voices = VOICES[me.kind] if not me.is_service else ("system", "user", "assistant", "tool")
+    if role is not None and role not in voices:
+        raise Refused(
+            "RoleNotAllowed", f"As {'an agent' if me.kind == 'agent' else 'a user'} you speak as {' or '.join(voices)}."
+        )
+    return role or voices[0]
+
+
+def _check(said: Said, usage: dict[str, Any] | None) -> None:
+    wrong = [each for each in said.attachments or [] if not ATTACHMENT.fullmatch(each)]
+    if wrong:
+        raise Refused(
+            "InvalidAttachments", "An attachment is an http(s) address or `document:` and an id.", invalidAttachments=wrong
+        )
+    if len(json.dumps([said.tool_calls, said.tool_results, said.thinking, usage], default=repr)) > LARGEST_EXTRA:
+        raise Refused("MessageTooLarge", f"What comes with a message's text has at most {LARGEST_EXTRA} bytes.")
+
+
+def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
+    """The placeholder and the run of a reply, where the model or a worker answers."""
+    budget.check(ctx)
+    if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
+        raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end.")
+    session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
+    image = ctx.db.peek(Image, session.image_id) if session else None
+    if session is None or image is None:
+        raise members.not_found()
+    sequence, model = conversation.message_count + 1, session.model or image.model
+    suffix, now = id_suffix(ctx, sequence), later(ctx, conversation)
+    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
+    run = Run(id=f"run-{suffix}", org=ctx.org, message_id=f"msg-{suffix}", lease_until=ctx.now, **common)
+    asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
+    ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
+    ctx.db.insert(run)
+    changes = lifecycle.start(ctx, conversation, run)
+    ctx.db.patch(conversation, message_count=sequence, updated_at=now, last_message_at=now, **changes)
+    ctx.db.patch(session, status="active", last_activity=ctx.now)

@@ -1,0 +1,292 @@
+"""The packaged backend, run as the template says: the walk of a message, real event shapes, and every permission."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.template import policies
+from infra.template.policies import CALL, DOCUMENTS, HOLD, ROLES, VERBS, Capability
+from infra.template.queues import LATER
+from tests.infra import aws_events
+from tests.infra.cloud import EDGE_SECRET, Cloud
+from tests.infra.permissions import Asked
+from tests.infra.test_bundle import here_is_lambda
+from tests.support.bench_client import Client
+from tests.support.engine import Engine, available
+from tests.support.official import CLIENTS
+from tests.support.official import Client as Official
+
+pytestmark = [here_is_lambda, pytest.mark.timeout(240)]
+BY_THE_SERVICE = {"Logs", "Stream", "Queue", "Failures"}
+"""Statements about what Lambda does in a function's name; no code of ours asks for it."""
+
+
+@pytest.fixture(scope="module")
+def cloud(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The packaged backend on the DynamoDB engine. Sweeps find every connection quiet at once."""
+    if not available():
+        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine = Engine()
+    made = Cloud(
+        packaged, tmp_path_factory.mktemp("cloud"), engine.url, {"sweep": {"PING_SECONDS": "1", "PING_SECONDS_RUST": "1"}}
+    )
+    yield made
+    made.stop()
+    engine.stop()
+
+
+def _npm(cloud: Cloud, scenario: str) -> Any:
+    if not (CLIENTS / "node_modules" / "convex").exists():
+        pytest.skip("the npm client comes with `npm ci` in tests/clients, which needs Node")
+    return Official("node", "walk.mjs", cloud.url, scenario).found(100)
+
+
+def _until(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
+# The walk ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_streams_through_the_packaged_functions_to_two_tabs_of_the_official_client(cloud: Cloud) -> None:
+    told = _npm(cloud, "reply")
+    assert (told["status"], told["same"], told["stranger"]) == ("completed", True, [])
+    assert told["length"] > 200
+    assert cloud.aws.refused == []
+    assert [request.headers.get("authorization") or request.headers.get("x-api-key") for request in cloud.model.requests[:1]] != [
+        None
+    ]
+
+
+def test_the_official_client_counts_through_the_packaged_functions(cloud: Cloud) -> None:
+    assert _npm(cloud, "counter") == {"read": 20, "last": 20, "rising": True}
+    assert cloud.aws.refused == []
+
+
+def test_who_goes_around_the_edge_is_refused(cloud: Cloud) -> None:
+    cloud.lambdas.through_the_edge = False
+    try:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{cloud.url}/version", timeout=30)
+        with refused.value as answer:
+            assert (answer.code, json.load(answer)["code"]) == (403, "WrongAddress")
+        opened = cloud.lambdas.call("ws_connect", aws_events.socket_opens("stranger=", "/api/sync"))
+        assert opened["statusCode"] == 403
+    finally:
+        cloud.lambdas.through_the_edge = True
+
+
+# Events as AWS sends them ----------------------------------------------------------------------------------------------------
+
+
+def _call(cloud: Cloud, entry: str, event: Any) -> Any:
+    return cloud.lambdas.call(entry, event)
+
+
+def test_the_http_function_answers_a_rest_event(cloud: Cloud) -> None:
+    answer = _call(cloud, "api", aws_events.rest("GET", "/version"))
+    assert (answer["statusCode"], answer["headers"]["content-type"]) == (200, "text/plain; charset=utf-8")
+    asked = {"path": "counter:get", "args": {"name": "nobody"}}
+    answer = _call(cloud, "api", aws_events.rest("POST", "/api/query", asked))
+    assert json.loads(answer["body"])["value"] == 0
+    answer = _call(cloud, "api", aws_events.rest("POST", "/api/query", asked, binary=True))
+    assert json.loads(answer["body"])["value"] == 0
+
+
+def test_the_socket_functions_answer_the_events_of_a_socket(cloud: Cloud) -> None:
+    opened = _call(
+        cloud, "ws_connect", aws_events.socket_opens("L0SM9cOFvHcCIhw=", "/api/1.48.0/sync", **{"Convex-Client": "npm-1.48.0"})
+    )
+    assert opened["statusCode"] == 200
+    hello = {
+        "type": "Connect",
+        "sessionId": "6f1a8d2e-0000-4000-8000-000000000001",
+        "connectionCount": 0,
+        "lastCloseReason": "InitialConnect",
+    }
+    assert _call(cloud, "ws_message", aws_events.socket_says("L0SM9cOFvHcCIhw=", hello)) == {"statusCode": 200}
+    assert _call(cloud, "ws_disconnect", aws_events.socket_closes("L0SM9cOFvHcCIhw=")) == {"statusCode": 200}
+    assert _call(cloud, "ws_connect", aws_events.socket_opens("other=", "/nowhere"))["statusCode"] == 404
+
+
+def test_the_other_functions_answer_direct_queued_scheduled_and_streamed_events(cloud: Cloud) -> None:
+    gone = {"connectionId": "gone="}
+    assert _call(cloud, "welcome", gone) is None
+    assert _call(cloud, "serve", gone) is None
+    assert _call(cloud, "serve", aws_events.queued("concave-dev-serve", gone)) is None
+    assert _call(cloud, "act", {"connectionId": "gone=", "requestId": 1}) is None
+    job = {"jobId": "job-none", "org": "acme"}
+    for entry in ("run_job", "generate"):
+        assert _call(cloud, entry, job) is None
+        assert _call(cloud, entry, aws_events.queued(f"concave-dev-{entry}", job)) == {"batchItemFailures": []}
+    assert _call(cloud, "tick", aws_events.minute()) is None
+    assert _call(cloud, "sweep", {}) is None
+    assert _call(cloud, "sweep", aws_events.queued("concave-dev-sweep", {})) is None
+    image = {"pk": {"S": "acme|chatChunks|nothing"}, "sk": {"S": "0"}}
+    assert _call(cloud, "on_change", aws_events.streamed("concave-dev-chatChunks", image)) == {"batchItemFailures": []}
+    broken = aws_events.streamed("concave-dev-commits", {"pk": {"S": "a row that no commit writes"}})
+    (failed,) = _call(cloud, "on_change", broken)["batchItemFailures"]
+    assert failed == {"itemIdentifier": broken["Records"][0]["dynamodb"]["SequenceNumber"]}
+
+
+# Permissions -----------------------------------------------------------------------------------------------------------------
+
+
+def _http(cloud: Cloud, kind: str, path: str, **args: Any) -> Any:
+    body = json.dumps({"path": path, "args": args}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {cloud.issuer.token('alice', 'acme')}"}
+    with urllib.request.urlopen(urllib.request.Request(f"{cloud.url}/api/{kind}", body, headers), timeout=60) as response:
+        answer = json.load(response)
+    assert answer["status"] == "success", answer
+    return answer["value"]
+
+
+class Person(Client):
+    """A client that also calls actions over its socket."""
+
+    def action(self, path: str, args: dict[str, Any]) -> Any:
+        number = self._requests
+        self._requests += 1
+        self._send(type="Action", requestId=number, udfPath=path, args=[args])
+        self._until(lambda: number in self._answers)
+        return self._answers.pop(number)["result"]
+
+
+def _tour(cloud: Cloud) -> None:
+    """Everything that a deployment does, through every function."""
+    _npm(cloud, "reply")
+    alice, bob = (Person(cloud.url, cloud.issuer.token(name, "acme")) for name in ("alice", "bob"))
+    for client in (alice, bob):
+        client.subscribe("permitted:codes", {"owner": "ann"})
+        client.subscribe("permitted:ownerOf", {"code": "c1"})
+    alice.mutation("permitted:add", {"owner": "ann", "code": "c1"})
+    alice.mutation("permitted:give", {"code": "c1", "owner": "ben"})
+    bob.mutation("permitted:remove", {"code": "c1"})
+    assert _http(cloud, "action", "permitted:work", owner="ann", code="c2") == ["c2"]
+    assert bob.action("permitted:work", {"owner": "ann", "code": "c3"}) == ["c2", "c3"]
+    for number, (by, delay) in enumerate([(alice.mutation, 0), (alice.mutation, 1500)]):
+        by("permitted:addLater", {"owner": "late", "code": f"j{number}", "delayMs": delay})
+        by("permitted:workLater", {"owner": "late", "code": f"w{number}", "delayMs": delay})
+    _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
+    _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
+    cloud.lambdas.call("welcome", {"connectionId": _connection(cloud)})
+    time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
+    cloud.lambdas.call("sweep", {})
+    cloud.lambdas.call("tick", aws_events.minute())
+    bob.close()
+    _until(lambda: "ws_disconnect" in cloud.lambdas.called, "a goodbye")
+    alice.mutation("permitted:add", {"owner": "ann", "code": "c9"})
+    alice.close()
+    cloud.lambdas.call("serve", {"connectionId": "gone="})
+    _until(lambda: len([who for who, _, _ in cloud.aws.posted if who == "on_change"]) > 0, "a post of the fan-out")
+
+
+def _connection(cloud: Cloud) -> str:
+    return cloud.aws.posted[-1][1]
+
+
+def test_everything_that_a_function_asks_is_granted_and_everything_that_is_granted_is_asked(cloud: Cloud) -> None:
+    try:
+        _tour(cloud)
+    finally:
+        assert cloud.aws.refused == []  # first: what is refused is why the rest did not happen
+    assert cloud.lambdas.called == set(cloud.functions)
+    asked = cloud.aws.asked
+    idle = [
+        f"{entry}: {', '.join(map(_name, unit))}"
+        for entry in ROLES
+        for unit in _units(entry)
+        if not any(_matches(cloud, wanted, asked[entry]) for capability in unit for wanted in _grants(capability))
+    ]
+    everyone = {
+        id(capability): set().union(
+            *(asked[entry] for entry, capabilities in ROLES.items() if any(capability is each for each in capabilities))
+        )
+        for capabilities in ROLES.values()
+        for capability in capabilities
+    }
+    unused = sorted(
+        {
+            f"{_name(capability)}: {wanted}"
+            for capabilities in ROLES.values()
+            for capability in capabilities
+            for wanted in _grants(capability)
+            if not _matches(cloud, wanted, everyone[id(capability)])
+        }
+    )
+    assert (idle, unused) == ([], [])
+
+
+def test_the_policies_grant_what_the_capabilities_say_and_nothing_else(cloud: Cloud) -> None:
+    known = set(VERBS.values()) | {
+        "lambda:InvokeFunction",
+        "sqs:SendMessage",
+        "execute-api:ManageConnections",
+        "secretsmanager:GetSecretValue",
+    }
+    for entry, policy in cloud.aws.policies.items():
+        for statement in policy:
+            assert statement.sid in BY_THE_SERVICE or set(statement.actions) <= known, (entry, statement)
+        named = {statement.sid for statement in policy}
+        assert ("Queue" in named) == (entry in LATER)
+        assert ("Stream" in named) == (entry == "on_change")
+
+
+def _units(entry: str) -> list[tuple[Capability, ...]]:
+    """What a function must use of its capabilities: each of them, but those that are one way through the code together."""
+    mine = ROLES[entry]
+    way = next((each for each in (HOLD, CALL) if set(map(id, each)) <= set(map(id, mine))), ())
+    return [*([way] if way else []), *((each,) for each in mine if not any(each is one for one in way))]
+
+
+Wanted = tuple[str, str]
+
+
+def _grants(capability: Capability) -> list[Wanted]:
+    """What a capability grants, one action and one thing at a time."""
+    made = [(VERBS[letter], table) for table, letters in capability.tables.items() for letter in letters]
+    made += [("lambda:InvokeFunction", entry) for entry in capability.invokes]
+    made += [("sqs:SendMessage", entry) for entry in capability.later]
+    made += [("execute-api:ManageConnections", f"/{verb}/") for verb in capability.sockets]
+    return made + ([("secretsmanager:GetSecretValue", "model-key")] if capability.secret else [])
+
+
+def _matches(cloud: Cloud, wanted: Wanted, asked: set[Asked]) -> bool:
+    action, thing = wanted
+    if thing == DOCUMENTS:
+        system = {
+            f"concave-dev-{name}" for name in ("fences", "commits", "claims", "mailboxes", "subscriptions", "inbox", "watches")
+        }
+        return any(
+            each.action == action and each.resource.split("/")[1] not in system
+            for each in asked
+            if each.action.startswith("dynamodb:")
+        )
+    if action.startswith("dynamodb:"):
+        return any(each.action == action and each.resource.split("/")[1] == f"concave-dev-{thing}" for each in asked)
+    if action in ("lambda:InvokeFunction", "sqs:SendMessage"):
+        return any(each.action == action and each.resource.endswith(f":concave-dev-{thing}") for each in asked)
+    return any(each.action == action and thing in each.resource for each in asked)
+
+
+def _name(capability: Capability) -> str:
+    return next(name for name, value in vars(policies).items() if value is capability)
+
+
+def test_no_secret_and_no_content_is_in_the_logs(cloud: Cloud) -> None:
+    token = cloud.issuer.token("alice", "acme")
+    _http(cloud, "mutation", "permitted:add", owner="ann", code="CANARY-5b1f")
+    log = (cloud.root / "log.txt").read_text()
+    assert "concave-dev-api" in log
+    assert [word for word in ("CANARY-5b1f", EDGE_SECRET, token.split(".")[1]) if word in log] == []

@@ -1,0 +1,89 @@
+"""Clients come, work and go, many of them without a word; nothing of them stays (review check 37)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import time
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.walk.server import Served
+
+CLIENTS, TOGETHER = 200, 4
+"""How many come in a round, and how many watch the same."""
+TABLES = ("mailboxes", "subscriptions", "watches", "inbox")
+
+
+async def visit(url: str, number: int) -> None:
+    """One client: connects, watches, counts, and leaves when it has seen that; each third one by cutting its socket."""
+    name = f"visit-{number // TOGETHER}"
+    async with connect(f"{url.replace('http', 'ws')}/api/1.48.0/sync", open_timeout=60) as socket:
+        added = {"type": "Add", "queryId": 0, "udfPath": "counter:get", "args": [{"name": name}]}
+        say = {"type": "Connect", "sessionId": str(uuid.uuid4()), "connectionCount": 0, "lastCloseReason": "InitialConnect"}
+        await socket.send(json.dumps(say))
+        await socket.send(json.dumps({"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": [added]}))
+        await until(socket, lambda told: bool(told.get("modifications")))
+        call = {"type": "Mutation", "requestId": 0, "udfPath": "counter:add", "args": [{"name": name}]}
+        await socket.send(json.dumps(call))
+        await until(socket, lambda told: told["type"] == "MutationResponse" and told["success"])
+        if number % 3 == 0:
+            socket.transport.abort()
+
+
+async def until(socket: ClientConnection, holds: Any) -> None:
+    """Read until a message is what we wait for."""
+    async with asyncio.timeout(60):
+        while not holds(json.loads(await socket.recv())):
+            pass
+
+
+async def crowd(url: str, count: int) -> None:
+    """So many, at once."""
+    await asyncio.gather(*(visit(url, number) for number in range(count)))
+
+
+def left(folder: Path) -> dict[str, int]:
+    """How many rows of connections there are."""
+    with closing(sqlite3.connect(f"file:{folder / 'concave.db'}?mode=ro", uri=True)) as db:
+        counts = {table: db.execute(f'SELECT count(*) FROM "items.{table}"').fetchone()[0] for table in TABLES}
+    return {table: count for table, count in counts.items() if count}
+
+
+def held(pid: int) -> tuple[int, int]:
+    """What a process holds: memory in MB, and open files. (Its threads are a pool, which grows to its bound.)"""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20, len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def rest(server: Served, most_s: float = 20.0) -> None:
+    """Wait until nothing is left."""
+    end = time.monotonic() + most_s
+    while left(server.folder):
+        assert time.monotonic() < end, f"left behind: {left(server.folder)}"
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="what a process holds is read from /proc")
+def test_200_clients_leave_nothing_behind(tmp_path: Path) -> None:
+    server = Served(tmp_path / "data", SWEEP_SECONDS="0.5")
+    try:
+        after: list[tuple[int, int]] = []
+        for count in (CLIENTS, CLIENTS // 2, CLIENTS // 2):
+            asyncio.run(crowd(server.url, count))
+            rest(server)
+            after.append(held(server.process.pid))
+        # The first round fills caches and pools; two equal ones after it need nothing more.
+        _, (memory, files), (more_memory, more_files) = after
+        assert more_files <= files + 5, after
+        assert more_memory <= memory + 16, after
+    finally:
+        server.stop()
+    assert not [line for line in server.lines if "Traceback" in line]
