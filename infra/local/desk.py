@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -58,26 +57,29 @@ class Issuer(Protocol):
         """The public keys."""
 
 
+class Files(Protocol):
+    """Has files of a page."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """A file, or None."""
+
+
 class Desk:
     """Answers or passes on (None)."""
 
-    def __init__(self, issuer: Issuer | None, page: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._issuer, self._page, self._now = issuer, page, now
+    def __init__(self, issuer: Issuer | None, site: Files, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._issuer, self._site, self._now = issuer, site, now
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. The guard has let the request in already."""
         match = CONNECTIONS.fullmatch(unquote(request.path))
         if match:
             return self._connections(request, connections, match[1])
-        if request.path in ("/", "/index.html") and request.method in ("GET", "HEAD"):
-            return Answer(200, self._page.read_bytes(), (("Content-Type", "text/html; charset=utf-8"), *_NO_STORE))
-        if request.path == "/favicon.ico":
-            return Answer(204)
         if self._issuer is not None and request.path == "/dev/token":
             return self._token(request, self._issuer)
         if self._issuer is not None and request.path == "/.well-known/jwks.json":
             return Answer.json(200, self._issuer.jwks(), _cors(request))
-        return None
+        return self._site.answer(request)
 
     def _token(self, request: Request, issuer: Issuer) -> Answer:
         if request.method == "OPTIONS":
