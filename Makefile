@@ -16,8 +16,9 @@ WORKERS ?= 2
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
-dev: $(STAMP) $(DIST) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
-	HOT=1 $(PY) -m infra.local
+dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
+	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
+	@HOT=1 $(PY) -m infra.local
 
 test: $(STAMP) $(NODE) $(DIST) ## every test
 	$(PY) -m pytest -n $(WORKERS) $(ARGS)

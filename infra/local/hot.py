@@ -67,7 +67,10 @@ class Hot:
         if self._child is not None:
             assert self._child.stdin is not None
             self._child.stdin.close()
-            self._child.wait(5)
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:  # it is in the middle of something, and does not hear
+                self._child.kill()
 
     def wants(self, request: Request) -> bool:
         """Whether the child is to be asked."""
