@@ -52,13 +52,14 @@ class Hot:
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None
-        for line in child.stdout:
-            if line.startswith('{"port"'):
-                self.port = int(json.loads(line)["port"])
-                self.ready.set()
-                log.info("the page is reloaded when a file in web/ is saved")
-            else:
-                log.debug("vite: %s", line.rstrip())
+        with child.stdout as lines:
+            for line in lines:
+                if line.startswith('{"port"'):
+                    self.port = int(json.loads(line)["port"])
+                    self.ready.set()
+                    log.info("the page is reloaded when a file in web/ is saved")
+                else:
+                    log.debug("vite: %s", line.rstrip())
         self.port = 0
         self.ready.clear()
 
