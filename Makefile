@@ -3,15 +3,15 @@
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
-NODE   := tests/clients/node_modules/.installed
+NODE   := tests/clients/node_modules/.installed tests/clients-chat/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
-CODE   := app.py chalicelib infra tests $(wildcard examples)
+CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -26,7 +26,7 @@ test: $(STAMP) $(NODE) $(DIST) ## every test
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py
+	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
@@ -39,6 +39,9 @@ codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
+	$(PY) -m tests.bench_cost
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package
@@ -54,7 +57,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -71,9 +74,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 
 # The official npm clients and the DynamoDB engine. Without Node their tests are skipped, and said so here and in pytest's summary.
-$(NODE): tests/clients/package.json tests/clients/package-lock.json
+tests/%/node_modules/.installed: tests/%/package.json tests/%/package-lock.json
 	@if command -v npm >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
-	  echo "npm ci in tests/clients" && cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	  echo "npm ci in tests/$*" && cd tests/$* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else \
 	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \
 	fi

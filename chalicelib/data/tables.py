@@ -120,7 +120,11 @@ class Range:
         if self.low is not None:
             low = encode_key(self.low[0]) if self.low[1] else encode_key(self.low[0]) + HIGHEST
         if self.high is not None:
-            high = encode_key(self.high[0]) + HIGHEST if self.high[1] else encode_key(self.high[0])
+            high = encode_key(self.high[0])
+            if self.high[1]:
+                high += HIGHEST
+            elif self.index.is_log:  # a log's row stands exactly at its value, so the bound lies just below that
+                high = high[:-1] + chr(ord(high[-1]) - 1) + HIGHEST
         return low, high
 
 

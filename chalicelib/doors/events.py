@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("concave")
 KIND = "chat"
 FEED, OPEN = "feeds:feed", "gateway:open"
-FIRST, STEP = 1024, 256
-"""Frames are numbered by the millisecond of their arrival since the connection opened, times a step, above the first ones."""
+FIRST, ARRIVED, STEP = 2, 2**20, 256
+"""Where a client counts its acknowledgements, its frames have dense numbers from the first on, and are run in that order.
+Others are numbered by the millisecond of their arrival since the connection opened, times a step, above all those."""
 HANDSHAKE_MS = 5_000
 SIGN_IN_MS = 45_000
 """Who has not said by then who they are is closed."""
@@ -107,10 +108,10 @@ def token_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None
 
 
 def open_mailbox(backend: Backend, connection: str, kind: str, **more: Any) -> None:
-    """Make the rows of a connection; its frames are numbered by arrival, so with holes."""
+    """Make the rows of a connection."""
     now = backend.clock.now_ms()
     bucket, ttl = bucket_of(connection), now // 1000 + rows.LIFE_S
-    row = {"opened": now, "kind": kind, "sparse": True, "bucket": bucket, "ttl": ttl, **more}
+    row = {"opened": now, "kind": kind, "sparse": ARRIVED, "bucket": bucket, "ttl": ttl, **more}
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
     backend.mailboxes.open(connection, row)
 
@@ -171,10 +172,26 @@ def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int
     take_in(backend, connection, mailbox, frame.event, frame.data, frame.id, at)
 
 
-def take_in(backend: Backend, connection: str, mailbox: Item, event: str, data: Any, ack: str | int | None, at: int) -> None:
-    """Store an event as a call, and have it run."""
+def take_in(
+    backend: Backend,
+    connection: str,
+    mailbox: Item,
+    event: str,
+    data: Any,
+    ack: str | int | None,
+    at: int,
+    counted: int | None = None,
+) -> None:
+    """Store an event as a call, and have it run.
+
+    Args:
+        at: when it came (ms).
+        counted: which one it is of those that want an acknowledgement, where the client counts them from 0.
+    """
     note = json.dumps({"event": event, "ack": ack})
-    number = FIRST + max(0, at - int(mailbox["opened"])) * STEP
+    number = ARRIVED + max(0, at - int(mailbox["opened"])) * STEP
+    if counted is not None and counted < ARRIVED - FIRST:
+        number = FIRST + counted
     row = EVENTS.get(event)
     problem = "" if row is not None else f"There is no event {event[:100]!r}."
     if data is not None and not isinstance(data, dict):

@@ -149,6 +149,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/": {"GET": _text(lambda b: f"Concave {VERSION} is running. Point a Convex client at this address.\n")},
     "/version": {"GET": _text(lambda b: VERSION)},
     "/instance_name": {"GET": _text(lambda b: f"concave-{b.settings.stage or 'local'}")},
+    "/chat/health": {"GET": lambda b, request: json_answer({"status": "ok", "version": VERSION})},
+    "/chat": {"*": _unsupported("This is a WebSocket address: connect to it with a token.")},
     "/openapi.json": {"GET": rest.document},
     "/docs": {"GET": rest.page},
     "/api/query": {"POST": _call("query"), "GET": _get_query},
@@ -163,6 +165,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
 PREFIXES: dict[str, dict[str, Handler]] = {
     "/api/run/": {"POST": _run_by_name},
     "/api/storage": {"*": _unsupported("There is no file storage; keep files elsewhere and store their address.")},
+    "/socket.io": {"*": _unsupported("Transport unknown: only websocket is served (`transports: ['websocket']`).")},
     "/http/": {"*": _unsupported("There are no HTTP actions; call an action by /api/action.")},
 }
 

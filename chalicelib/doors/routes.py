@@ -110,6 +110,7 @@ CONVERSATIONS = [
     _room("POST", "/route", "route"),
     _room("GET", ONE, "get", missing=NO_ROOM),
     _room("PATCH", ONE, "update"),
+    _room("DELETE", ONE, "conversations:delete"),
     _room("POST", f"{ONE}/close", "close"),
     _room("POST", f"{ONE}/archive", "archive"),
     _room("POST", f"{ONE}/summary", "summaries:ask", status=202),

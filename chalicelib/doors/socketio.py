@@ -84,7 +84,8 @@ def _packet(backend: Backend, connection: str, mailbox: Item, packet: Any, at: i
             raise BadFrame("an event before its namespace was connected")
         if not isinstance(data, list) or not data or not isinstance(data[0], str) or len(data) > 2:
             raise BadFrame("an event is a name and at most one object")
-        events.take_in(backend, connection, mailbox, data[0], data[1] if len(data) == 2 else None, packet.id, at)
+        told = data[1] if len(data) == 2 else None
+        events.take_in(backend, connection, mailbox, data[0], told, packet.id, at, counted=packet.id)
     else:
         raise BadFrame("a packet that no client sends")
 

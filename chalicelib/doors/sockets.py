@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.doors import events, socketio, sync
+from chalicelib.doors import edge, events, socketio, sync
 from chalicelib.live.messages import BadFrame
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ IS_EVENT = re.compile(r'\s*\{\s*"(event|data|id)"\s*:')
 
 def connect(backend: Backend, connection: str, path: str, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
     """Open a connection. Returns an HTTP status."""
+    if not edge.passed(backend.settings.origin_secret, headers):
+        return 403
     if not CHAT.match(re.sub("/+", "/", path)):
         return sync.connect(backend, connection, path, dict(headers))
     if "EIO" in query or not path.strip("/").startswith("chat"):

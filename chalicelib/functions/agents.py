@@ -78,10 +78,11 @@ class Settings(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fiel
 
 
 @action
-def create(ctx: ActionCtx, agent_id: AgentId | None = None, settings: Settings | None = None) -> Registered:
-    """Register an agent of the caller's. Returns its secret, which is shown this once."""
-    made = ctx.run_mutation(register, agent_id=agent_id or ctx.new_id("agent-"), settings=settings)
-    return Registered(agent_id=made["agentId"], secret=_minter(ctx).secret(made["agentId"], ctx.org, made["version"]))
+def create(ctx: ActionCtx, id: AgentId | None = None, settings: Settings | None = None) -> Registered:
+    """Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once."""
+    minter = _minter(ctx)
+    made = ctx.run_mutation(register, agent_id=id or ctx.new_id("agent-"), settings=settings)
+    return Registered(agent_id=made["agentId"], secret=minter.secret(made["agentId"], ctx.org, made["version"]))
 
 
 @internal_mutation
@@ -164,8 +165,9 @@ def disconnect(ctx: MutationCtx, agent_id: AgentId) -> None:
 @action
 def regenerate(ctx: ActionCtx, agent_id: AgentId) -> Registered:
     """A new secret, shown this once; the old one, all tokens and all sockets are over (002-U11)."""
+    minter = _minter(ctx)
     version = ctx.run_mutation(renew, agent_id=agent_id)
-    return Registered(agent_id=agent_id, secret=_minter(ctx).secret(agent_id, ctx.org, version))
+    return Registered(agent_id=agent_id, secret=minter.secret(agent_id, ctx.org, version))
 
 
 @internal_mutation

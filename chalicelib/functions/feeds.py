@@ -33,12 +33,14 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         seen: the cursor, by conversation.
     """
     seen = seen or {}
+    row = ctx.db.get(ChatSocket, socket)
+    if row is None:  # not open yet: `gateway:open` says why, if it is refused
+        return {"events": [], "next": {"socket": socket, "seen": {}}, "more": False}
     try:
         me = members.caller(ctx)
     except Refused as refused:
         return {"events": [], "next": {"socket": socket, "seen": seen}, "more": False, "close": refused.message}
-    row = ctx.db.get(ChatSocket, socket)
-    if row is None or row.member != me.key:
+    if row.member != me.key:
         return {"events": [], "next": {"socket": socket, "seen": {}}, "more": False}
     told: list[Event] = []
     cursors: dict[str, Any] = {}

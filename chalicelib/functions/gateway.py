@@ -78,8 +78,11 @@ def open(
     """
     me = members.caller(ctx)
     known = ctx.db.get(ChatSocket, socket)
-    if known is not None:
+    if known is not None and known.member != me.key:
         raise Refused("SocketExists", "This socket is open already.")
+    if known is not None:
+        found = [ctx.db.get(Conversation, each) for each in sorted(known.rooms)]
+        return _opened(me, known, [each for each in found if each is not None], recovered=False)
     row = ChatSocket(id=socket, org=ctx.org, member=me.key, kind=me.kind, name=me.name, lease_until=ctx.now + LEASE_MS)
     row.history = history if history is not None else me.agent.history if me.agent else 0
     places = offsets.read(offset)
@@ -95,17 +98,21 @@ def open(
     for each in wanted[:ROOMS]:
         _enter(ctx, row, each, places.get(each.id))
     ctx.db.insert(row)
-    current = next((each for each in wanted if each.id == row.current), None)
     if me.kind == "agent":
         ctx.log(f"Agent {me.name} is now online (socket: {socket})")
+    return _opened(me, row, wanted[:ROOMS], recovered=any(each.id in places for each in wanted))
+
+
+def _opened(me: members.Me, row: ChatSocket, joined: list[Conversation], *, recovered: bool) -> Opened:
+    current = next((each for each in joined if each.id == row.current), None)
     return Opened(
-        socket_id=socket,
+        socket_id=row.id,
         type=me.kind,
         user_id=me.name if me.kind == "user" else None,
         agent_id=me.name if me.kind == "agent" else None,
         conversation_id=current.conversation_id if current else None,
-        rooms=[each.conversation_id for each in wanted[:ROOMS]],
-        recovered=any(each.id in places for each in wanted),
+        rooms=[each.conversation_id for each in joined],
+        recovered=recovered,
     )
 
 

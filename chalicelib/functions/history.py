@@ -23,11 +23,11 @@ SEARCHED = 1_000
 """So many of the newest messages are looked through; `before` goes on from there."""
 
 
-class MessagesMeta(msgspec.Struct, rename="camel", kw_only=True):
+class MessagesMeta(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """Where a list of messages goes on."""
 
     total: int
-    before: int | None
+    before: int | None = None
 
 
 class Messages(msgspec.Struct, rename="camel", kw_only=True):

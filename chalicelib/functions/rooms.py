@@ -14,6 +14,7 @@ from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.functions import counters, members, sending
+from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
     MessageType,
@@ -246,8 +247,8 @@ def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type:
         raise Refused("Forbidden", "Only who opened the conversation, or the owner of its agent, may take others out.")
     row = members.participant(ctx, conversation, key) if len(key.encode()) <= 512 else None
     if row is not None:
-        ctx.db.delete(row)
-    return _whole(ctx, conversation)
+        members.remove(ctx, conversation, row)
+    return _whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
 def _leads(ctx: MutationCtx, conversation: Conversation, me: members.Me) -> bool:
@@ -316,6 +317,8 @@ def send(
     me = members.caller(ctx)
     ours = sending.socket_of(ctx, me, socket)
     conversation = sending.meant(ctx, me, conversation_id, ours)
+    if parent_id is not None and by_id(ctx, conversation, parent_id) is None:
+        raise Refused("MessageNotFound", "Message not found")
     said = Said(
         participant_id=me.name,
         participant_type=me.kind,

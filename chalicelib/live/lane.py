@@ -30,7 +30,7 @@ from chalicelib.live.world import World
 logger = logging.getLogger("concave")
 PREDECESSOR_MS = 200
 ARRIVAL_MS = 20
-"""Where frames are numbered by when they came, the next waits so long for one that came a little earlier."""
+"""From a mailbox's `sparse` on, frames are numbered by when they came: the next waits so long for one that came earlier."""
 
 
 class Mutate(Protocol):
@@ -120,7 +120,8 @@ class Lane:
             first = min(waiting, key=rows.number_of)
             before = rows.number_of(first) - 1
             known = {rows.number_of(row) for row in inbox if row["sk"] >= rows.MUTATION} | {last, *replied}
-            remaining = int(first["at"]) + (ARRIVAL_MS if mailbox.get("sparse") else PREDECESSOR_MS) - now
+            by_arrival = "sparse" in mailbox and before >= int(mailbox["sparse"])
+            remaining = int(first["at"]) + (ARRIVAL_MS if by_arrival else PREDECESSOR_MS) - now
             if before < last or before in known or remaining <= 0:
                 return mailbox, first
             self.world.clock.sleep(min(remaining, 50) / 1000)

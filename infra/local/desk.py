@@ -50,7 +50,7 @@ class Answer:
 class Issuer(Protocol):
     """Mints tokens for whoever asks."""
 
-    def token(self, subject: str, org: str) -> str:
+    def token(self, subject: str, org: str, **claims: Any) -> str:
         """A signed token."""
 
     def jwks(self) -> dict[str, Any]:
@@ -95,12 +95,15 @@ class Desk:
             return Answer.error(405, "MethodNotAllowed", 'POST {"subject": "alice", "org": "acme"}')
         try:
             asked = json.loads(request.body)
-            subject, org = asked["subject"], asked["org"]
-        except (ValueError, TypeError, KeyError):
+            subject, org, roles = asked["subject"], asked["org"], asked.get("roles", [])
+        except (ValueError, TypeError, KeyError, AttributeError):
             subject = org = None
         if not (isinstance(subject, str) and subject and isinstance(org, str) and org):
             return Answer.error(400, "BadRequest", 'the body must be JSON such as {"subject": "alice", "org": "acme"}')
-        return Answer.json(200, {"token": issuer.token(subject, org)}, (*_cors(request), *_NO_STORE))
+        if not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
+            return Answer.error(400, "BadRequest", '`roles` is a list of words, such as ["service"]')
+        claims = {"roles": roles} if roles else {}
+        return Answer.json(200, {"token": issuer.token(subject, org, **claims)}, (*_cors(request), *_NO_STORE))
 
     def _connections(self, request: Request, connections: Connections, connection: str) -> Answer:
         """PostToConnection, DeleteConnection, GetConnection. Only programs on this machine; browsers always send an Origin."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -64,12 +65,19 @@ def _what(function: str, event: Any, notes: dict[str, Any]) -> str:
         case "app":
             words = [event["httpMethod"], event["path"], _field(event.get("body"), "path") or ""]
         case "ws_message":
-            words = [_field(event.get("body"), "type") or "?", _field(event.get("body"), "udfPath") or ""]
+            body = event.get("body")
+            words = [_field(body, "type") or _field(body, "event") or _event(body), _field(body, "udfPath") or ""]
         case "on_change":
             words = [event["Records"][0]["eventSourceARN"].split("/")[1]]
         case _:
             words = [function, notes.get("path", "")]
     return " ".join(filter(None, words))
+
+
+def _event(body: str | None) -> str:
+    """The name of the event in a Socket.IO packet."""
+    found = re.match(r'42[^\["]{0,64}\["([a-z:]{1,40})"', body or "")
+    return found[1] if found else "?"
 
 
 def _field(body: str | None, name: str) -> str | None:

@@ -34,7 +34,7 @@ const connect = (token, more = {}) => {
   return socket;
 };
 const agentOf = async (user, agentId, settings = {}) => {
-  await call("POST", "/agents", { agentId, settings }, user);
+  await call("POST", "/agents", { id: agentId, settings }, user);
   return (await call("POST", `/agents/${agentId}/connect`, {}, user)).accessToken;
 };
 const quiet = (ms = 300) => new Promise((next) => setTimeout(next, ms));
@@ -89,6 +89,132 @@ const scenarios = {
     found.push(await new Promise((tell) => nobody.on("connect_error", (error) => tell(error.message))));
     nobody.disconnect();
     return found;
+  },
+  /** The ten steps of the original's manual script (002-U16): log in, create, connect, join, send, type, online, read, leave, go. */
+  async steps() {
+    const [alice, bob] = await Promise.all([tokenOf("alice"), tokenOf("bob")]);
+    const created = (await call("POST", "/conversations", { title: "Planning" }, alice)).data;
+    assert.equal(created.title, "Planning");
+    const path = `/conversations/${created._id}`;
+    await call("POST", `${path}/participants/add`, { participantType: "user", participantId: "bob" }, alice);
+    const [one, two] = [connect(alice), connect(bob)];
+    await Promise.all([one.wait("connection:ready"), two.wait("connection:ready")]);
+    const joins = await Promise.all([one, two].map((each) => each.ask("conversation:join", { conversationId: created._id })));
+    assert.ok(joins.every((each) => each.success && each.conversation._id === created._id));
+    await one.wait("presence:update", (data) => data.userId === "bob" && data.status === "online");
+    const sent = await one.ask("message:send", { conversationId: created._id, role: "user", content: "Shall we?" });
+    assert.equal(sent.success, true);
+    const heard = await two.wait("message:new");
+    assert.deepEqual([heard.content, heard.role, heard.participantId], ["Shall we?", "user", "alice"]);
+    assert.equal((await one.wait("message:sent")).messageId, heard.messageId);
+    for (const isTyping of [true, false]) {
+      assert.deepEqual(await two.ask("message:typing", { conversationId: created._id, isTyping }), { success: true });
+      await one.wait("user:typing", (data) => data.userId === "bob" && data.isTyping === isTyping);
+    }
+    const online = await one.ask("conversation:online", { conversationId: created._id });
+    assert.deepEqual(online.onlineUsers, ["alice", "bob"]);
+    assert.equal((await two.ask("message:read", { conversationId: created._id, messageId: heard.messageId })).success, true);
+    assert.equal((await one.wait("message:read")).userId, "bob");
+    assert.equal((await call("GET", `${path}/unread`, undefined, bob)).data.unread, 0);
+    const refused = await one.ask("message:send", { conversationId: created._id, role: "assistant", content: "I am the agent" });
+    assert.deepEqual([refused.success, refused.code], [false, "RoleNotAllowed"]);
+    assert.equal((await one.wait("message:error")).code, "RoleNotAllowed");
+    const strange = await one.ask("conversation:explode", {});
+    assert.equal(strange.success, false);
+    assert.equal((await two.ask("conversation:leave", { conversationId: created._id })).success, true);
+    await one.wait("user:left", (data) => data.userId === "bob");
+    await one.wait("presence:update", (data) => data.userId === "bob" && data.status === "offline");
+    const lost = await two.ask("message:send", { content: "where am I?" });
+    assert.match(lost.error, /No conversation found. Please join a conversation first./);
+    assert.equal(one.heardOf("user:typing").filter((data) => data.userId === "alice").length, 0);
+    assert.equal(two.heardOf("message:read").length, 0);
+    two.disconnect();
+    one.disconnect();
+    const { data } = await call("GET", `${path}/messages`, undefined, alice);
+    assert.deepEqual(data.map((each) => each.content), ["Shall we?"]);
+  },
+  /** The document's own two programs: an agent that answers, a user who joins its conversation (002-29). */
+  async echo() {
+    const user = await tokenOf("alice");
+    const agent = connect(await agentOf(user, options.agent));
+    const { conversationId } = await agent.wait("connection:ready");
+    agent.on("message:new", (message) => agent.emit("message:send", { conversationId, role: "assistant", content: `You said: ${message.content}` }));
+    const person = connect(user);
+    await person.wait("connection:ready");
+    assert.equal((await person.ask("conversation:join", { conversationId })).success, true);
+    for (const content of ["one", "two", "three"]) {
+      person.emit("message:send", { conversationId, content });
+      await person.wait("message:new", (message) => message.content === `You said: ${content}`);
+    }
+    await quiet();
+    const { data } = await call("GET", `/conversations/${conversationId}/messages`, undefined, user);
+    assert.equal(data.length, 6, "nobody answers himself");
+    agent.disconnect();
+    person.disconnect();
+  },
+  /** A burst in one go arrives whole and in order. */
+  async burst() {
+    const user = await tokenOf("alice");
+    const agent = connect(await agentOf(user, options.agent));
+    const { conversationId } = await agent.wait("connection:ready");
+    const person = connect(user);
+    await person.wait("connection:ready");
+    await person.ask("conversation:join", { conversationId });
+    const acks = await Promise.all(Array.from({ length: 30 }, (_, number) => person.ask("message:send", { content: `m${number}` })));
+    assert.ok(acks.every((each) => each.success));
+    await agent.wait("message:new", (message) => message.sequence === 30);
+    const heard = agent.heardOf("message:new").map((each) => each.sequence);
+    assert.deepEqual(heard, heard.toSorted((a, b) => a - b));
+    assert.equal(heard.length, 30);
+    agent.disconnect();
+    person.disconnect();
+    return agent.heardOf("message:new").map((each) => Number(each.content.slice(1)));
+  },
+  /** The line is cut under the client; it comes back by itself and has missed nothing (connection state recovery). */
+  async recovers() {
+    const user = await tokenOf("alice");
+    const agent = connect(await agentOf(user, options.agent));
+    const { conversationId } = await agent.wait("connection:ready");
+    const person = connect(user, { reconnectionDelay: 400, reconnectionDelayMax: 400 });
+    await person.wait("connection:ready");
+    await person.ask("conversation:join", { conversationId });
+    await agent.ask("message:send", { content: "before" });
+    await person.wait("message:new", (message) => message.content === "before");
+    const back = new Promise((next) => person.once("connect", () => next(person.recovered)));
+    person.io.engine.close();
+    for (let number = 0; number < 25; number += 1) await agent.ask("message:send", { content: `missed ${number}` });
+    assert.equal(await back, true);
+    await person.wait("message:new", (message) => message.content === "missed 24");
+    assert.deepEqual(person.heardOf("message:new").map((each) => each.sequence), Array.from({ length: 26 }, (_, number) => number + 1));
+    agent.disconnect();
+    person.disconnect();
+  },
+  /** Suspended while connected: told, closed, and refused from then on. */
+  async suspended() {
+    const user = await tokenOf("alice");
+    const token = await agentOf(user, options.agent);
+    const agent = connect(token, { reconnection: false });
+    await agent.wait("connection:ready");
+    const gone = new Promise((next) => agent.on("disconnect", next));
+    await call("POST", `/agents/${options.agent}/suspend`, {}, user);
+    await gone;
+    assert.match((await agent.wait("error")).error, /suspended/);
+    const again = connect(token, { reconnection: false });
+    assert.match(await new Promise((tell) => again.on("connect_error", (error) => tell(error.message))), /suspended/);
+    again.disconnect();
+  },
+  /** Stays, says what it hears, and sends what it is told on its standard input. */
+  async follow() {
+    const socket = connect(options.token ?? (await tokenOf("alice")));
+    await socket.wait("connection:ready");
+    const joined = await socket.ask("conversation:join", { conversationId: options.conversationId });
+    assert.equal(joined.success, true);
+    socket.on("message:new", (message) => console.log(JSON.stringify({ role: message.role, content: message.content })));
+    console.log(JSON.stringify("joined"));
+    for await (const line of process.stdin) {
+      const ack = await socket.ask("message:send", { content: String(line).trim() });
+      assert.equal(ack.success, true);
+    }
   },
 };
 const found = await scenarios[scenario]();

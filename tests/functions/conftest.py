@@ -31,6 +31,9 @@ class MovingClock(wiring.SystemClock):
     def now_ms(self) -> int:
         return super().now_ms() + self.ahead
 
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead * 1_000_000
+
 
 class Later:
     """An invoker that keeps what it was handed."""

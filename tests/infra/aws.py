@@ -44,7 +44,7 @@ class Aws:
         self.invoke, self.enqueue = invoke, enqueue
         self.sockets = ""
         """Address of the local server, whose `@connections` are asked."""
-        self.asked: dict[str, set[Asked]] = {}
+        self._asked: dict[str, set[Asked]] = {}
         self.posted: list[tuple[str, str, str]] = []
         """Every post: function, connection, text."""
         self.refused: list[tuple[str, Asked]] = []
@@ -77,10 +77,15 @@ class Aws:
         """Remember what was asked, and say whether it is granted."""
         granted = any(each.allows(asked) for each in self.policies[who])
         with self._lock:
-            self.asked.setdefault(who, set()).add(asked)
+            self._asked.setdefault(who, set()).add(asked)
             if not granted:
                 self.refused.append((who, asked))
         return granted or not self.enforces
+
+    def asked(self, *who: str) -> set[Asked]:
+        """What these functions have asked for so far; without a name, what all of them have."""
+        with self._lock:
+            return set().union(*(self._asked.get(each, set()) for each in who or self._asked))
 
     def forward(self, base: str, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, str]:
         """Pass a request on; its status, body and content type. Each thread keeps its connections."""
@@ -91,9 +96,9 @@ class Aws:
             kept[base].request(method, path, body, dict(headers))
             answer = kept[base].getresponse()
             return answer.status, answer.read(), answer.headers.get("Content-Type", "application/json")
-        except (http.client.HTTPException, OSError):
+        except (http.client.HTTPException, OSError) as error:
             kept.pop(base).close()
-            raise
+            return 503, json.dumps({"message": f"not reachable: {error}"}).encode(), "application/json"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,11 +130,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(400, b'{"message":"not emulated"}')
 
+    def do_GET(self) -> None:
+        """Looking whether a socket is there."""
+        self._about_a_socket("GET")
+
     def do_DELETE(self) -> None:
         """Closing a socket."""
+        self._about_a_socket("DELETE")
+
+    def _about_a_socket(self, verb: str) -> None:
         socket = SOCKET.fullmatch(unquote(self.path))
         if socket:
-            self._socket("DELETE", socket[1], b"")
+            self._socket(verb, socket[1], b"")
         else:
             self._answer(400, b'{"message":"not emulated"}')
 
@@ -162,7 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _socket(self, verb: str, connection: str, body: bytes) -> None:
         if self._granted(of_socket(verb, connection)):
             host = urlsplit(self.aws.sockets).netloc
-            self.aws.posted.append((self._who(), connection, body.decode()))
+            if verb == "POST":
+                self.aws.posted.append((self._who(), connection, body.decode()))
             self._answer(*self.aws.forward(self.aws.sockets, verb, f"/_aws/ws/@connections/{connection}", body, {"Host": host}))
 
     # Requests -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from infra.template import policies
 from infra.template.policies import CALL, DOCUMENTS, HOLD, ROLES, VERBS, Capability
@@ -180,20 +181,48 @@ def _tour(cloud: Cloud) -> None:
         by("permitted:workLater", {"owner": "late", "code": f"w{number}", "delayMs": delay})
     _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
     _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
-    cloud.lambdas.call("welcome", {"connectionId": _connection(cloud)})
+    _chat(cloud)
+    _strangers(cloud)
+    alice.mutation("permitted:addLater", {"owner": "soon", "code": "s", "delayMs": 30_000})
     time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
     cloud.lambdas.call("sweep", {})
     cloud.lambdas.call("tick", aws_events.minute())
     bob.close()
-    _until(lambda: "ws_disconnect" in cloud.lambdas.called, "a goodbye")
     alice.mutation("permitted:add", {"owner": "ann", "code": "c9"})
     alice.close()
     cloud.lambdas.call("serve", {"connectionId": "gone="})
     _until(lambda: len([who for who, _, _ in cloud.aws.posted if who == "on_change"]) > 0, "a post of the fan-out")
 
 
-def _connection(cloud: Cloud) -> str:
-    return cloud.aws.posted[-1][1]
+def _chat(cloud: Cloud) -> None:
+    """A socket of chat events: the server speaks first, an event is answered, the goodbye is told."""
+    url = f"{cloud.url.replace('http', 'ws')}/chat?token={cloud.issuer.token('carol', 'acme')}"
+    with connect(url) as socket:
+        socket.send(json.dumps({"event": "conversation:online", "data": {"conversationId": "none"}, "id": 1}))
+        while json.loads(socket.recv(timeout=30)).get("id") != 1:
+            pass
+        _until(lambda: any("/GET/" in each.resource for each in cloud.aws.asked("welcome")), "a welcome")
+    _until(lambda: bool(cloud.aws.asked("ws_disconnect")), "a goodbye")
+
+
+def _strangers(cloud: Cloud) -> None:
+    """Sockets that break off: one waits for its identity, one is gone before it was welcomed."""
+    for message in (
+        {
+            "type": "Connect",
+            "sessionId": "6f1a8d2e-0000-4000-8000-000000000002",
+            "connectionCount": 0,
+            "lastCloseReason": "InitialConnect",
+        },
+        {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []},
+    ):
+        if message["type"] == "Connect":
+            cloud.lambdas.call("ws_connect", aws_events.socket_opens("silent=", "/api/sync"))
+        cloud.lambdas.call("ws_message", aws_events.socket_says("silent=", message))
+    _until(lambda: any(each.resource.endswith(":concave-dev-serve") for each in cloud.aws.asked()), "a wait for an identity")
+    token = {"Authorization": f"Bearer {cloud.issuer.token('dave', 'acme')}"}
+    cloud.lambdas.call("ws_connect", aws_events.socket_opens("hasty=", "/chat", **token))
+    cloud.lambdas.call("ws_disconnect", aws_events.socket_closes("hasty="))
 
 
 def test_everything_that_a_function_asks_is_granted_and_everything_that_is_granted_is_asked(cloud: Cloud) -> None:
@@ -202,7 +231,7 @@ def test_everything_that_a_function_asks_is_granted_and_everything_that_is_grant
     finally:
         assert cloud.aws.refused == []  # first: what is refused is why the rest did not happen
     assert cloud.lambdas.called == set(cloud.functions)
-    asked = cloud.aws.asked
+    asked = {entry: cloud.aws.asked(entry) for entry in ROLES}
     idle = [
         f"{entry}: {', '.join(map(_name, unit))}"
         for entry in ROLES

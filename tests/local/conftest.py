@@ -61,8 +61,8 @@ class FakeClock:
 
 
 class FakeIssuer:
-    def token(self, subject: str, org: str) -> str:
-        return f"{subject}@{org}"
+    def token(self, subject: str, org: str, **claims: Any) -> str:
+        return "+".join([f"{subject}@{org}", *claims.get("roles", [])])
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": []}

@@ -23,10 +23,12 @@ class Client:
         command: what to run, in tests/clients.
     """
 
+    folder = CLIENTS
+
     def __init__(self, *command: str) -> None:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `stop`
         self.process = subprocess.Popen(
-            command, cwd=CLIENTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, bufsize=1
+            command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, bufsize=1
         )
 
     def hear(self) -> Any:

@@ -516,10 +516,10 @@ export const api = anyApi as unknown as {
       /** A whole number, 60 to 86400. Default: 86400. */
       ttlSeconds?: number;
     }, Connected>;
-    /** Register an agent of the caller's. Returns its secret, which is shown this once. */
+    /** Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once. */
     create: Action<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
-      agentId?: string;
+      id?: string;
       settings?: Settings;
     }, Registered>;
     /** End all sockets and tokens of an agent. Its secret stays good. */
@@ -732,7 +732,7 @@ export const api = anyApi as unknown as {
     /**
      * Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
      *
-     * A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
      */
     export: Query<{
       format: "csv" | "json";

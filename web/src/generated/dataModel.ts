@@ -179,8 +179,11 @@ export interface Erasure {
   _id: Id<"erasures">;
   /** Milliseconds since the epoch. */
   _creationTime: number;
+  org: string;
   requestedBy: string;
   state: "completed" | "running";
+  /** When something was last done for it. */
+  touchedAt: number;
   /** The first hundred. */
   conversationIds: string[];
   conversations: number;

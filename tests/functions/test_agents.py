@@ -1,0 +1,74 @@
+"""Agents (seed 002): credentials, suspension, who reaches them."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.local.model import ScriptedModel
+from tests.functions.conftest import Person
+from tests.functions.rooms import Gateway, Socket, refused, room_of
+
+
+@pytest.fixture
+def gateway(model: ScriptedModel) -> Gateway:
+    return Gateway(model)
+
+
+# Credentials -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> None:
+    """002-U11."""
+    alice = gateway.person("alice")
+    bot = Socket(gateway.agent("bot"), "s1")
+    alice.mutation("agents:suspend", agentId="bot")
+    assert bot.person.query("feeds:feed", socket="s1")["close"] == "The agent is suspended."
+    refused("AgentSuspended", bot.send, "x")
+    refused("AgentSuspended", gateway.act, alice, "agents:connect", agentId="bot")
+    alice.mutation("agents:activate", agentId="bot")
+    assert bot.send("x")["message"]["content"] == "x"
+
+
+def test_a_secret_connects_without_another_token_until_it_is_renewed(gateway: Gateway) -> None:
+    """002-U11: shown once, stored nowhere."""
+    alice, nobody = gateway.person("alice"), gateway.anybody()
+    secret = gateway.act(alice, "agents:create", id="bot")["secret"]
+    token = gateway.act(nobody, "agents:connect", agentId="bot", secret=secret)
+    assert (token["expiresIn"], token["tokenType"]) == (86400, "Bearer")
+    bot = Person(gateway, gateway.own.verify(token["accessToken"]))
+    assert (bot.user.org, bot.query("agents:get", agentId="bot")["owner"]) == ("acme", "alice")  # type: ignore[union-attr]
+    renewed = gateway.act(alice, "agents:regenerate", agentId="bot")["secret"]
+    refused("BadCredentials", gateway.act, nobody, "agents:connect", agentId="bot", secret=secret)
+    refused("Unauthorized", bot.query, "rooms:list")
+    assert gateway.act(nobody, "agents:connect", agentId="bot", secret=renewed)
+    refused("BadCredentials", gateway.act, nobody, "agents:connect", agentId="other", secret=renewed)
+    for wrong in ("nonsense", token["accessToken"], ""):
+        refused("InvalidToken", gateway.act, nobody, "agents:connect", agentId="bot", secret=wrong)
+
+
+def test_a_secret_is_no_identity_on_any_other_door(gateway: Gateway) -> None:
+    secret = gateway.act(gateway.person("alice"), "agents:create", id="bot")["secret"]
+    with pytest.raises(Exception, match="aud"):
+        gateway.own.verify(secret)
+
+
+def test_disconnecting_an_agent_ends_its_tokens_and_keeps_its_secret(gateway: Gateway) -> None:
+    alice = gateway.person("alice")
+    bot = Socket(gateway.agent("bot"), "s1")
+    alice.mutation("agents:disconnect", agentId="bot")
+    assert "connect again" in bot.person.query("feeds:feed", socket="s1")["close"]
+    assert Socket(gateway.connected("bot", alice), "s2").ready["conversationId"] == room_of(bot)
+
+
+def test_only_its_owner_and_itself_reach_an_agent(gateway: Gateway) -> None:
+    bot = gateway.agent("bot")
+    assert bot.mutation("agents:heartbeat", agentId="bot", status="busy", metrics={"load": 0.5})
+    assert gateway.person("alice").query("agents:get", agentId="bot")["health"] == "busy"
+    for stranger in (gateway.person("bob"), gateway.person("alice", "other"), gateway.agent("spy", "bob")):
+        assert stranger.query("agents:get", agentId="bot") is None
+        for path in ("heartbeat", "disconnect", "suspend", "activate"):
+            refused("AgentNotFound", stranger.mutation, f"agents:{path}", agentId="bot")
+        refused("AgentNotFound", gateway.act, stranger, "agents:connect", agentId="bot")
+        refused("AgentNotFound", gateway.act, stranger, "agents:regenerate", agentId="bot")
+    refused("AgentNotFound", bot.mutation, "agents:suspend", agentId="bot")
+    refused("AgentExists", gateway.act, gateway.person("bob"), "agents:create", id="bot")

@@ -1,0 +1,211 @@
+"""Rooms (seed 002): found or made, who may come in, and the future list."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from infra.local.model import ScriptedModel
+from tests.functions.rooms import Gateway, Socket, refused, room_of
+
+
+@pytest.fixture
+def gateway(model: ScriptedModel) -> Gateway:
+    return Gateway(model)
+
+
+DAY_MS = 24 * 3600 * 1000
+
+
+# Find or create --------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_connection_makes_a_conversation_as_the_document_says(gateway: Gateway) -> None:
+    """002-12…17."""
+    bot = gateway.agent("bot")
+    socket = Socket(bot, "s1")
+    room = bot.query("rooms:get", conversationId=room_of(socket))
+    assert room["title"] == "Agent bot - Auto Conversation"
+    assert room["description"] == "Automatically created conversation for agent"
+    assert (room["conversationType"], room["status"], room["isDeleted"]) == ("chat", "active", False)
+    assert (room["totalTokens"], room["totalMessages"], room["totalCost"]) == (0, 0, 0)
+    assert [(each["type"], each["id"]) for each in room["participants"]] == [("agent", "bot")]
+    assert (room["agentId"], room["orgId"], room["createdBy"], room["updatedBy"]) == ("bot", "acme", "bot", "bot")
+    assert "userId" not in room
+
+
+def test_later_connections_find_the_same_one_until_it_is_closed_or_archived(gateway: Gateway) -> None:
+    """002-18…22."""
+    bot = gateway.agent("bot")
+    first = Socket(bot, "s1")
+    first.ended()
+    assert room_of(Socket(bot, "s2")) == room_of(first)
+    for number, end in enumerate(("rooms:close", "rooms:archive")):
+        before = room_of(Socket(bot, f"before{number}"))
+        bot.mutation(end, conversationId=before)
+        after = room_of(Socket(bot, f"after{number}"))
+        assert after != before
+        assert room_of(Socket(bot, f"again{number}")) == after
+    assert len(bot.query("rooms:list", agentId="bot", status="active")["data"]) == 1
+
+
+def test_fifty_simultaneous_connections_make_one_conversation(gateway: Gateway) -> None:
+    """002-20 and the first defect of 002-U15: a condition in the commit, never find-then-insert."""
+    bot = gateway.agent("bot")
+    found: list[str] = []
+    barrier = threading.Barrier(50)
+
+    def connect(number: int) -> None:
+        barrier.wait()
+        found.append(room_of(Socket(bot, f"s{number}")))
+
+    threads = [threading.Thread(target=connect, args=(number,)) for number in range(50)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(found) == 50
+    assert len(set(found)) == 1
+    assert len(bot.query("rooms:list")["data"]) == 1
+
+
+def test_the_same_agent_id_in_another_org_is_another_agent(gateway: Gateway) -> None:
+    here, there = Socket(gateway.agent("bot"), "s1"), Socket(gateway.agent("bot", "eve", "other"), "s2")
+    assert room_of(here) != room_of(there)
+
+
+# Who may do what -------------------------------------------------------------------------------------------------------
+
+
+def test_only_members_the_owner_and_invited_people_join(gateway: Gateway) -> None:
+    """002-26, 28; 002-U15: `conversation:join` checks membership and org."""
+    bot = gateway.agent("bot")
+    room = room_of(Socket(bot, "s1"))
+    bob, eve = gateway.person("bob"), gateway.person("bob", "other")
+    strangers = [Socket(bob, "bob1"), Socket(eve, "eve1")]
+    for each in strangers:
+        real, made_up = (
+            refused("ConversationNotFound", each.call, "gateway:join", conversationId=one) for one in (room, "conv-x")
+        )
+        assert real.data == made_up.data
+        refused("ConversationNotFound", each.send, "x", conversationId=room)
+        refused(
+            "ConversationNotFound",
+            each.person.mutation,
+            "rooms:addParticipant",
+            conversationId=room,
+            participantType="user",
+            participantId="bob",
+        )
+    owner = Socket(gateway.person("alice"), "alice1")
+    assert owner.call("gateway:join", conversationId=room)["conversationId"] == room
+    gateway.person("alice").mutation("rooms:addParticipant", conversationId=room, participantType="user", participantId="bob")
+    gateway.person("alice").mutation("rooms:addParticipant", conversationId=room, participantType="user", participantId="bob")
+    assert strangers[0].call("gateway:join", conversationId=room)
+    assert [each["id"] for each in bob.query("rooms:participants", conversationId=room)] == ["bot", "alice", "bob"]
+    refused(
+        "Forbidden", bob.mutation, "rooms:removeParticipant", conversationId=room, participantType="user", participantId="alice"
+    )
+
+
+def test_who_is_taken_out_hears_that_and_no_more(gateway: Gateway) -> None:
+    bot = Socket(gateway.agent("bot"), "s1")
+    alice = Socket(gateway.person("alice"), "a1")
+    alice.call("gateway:join", conversationId=room_of(bot))
+    alice.heard()
+    bot.call("rooms:send", content="one")
+    bot.person.mutation("rooms:removeParticipant", conversationId=room_of(bot), participantType="user", participantId="alice")
+    bot.send("two")
+    assert [each["event"] for each in alice.heard()] == ["conversation:left"]
+    assert alice.heard() == []
+
+
+@pytest.mark.parametrize("role", ["assistant", "system", "tool"])
+def test_a_user_cannot_speak_as_somebody_else(gateway: Gateway, role: str) -> None:
+    """002-U15; review section 2, correction 6."""
+    bot = Socket(gateway.agent("bot"), "s1")
+    alice = Socket(gateway.person("alice"), "a1")
+    alice.call("gateway:join", conversationId=room_of(bot))
+    refused("RoleNotAllowed", alice.send, "x", role=role)
+    if role == "system":
+        refused("RoleNotAllowed", bot.send, "x", role=role)
+    assert bot.send("x", role="assistant")["message"]["role"] == "assistant"
+    assert alice.send("x")["message"]["role"] == "user"
+
+
+def test_another_ones_socket_is_nobodys(gateway: Gateway) -> None:
+    bot = Socket(gateway.agent("bot"), "s1")
+    alice = gateway.person("alice")
+    refused("NoConversation", alice.mutation, "rooms:send", content="x", socket="s1")
+    refused("SocketNotFound", alice.mutation, "gateway:join", conversationId=room_of(bot), socket="s1")
+    assert alice.query("feeds:feed", socket="s1")["events"] == []
+
+
+def test_a_user_whose_name_looks_like_an_agents_is_refused(gateway: Gateway) -> None:
+    gateway.agent("bot")
+    refused("Unauthorized", gateway.person("agent:bot").query, "rooms:list")
+
+
+# The future list -------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_with_several_conversations_joins_them_all(gateway: Gateway) -> None:
+    """002-35."""
+    one = Socket(gateway.agent("single"), "s0")
+    refused("Forbidden", one.person.mutation, "rooms:create", title="Another")
+    bot = Socket(gateway.agent("bot", multiConversation=True), "s1")
+    second = bot.person.mutation("rooms:create", title="Second")
+    assert Socket(bot.person, "s2").ready["rooms"] == [room_of(bot), second["_id"]]
+
+
+def test_a_quiet_conversation_is_archived_after_the_days_its_owner_said(gateway: Gateway) -> None:
+    """002-36."""
+    bot = Socket(gateway.agent("bot", archiveDays=2), "s1")
+    gateway.clock.ahead += DAY_MS
+    bot.send("not quiet yet")
+    gateway.clock.ahead += DAY_MS + 1000
+    gateway.sweep()
+    gateway.work()
+    state = lambda: bot.person.query("rooms:get", conversationId=room_of(bot))["status"]  # noqa: E731
+    assert state() == "active"
+    gateway.clock.ahead += 2 * DAY_MS
+    gateway.sweep()
+    gateway.work()
+    assert state() == "archived"
+
+
+def test_a_user_is_brought_to_the_least_busy_agent_that_is_connected(gateway: Gateway) -> None:
+    """002-38."""
+    rooms = {name: Socket(gateway.agent(name, audience="org"), f"socket-{name}") for name in ("one", "two")}
+    Socket(gateway.agent("private"), "p1")
+    gateway.agent("away", audience="org")
+    found = [gateway.person(name).mutation("rooms:route")["agentId"] for name in ("u1", "u2", "u3", "u4")]
+    assert sorted(found) == ["one", "one", "two", "two"]
+    for each in rooms.values():
+        each.ended()
+    refused("AgentNotFound", gateway.person("u5").mutation, "rooms:route")
+
+
+def test_an_agent_names_its_conversation(gateway: Gateway) -> None:
+    """002-39: at once, or by its owner's setting."""
+    bot = Socket(gateway.agent("bot", roomTitle="Help desk"), "s1")
+    assert bot.person.query("rooms:get", conversationId=room_of(bot))["title"] == "Help desk"
+    bot.person.mutation("rooms:update", conversationId=room_of(bot), title="Night desk")
+    assert bot.person.query("rooms:get", conversationId=room_of(bot))["title"] == "Night desk"
+
+
+def test_a_deleted_conversation_takes_receipts_and_presences_with_it(gateway: Gateway) -> None:
+    """003-U02 for what the gateway hangs on a conversation; its agent gets a new one."""
+    bot, alice = Socket(gateway.agent("bot"), "s1"), Socket(gateway.person("alice"), "a1")
+    alice.call("gateway:join", conversationId=room_of(bot))
+    bot.send("one")
+    alice.send("two")
+    alice.heard()
+    told = alice.person.mutation("conversations:delete", conversationId=room_of(bot))
+    gateway.work()
+    assert [each["event"] for each in alice.heard()] == ["conversation:left"]
+    erased = alice.person.query("conversations:getErasure", receiptId=told["receiptId"])
+    assert erased["state"] == "completed"
+    assert (erased["erased"]["receipts"], erased["erased"]["presences"], erased["erased"]["chatMessages"]) == (2, 2, 2)
+    assert room_of(Socket(bot.person, "s2")) != room_of(bot)
