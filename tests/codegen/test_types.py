@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.data import values
+from chalicelib.data.errors import BadRequest
+from chalicelib.run.registry import load
+from chalicelib.run.validate import bind
 from infra.codegen.files import generate
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +96,13 @@ def test_what_has_no_type_is_an_error_with_function_argument_and_line(signature:
     assert f"wrong:add, {text}" in done.stderr
     assert f"wrong.py:{line})" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_the_types_say_of_absent_fields_is_what_the_engine_does() -> None:
+    """`fromTop?` in and `fromTop` out, `label?` on both: see `Corner` and `CornerInput` in golden/api.ts."""
+    add = load(SAMPLE).get("sample:add")
+    bound = bind(add, {"owner": "ada", "colours": [], "outline": {"corners": [{"fromLeft": 1.5}]}})
+    assert values.encode(bound["outline"]) == {"corners": [{"fromLeft": 1.5, "fromTop": 0}]}
+    assert bound["either"] == 7
+    with pytest.raises(BadRequest, match="missing the required field `fromLeft`"):
+        bind(add, {"owner": "ada", "colours": [], "outline": {"corners": [{}]}})
