@@ -139,13 +139,14 @@ class Executor:
             function = self.registry.public(path, "query")
         except BadRequest as error:
             return Evaluation(False, error=describe(error, development=self.development), reads=reads)
-        return self._evaluate(function, args, caller_of(user), journal, log)
+        return self.ask(function, args, caller_of(user), journal, log)
 
     # Queries -----------------------------------------------------------------------------------------------------------
 
-    def _evaluate(
+    def ask(
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
     ) -> Evaluation:
+        """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         for attempt in range(SNAPSHOT_RUNS):
             tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
             kept, lines = Journal(journal), Log()
@@ -283,7 +284,7 @@ class Executor:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""
         encoded = values.decode(values.encode(wire_args(function, args)))
         if function.kind == "query":
-            found = self._evaluate(function, encoded, caller, None, log)
+            found = self.ask(function, encoded, caller, None, log)
             if not found.ok:
                 raise _reraised(found.error)
             return found.value

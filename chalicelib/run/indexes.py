@@ -92,6 +92,29 @@ class Indexes:
         found: list[str] = self._transact(body)
         return found
 
+    def begin(self, names: Iterable[str]) -> None:
+        """Have these indexes built, whatever they are: documents were written beside the engine."""
+
+        def body(run: Run) -> str:
+            known = run.db.get(IndexStates, "indexes")
+            building = {name: {"done": 0} for name in names}
+            if known is None:
+                run.db.insert(IndexStates(id="indexes", definitions=self._definitions(), building=building))
+            else:
+                run.db.patch(known, building={**known.building, **building})
+            return "null"
+
+        self._transact(body)
+
+    @staticmethod
+    def declared() -> list[str]:
+        """Every declared index, by name."""
+        return sorted(name_of(index) for index in _declared(TABLES.values()))
+
+    @staticmethod
+    def _definitions() -> dict[str, str]:
+        return {name_of(index): definition(index) for index in _declared(TABLES.values())}
+
     def building(self) -> dict[str, Any]:
         """The indexes that are being built, and how far that has come."""
 

@@ -1,0 +1,181 @@
+"""The operator's commands. DATA_DIR or STAGE say whose data (`opened.py`); every command prints JSON or lines of it.
+
+python -m infra.admin run chat:listSessions --org acme --as alice
+python -m infra.admin data conversations --org acme --limit 20
+python -m infra.admin export --out backup.jsonl          STAGE=dev python -m infra.admin import backup.jsonl
+python -m infra.admin indexes                            python -m infra.admin indexes --build
+python -m infra.admin erase acme --yes acme
+STAGE=dev python -m infra.admin logs --minutes 10 --grep ERROR
+STAGE=dev python -m infra.admin replay
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chalicelib.backend import Backend
+from chalicelib.data import values
+from chalicelib.data.errors import BadRequest, ConcaveError
+from chalicelib.data.records import record
+from chalicelib.run.contexts import Log
+from chalicelib.run.executor import caller_of
+from chalicelib.run.identity import User, service
+from chalicelib.run.indexes import Indexes
+from chalicelib.settings import BadSetting, Settings
+from infra.admin.erase import erase_org
+from infra.admin.opened import opened
+from infra.admin.transfer import exported, imported, items, org_of
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 1 refused, 2 a wrong setting."""
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+        if asked.command in ("logs", "replay"):
+            from infra.admin import cloud
+
+            return cloud.logs(settings, asked) if asked.command == "logs" else cloud.replay(settings, asked)
+        with opened(settings) as backend:
+            done: int = globals()[f"_{asked.command}"](backend, asked)
+    except BadSetting as error:
+        return _fail(str(error), 2)
+    except (ConcaveError, OSError) as error:
+        return _fail(f"{error}")
+    return done
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="infra.admin", description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="call a function, internal ones too")
+    run.add_argument("path")
+    run.add_argument("arguments", nargs="?", default="{}", help="JSON")
+    run.add_argument("--org", required=True)
+    run.add_argument("--as", dest="subject", help="as this user of the org; otherwise as the service")
+    data = commands.add_parser("data", help="documents of a table")
+    data.add_argument("table")
+    data.add_argument("--org")
+    data.add_argument("--limit", type=int, default=20)
+    export = commands.add_parser("export", help="all documents, as lines of JSON")
+    export.add_argument("--out", type=Path, help="a file; otherwise the terminal")
+    export.add_argument("--org")
+    export.add_argument("--table", action="append", help="only this one; may be repeated")
+    commands.add_parser("import", help="write the documents of an export").add_argument("file", type=Path)
+    indexes = commands.add_parser("indexes", help="which indexes are being built; with --build go on, with --audit compare all")
+    indexes.add_argument("--build", action="store_true")
+    indexes.add_argument("--audit", action="store_true")
+    erase = commands.add_parser("erase", help="remove everything of an org, for good")
+    erase.add_argument("org")
+    erase.add_argument("--yes", metavar="ORG")
+    logs = commands.add_parser("logs", help="what the functions of a stage logged")
+    logs.add_argument("--minutes", type=float, default=10)
+    logs.add_argument("--grep", default="", help="CloudWatch's filter pattern")
+    replay = commands.add_parser("replay", help="hand what is in the failure queue to its function again")
+    replay.add_argument("--limit", type=int, default=100)
+    return parser
+
+
+def _run(backend: Backend, asked: argparse.Namespace) -> int:
+    try:
+        given = values.decode(json.loads(asked.arguments))
+    except ValueError as error:
+        raise BadRequest(f"The arguments are no JSON: {error}") from None
+    function = backend.registry.get(asked.path)
+    user = User(asked.subject, "concave:admin", asked.org) if asked.subject else service(asked.org)
+    run, caller = backend.executor, caller_of(user)
+    try:
+        if function.kind == "mutation":
+            told = run.commit(function, given, caller).text
+        elif function.kind == "query":
+            found = run.ask(function, given, caller, None, Log())
+            told = found.text
+            if found.error is not None:
+                return _fail(found.error.detail)
+        else:
+            told = values.dumps(values.encode(run.perform(function, given, caller, Log())))
+    except ConcaveError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a function may raise anything; the operator is told what
+        return _fail(f"{type(error).__name__}: {error}")
+    _say(told)
+    return 0
+
+
+def _data(backend: Backend, asked: argparse.Namespace) -> int:
+    if asked.table not in {spec.name for spec in _specs()}:
+        raise BadRequest(f"There is no table {asked.table!r}; there are {', '.join(sorted(spec.name for spec in _specs()))}.")
+    wanted = (item for item in items(backend.store, asked.table) if asked.org is None or org_of(item) == asked.org)
+    for number, item in enumerate(wanted):
+        if number == asked.limit:
+            break
+        _say(json.dumps(values.encode(record(item)), ensure_ascii=False))
+    return 0
+
+
+def _export(backend: Backend, asked: argparse.Namespace) -> int:
+    lines = exported(backend.store, asked.org, asked.table)
+    if asked.out is None:
+        for line in lines:
+            _say(line)
+        return 0
+    count = 0
+    with asked.out.open("x", encoding="utf-8") as file:  # never over an older one
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+    _say(json.dumps({"documents": count, "file": str(asked.out)}))
+    return 0
+
+
+def _import(backend: Backend, asked: argparse.Namespace) -> int:
+    with asked.file.open(encoding="utf-8") as file:
+        told = imported(backend.store, file, Indexes(backend.executor))
+    _say(json.dumps({"written": told.written, "thereAlready": told.there, "unready": told.unready}))
+    return 1 if told.unready else 0
+
+
+def _indexes(backend: Backend, asked: argparse.Namespace) -> int:
+    indexes = Indexes(backend.executor)
+    if asked.build:
+        indexes.reconcile()
+    names: Iterable[str] = sorted(indexes.building()) if not asked.audit else indexes.declared()
+    clean = True
+    for name in names:
+        if asked.build or asked.audit:
+            audit = indexes.build(name) if asked.build else indexes.audit(name)
+            clean = clean and audit.clean
+            _say(json.dumps({"index": name, "documents": audit.documents, "ready": audit.clean, "found": audit.examples}))
+        else:
+            _say(json.dumps({"index": name, "building": indexes.building()[name]}))
+    return 0 if clean else 1
+
+
+def _erase(backend: Backend, asked: argparse.Namespace) -> int:
+    told = erase_org(backend.store, asked.org, asked.yes)
+    _say(json.dumps({"org": asked.org, "removed": told.removed, "left": told.left}))
+    return 1 if told.left else 0
+
+
+def _specs() -> list[Any]:
+    from chalicelib.data.tables import all_specs
+
+    return all_specs()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _fail(text: str, code: int = 1) -> int:
+    sys.stderr.write(f"admin: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

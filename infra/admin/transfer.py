@@ -1,0 +1,130 @@
+"""Export and import: all documents as lines of JSON; the way from a laptop to the cloud and back.
+
+    {"document": {"_creationTime": …, "_id": …, …}, "org": "acme", "table": "notes"}
+
+Documents only, under their wire names, in Convex's encoding (int64, bytes, special floats survive). Fences, claims and
+index attributes are not exported: they are made from the documents, by the same building and audit that a new index gets
+(`run/indexes.py`). So an import is right by construction, whatever the version of the file.
+
+What ends by itself is left out: sockets, subscriptions, commit rows, scheduled jobs and pieces of replies.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from chalicelib.data import values
+from chalicelib.data.building import IndexStates
+from chalicelib.data.errors import BadRequest, ConditionFailed
+from chalicelib.data.records import fields, record
+from chalicelib.data.store import Absent, Item, Key, Put, Store
+from chalicelib.data.tables import TABLES, Table, record_key
+from chalicelib.run.contexts import new_id
+from chalicelib.run.indexes import Indexes
+
+PASSING = {IndexStates.table_name, "jobs", "crons", "chatChunks", "chatSockets", "presences"}
+"""Tables that are not exported: what they hold says something about this deployment at this moment."""
+PAGE = 200
+
+
+@dataclass
+class Report:
+    """What an import did: documents by table, those that were there already, and indexes that could not be made."""
+
+    written: Counter[str] = field(default_factory=Counter)
+    there: Counter[str] = field(default_factory=Counter)
+    unready: dict[str, list[str]] = field(default_factory=dict)
+
+
+def exported(store: Store, org: str | None = None, tables: Iterable[str] | None = None) -> Iterator[str]:
+    """The lines of an export, table by table.
+
+    Args:
+        org: only this org's documents.
+        tables: only these; otherwise all but the passing ones.
+    """
+    names = sorted(set(TABLES) - PASSING) if tables is None else [_known(name).table_name for name in tables]
+    for name in names:
+        for item in items(store, name):
+            owner = org_of(item)
+            if org is None or owner == org:
+                document = values.encode(record(item))
+                line = {"table": name, "org": owner, "document": document}
+                yield json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def imported(store: Store, lines: Iterable[str], indexes: Indexes) -> Report:
+    """Write the documents of an export. One that is there already stays as it is; so an import can be run again.
+
+    Raises:
+        BadRequest: a line is none, or names a table that this deployment does not have; it says which line.
+    """
+    report, entered = Report(), dict[str, set[str]]()
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            table, org, document = _read(line, number)
+            mine = _write(store, table, org, document)
+            (report.written if mine else report.there)[table.table_name] += 1
+            entered.setdefault(table.table_name, set()).add(org)
+    names = [f"{name}.{index}" for name in sorted(entered) for index in TABLES[name].indexes]
+    indexes.begin(names)
+    for name in names:
+        audit = indexes.build(name)
+        if not audit.clean:
+            report.unready[name] = audit.examples
+    return report
+
+
+def items(store: Store, table: str) -> Iterator[Item]:
+    """Every item of a table."""
+    after: Key | None = None
+    while True:
+        page = store.scan(table, after, PAGE)
+        yield from page.items
+        if not page.more:
+            return
+        last = page.items[-1]
+        after = Key(table, last["pk"], last.get("sk"))
+
+
+def org_of(item: Item) -> str:
+    """Whose item it is."""
+    return unquote(str(item["pk"]).split("|", 1)[0])
+
+
+def _read(line: str, number: int) -> tuple[type[Table], str, dict[str, Any]]:
+    try:
+        told = json.loads(line)
+        table, org, document = told["table"], told["org"], told["document"]
+    except (ValueError, TypeError, KeyError):
+        raise BadRequest(f'Line {number} is not {{"table", "org", "document"}} as JSON.', "BadLine") from None
+    if not isinstance(document, dict) or not isinstance(document.get("_id"), str) or not isinstance(org, str) or not org:
+        raise BadRequest(f"Line {number}: a document is an object with an `_id`, and belongs to an org.", "BadLine")
+    try:
+        return _known(table), org, values.decode(document)
+    except BadRequest as error:
+        raise BadRequest(f"Line {number}: {error}", error.tag) from None
+
+
+def _known(name: Any) -> type[Table]:
+    table = TABLES.get(name) if isinstance(name, str) else None
+    if table is None:
+        raise BadRequest(f"There is no table {name!r} here; CONCAVE_APPS names the packages that declare tables.", "NoSuchTable")
+    return table
+
+
+def _write(store: Store, table: type[Table], org: str, document: dict[str, Any]) -> bool:
+    key = record_key(table, org, document)
+    expires = document.get(table.ttl) if table.ttl else None
+    ttl = {} if expires is None else {"ttl": int(expires // 1000)}
+    item = {**key.attributes(), **fields(document), **ttl, "_v": 1, "_c": f"import-{new_id()}"}
+    try:
+        store.write(Put(table.table_name, item, Absent()))
+    except ConditionFailed:
+        return False
+    return True
