@@ -52,7 +52,7 @@ def logs(settings: Settings, asked: argparse.Namespace) -> int:
 def replay(settings: Settings, asked: argparse.Namespace) -> int:
     """Hand what failed for good to its function once more, oldest first; what works is taken out of the queue.
 
-    A failed asynchronous call is its own payload. A failed batch of a stream names the shard and the sequence numbers; its
+    A failed asynchronous call is its own payload, and so is a message that a delay queue gave up. A failed batch of a stream names the shard and the sequence numbers; its
     records are read from the stream, which keeps them for a day. Every handler may run twice, so replaying is harmless.
     """
     stage = _stage(settings)
@@ -61,11 +61,17 @@ def replay(settings: Settings, asked: argparse.Namespace) -> int:
         url = queue.get_queue_url(QueueName=f"concave-{stage}-failures")["QueueUrl"]
         done = failed = 0
         while done + failed < asked.limit:
-            found = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=120, WaitTimeSeconds=1)
+            found = queue.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=120,
+                WaitTimeSeconds=1,
+                MessageSystemAttributeNames=["DeadLetterQueueSourceArn"],
+            )
             if not found.get("Messages"):
                 break
             for message in found["Messages"]:
-                problem = _again(call, message["Body"])
+                problem = _again(call, message["Body"], message.get("Attributes", {}).get("DeadLetterQueueSourceArn"))
                 if problem is None:
                     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                     done += 1
@@ -78,12 +84,15 @@ def replay(settings: Settings, asked: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _again(call: Any, body: str) -> str | None:
-    """Hand one message over; None when its function took it, else what went wrong."""
+def _again(call: Any, body: str, source: str | None) -> str | None:
+    """Hand one message over; None when its function took it, else what went wrong. `source`: the queue that gave it up."""
     try:
         told = json.loads(body)
-        function = told["requestContext"]["functionArn"]
-        payload = told["requestPayload"] if "requestPayload" in told else _batch(told["DDBStreamBatchInfo"])
+        if source is not None:  # a delay queue has the name of its function
+            function, payload = source.rpartition(":")[2], told
+        else:
+            function = told["requestContext"]["functionArn"]
+            payload = told["requestPayload"] if "requestPayload" in told else _batch(told["DDBStreamBatchInfo"])
     except (ValueError, KeyError, TypeError):
         return f"this is no failure that Lambda wrote: {body[:200]}"
     if payload is None:

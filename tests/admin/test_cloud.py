@@ -88,6 +88,19 @@ def test_a_failed_call_is_made_again_and_only_then_taken_out(asked: list[Any], c
     assert left(sqs, url) == 2
 
 
+def test_what_a_delay_queue_gave_up_goes_to_its_function(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    sqs, url = failures()
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    later = sqs.create_queue(QueueName="concave-dev-run_job", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    sqs.send_message(QueueUrl=later, MessageBody='{"jobId": "job-1", "org": "acme"}')
+    for _ in range(2):
+        sqs.receive_message(QueueUrl=later, VisibilityTimeout=0)
+    assert main(["replay"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"replayed": 1, "left": 0}
+    assert asked == [("concave-dev-run_job", {"jobId": "job-1", "org": "acme"})]
+
+
 def test_a_failed_batch_is_read_from_its_stream_again(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     tables, streams = boto3.client("dynamodb"), boto3.client("dynamodbstreams")
     made = tables.create_table(
