@@ -4,26 +4,28 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 NODE   := tests/clients/node_modules/.installed tests/clients-chat/node_modules/.installed
-CODE   := app.py chalicelib infra tests $(wildcard examples)
+WEB    := web/node_modules/.installed
+DIST   := web/dist/index.html
+CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
-dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
-	$(PY) -m infra.local
+dev: $(STAMP) $(DIST) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
+	HOT=1 $(PY) -m infra.local
 
-test: $(STAMP) $(NODE) ## every test
+test: $(STAMP) $(NODE) $(DIST) ## every test
 	$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py
+	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 	@CHECK=1 $(PY) -m infra.codegen
@@ -36,6 +38,9 @@ codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/gener
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
+	$(PY) -m tests.bench_cost
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package
@@ -51,7 +56,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -74,3 +79,16 @@ tests/%/node_modules/.installed: tests/%/package.json tests/%/package-lock.json
 	else \
 	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \
 	fi
+
+# The page. Vite asks for Node 20.19; without it the doors work, and `/` says what to install.
+MODERN := command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'
+
+$(WEB): web/package.json web/package-lock.json
+	@if $(MODERN); then \
+	  echo "npm ci in web" && cd web && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else \
+	  echo "*** Node 20.19 or newer is missing: there will be no page at /, and its tests will be SKIPPED ***" >&2; \
+	fi
+
+$(DIST): $(WEB) web/index.html web/vite.config.ts web/tsconfig.json $(shell find web/src web/public -type f 2>/dev/null)
+	@if [ -e $(WEB) ]; then cd web && npm run --silent build; fi

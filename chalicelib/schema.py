@@ -244,8 +244,11 @@ class ClientKey(Table, name="clientKeys", ttl="expires_at"):
 class Erasure(Table, name="erasures"):
     """The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents."""
 
+    org: str
     requested_by: str
     state: Literal["running", "completed"] = "running"
+    touched_at: float
+    """When something was last done for it."""
     conversation_ids: list[str] = []
     """The first hundred."""
     conversations: int = 0
@@ -264,6 +267,9 @@ class Erasure(Table, name="erasures"):
     """Or all that fit these filters and were there when it started."""
     children: list[dict[str, Any]] = []
     """Deleted conversations whose logs are being erased."""
+
+    by_state_touched = Index("state", order="touched_at", eventual=True, everywhere=True)
+    """Which deletions stand still? Asked by the sweep."""
 
 
 class Budget(Table, name="budgets"):

@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 TEMPLATE, CODE, LAYER = "template.json", "deployment.zip", "layer-deployment.zip"
 
+LONGEST_STAGE = 24
+"""CloudFront's functions have names of at most 64 characters, with the region in them."""
+
 
 class NotPackaged(Exception):
     """It cannot be packaged; the message says what to do."""
@@ -46,6 +49,8 @@ def package(stage: str, apps: tuple[str, ...], out: Path, cache: Path = BUILD / 
     Raises:
         NotPackaged: Chalice, a bundle or the template could not be made.
     """
+    if len(stage) > LONGEST_STAGE:
+        raise NotPackaged(f"the stage {stage} has more than {LONGEST_STAGE} characters; names in AWS would become too long")
     packaged = chalice_package(stage, out)
     try:
         finish_code(out / CODE, ROOT, apps)

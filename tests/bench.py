@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib.settings import Settings
 from infra.local.counting import CountingStore
 from infra.local.stack import Stack
+from tests.bench_cost import report
 from tests.support.bench_client import Client, echo_server
 
 ROUNDS = 300
@@ -173,6 +174,7 @@ def main() -> None:
             latencies(server)
         finally:
             server.stack.stop()
+    report()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Who may see, write to and delete a conversation (invariant 9).
 
 * **A member** (a row of `participants`): reads, and writes in its own voice: a user as `user`, an agent as `agent`.
-* **The user whose conversation it is** (`participants.userId`) may also delete it.
+* **The user whose conversation it is** (`participants.userId`; of a room who opened it, or the owner of its agent) may also
+  delete it.
 * **The org's own backend**, a token with the role `service`, and this backend's own jobs: everything in their org, in every
   voice. That is who calls the document's SDK for many users.
 
-Everybody else gets the answer for an id that does not exist. A token with the role `agent` speaks for the agent that its
-subject names.
+Everybody else gets the answer for an id that does not exist. Whether a caller is a user or an agent, and whether an agent is
+still allowed to speak, says `members.caller`, as at the chat gateway.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx
-from chalicelib.functions import access
+from chalicelib.functions import access, members
 from chalicelib.functions.conversation_codes import not_found, refused
-from chalicelib.functions.opening import Kind, participant_id
-from chalicelib.schema import Conversation, Participant
+from chalicelib.functions.opening import participant_id
+from chalicelib.schema import Agent, Conversation, Participant
 
 Voice = Literal["user", "assistant", "system"]
 
@@ -33,9 +34,9 @@ def acts_for_org(user: Any) -> bool:
     return user is not None and bool(user.is_service or "service" in user.roles)
 
 
-def kind_of(user: Any) -> Kind:
-    """Whether a caller takes part as a user or as an agent."""
-    return "agent" if "agent" in user.roles else "user"
+def is_agent(user: Any) -> bool:
+    """Whether a token is an agent's."""
+    return user.claims.get("agentId") is not None or user.claims.get("type") == "agent"
 
 
 def found(ctx: QueryCtx, conversation_id: str) -> Conversation | None:
@@ -51,8 +52,8 @@ def sees(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> bool:
     user = ctx.user
     if user is None or acts_for_org(user):
         return user is not None
-    kind = kind_of(user)
-    return ctx.db.get(Participant, participant_id(conversation.id, kind, user.subject)) is not None
+    me = members.caller(ctx)
+    return ctx.db.get(Participant, participant_id(conversation.id, me.kind, me.name)) is not None
 
 
 def reached(ctx: MutationCtx, conversation_id: str, to_do: str) -> Conversation:
@@ -69,7 +70,15 @@ def may_delete(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> bool:
     user = ctx.user
     if user is None or acts_for_org(user):
         return user is not None
-    return kind_of(user) == "user" and conversation.participants.get("userId") == user.subject
+    if is_agent(user):
+        return False
+    named, room = conversation.participants, conversation.room
+    if room is None or room.created_by is None:
+        return bool(named.get("userId") == user.subject)
+    if room.created_by != named.get("agentId"):
+        return room.created_by == user.subject
+    agent = ctx.db.get(Agent, room.created_by)  # the agent's room: people only come and go
+    return agent is not None and agent.owner == user.subject
 
 
 def check_opening(ctx: MutationCtx, user_id: str | None, agent_id: str | None, agent_ids: list[str] | None) -> None:
@@ -77,9 +86,9 @@ def check_opening(ctx: MutationCtx, user_id: str | None, agent_id: str | None, a
     user = access.signed_in(ctx, "create a conversation")
     if acts_for_org(user):
         return
-    as_agent = kind_of(user) == "agent"
-    named = {agent_id, *(agent_ids or ())} if as_agent else {user_id}
-    if user.subject not in named:
+    me = members.caller(ctx)
+    named = {agent_id, *(agent_ids or ())} if me.kind == "agent" else {user_id}
+    if me.name not in named:
         raise refused(
             "INVALID_PARTICIPANTS",
             "you open conversations in which you take part yourself; only a token with the role `service` opens others'",
@@ -93,9 +102,9 @@ def voice(ctx: MutationCtx, role: str, agent_id: str | None) -> tuple[Voice, str
     stored: Voice = "assistant" if role == "agent" else "system" if role == "system" else "user"
     if acts_for_org(user):
         return stored, agent_id
-    assert user is not None
-    if kind_of(user) == "user" and role == "user" and agent_id is None:
+    me = members.caller(ctx)
+    if me.kind == "user" and role == "user" and agent_id is None:
         return stored, None
-    if kind_of(user) == "agent" and role == "agent" and agent_id in (None, user.subject):
-        return stored, user.subject
+    if me.kind == "agent" and role == "agent" and agent_id in (None, me.name):
+        return stored, me.name
     raise refused("ROLE_NOT_ALLOWED", "you write in your own voice only: a user as `user`, an agent as `agent`", "message.role")

@@ -44,7 +44,9 @@ def delete_many(ctx: ActionCtx, wanted: Filters, dry_run: bool, threshold: int) 
         )
     if total == 0:
         return DeletedManyView(dry_run=False, deleted=0, total_messages_deleted=0, conversation_ids=[])
-    return _carried_out(ctx, [], filters, total, messages, plan["conversationIds"])
+    if may.acts_for_org(ctx.user):
+        return _carried_out(ctx, [], filters, total, messages, plan["conversationIds"])
+    return _carried_out(ctx, plan["ids"], None, total, messages, plan["conversationIds"])
 
 
 def _of_caller(ctx: ActionCtx, wanted: Filters) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def _of_caller(ctx: ActionCtx, wanted: Filters) -> dict[str, Any]:
     user = may.signed_in(ctx, "delete conversations")
     told = {"type": wanted.type, "userId": wanted.user_id, "agentId": wanted.agent_id}
     if not may.acts_for_org(user):
-        if may.kind_of(user) != "user" or wanted.user_id not in (None, user.subject):
+        if may.is_agent(user) or wanted.user_id not in (None, user.subject):
             raise refused("FORBIDDEN", "you delete your own conversations only", "userId")
         told["userId"] = user.subject
     return {name: value for name, value in told.items() if value is not None}

@@ -23,12 +23,25 @@ from typing import Any
 
 import msgspec
 
-from chalicelib import MutationCtx, QueryCtx, internal_mutation, internal_query
+from chalicelib import Index, MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions import conversation_list as listing
 from chalicelib.functions import lifecycle
 from chalicelib.functions.conversation_list import Filters
-from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Erasure, Image, Participant, Run
+from chalicelib.schema import (
+    AgentRoom,
+    ChatChunk,
+    ChatMessage,
+    ChatSession,
+    ClientKey,
+    Conversation,
+    Erasure,
+    Image,
+    Participant,
+    Presence,
+    Receipt,
+    Run,
+)
 
 ACTIONS = 84
 """Writes of one commit, of the 100 that the store allows: the receipt, the job and the checks need theirs."""
@@ -41,6 +54,8 @@ LOOK_AGAIN_MS = 2_000
 """A writer looks every 0.4 seconds whether it still has its run."""
 SAFETY_MS = 10_000
 """When a caller carries a deletion on by itself, and dies, a job does it after this long."""
+STILL_MS = 60_000
+"""After this long without a step somebody else carries a deletion on."""
 LISTED_IDS = 100
 
 
@@ -97,6 +112,7 @@ class Work:
             "erased": self.erased,
             "digest": self.digest,
             "todo": self.todo,
+            "touched_at": now,
             "filters": self.filters,
             "children": self.children,
         }
@@ -112,6 +128,7 @@ def begin(ctx: MutationCtx, todo: list[str], filters: dict[str, Any] | None = No
     _proceed(ctx, work)
     receipt = Erasure(
         id=ctx.new_id("erasure-"),
+        org=ctx.org,
         requested_by=ctx.user.token_identifier if ctx.user is not None else "",
         started_at=ctx.now,
         residue_until=ctx.now + RESIDUE_MS,
@@ -143,6 +160,13 @@ def carry_on(ctx: MutationCtx, erasure_id: str) -> None:
         ctx.scheduler.run_at(following, carry_on, erasure_id=erasure_id)
 
 
+@sweep
+def resume(executor: Any) -> None:
+    """Deletions that stand still, whatever happened to their jobs: over all orgs."""
+    for item in executor.listed(Erasure.by_state_touched, ("running",), executor.clock.now_ms() - STILL_MS):
+        executor.call(item["org"], carry_on, erasure_id=item["_id"])
+
+
 def _step(ctx: MutationCtx, erasure_id: str) -> float | None:
     receipt = ctx.db.get(Erasure, erasure_id)
     if receipt is None or receipt.state == "completed":
@@ -165,14 +189,15 @@ def _step(ctx: MutationCtx, erasure_id: str) -> float | None:
 
 @internal_query
 def planned(ctx: QueryCtx, filters: dict[str, Any]) -> dict[str, Any]:
-    """What a filter would delete now: how many, their ids (900 at most), and how many messages these hold."""
+    """What the caller would delete by a filter now: how many, their ids (900 at most), and how many messages these hold."""
     wanted = msgspec.convert(filters, Filters)
-    total = listing.counted(ctx, wanted)
-    found = listing.select(ctx, wanted, listing.MOST_READ - 1, newest_first=False) if total else []
+    found = listing.select(ctx, wanted, listing.MOST_READ - 1, newest_first=False)
+    mine = [each for each in found if may.may_delete(ctx, each)]
     return {
-        "total": total,
-        "conversationIds": [each.conversation_id for each in found],
-        "messages": sum(each.message_count for each in found),
+        "total": listing.counted(ctx, wanted) if may.acts_for_org(ctx.user) else len(mine),
+        "ids": [each.id for each in mine],
+        "conversationIds": [each.conversation_id for each in mine],
+        "messages": sum(each.message_count for each in mine),
     }
 
 
@@ -238,17 +263,26 @@ def _take_down(ctx: MutationCtx, work: Work, conversation: str) -> bool:
         work.remove(ctx, ChatSession, found.session_id, cost=0)
     if found.image_id is not None:
         work.remove(ctx, Image, found.image_id, cost=0)
+    _forget_room(ctx, work, found)
     work.remove(ctx, Conversation, found.id, cost=0)
     work.conversations += 1
     work.messages += found.message_count
     if len(work.conversation_ids) < LISTED_IDS:
         work.conversation_ids.append(found.conversation_id)
     streams = _streams_of_writer(ctx, found)
-    if found.message_count or streams or len(members) == MEMBERS_AT_ONCE:
+    if found.message_count or streams or found.room is not None or len(members) == MEMBERS_AT_ONCE:
         look_at = ctx.now + LOOK_AGAIN_MS if streams else 0.0
         child = {"conversation": conversation, "messages": found.message_count, "gone": 0, "streams": streams, "lookAt": look_at}
         work.children.append(child)
     return True
+
+
+def _forget_room(ctx: MutationCtx, work: Work, conversation: Conversation) -> None:
+    """An agent whose room it was finds none, so that its next connection makes one (002-20)."""
+    agent_id = conversation.participants.get("agentId")
+    room = ctx.db.peek(AgentRoom, str(agent_id)) if agent_id and conversation.room is not None else None
+    if room is not None and room.conversation == conversation.id:
+        work.remove(ctx, AgentRoom, room.id)
 
 
 def _streams_of_writer(ctx: MutationCtx, conversation: Conversation) -> list[str]:
@@ -299,17 +333,21 @@ def _erase_pieces(ctx: MutationCtx, work: Work, stream: str) -> bool:
     return work.actions > 0
 
 
-def _erase_members(ctx: MutationCtx, work: Work, conversation: str) -> bool:
-    """The members of a room too large to lose them all in its first commit."""
-    if work.actions < 4:
-        return False
-    fit = (work.actions - 1) // 3
-    rest = ctx.db.query(Participant.by_conversation(conversation)).take(fit)
-    work.actions -= 1
-    for each in rest:
-        work.remove(ctx, Participant, each.id, cost=2)
-    return len(rest) < fit
+def _of(index: Index) -> Step:
+    """A step that erases a conversation's rows of an index: of members, those that its first commit had no room for."""
+
+    def erase(ctx: MutationCtx, work: Work, conversation: str) -> bool:
+        if work.actions < 3:
+            return False
+        fit = (work.actions - 1) // 2
+        rest = ctx.db.query(index(conversation)).take(fit)
+        work.actions -= 1
+        for each in rest:
+            work.remove(ctx, index.table, each.id, cost=2)
+        return len(rest) < fit
+
+    return erase
 
 
-CHILDREN: list[Step] = [_erase_members]
+CHILDREN: list[Step] = [_of(each.by_conversation) for each in (Participant, Receipt, Presence)]
 """What else hangs on a conversation, in the order of erasure."""

@@ -27,6 +27,7 @@ from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.functions import conversation_access as may
+from chalicelib.functions import members
 from chalicelib.functions.conversation_codes import check_dates, refused
 from chalicelib.functions.conversation_views import LOG_BYTES as ANSWER_BYTES
 from chalicelib.functions.conversation_views import ConversationType, ConversationView, conversation_view, newest, weight
@@ -97,7 +98,8 @@ def sources(ctx: QueryCtx | MutationCtx, wanted: Filters) -> list[Source]:
         return []
     if may.acts_for_org(user):
         return _of_org(wanted)
-    return _of_member(may.kind_of(user), user.subject, wanted)
+    me = members.caller(ctx)
+    return _of_member(me.kind, me.name, wanted)
 
 
 def _of_org(wanted: Filters) -> list[Source]:

@@ -302,7 +302,7 @@ def export(
 ) -> ExportPart:
     """Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
 
-    A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+    A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
     """
     return exporting.export(ctx, filters or ExportFilters(), format, include_metadata, cursor)
 

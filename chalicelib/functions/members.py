@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.functions.opening import join, participant_id
+from chalicelib.functions.opening import join, leave, participant_id
 from chalicelib.schema import Agent, AgentRoom, Conversation, Participant
 
 Kind = Literal["user", "agent"]
@@ -120,10 +120,15 @@ def add(ctx: MutationCtx, conversation: Conversation, kind: Kind, name: str) -> 
     if ctx.db.count(Participant.by_conversation(conversation.id)) >= MEMBERS:
         raise Refused("TooManyParticipants", f"A conversation has at most {MEMBERS} participants.")
     first = "userId" if kind == "user" else "agentId"
-    if first not in conversation.participants:
+    if conversation.type == "user-agent" and first not in conversation.participants:
         conversation = ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
     join(ctx, conversation, kind, name)
     return True
+
+
+def remove(ctx: MutationCtx, conversation: Conversation, row: Participant) -> None:
+    """Take a member out; the lists of conversations by user and agent follow."""
+    leave(ctx, conversation, row)
 
 
 def is_the_room_of(ctx: Ctx, conversation: Conversation, agent_id: str) -> bool:

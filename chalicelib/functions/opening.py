@@ -111,6 +111,15 @@ def join(ctx: MutationCtx, conversation: Conversation, kind: Kind, member: str) 
     return row
 
 
+def leave(ctx: MutationCtx, conversation: Conversation, row: Participant) -> None:
+    """Take a member out. If the conversation's own row names it, it does no longer, so the lists by user and agent follow."""
+    ctx.db.delete(row)
+    first = "userId" if row.kind == "user" else "agentId"
+    if conversation.participants.get(first) == row.member:
+        named = {name: value for name, value in conversation.participants.items() if name != first}
+        ctx.db.patch(conversation, participants=named, updated_at=ctx.now)
+
+
 def participant_id(conversation: str, kind: Kind, member: str) -> str:
     """The id of a member's row: a user and an agent of one name are two. Internal conversation ids hold neither mark."""
     return f"{conversation}{':' if kind == 'user' else '/'}{member}"

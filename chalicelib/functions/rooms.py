@@ -247,8 +247,8 @@ def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type:
         raise Refused("Forbidden", "Only who opened the conversation, or the owner of its agent, may take others out.")
     row = members.participant(ctx, conversation, key) if len(key.encode()) <= 512 else None
     if row is not None:
-        ctx.db.delete(row)
-    return _whole(ctx, conversation)
+        members.remove(ctx, conversation, row)
+    return _whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
 def _leads(ctx: MutationCtx, conversation: Conversation, me: members.Me) -> bool:

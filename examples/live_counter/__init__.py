@@ -1,6 +1,9 @@
 """A live counter that everybody of an org shares: `CONCAVE_APPS=chalicelib.functions,examples.live_counter make dev`.
 
-The page is `page.html`; its types are written by `make codegen` like those of any app.
+Its page is in `page/`; what `npm install && npm run build` makes there is served at `/` with
+`SITE=examples/live_counter/page/dist`. The page's types:
+
+    CONCAVE_APPS=examples.live_counter make codegen OUT=examples/live_counter/page/generated
 """
 
 from __future__ import annotations

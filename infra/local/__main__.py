@@ -11,12 +11,13 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from chalicelib.data.errors import ConcaveError
 from chalicelib.settings import BadSetting, Settings
 from infra.local.console import talk
 from infra.local.reload import describe
-from infra.local.stack import SWEEP_S, Stack
+from infra.local.stack import SWEEP_S, WEB, Stack
 
 log = logging.getLogger("concave.local")
 
@@ -26,14 +27,15 @@ def main() -> int:
     talk(logging.DEBUG if os.environ.get("VERBOSE") else logging.INFO)
     try:
         settings = Settings.from_env()
-        stack = Stack(settings, sweep_s=_sweep_s(os.environ.get("SWEEP_SECONDS", "")))
+        site = os.environ.get("SITE")
+        stack = Stack(settings, sweep_s=_sweep_s(os.environ.get("SWEEP_SECONDS", "")), site=Path(site) if site else WEB / "dist")
     except BadSetting as error:
         return _fail(str(error), 2)
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
-        stack.start(watch=True)
+        stack.start(watch=True, hot=os.environ.get("HOT") == "1" and not site)
     except OSError as error:
         return _fail(f"cannot listen on port {settings.port}: {error.strerror}. PORT=0 takes any free one.")
     except ConcaveError as error:

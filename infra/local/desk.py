@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -51,33 +50,36 @@ class Answer:
 class Issuer(Protocol):
     """Mints tokens for whoever asks."""
 
-    def token(self, subject: str, org: str) -> str:
+    def token(self, subject: str, org: str, **claims: Any) -> str:
         """A signed token."""
 
     def jwks(self) -> dict[str, Any]:
         """The public keys."""
 
 
+class Files(Protocol):
+    """Has files of a page."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """A file, or None."""
+
+
 class Desk:
     """Answers or passes on (None)."""
 
-    def __init__(self, issuer: Issuer | None, page: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._issuer, self._page, self._now = issuer, page, now
+    def __init__(self, issuer: Issuer | None, site: Files, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._issuer, self._site, self._now = issuer, site, now
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. The guard has let the request in already."""
         match = CONNECTIONS.fullmatch(unquote(request.path))
         if match:
             return self._connections(request, connections, match[1])
-        if request.path in ("/", "/index.html") and request.method in ("GET", "HEAD"):
-            return Answer(200, self._page.read_bytes(), (("Content-Type", "text/html; charset=utf-8"), *_NO_STORE))
-        if request.path == "/favicon.ico":
-            return Answer(204)
         if self._issuer is not None and request.path == "/dev/token":
             return self._token(request, self._issuer)
         if self._issuer is not None and request.path == "/.well-known/jwks.json":
             return Answer.json(200, self._issuer.jwks(), _cors(request))
-        return None
+        return self._site.answer(request)
 
     def _token(self, request: Request, issuer: Issuer) -> Answer:
         if request.method == "OPTIONS":
@@ -86,12 +88,15 @@ class Desk:
             return Answer.error(405, "MethodNotAllowed", 'POST {"subject": "alice", "org": "acme"}')
         try:
             asked = json.loads(request.body)
-            subject, org = asked["subject"], asked["org"]
-        except (ValueError, TypeError, KeyError):
+            subject, org, roles = asked["subject"], asked["org"], asked.get("roles", [])
+        except (ValueError, TypeError, KeyError, AttributeError):
             subject = org = None
         if not (isinstance(subject, str) and subject and isinstance(org, str) and org):
             return Answer.error(400, "BadRequest", 'the body must be JSON such as {"subject": "alice", "org": "acme"}')
-        return Answer.json(200, {"token": issuer.token(subject, org)}, (*_cors(request), *_NO_STORE))
+        if not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
+            return Answer.error(400, "BadRequest", '`roles` is a list of words, such as ["service"]')
+        claims = {"roles": roles} if roles else {}
+        return Answer.json(200, {"token": issuer.token(subject, org, **claims)}, (*_cors(request), *_NO_STORE))
 
     def _connections(self, request: Request, connections: Connections, connection: str) -> Answer:
         """PostToConnection, DeleteConnection, GetConnection. Only programs on this machine; browsers always send an Origin."""

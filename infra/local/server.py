@@ -27,6 +27,7 @@ from websockets.http11 import Request as Handshake
 from infra.local.desk import Answer, Desk
 from infra.local.gateway import Connection, Connections, Walls
 from infra.local.guard import Guard
+from infra.local.hot import Hot
 from infra.local.http11 import READ_BYTES, Http
 from infra.local.lambdas import Lambdas
 from infra.local.shapes import Request, connect_event, disconnect_event, message_event, rest_event
@@ -82,6 +83,7 @@ class Server:
         self.connections = Connections(clock)
         self.port = 0
         self.guard = Guard(0)
+        self.hot: Hot | None = None
         self._lambdas, self._desk, self._clock = lambdas, desk, clock
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,7 +159,7 @@ class Server:
             if refusal is not None:
                 answer = Answer.error(403, "Forbidden", refusal)
             elif not http.upgrade:
-                answer = self._desk.answer(request, self.connections) or await self._rest(request)
+                answer = await self._page(request) or self._desk.answer(request, self.connections) or await self._rest(request)
             elif self._leaving:
                 answer = Answer.error(503, "Stopping", "the server stops")
             elif not SOCKET_PATHS.fullmatch(request.path):
@@ -167,6 +169,12 @@ class Server:
                 return
             if not await http.answer(request.method, answer):
                 return
+
+    async def _page(self, request: Request) -> Answer | None:
+        """A module of the page, where it is being written."""
+        if self.hot is None or not self.hot.wants(request):
+            return None
+        return await asyncio.to_thread(self.hot.answer, request)
 
     async def _rest(self, request: Request) -> Answer:
         """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""

@@ -24,6 +24,7 @@ from infra.local.console import HOME
 from infra.local.desk import Desk
 from infra.local.gateway import Walls
 from infra.local.guard import Guard
+from infra.local.hot import Hot
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
 from infra.local.lambdas import Lambdas, timeouts
 from infra.local.loop import Loop
@@ -31,6 +32,7 @@ from infra.local.posts import LocalGateway
 from infra.local.pump import LogFeed, Pump, StreamFeed
 from infra.local.reload import Reloader
 from infra.local.server import Server
+from infra.local.site import Site
 
 log = logging.getLogger("concave.local")
 
@@ -38,7 +40,7 @@ SWEEP_S = 10.0
 """The cloud sweeps every minute, the shortest schedule of EventBridge; here it costs nothing to look sooner."""
 EXPIRE_S = 60.0
 """Expired items go this often. DynamoDB takes up to days over it, and readers rely on neither."""
-PAGE = Path(__file__).parent / "page.html"
+WEB = HOME / "web"
 
 
 class Stack:
@@ -49,6 +51,7 @@ class Stack:
         env: for ALLOWED_HOSTS and ALLOWED_ORIGINS.
         walls: API Gateway's limits.
         sweep_s: seconds between sweeps.
+        site: the folder of the page that is served at `/`.
         wrap_store: tests put faults or a counter around the store.
     """
 
@@ -59,6 +62,7 @@ class Stack:
         env: Mapping[str, str] = os.environ,
         walls: Walls | None = None,
         sweep_s: float = SWEEP_S,
+        site: Path = WEB / "dist",
         wrap_store: Callable[[Any], Any] = lambda store: store,
     ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -66,7 +70,7 @@ class Stack:
         self.model: Any = None
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
-        self.server = Server(self.lambdas, Desk(self.issuer, PAGE), walls or Walls())
+        self.server = Server(self.lambdas, Desk(self.issuer, Site(site)), walls or Walls())
         self.gateway = LocalGateway()
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
@@ -81,8 +85,8 @@ class Stack:
         """Where it is reachable."""
         return f"http://127.0.0.1:{self.server.port}"
 
-    def start(self, *, watch: bool = False) -> None:
-        """Take the port, open the store, load the app, begin to answer. `watch`: reload on save."""
+    def start(self, *, watch: bool = False, hot: bool = False) -> None:
+        """Take the port, open the store, load the app, begin to answer. `watch`: reload on save; `hot`: the page, too."""
         self._loop.start()
         port = self._loop.run(self.server.bind(self.settings.port))
         threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
@@ -93,10 +97,15 @@ class Stack:
             self.lambdas.repeat(EXPIRE_S, lambda: self.store.expire(time.time()))
         if watch:
             self.reloader.watch()
+        if hot:
+            self.server.hot = Hot(WEB, self.url)
+            self.server.hot.start()
 
     def stop(self) -> None:
         """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
         self.reloader.stop()
+        if self.server.hot is not None:
+            self.server.hot.stop()
         self._loop.run(self.server.goodbye())
         for pump in self.pumps:
             pump.stop()

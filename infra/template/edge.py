@@ -12,10 +12,12 @@ from typing import Any
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
 
 HEADER = "x-concave-origin"
-SOCKETS = ("/api/sync", "/api/*/sync", "/chat")
+SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io/*")
 """Paths of the WebSocket doors."""
-PAGE = ("/", "/index.html", "/assets/*")
-"""Paths of the page, as Vite builds it."""
+DOORS = ("/api/*",)
+"""Paths of the HTTP door that must not be taken for files of the page, whatever they end with."""
+PAGE = ("/", "/assets/*", "/*.html", "/*.js", "/*.css", "/*.svg", "/*.png", "/*.ico", "/*.txt", "/*.webmanifest")
+"""Paths of the page, as Vite builds it; it keeps its own addresses behind the #."""
 
 SECRET = "OriginSecret"
 ORIGIN_SECRET = sub("{{resolve:secretsmanager:${" + SECRET + "}}}")
@@ -118,6 +120,7 @@ def _bucket_policy() -> Resource:
 
 def _distribution(deployment: Deployment) -> Resource:
     behaviours = [_behaviour(path, "sockets", "SocketPath") for path in SOCKETS]
+    behaviours += [_behaviour(path, "http", None) for path in DOORS]
     behaviours += [_behaviour(path, "page", "PagePath", cached=path == "/assets/*") for path in PAGE]
     default = _behaviour("", "http", None)
     del default["PathPattern"]

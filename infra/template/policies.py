@@ -39,7 +39,7 @@ class Capability:
         tables: letters of `VERBS` by table; `DOCUMENTS` stands for all declared ones.
         invokes: entry points that it starts at once.
         later: entry points that it starts through their delay queue.
-        sockets: `POST` to write to one, `DELETE` to close it.
+        sockets: `GET` to look whether one is there, `POST` to write to it, `DELETE` to close it.
         secret: whether it reads the model's key.
     """
 
@@ -64,12 +64,14 @@ SERVE = Capability(
 """Hold a mailbox and its lane: take frames, evaluate, post, settle, hand over."""
 FAN_OUT = Capability({"watches": "qd"})
 """Find who watches."""
-OPEN = Capability({"mailboxes": "p"})
-"""Open a connection."""
+OPEN = Capability({"mailboxes": "p", "inbox": "p"}, invokes=("welcome",))
+"""Open a connection; what may speak first is a function of its own."""
+GREET = Capability(sockets=("GET",))
+"""Wait until a handshake is over."""
 TAKE_IN = Capability({"inbox": "p"}, invokes=("act",))
 """Store a frame; an action is run by a function of its own."""
-END = Capability({"mailboxes": "ud", "inbox": "qd", "subscriptions": "qd", "watches": "d"}, sockets=("DELETE",))
-"""Remove a connection."""
+END = Capability({"mailboxes": "gud", "inbox": "qd", "subscriptions": "qd", "watches": "d"}, sockets=("DELETE",))
+"""Remove a connection; who was online with it is told by a commit."""
 ACT = Capability({"inbox": "gpu"})
 """Run an action whose frame waits in the inbox."""
 LOOK = Capability({DOCUMENTS: "bq", "mailboxes": "bq"})
@@ -87,8 +89,8 @@ ROLES: dict[str, tuple[Capability, ...]] = {
     "api": CALL,
     "ws_connect": (OPEN,),
     "ws_message": (TAKE_IN, *HOLD),
-    "ws_disconnect": (END,),
-    "welcome": HOLD,
+    "ws_disconnect": (END, *CALL),
+    "welcome": (GREET, *HOLD),
     "on_change": (FAN_OUT, *HOLD),
     "serve": HOLD,
     "act": (ACT, *HOLD),
@@ -111,7 +113,7 @@ def together(capabilities: Iterable[Capability]) -> Capability:
         {table: "".join(letter for letter in VERBS if letter in letters) for table, letters in sorted(tables.items())},
         tuple(sorted({entry for each in whole for entry in each.invokes})),
         tuple(sorted({entry for each in whole for entry in each.later})),
-        tuple(verb for verb in ("POST", "DELETE") if any(verb in each.sockets for each in whole)),
+        tuple(verb for verb in ("GET", "POST", "DELETE") if any(verb in each.sockets for each in whole)),
         any(each.secret for each in whole),
     )
 

@@ -13,6 +13,9 @@ NAMESPACE = "Concave"
 LAG_MS = 60_000
 """Fresh rows live for an hour and clients wait for seconds: a minute of lag needs a person."""
 
+WATCHED = ("api", "ws_connect", "ws_message", "on_change", "sweep")
+"""Functions whose failures nobody else tells: what is invoked without anybody waiting ends in the failure queue."""
+
 LOG_METRICS = {
     "Tokens": ("generate", '{ $.message = "reply ended" }', "$.tokens"),
     "FailedReplies": ("generate", '{ $.message = "reply ended" && $.state = "failed" }', "1"),
@@ -71,14 +74,19 @@ def _alarms(deployment: Deployment) -> Resources:
             period_s=3600,
         ),
     }
-    for entry in deployment.functions:
+    for entry in WATCHED:
         name = {"FunctionName": deployment.name(entry)}
         made[f"{camel(entry)}Errors"] = _alarm(
             f"{entry} fails.", "AWS/Lambda", "Errors", name, 5, statistic="Sum", period_s=300, minutes=2
         )
-        made[f"{camel(entry)}Throttles"] = _alarm(
-            f"{entry} is throttled: raise the account's concurrency.", "AWS/Lambda", "Throttles", name, 0, statistic="Sum"
-        )
+    made["Throttles"] = _alarm(
+        "Functions are throttled, of this stage or another: raise the account's concurrency.",
+        "AWS/Lambda",
+        "Throttles",
+        {},
+        0,
+        statistic="Sum",
+    )
     return made
 
 

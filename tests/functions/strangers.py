@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +18,7 @@ from msgspec import inspect
 from chalicelib.doors.http import HttpRequest, handle
 from chalicelib.run.registry import Function
 from infra.local.model import ScriptedModel
-from infra.local.sqlite_values import decode
 from tests.functions.conftest import Refusal
-from tests.functions.rooms import pem
 from tests.functions.tabs import Live, who
 from tests.live import counters
 from tests.support.sim import Sim
@@ -31,25 +30,47 @@ NAMES = {
     "workerId": "worker-",
     "domainId": "domain_",
     "conversationId": "conv-",
-    "conversationIds": "conv-",
-    "messageIds": "msg-",
-    "receiptId": "erasure-",
     "userId": "user-",
     "agentId": "agent-",
-    "parentId": "msg-",
     "participantId": "user-",
+    "receiptId": "erasure-",
+    "socket": "socket-",
 }
-"""Wire names of arguments that name something of somebody's, with the beginning of such a name."""
-FREE = {"agentSessionId"}
-"""Names that the caller makes up."""
-MADE_NOW = re.compile(r"(sess_|msg-[0-9]+-|msg-|conv-|img_|run-|chunk-|job-|erasure-|c-)[a-z2-7]{20}|Request ID: [0-9a-f]{16}")
-STRANGERS = ["bob@acme", "alice@other", "worker-mallory@acme+worker", "worker-real@other+worker", "worker-real@acme", None]
-"""Another user, a namesake of another org, another worker, two who claim to be the worker, and nobody."""
+"""Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
+FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
+"""Names that the caller makes up, within something of its own."""
+CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "agentId"), ("gateway:open", "socket")}
+"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
+MADE_NOW = re.compile(
+    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
+)
+"""What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""
+DOORS_ASK = ["bob@acme", "alice@north", None]
+"""Every door asks the executor, which all of them ask; so a door is asked by these."""
+OWNED = ("conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "erasures", "jobs")
+OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
+"""The tables of people's things."""
+STRANGERS = [
+    "bob@acme",
+    "alice@north",
+    "worker-mallory@acme+worker",
+    "worker-real@south+worker",
+    "worker-real@acme",
+    "agent-mallory@acme+agent",
+    "agent-real@east+agent",
+    "agent-real@acme",
+    "backend@west+service",
+    None,
+]
+"""Other users, workers and agents, namesakes of other orgs, people who claim to be the worker or agent, another org's own
+backend, and nobody."""
 
 
 @dataclass
 class Scene:
-    """A house in which alice of acme has two sessions, one of them held by a worker, with a reply done and one begun."""
+    """A house in which alice of acme has two sessions, one of them held by a worker, with a reply done and one begun, and a
+    conversation with an agent."""
 
     house: Live
     real: dict[str, list[str]]
@@ -58,40 +79,28 @@ class Scene:
     @classmethod
     def set(cls, model: ScriptedModel) -> Scene:
         """Open one."""
-        house = Live(model, signing_key=pem())
+        house = Live(model)
         alice = house.person("alice")
-        made = house.backend.executor.action("agents:create", {"id": "agent-real", "settings": {"name": "secret"}}, alice.user)
-        assert made.ok, made.error
         own = alice.mutation("chat:startSession", domainId="domain_real")
         held = [alice.mutation("chat:startSession", workerId="worker-real") for _ in range(2)]
-        replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the secret is out", clientKey="x")]
+        replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the canary sings", clientKey="x")]
         house.work()
-        replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a secret") for each in held[:1]]
-        chats = {
-            each["messages"][0]["content"]: each["conversationId"]
-            for each in alice.query("conversations:list")
-            if each["messages"]
-        }
-        who = {"userId": "alice", "agentId": "agent-real"}
-        gone = [alice.mutation("conversations:create", type="user-agent", participants=who) for _ in range(3)]
-        receipts = [
-            alice.mutation("conversations:delete", conversationId=each["conversationId"])["receiptId"] for each in gone[:2]
-        ]
-        conversations = [chats["/say the secret is out"], chats["a secret"]]
-        real = {
-            "sessionId": [own, held[0]],
-            "messageId": replies,
-            "workerId": ["worker-real"] * 2,
-            "domainId": ["domain_real"] * 2,
-            "conversationId": conversations,
-            "conversationIds": conversations,
-            "messageIds": replies,
-            "parentId": replies,
-            "receiptId": receipts,
-            "userId": ["alice"] * 2,
-            "agentId": ["agent-real"] * 2,
-            "participantId": ["agent-real", "alice"],
-        }
+        replies += [alice.mutation("chat:sendMessage", sessionId=each, content="a canary") for each in held[:1]]
+        between = {"type": "user-agent", "participants": {"userId": "alice", "agentId": "agent-real"}}
+        talks = [alice.mutation("conversations:create", **between)["conversationId"] for _ in range(3)]
+        said = {"role": "user", "content": "a canary"}
+        told = [alice.mutation("conversations:addMessage", conversationId=each, message=said)["messages"] for each in talks]
+        for number, each in enumerate(("agent-real", "agent-second")):
+            alice.action("agents:create", agentId=each)
+            alice.mutation("gateway:open", socket=f"socket-of-alice-{number}", conversationId=talks[number])
+        receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
+        chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
+        talks[1] = next(each["conversationId"] for each in chats if each["messages"])  # one of `chat`'s
+        named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
+        named |= {"participantId": "alice", "receiptId": receipt}
+        real = {name: [value, value] for name, value in named.items()}
+        real |= {"agentId": ["agent-real", "agent-second"], "socket": ["socket-of-alice-0", "socket-of-alice-1"]}
+        real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
         return cls(house, real)
 
     def own(self, stranger: str | None) -> dict[str, str]:
@@ -103,54 +112,75 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
-                names["conversationId"] = person.query("conversations:list")[0]["conversationId"]
                 names["userId"] = names["participantId"] = subject
-                names |= {
-                    "messageIds": names["messageId"],
-                    "parentId": names["messageId"],
-                    "conversationIds": names["conversationId"],
-                }
+                if stranger.endswith("+agent"):
+                    names |= {"userId": "user-own", "agentId": subject}
+                between = {"userId": names["userId"], "agentId": names["agentId"]}
+                made = person.mutation("conversations:create", type="user-agent", participants=between)
+                names |= {"conversationId": made["conversationId"], "socket": f"socket-of-{stranger}"}
+                person.mutation("gateway:open", socket=names["socket"], conversationId=names["conversationId"])
         return self._own[stranger]
 
-    def victims(self) -> list[str]:
+    def victims(self) -> list[bytes]:
         """Everything of acme's alice and her worker, as it lies in the store."""
-        found = []
-        for table in (
-            "conversations",
-            "images",
-            "chatSessions",
-            "chatMessages",
-            "runs",
-            "chatChunks",
-            "participants",
-            "jobs",
-            "agents",
-        ):
+        found, named = list[bytes](), [*self.ids, "agents|agent-real"]
+        for table in OWNED:
             with self.house.sqlite._guard():
                 rows = self.house.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()
-            texts = [str(decode(row[0])) for row in rows]
-            found += [text for text in texts if any(name in text for name in self.ids)]
+            ours = [bytes(item) for (item,) in rows if b"acme|" in item]
+            found += [item for item in ours if any(name.encode() in item for name in named)]
         return found
 
     @property
     def ids(self) -> list[str]:
-        """Alice's sessions and replies."""
-        return [*self.real["sessionId"], *self.real["messageId"], "agent-real"]
+        """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
+        return [each for name in ("sessionId", "messageId", "conversationId", "receiptId", "socket") for each in self.real[name]]
 
 
 def naming(function: Function[..., Any]) -> list[str]:
-    """The arguments of a function that name something."""
-    names = [name for name in function.args.__struct_encode_fields__ if name.endswith(("Id", "Ids")) and name not in FREE]
-    unknown = set(names) - NAMES.keys()
-    assert not unknown, f"{function.path}: say in NAMES what {unknown} are, or in FREE that its caller makes them up"
-    return names
+    """The arguments of a function that name something, as paths: `participants.userId`."""
+    info = inspect.type_info(function.args)
+    assert isinstance(info, inspect.StructType)
+    return list(_naming(function, info, ""))
+
+
+def _naming(function: Function[..., Any], info: inspect.StructType, within: str) -> Iterator[str]:
+    for each in info.fields:
+        name, inner = each.encode_name, _struct(each.type)
+        if inner is not None:
+            yield from _naming(function, inner, f"{within}{name}.")
+        elif (name in NAMES or name.endswith(("Id", "Ids", "id"))) and within + name not in FREE:
+            known = name.removesuffix("s") in NAMES
+            assert known, f"{function.path}: say in NAMES what {name} is, or in FREE that its caller makes it up"
+            yield within + name
+
+
+def _struct(kind: inspect.Type) -> inspect.StructType | None:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else [kind]
+    return next((each for each in kinds if isinstance(each, inspect.StructType)), None)
 
 
 def made_up(function: Function[..., Any]) -> dict[str, Any]:
-    """Arguments that a function accepts, all that it needs and no more."""
+    """Arguments that a function accepts: all that it needs, and every switch turned on."""
     info = inspect.type_info(function.args)
     assert isinstance(info, inspect.StructType)
-    return {each.encode_name: _value(each.type) for each in info.fields if each.required}
+    return {
+        each.encode_name: True if isinstance(each.type, inspect.BoolType) and each.encode_name != "dryRun" else _value(each.type)
+        for each in info.fields
+        if each.required or isinstance(each.type, inspect.BoolType)
+    }
+
+
+def with_names(args: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Arguments with these names in their places."""
+    found: dict[str, Any] = json.loads(json.dumps(args))
+    for path, value in names.items():
+        *within, last = path.split(".")
+        place = found
+        for part in within:
+            place = place.setdefault(part, {})
+        place[last] = [value] if last.endswith("Ids") else value
+    return found
 
 
 def _value(kind: inspect.Type) -> Any:
@@ -180,19 +210,31 @@ def _value(kind: inspect.Type) -> Any:
     raise AssertionError(f"no value for {kind}")
 
 
-def questions(scene: Scene, function: Function[..., Any], own: dict[str, str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Pairs of arguments: with real names of alice's, and with random ones in their place. One name at a time, then all."""
+@dataclass(frozen=True)
+class Question:
+    """The same call with real names of alice's, and with random ones in their place."""
+
+    real: dict[str, Any]
+    random: dict[str, Any]
+    names: list[str]
+    """The real names, then the random ones."""
+
+
+def questions(scene: Scene, function: Function[..., Any], own: dict[str, str], colleague: bool) -> Iterator[Question]:
+    """One foreign name at a time among the stranger's own, then all of them. `colleague`: of the same org."""
     names = naming(function)
+    kind = lambda path: path.rpartition(".")[2].removesuffix("s")  # noqa: E731
     for foreign in [[name] for name in names] + ([names] if len(names) > 1 else []):
+        if any((function.path, name) in CHOSEN for name in foreign) and (colleague or len(foreign) > 1):
+            continue
         for number in range(2):
-            args = {**made_up(function), **{name: _named(name, own[name]) for name in names}}
-            real = {name: _named(name, scene.real[name][number]) for name in foreign}
-            random = {name: _named(name, NAMES[name] + "q" * 20) for name in foreign}
-            yield {**args, **real}, {**args, **random}
-
-
-def _named(name: str, value: str) -> Any:
-    return [value] if name.endswith("Ids") else value
+            args = with_names(made_up(function), {name: own[kind(name)] for name in names})
+            real = {name: scene.real[kind(name)][number] for name in foreign}
+            random = {name: f"{NAMES[kind(name)]}{'q' * 19}{number + 2}" for name in foreign}
+            for name in names:
+                if (function.path, name) in CHOSEN and name not in foreign:
+                    real[name], random[name] = (f"{NAMES[kind(name)]}{uuid.uuid4()}" for _ in range(2))
+            yield Question(with_names(args, real), with_names(args, random), [*real.values(), *random.values()])
 
 
 # Doors -------------------------------------------------------------------------------------------------------------------
@@ -227,15 +269,17 @@ def _post(scene: Scene, caller: str | None, path: str, body: dict[str, Any]) -> 
 def over_sync(scene: Scene, caller: str | None, function: Function[..., Any], args: dict[str, Any]) -> str:
     """A socket of the sync protocol: a live query, or a call."""
     tab = scene.house.tab(caller)
-    if function.kind == "query":
-        query = tab.client.subscribe(function.path, args)
+    try:
+        if function.kind == "query":
+            query = tab.client.subscribe(function.path, args)
+            tab.flush()
+            return str(tab.client.results[query])
+        call = tab.client.mutate(function.path, args) if function.kind == "mutation" else tab.client.act(function.path, args)
         tab.flush()
-        return str(tab.client.results[query])
-    call = tab.client.mutate(function.path, args) if function.kind == "mutation" else tab.client.act(function.path, args)
-    tab.flush()
-    scene.house.act()
-    assert call.settled
-    return f"{call.state} {call.result} {call.error}"
+        assert call.settled
+        return f"{call.state} {call.result} {call.error}"
+    finally:
+        tab.close()
 
 
 DOORS: dict[str, Door] = {each.__name__: each for each in (executor, over_http, by_name, over_sync)}
@@ -247,20 +291,30 @@ DOORS: dict[str, Door] = {each.__name__: each for each in (executor, over_http, 
 def learns_nothing(scene: Scene, function: Function[..., Any], door: Door = executor) -> int:
     """Every stranger gets the same bytes for alice's things as for random ones, and changes none. Returns how many asked."""
     asked = 0
-    for stranger in STRANGERS:
+    for stranger in STRANGERS if door is executor else DOORS_ASK:
         own = scene.own(stranger)
         before = scene.victims()
-        for real, random in questions(scene, function, own):
-            if stranger is not None and stranger.partition("@")[0] in real.values():
-                continue  # that name is its own, too, in its org
-            told, same = door(scene, stranger, function, real), door(scene, stranger, function, random)
-            what = f"{stranger} asked {function.path} {real}"
-            assert "secret" not in told, f"{what} and was told {told}"
-            assert not [name for name in scene.ids if name in told], f"{what} and was told {told}"
-            assert MADE_NOW.sub("*", told) == MADE_NOW.sub("*", same), f"{what}: {told} is not {same}"
-            asked += 1
+        colleague = stranger is not None and stranger.partition("@")[2].startswith("acme")
+        for each in [*questions(scene, function, own, colleague), None]:
+            if each is None:
+                answers = [door(scene, stranger, function, made_up(function))]  # names nothing at all
+            else:
+                answers = [_without(door(scene, stranger, function, args), each.names) for args in (each.real, each.random)]
+            what = f"{stranger} asked {function.path} {each and each.real}"
+            assert "canary" not in answers[0], f"{what} and was told {answers[0]}"
+            assert not [name for name in scene.ids if name in answers[0]], f"{what} and was told {answers[0]}"
+            namesake = stranger is not None and each is not None and stranger.partition("@")[0] in each.names
+            assert namesake or len({*answers}) == 1, f"{what}: {answers}"
+            asked += each is not None
         assert scene.victims() == before, f"{stranger} changed something by {function.path}"
     return asked
+
+
+def _without(told: str, names: list[str]) -> str:
+    """An answer without the names that the caller said itself, and what is new with every call."""
+    for name in names:
+        told = told.replace(name, "…")
+    return MADE_NOW.sub("*", told)
 
 
 def each_learns_nothing(model: ScriptedModel, door: Door = executor) -> dict[str, int]:

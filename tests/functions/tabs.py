@@ -6,7 +6,11 @@ Nothing is concurrent and nothing waits, so what is counted here is the same eve
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chalicelib.doors import sync
 from chalicelib.run.identity import AuthFailed, User
@@ -75,6 +79,21 @@ class Tab:
         """Send what the client has to say, in order."""
         while self.client.outbox:
             sync.message(self.live.backend, self.name, self.client.outbox.pop(0))
+            self.live.act()
+
+    def close(self) -> None:
+        """Leave."""
+        self.live.sockets.tabs.pop(self.name, None)
+        self.client.closed()
+        sync.disconnect(self.live.backend, self.name)
+
+
+@cache
+def signing_key() -> str:
+    """A key for agents' tokens, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    told = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return told.decode()
 
 
 class Live(House):
@@ -82,7 +101,7 @@ class Live(House):
 
     def __init__(self, model: ScriptedModel, **settings: Any) -> None:
         self.sockets = Sockets()
-        super().__init__(model, gateway=self.sockets, **settings)
+        super().__init__(model, gateway=self.sockets, **{"signing_key": signing_key(), **settings})
         self.backend.verifier = Names()  # type: ignore[assignment]
         inner: Any = self.store.inner
         assert isinstance(inner, SqliteStore)
@@ -98,13 +117,10 @@ class Live(House):
         return Tab(self, token)
 
     def act(self) -> None:
-        """The actions that sockets have asked for, each in an invocation of its own."""
-        asked, self.later.asked = self.later.asked, []
-        for function, payload in asked:
-            if function == "act":
-                sync.act(self.backend, payload["connectionId"], payload["requestId"])
-            else:
-                self.later.asked.append((function, payload))
+        """Run the actions that sockets asked for."""
+        for asked in [each for each in self.later.asked if each[0] == "act"]:
+            self.later.asked.remove(asked)
+            sync.act(self.backend, asked[1]["connectionId"], asked[1]["requestId"])
 
     def tell(self) -> None:
         """The stream of changes, as far as it goes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -227,3 +228,39 @@ def test_t23_deletes_a_conversation(cortex: Cortex) -> None:
 def test_t24_a_conversation_that_does_not_exist_cannot_be_deleted(cortex: Cortex) -> None:
     with pytest.raises(Failed, match="CONVERSATION_NOT_FOUND"):
         cortex.delete(conversationId="conv-does-not-exist")
+
+
+def test_concurrent_messages_lose_nothing(cortex: Cortex) -> None:
+    """003-U06, on every store and over a real door; a hundred at once in `test_conversations_more`."""
+    made = pair(cortex)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda number: said(cortex, made, f"m{number}"), range(30)))
+    stored = cortex.get(conversationId=made["conversationId"])
+    assert stored["messageCount"] == len(stored["messages"]) == 30
+    assert sorted(each["content"] for each in stored["messages"]) == sorted(f"m{number}" for number in range(30))
+    assert cortex.list()[0]["messageCount"] == 30
+
+
+def test_fifty_simultaneous_get_or_create_make_one(cortex: Cortex) -> None:
+    """003-U01: by a claim, on every store."""
+
+    def ask(_: int) -> str:
+        return str(cortex.get_or_create(type="user-agent", participants=PAIR)["conversationId"])
+
+    with ThreadPoolExecutor(25) as pool:
+        assert len(set(pool.map(ask, range(50)))) == 1
+    assert cortex.count() == len(cortex.list()) == 1
+
+
+def test_several_are_deleted_with_what_they_held(cortex: Cortex) -> None:
+    """003-U02, U03: a dry run, a threshold, and a receipt, on every store."""
+    for number in range(7):
+        said(cortex, pair(cortex), f"m{number}")
+    assert cortex.delete_many(userId="user-1", dryRun=True)["wouldDeleteMessages"] == 7
+    with pytest.raises(Failed, match="DELETE_MANY_THRESHOLD_EXCEEDED"):
+        cortex.delete_many(userId="user-1", confirmationThreshold=6)
+    done = cortex.delete_many(userId="user-1")
+    assert (done["deleted"], done["totalMessagesDeleted"], done["state"]) == (7, 7, "completed")
+    assert (cortex.count(), cortex.list()) == (0, [])
+    proof = cortex.get_erasure(receiptId=done["receiptId"])
+    assert (proof["state"], proof["erased"]["chatMessages"], proof["erased"]["conversations"]) == ("completed", 7, 7)

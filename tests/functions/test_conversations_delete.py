@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from chalicelib.functions import conversation_delete, runs
 from chalicelib.functions.lifecycle import stream_of
+from chalicelib.run.jobs import Job
 from chalicelib.schema import ChatChunk, Run
 from tests.functions.conftest import House, Person
 from tests.support.conversations import Cortex, Failed, backend, member, opened, say
@@ -64,7 +66,7 @@ def test_a_long_log_is_erased_by_jobs_and_its_id_can_be_used_at_once_without_its
     assert receipt(cortex, done)["state"] == "running"
     opened(cortex, conversationId="again")
     assert say(cortex, "again", "fresh", id="same-id")["messageCount"] == 1
-    assert house.work() == 2
+    assert house.work() == 3
     proof = receipt(cortex, done)
     assert (proof["state"], proof["erased"]["chatMessages"]) == ("completed", 231)
     assert house.rows("chatMessages") == 1
@@ -211,6 +213,51 @@ def test_a_deletion_whose_caller_died_is_carried_on_by_a_job(house: House) -> No
     assert cortex.count(userId="bulk") == 0
     proof = cortex.get_erasure(receiptId=begun)
     assert (proof["state"], proof["conversations"], proof["messages"]) == ("completed", 12, 12)
+    assert left(house) == {}
+
+
+def test_a_deletion_whose_job_was_lost_is_carried_on_by_the_sweep(house: House) -> None:
+    cortex = backend(house)
+    conversation = opened(cortex)
+    for _ in range(100):
+        say(cortex, conversation, "text", tail=0)
+    done = cortex.delete(conversationId=conversation)
+
+    def lose(run: Any) -> str:
+        for _, payload in house.later.asked:
+            run.db.patch(run.db.get(Job, payload["jobId"]), state="failed")
+        return "null"
+
+    house.backend.executor.transact("acme", "test:lose", lose)
+    house.work()
+    assert receipt(cortex, done)["state"] == "running"
+    house.clock.ahead += 61_000
+    house.sweep()
+    house.work()
+    assert receipt(cortex, done)["state"] == "completed"
+    assert left(house) == {}
+
+
+def test_everything_there_is_fits_the_commits_of_a_purge(house: House) -> None:
+    """No commit is too large, whatever hangs on the conversations: the limit of 100 writes holds on every store."""
+    cortex, rng = backend(house), random.Random(7)
+    for number in range(4):
+        agents = [f"agent-{each}" for each in rng.sample(range(40), rng.choice([2, 9, 20]))]
+        name = cortex.create(type="agent-agent", participants={"agentIds": agents})["conversationId"]
+        for each in range(rng.choice([0, 3, 60])):
+            say(cortex, name, "text", "agent", id=f"own-{each}", tail=0)
+        cortex.get_or_create(type="user-agent", participants={"userId": f"user-{number}", "agentId": f"agent-{number}"})
+        _chat(house, house.person(f"user-{number}"), "/say " + "word " * rng.choice([1, 80]))
+        helper = member(house, f"helper-{number}", role="agent").person
+        (room,) = helper.mutation("gateway:open", socket=f"socket-{number}")["rooms"]
+        for each in range(rng.choice([1, 30])):
+            args = {"conversationId": room, "participantType": "user", "participantId": f"guest-{each}"}
+            helper.mutation("rooms:addParticipant", **args)
+            house.person(f"guest-{each}").mutation("rooms:send", conversationId=room, content="hello")
+    done = cortex.purge_all(confirm=True)
+    assert (done["deleted"], done["state"], cortex.count()) == (16, "completed", 0)
+    assert receipt(cortex, done)["state"] == "completed"
+    assert {name: house.rows(name) for name in ("receipts", "presences", "agentRooms") if house.rows(name)} == {}
     assert left(house) == {}
 
 

@@ -91,9 +91,9 @@ class Aws:
             kept[base].request(method, path, body, dict(headers))
             answer = kept[base].getresponse()
             return answer.status, answer.read(), answer.headers.get("Content-Type", "application/json")
-        except (http.client.HTTPException, OSError):
+        except (http.client.HTTPException, OSError) as error:
             kept.pop(base).close()
-            raise
+            return 503, json.dumps({"message": f"not reachable: {error}"}).encode(), "application/json"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,11 +125,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(400, b'{"message":"not emulated"}')
 
+    def do_GET(self) -> None:
+        """Looking whether a socket is there."""
+        self._about_a_socket("GET")
+
     def do_DELETE(self) -> None:
         """Closing a socket."""
+        self._about_a_socket("DELETE")
+
+    def _about_a_socket(self, verb: str) -> None:
         socket = SOCKET.fullmatch(unquote(self.path))
         if socket:
-            self._socket("DELETE", socket[1], b"")
+            self._socket(verb, socket[1], b"")
         else:
             self._answer(400, b'{"message":"not emulated"}')
 
@@ -162,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _socket(self, verb: str, connection: str, body: bytes) -> None:
         if self._granted(of_socket(verb, connection)):
             host = urlsplit(self.aws.sockets).netloc
-            self.aws.posted.append((self._who(), connection, body.decode()))
+            if verb == "POST":
+                self.aws.posted.append((self._who(), connection, body.decode()))
             self._answer(*self.aws.forward(self.aws.sockets, verb, f"/_aws/ws/@connections/{connection}", body, {"Host": host}))
 
     # Requests -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from infra.template import policies
 from infra.template.policies import CALL, DOCUMENTS, HOLD, ROLES, VERBS, Capability
@@ -180,20 +181,25 @@ def _tour(cloud: Cloud) -> None:
         by("permitted:workLater", {"owner": "late", "code": f"w{number}", "delayMs": delay})
     _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
     _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
-    cloud.lambdas.call("welcome", {"connectionId": _connection(cloud)})
+    _chat(cloud)
     time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
     cloud.lambdas.call("sweep", {})
     cloud.lambdas.call("tick", aws_events.minute())
     bob.close()
-    _until(lambda: "ws_disconnect" in cloud.lambdas.called, "a goodbye")
     alice.mutation("permitted:add", {"owner": "ann", "code": "c9"})
     alice.close()
     cloud.lambdas.call("serve", {"connectionId": "gone="})
     _until(lambda: len([who for who, _, _ in cloud.aws.posted if who == "on_change"]) > 0, "a post of the fan-out")
 
 
-def _connection(cloud: Cloud) -> str:
-    return cloud.aws.posted[-1][1]
+def _chat(cloud: Cloud) -> None:
+    """A socket of chat events: the server speaks first, an event is answered, the goodbye is told."""
+    url = f"{cloud.url.replace('http', 'ws')}/chat?token={cloud.issuer.token('carol', 'acme')}"
+    with connect(url) as socket:
+        socket.send(json.dumps({"event": "conversation:online", "data": {"conversationId": "none"}, "id": 1}))
+        while json.loads(socket.recv(timeout=30)).get("id") != 1:
+            pass
+    _until(lambda: "ws_disconnect" in cloud.aws.asked, "a goodbye")
 
 
 def test_everything_that_a_function_asks_is_granted_and_everything_that_is_granted_is_asked(cloud: Cloud) -> None:

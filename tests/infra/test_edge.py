@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from chalicelib.doors import edge, sync
-from infra.template.edge import HEADER, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
+from infra.template.edge import ALL_BUT_HOST, HEADER, NO_CACHE, PAGE_CODE, SOCKET_CODE, SOCKETS
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="the edge's functions are JavaScript")
 
@@ -25,7 +26,7 @@ def _at_the_edge(code: str, uri: str, query: dict[str, Any] | None = None) -> di
 
 
 @needs_node
-@pytest.mark.parametrize("path", ["/api/sync", "/api/1.48.0/sync", "/chat"])
+@pytest.mark.parametrize("path", ["/api/sync", "/api/1.48.0/sync", "/chat", "/socket.io/"])
 def test_the_path_of_a_socket_travels_in_the_query(path: str) -> None:
     request = _at_the_edge(SOCKET_CODE, path, {"EIO": {"value": "4"}})
     assert request["uri"] == "/"
@@ -50,9 +51,51 @@ def test_the_root_is_the_page(asked: str, served: str) -> None:
 
 def test_the_edge_and_the_doors_agree_on_the_header_and_on_the_sockets_paths() -> None:
     assert HEADER == edge.HEADER
-    assert [path for path in ("/api/sync", "/api/1.48.0/sync") if sync.PATH.match(path)] == ["/api/sync", "/api/1.48.0/sync"]
+    assert all(sync.PATH.match(path) for path in ("/api/sync", "/api/1.48.0/sync"))
     assert set(SOCKETS) >= {"/api/sync", "/api/*/sync"}
-    assert "/" in PAGE
+
+
+def _origin(template: dict[str, Any], path: str) -> str:
+    """Where CloudFront sends a path: the first pattern that matches, `*` standing for anything."""
+    config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
+    for behaviour in config["CacheBehaviors"]:
+        if fnmatch.fnmatchcase(path, behaviour["PathPattern"]):
+            return str(behaviour["TargetOriginId"])
+    return str(config["DefaultCacheBehavior"]["TargetOriginId"])
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("/api/sync", "sockets"),
+        ("/api/1.48.0/sync", "sockets"),
+        ("/chat", "sockets"),
+        ("/socket.io/", "sockets"),
+        ("/api/query", "http"),
+        ("/api/run/notes.js", "http"),
+        ("/api/query_at_ts", "http"),
+        ("/version", "http"),
+        ("/conversations/conv-1", "http"),
+        ("/", "page"),
+        ("/index.html", "page"),
+        ("/theme.js", "page"),
+        ("/assets/index-DFtGhU5V.js", "page"),
+    ],
+)
+def test_one_host_sends_each_path_to_its_origin(template: dict[str, Any], path: str, origin: str) -> None:
+    assert _origin(template, path) == origin
+
+
+def test_only_the_apis_get_the_secret_and_never_the_viewers_host(template: dict[str, Any]) -> None:
+    config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
+    told = {
+        origin["Id"]: [header["HeaderName"] for header in origin.get("OriginCustomHeaders", ())] for origin in config["Origins"]
+    }
+    assert told == {"http": [HEADER], "sockets": [HEADER], "page": []}
+    for behaviour in (*config["CacheBehaviors"], config["DefaultCacheBehavior"]):
+        if behaviour["TargetOriginId"] != "page":
+            assert behaviour["OriginRequestPolicyId"] == ALL_BUT_HOST
+            assert behaviour["CachePolicyId"] == NO_CACHE
 
 
 def test_what_lacks_the_edges_secret_has_gone_around_it() -> None:

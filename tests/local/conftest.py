@@ -20,8 +20,7 @@ from infra.local.guard import Guard
 from infra.local.lambdas import Lambdas
 from infra.local.loop import Loop
 from infra.local.server import Server
-
-PAGE = Path(__file__).parents[2] / "infra" / "local" / "page.html"
+from infra.local.site import Site
 
 
 class StandIn:
@@ -62,8 +61,8 @@ class FakeClock:
 
 
 class FakeIssuer:
-    def token(self, subject: str, org: str) -> str:
-        return f"{subject}@{org}"
+    def token(self, subject: str, org: str, **claims: Any) -> str:
+        return "+".join([f"{subject}@{org}", *claims.get("roles", [])])
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": []}
@@ -77,7 +76,7 @@ class Local:
         self.clock = FakeClock()
         self.walls = Walls()
         self.lambdas = Lambdas(self.app)
-        self.server = Server(self.lambdas, Desk(FakeIssuer(), PAGE), self.walls, self.clock)
+        self.server = Server(self.lambdas, Desk(FakeIssuer(), Site(Path("nowhere"))), self.walls, self.clock)
         self.loop = Loop()
         self.loop.start()
         self.port = self.loop.run(self.server.bind(0))

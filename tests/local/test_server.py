@@ -154,6 +154,9 @@ def test_the_page_the_keys_and_tokens_are_served_without_the_app(local):
     assert "<html" in ask(local.port, "GET", "/")[1]
     assert ask(local.port, "GET", "/.well-known/jwks.json")[1] == {"keys": []}
     assert ask(local.port, "POST", "/dev/token", b'{"subject":"alice","org":"acme"}')[1] == {"token": "alice@acme"}
+    assert ask(local.port, "POST", "/dev/token", b'{"subject":"alice","org":"acme","roles":[5]}')[0] == 400
+    told = ask(local.port, "POST", "/dev/token", b'{"subject":"a","org":"b","roles":["service"]}')[1]
+    assert told == {"token": "a@b+service"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"subject":1,"org":"a"}', b'{"subject":"","org":"a"}'])

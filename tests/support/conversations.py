@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from chalicelib.data.tables import all_specs
+from chalicelib.run.identity import User
 from chalicelib.run.registry import load
+from chalicelib.schema import Agent
 from tests.functions.conftest import House, Person, Refusal
 from tests.support import engine
 
@@ -33,8 +35,8 @@ class Failed(Exception):
 class Cortex:
     """`cortex.add_message(conversationId=…)` calls `conversations:addMessage`."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, call: Call, person: Any = None) -> None:
+        self._call, self.person = call, person
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         head, *rest = name.split("_")
@@ -52,7 +54,7 @@ class Cortex:
             except Refusal as refused:
                 raise Failed(str(refused), refused.data) from refused
 
-        return cls(call)
+        return cls(call, person)
 
     @classmethod
     def over_http(cls, url: str, token: str) -> Cortex:
@@ -77,8 +79,18 @@ def backend(house: House, org: str = "acme") -> Cortex:
 
 
 def member(house: House, name: str, org: str = "acme", role: str = "") -> Cortex:
-    """A user, or with the role `agent` an agent."""
-    return Cortex.of(house.person(name, org, (role,) if role else ()))
+    """A user, or with the role `agent` a registered agent."""
+    if role != "agent":
+        return Cortex.of(house.person(name, org, (role,) if role else ()))
+
+    def register(run: Any) -> str:
+        if run.db.get(Agent, name) is None:
+            run.db.insert(Agent(id=name, owner="its-owner"))
+        return "null"
+
+    house.backend.executor.transact(org, "test:agent", register)
+    user = User(subject=f"agent:{name}", issuer="https://test", org=org, claims={"type": "agent", "agentId": name})
+    return Cortex.of(Person(house, user))
 
 
 def opened(cortex: Cortex, user: str = "alice", agent: str = "helper", **more: Any) -> str:

@@ -25,6 +25,7 @@ class Served:
         self.folder, self.env = folder, env
         self.port = "0"
         self.lines: list[str] = []
+        self._heard = threading.Condition()
         self.start()
 
     @property
@@ -53,12 +54,19 @@ class Served:
     def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self.lines.append(line)
+            with self._heard:
+                self.lines.append(line)
+                self._heard.notify_all()
             found = re.search(r"running at http://127\.0\.0\.1:(\d+)", line)
             if found:
                 self.port = found[1]
                 ready.set()
         process.stdout.close()
+
+    def hear(self, words: str, seconds: float = 30) -> None:
+        """Wait until its log has said this."""
+        with self._heard:
+            assert self._heard.wait_for(lambda: any(words in line for line in self.lines), seconds), "".join(self.lines)
 
     def kill(self) -> None:
         """`kill -9`."""

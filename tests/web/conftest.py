@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.engine import Engine, available
 from tests.walk.conftest import on
-from tests.walk.server import ROOT
-from tests.web.interim import Site as Served
+from tests.walk.server import ROOT, Served
 from tests.web.road import HOST
 
 WEB = ROOT / "web"

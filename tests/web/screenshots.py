@@ -8,9 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.walk.server import ROOT
+from tests.walk.server import ROOT, Served
 from tests.web.conftest import chromium
-from tests.web.interim import Site as Served
 from tests.web.reader import Backend, Reader, worker
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.walk.server import Served
 from tests.web.conftest import WEB, Window
-from tests.web.interim import Site as Served
 from tests.web.reader import Reader
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.walk.server import Served
 from tests.web.conftest import Window
-from tests.web.interim import Site as Served
 from tests.web.reader import Backend, Reader, worker
 
 SLOW = "/pace 40\nWrite about rivers in 300 words"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.walk.server import Served
 from tests.web.conftest import Window
-from tests.web.interim import Site as Served
 from tests.web.reader import Backend, Reader, flat
 
 STEP = """

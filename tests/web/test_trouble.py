@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from tests.walk.server import Served
 from tests.web.conftest import Window
-from tests.web.interim import Site as Served
 from tests.web.reader import Backend, Reader
 from tests.web.road import Road
 

@@ -262,7 +262,7 @@ export interface Api {
     /**
      * Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
      *
-     * A part holds 256 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
      */
     export: Query<
       {

@@ -148,8 +148,10 @@ export interface Tables {
   erasures: {
     _id: Id<"erasures">;
     _creationTime: number;
+    org: string;
     requestedBy: string;
     state: "running" | "completed";
+    touchedAt: number;
     conversationIds: string[];
     conversations: number;
     messages: number;

@@ -1,0 +1,218 @@
+"""`make deploy STAGE=dev`: package, upload, show what will change to CloudFormation's rules, change it, print the address.
+
+Parameters are taken from the environment under the names of the settings (`AUTH_ISSUER=… make deploy`); one that is not
+given keeps the value of the last deployment. boto3 is all it needs: no AWS CLI, no SAM CLI.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.settings import BadSetting, Settings
+from infra.account import Account, NotDone, account, upload
+from infra.indexes import one_step
+from infra.package import BUILD, CODE, LAYER, ROOT, TEMPLATE, NotPackaged, package
+from infra.page import publish
+from infra.template.parameters import SETTINGS
+
+GIVEN = {
+    **{variable: name for variable, (name, _) in SETTINGS.items()},
+    "ANTHROPIC_API_KEY_SECRET": "AnthropicKeySecret",
+    "ALARM_EMAIL": "AlarmEmail",
+    "TOKENS_PER_HOUR_ALARM": "TokensPerHourAlarm",
+    "LOG_RETENTION_DAYS": "LogRetentionDays",
+}
+"""Parameters of the template by environment variable."""
+PAGE = ROOT / "web" / "dist"
+_NOTHING_NEW = ("didn't contain changes", "No updates are to be performed")
+Tell = Callable[[str], object]
+
+
+def stack_name(stage: str) -> str:
+    """The CloudFormation stack of a stage."""
+    return f"concave-{stage}"
+
+
+def deploy(where: Account, stage: str, folder: Path, env: Mapping[str, str], tell: Tell, poll_s: float = 5.0) -> str:
+    """Bring a packaged stage to AWS.
+
+    Args:
+        where: the account.
+        stage: its name.
+        folder: what `make package` wrote.
+        env: where parameters are looked for.
+        tell: takes a line of progress.
+        poll_s: seconds between two looks at CloudFormation.
+
+    Returns:
+        The one address of the deployment.
+
+    Raises:
+        NotDone: CloudFormation, or a rule of ours, refused; nothing has been changed, or it was rolled back.
+    """
+    client, name = where.client("cloudformation"), stack_name(stage)
+    template = json.loads((folder / TEMPLATE).read_text())
+    stack = _fit_for_change(client, name, tell, poll_s)
+    one_step(where.client("dynamodb"), template, new=stack is None)
+    url = _uploaded(where, stage, folder, template)
+    change = client.create_change_set(
+        StackName=name,
+        ChangeSetName=datetime.now(UTC).strftime("deploy-%Y%m%d-%H%M%S"),
+        ChangeSetType="CREATE" if stack is None else "UPDATE",
+        TemplateURL=url,
+        Parameters=_parameters(template, stack, env),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Tags=[{"Key": "concave:stage", "Value": stage}],
+    )
+    if _ready(client, change["Id"], poll_s):
+        _refuse_replacements(client, change["Id"])
+        started = datetime.now(UTC)
+        client.execute_change_set(ChangeSetName=change["Id"])
+        _follow(client, name, started, tell, poll_s)
+    else:
+        tell("nothing has changed")
+    found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
+    if "PageBucket" in found:
+        publish(where.client("s3"), PAGE, found["PageBucket"], tell)
+    return str(found.get("Url", ""))
+
+
+def _stack(client: Any, name: str) -> Any:
+    """The stack, or None. One that was only reviewed does not count."""
+    try:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
+
+
+def _fit_for_change(client: Any, name: str, tell: Tell, poll_s: float) -> Any:
+    """The stack, if there is one. A first deployment that failed left a husk: it goes."""
+    stack = _stack(client, name)
+    if stack is None:
+        return None
+    status = stack["StackStatus"]
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        tell(f"{name} never came up ({status}); taking away what is left of it")
+        client.delete_stack(StackName=name)
+        until_gone(client, name, poll_s)
+        return None
+    if status.endswith("_IN_PROGRESS"):
+        raise NotDone(f"{name} is being changed by someone else ({status}); try again when that is over")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise NotDone(f"{name} is stuck ({status}): continue the rollback in CloudFormation's console, then deploy again")
+    return stack
+
+
+def until_gone(client: Any, name: str, poll_s: float) -> None:
+    """Wait until a stack (name or id) is deleted. Raises `NotDone` when that fails."""
+    while (stack := _stack(client, name)) is not None and stack["StackStatus"] != "DELETE_COMPLETE":
+        if stack["StackStatus"] == "DELETE_FAILED":
+            raise NotDone(f"{name} could not be deleted: {stack.get('StackStatusReason', 'see its events')}")
+        time.sleep(poll_s)
+
+
+def _uploaded(where: Account, stage: str, folder: Path, template: dict[str, Any]) -> str:
+    """Upload the bundles, then the template that names them. Returns the template's address."""
+    bundles = {f"./{name}": upload(where, stage, folder / name) for name in (CODE, LAYER) if (folder / name).exists()}
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        for field in ("CodeUri", "ContentUri"):
+            if properties.get(field) in bundles:
+                bucket, key = bundles[properties[field]]
+                properties[field] = {"Bucket": bucket, "Key": key}
+    sent = folder / "deployed.json"
+    sent.write_text(json.dumps(template, separators=(",", ":")))
+    bucket, key = upload(where, stage, sent)
+    return f"https://{bucket}.s3.{where.region}.amazonaws.com/{key}"
+
+
+def _parameters(template: Mapping[str, Any], stack: Any, env: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Given ones, and those of the last deployment."""
+    before = {each["ParameterKey"] for each in (stack or {}).get("Parameters", ())}
+    given = {name: env[variable] for variable, name in GIVEN.items() if env.get(variable)}
+    made: list[dict[str, Any]] = []
+    for name in template.get("Parameters", {}):
+        if name in given:
+            made.append({"ParameterKey": name, "ParameterValue": given[name]})
+        elif name in before:
+            made.append({"ParameterKey": name, "UsePreviousValue": True})
+    return made
+
+
+def _ready(client: Any, change: str, poll_s: float) -> bool:
+    """Wait until the change is worked out. False: there is nothing to change."""
+    while True:
+        found = client.describe_change_set(ChangeSetName=change)
+        if found["Status"] == "CREATE_COMPLETE":
+            return True
+        if found["Status"] == "FAILED":
+            reason = found.get("StatusReason", "")
+            client.delete_change_set(ChangeSetName=change)
+            if any(words in reason for words in _NOTHING_NEW):
+                return False
+            raise NotDone(f"CloudFormation refuses the template: {reason}")
+        time.sleep(poll_s)
+
+
+def _refuse_replacements(client: Any, change: str) -> None:
+    """A table that would be replaced would come back empty: not by a deployment."""
+    replaced = []
+    for page in client.get_paginator("describe_change_set").paginate(ChangeSetName=change):
+        for each in page["Changes"]:
+            what = each["ResourceChange"]
+            if what["ResourceType"] == "AWS::DynamoDB::Table" and what.get("Replacement") == "True":
+                replaced.append(what["LogicalResourceId"])
+    if replaced:
+        client.delete_change_set(ChangeSetName=change)
+        raise NotDone(f"this would replace {', '.join(replaced)} by empty tables: give the changed table another name instead")
+
+
+def _follow(client: Any, name: str, started: datetime, tell: Tell, poll_s: float) -> None:
+    """Wait until the stack has changed; failures are told as they happen."""
+    told: set[str] = set()
+    failures: list[str] = []
+    while True:
+        status = _stack(client, name)["StackStatus"]
+        for event in reversed(client.describe_stack_events(StackName=name)["StackEvents"]):
+            if event["Timestamp"] >= started and event["EventId"] not in told and "FAILED" in event["ResourceStatus"]:
+                told.add(event["EventId"])
+                failures.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}")
+                tell(failures[-1])
+        if not status.endswith("_IN_PROGRESS"):
+            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                return
+            raise NotDone(f"{name} is {status}; what went wrong first: {failures[0] if failures else 'see its events'}")
+        time.sleep(poll_s)
+
+
+def main() -> int:
+    """Package and deploy the stage named by STAGE (default dev)."""
+    try:
+        settings = Settings.from_env({"STAGE": "dev", **{k: v for k, v in os.environ.items() if k in ("STAGE", "CONCAVE_APPS")}})
+        assert settings.stage is not None
+        where = account()  # before the packaging: a missing key should be said at once
+        folder = BUILD / settings.stage
+        package(settings.stage, settings.apps, folder)
+        sys.stdout.write(f"deploying {stack_name(settings.stage)} to account {where.number} in {where.region}\n")
+        url = deploy(where, settings.stage, folder, os.environ, lambda line: sys.stdout.write(f"  {line}\n"))
+    except (NotDone, NotPackaged, BadSetting, BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{url}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The page's files in their bucket: what `npm run build` wrote in web/."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+def publish(client: Any, folder: Path, bucket: str, tell: Callable[[str], object]) -> int:
+    """Upload the built page. Names of assets carry their content, so old ones stay for tabs that are open.
+
+    Args:
+        client: S3's.
+        folder: the built page; without it nothing happens, and that is said.
+        bucket: where it goes.
+        tell: takes a line of progress.
+
+    Returns:
+        How many files were sent.
+    """
+    if not (folder / "index.html").is_file():
+        tell(f"no page: {folder.parent.name}/{folder.name}/index.html has not been built; the doors work without it")
+        return 0
+    # The page itself last: it names the others.
+    files = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (path.name == "index.html", path))
+    for file in files:
+        key = file.relative_to(folder).as_posix()
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        kept = _FOR_EVER if key.startswith("assets/") else _ASK_AGAIN
+        client.upload_file(str(file), bucket, key, ExtraArgs={"ContentType": kind, "CacheControl": kept})
+    tell(f"the page: {len(files)} files")
+    return len(files)
+
+
+def clear(client: Any, bucket: str) -> None:
+    """Empty the bucket, so that it can be deleted."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        names = [{"Key": each["Key"]} for each in page.get("Contents", ())]
+        if names:
+            client.delete_objects(Bucket=bucket, Delete={"Objects": names, "Quiet": True})

@@ -1,0 +1,245 @@
+"""`make bench-cost`: dollars per million turns, from counted units and a dated price table; and what an idle month costs.
+
+A turn is one message and one streamed reply, followed by tabs that do what the shipped page does: the list of messages, and
+the pieces behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
+assumed and printed: how long an invocation lasts in Lambda, and the bytes of its logs. The model's own price is not in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from chalicelib.data.tables import all_specs
+from chalicelib.settings import Settings
+from infra.local.counting import CountingStore
+from infra.local.stack import Stack
+from infra.prices import PRICES, REGION, TAKEN, cost
+from infra.template.parts import Deployment, Function, camel
+from infra.template.policies import ROLES
+from infra.template.watching import LOG_METRICS, watching
+from tests.support.bench_client import Client
+
+SECONDS = {"ws_message": 0.06, "on_change": 0.05, "serve": 0.04, "api": 0.05, "sweep": 0.1, "tick": 0.05}
+"""Assumed seconds of a warm invocation; a reply's is measured, because it lasts as long as the model speaks."""
+OTHERS_S, A_POST_S = 0.05, 0.01
+SECONDS_TEXT = ", ".join(f"{name} {seconds} s" for name, seconds in SECONDS.items())
+MEMORY_GB = 1.0
+LOG_BYTES = 900
+"""Assumed for one invocation: Lambda's own three lines and one of metrics."""
+PIECES, TOKENS_A_SECOND = 16, 50
+SAY = " ".join(f"word{number % 97}" for number in range(300))
+MONTH_S = 30 * 24 * 3600
+POLLS_PER_QUEUE = MONTH_S / 20 * 5
+"""Lambda asks an idle queue by five long polls of 20 seconds at a time."""
+
+
+class Meter:
+    """A local server that counts: capacity units, invocations, messages, bytes, queue requests."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = Settings(data_dir=folder, port=0, identity_wait_ms=0, chunk_flush_ms=250)
+        self.invocations: Counter[str] = Counter()
+        self.posts = self.posted_bytes = self.queued = 0
+        self.store: Any = None
+        self.stack = Stack(settings, sweep_s=10**6, wrap_store=self._wrap)
+        self._count_calls()
+        self._count_posts()
+        self.stack.start()
+        self.url, self.token = self.stack.url, self.stack.issuer.token("alice", "acme")
+
+    def _wrap(self, store: Any) -> CountingStore:
+        self.store = CountingStore(store, all_specs())
+        return self.store
+
+    def _count_calls(self) -> None:
+        lambdas: Any = self.stack.lambdas
+        call, later = lambdas.call, lambdas.later
+
+        def counted(function: str, event: Any) -> Any:
+            self.invocations["api" if function == "app" else function] += 1
+            return call(function, event)
+
+        def counted_later(function: str, payload: Any, delay_ms: int) -> None:
+            self.queued += delay_ms > 0
+            later(function, payload, delay_ms)
+
+        lambdas.call, lambdas.later = counted, counted_later
+
+    def _count_posts(self) -> None:
+        gateway: Any = self.stack.gateway
+        post = gateway.post
+
+        def counted(connection: str, text: str) -> Any:
+            size = len(text.encode())
+            self.posts += -(-size // 32768)
+            self.posted_bytes += size
+            return post(connection, text)
+
+        gateway.post = counted
+
+    def reset(self) -> None:
+        """Start again at zero, once all is quiet."""
+        self.settle()
+        self.store.reset()
+        self.invocations.clear()
+        self.posts = self.posted_bytes = self.queued = 0
+
+    def settle(self) -> None:
+        """Wait until nothing has been asked of the store for a moment."""
+        before = -1
+        while before != (now := sum(self.store.requests.values())):
+            before = now
+            threading.Event().wait(0.4)
+
+    def units(self, reply_s: float) -> dict[str, float]:
+        """What was used since the reset, as AWS bills it."""
+        # The job reaches `generate` twice, from the commit and from the stream; the second finds it taken.
+        seconds = reply_s + sum(count * SECONDS.get(name, OTHERS_S) for name, count in self.invocations.items())
+        return {
+            "wru": sum(self.store.wcu.values()),
+            "rru": sum(self.store.rcu.values()),
+            "invocation": sum(self.invocations.values()),
+            "gb_second": (seconds + self.posts * A_POST_S) * MEMORY_GB,
+            "message": self.posts + self.invocations["ws_message"],
+            "queue_request": self.queued * 3,  # sent, received, deleted
+            "log_byte": sum(self.invocations.values()) * LOG_BYTES,
+            "byte_out": self.posted_bytes,
+        }
+
+
+class Tab(Client):
+    """A tab on a session: the messages, and the pieces of the reply behind a cursor that moves when the window is full."""
+
+    def __init__(self, meter: Meter, session: str) -> None:
+        super().__init__(meter.url, meter.token)
+        self.session = session
+        self.subscribe("chat:subscribeToMessages", {"sessionId": session})
+
+    def follow(self, reply: str) -> None:
+        """Begin."""
+        self._reply, self._after = reply, -1
+        self._ask([])
+
+    def _ask(self, before: list[dict[str, Any]]) -> None:
+        self._query = self._version
+        args = {"sessionId": self.session, "messageId": self._reply, "after": self._after, "limit": PIECES}
+        self._modify([*before, {"type": "Add", "queryId": self._query, "udfPath": "chat:subscribeToChunks", "args": [args]}])
+
+    def move(self) -> None:
+        """Move the cursor if the window is full."""
+        with self._moment:
+            pages = [
+                change["value"]
+                for _, each in self._transitions
+                for change in each["modifications"]
+                if change["queryId"] == self._query and "value" in change
+            ]
+        if pages and len(pages[-1]) >= PIECES:
+            self._after = int(pages[-1][-1]["sequence"])
+            self._ask([{"type": "Remove", "queryId": self._query}])
+
+    def completed(self, reply: str) -> bool:
+        """Whether the list of messages shows the reply as complete."""
+        with self._moment:
+            texts = [change.get("value") for _, each in self._transitions for change in each["modifications"]]
+        return any(isinstance(value, list) and _complete(value, reply) for value in texts)
+
+
+def _complete(messages: list[Any], reply: str) -> bool:
+    return any(isinstance(each, dict) and each.get("messageId") == reply and each.get("completed") for each in messages)
+
+
+def turn(meter: Meter, subscribers: int) -> tuple[dict[str, float], int, float]:
+    """One turn. Returns its units, the pieces of the reply, and the seconds that it took."""
+    first = Client(meter.url, meter.token)
+    session = first.mutation("chat:startSession", {})
+    tabs = [Tab(meter, session) for _ in range(subscribers)]
+    meter.reset()
+    started = time.monotonic()
+    content = f"/pace {TOKENS_A_SECOND}\n/say {SAY}"
+    reply = tabs[0].mutation("chat:sendMessage", {"sessionId": session, "content": content})
+    for tab in tabs:
+        tab.follow(reply)
+    while not all(tab.completed(reply) for tab in tabs):
+        for tab in tabs:
+            tab.move()
+        time.sleep(0.05)
+    seconds = time.monotonic() - started
+    meter.settle()
+    pieces = meter.store.items["write", "chatChunks"]
+    units = meter.units(seconds)
+    for client in (first, *tabs):
+        client.close()
+    meter.settle()
+    return units, pieces, seconds
+
+
+def idle(meter: Meter) -> tuple[dict[str, float], int]:
+    """What a month costs in which nobody comes. Returns the units and the number of alarms."""
+    meter.stack.lambdas.call("sweep", {})  # the first one also makes the rows of the crons
+    meter.reset()
+    meter.stack.lambdas.call("sweep", {})
+    meter.settle()
+    ticks = MONTH_S / 60
+    sweeps = ticks * 6
+    specs = all_specs()
+    functions = {entry: Function(entry, camel(entry), f"{camel(entry)}Role", 60) for entry in ROLES}
+    made = watching(Deployment("dev", (), functions, specs))
+    alarms = sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in made.values())
+    seconds = ticks * SECONDS["tick"] + sweeps * SECONDS["sweep"]
+    units = {
+        "wru": sum(meter.store.wcu.values()) * sweeps,
+        "rru": sum(meter.store.rcu.values()) * sweeps,
+        "invocation": ticks + sweeps,
+        "gb_second": seconds * MEMORY_GB,
+        "queue_request": 4 * POLLS_PER_QUEUE + ticks * 5 * 3,
+        "log_byte": (ticks + sweeps) * LOG_BYTES,
+        "alarm_month": alarms,
+        "dashboard_month": 1,
+        "metric_month": 6 + len(LOG_METRICS),  # three metrics of each function that runs
+        "secret_month": 2,
+    }
+    return units, alarms
+
+
+def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
+    """Count, print, and return dollars per million turns by subscribers, and per idle month."""
+    found: dict[str, Any] = {"turns": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        meter = Meter(Path(folder))
+        try:
+            for subscribers in depth:
+                units, pieces, seconds = turn(meter, subscribers)
+                found["turns"][subscribers] = sum(cost(units).values()) * 1e6
+                title = f"A million turns: a message and a reply of {pieces} pieces in {seconds:.0f} s, {subscribers} tab(s)"
+                _print(title, {unit: count * 1e6 for unit, count in units.items()})
+            units, _ = idle(meter)
+            found["idle_month"] = sum(cost(units).values())
+            _print("A month in which nobody comes (storage not counted)", units)
+        finally:
+            meter.stack.stop()
+    open_socket = PRICES["connection_minute"].dollars * MONTH_S / 60
+    print(
+        f"\n  List prices of {REGION}, {TAKEN}, without free tiers (infra/prices.py). The model's own price is not in it, nor is"
+    )
+    print(f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {MEMORY_GB:.0f} GB a function;")
+    print(f"  of a warm invocation {SECONDS_TEXT}, {A_POST_S} s more a post;\n  {LOG_BYTES} bytes of logs each.")
+    return found
+
+
+def _print(title: str, units: dict[str, float]) -> None:
+    dollars = cost(units)
+    print(f"\n{title}: ${sum(dollars.values()):,.2f}\n")
+    for unit, amount in sorted(dollars.items(), key=lambda each: -each[1]):
+        print(f"  ${amount:10,.2f}   {units[unit]:18,.0f} x {PRICES[unit].unit}")
+
+
+if __name__ == "__main__":
+    report()
+    sys.exit(0)

@@ -1,0 +1,64 @@
+"""What a reply costs the store, counted (review check 33)."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.local.model import ScriptedModel
+from tests.functions.tabs import Live, Tab
+
+PIECES = 20
+
+
+def watched(model: ScriptedModel, tabs: int) -> tuple[Live, list[Tab], str, str]:
+    """Alice's tabs, all watching one reply of a worker's after its first piece."""
+    house = Live(model)
+    alice, worker = house.person("alice"), house.person_of("w@acme+worker")
+    session = alice.mutation("chat:startSession", workerId="w")
+    reply = alice.mutation("chat:sendMessage", sessionId=session, content="go on")
+    worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk="first", sequence=0)
+    house.tell()
+    found = [house.tab("alice@acme") for _ in range(tabs)]
+    for tab in found:
+        tab.client.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply, "after": 0, "limit": 64})
+        tab.flush()
+    return house, found, session, reply
+
+
+def test_a_models_piece_is_one_write(model: ScriptedModel) -> None:
+    house = Live(model, chunk_flush_ms=60_000)
+    alice = house.person("alice")
+    session = alice.mutation("chat:startSession")
+    alice.mutation("chat:sendMessage", sessionId=session, content="/say " + "word " * 1400)
+    house.store.reset()
+    house.work()
+    assert house.store.items["write", "chatChunks"] == 8
+    assert house.store.items["transact", "chatChunks"] == 0
+
+
+@pytest.mark.parametrize("tabs", [1, 5])
+def test_a_piece_costs_each_subscriber_at_most_three_writes_of_a_kilobyte(tabs: int, model: ScriptedModel) -> None:
+    house, found, session, reply = watched(model, tabs)
+    worker = house.person_of("w@acme+worker")
+    for number in range(1, PIECES + 1):
+        worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk="some words ", sequence=number)
+        house.store.reset()
+        house.tell()
+        writes = {key: count for key, count in house.store.items.items() if key[0] in ("write", "transact")}
+        assert sum(writes.values()) <= 3 * tabs, writes
+        assert sum(house.store.wcu.values()) <= 3 * tabs, house.store.wcu  # a unit is a write of up to 1 KB
+    assert [len(tab.client.value(0)) for tab in found] == [PIECES] * tabs
+
+
+def test_a_list_of_a_hundred_is_one_watch(model: ScriptedModel) -> None:
+    """A range watch covers its documents (DESIGN section 6)."""
+    house = Live(model)
+    alice = house.person("alice")
+    for _ in range(100):
+        alice.mutation("chat:startSession")
+    tab = house.tab("alice@acme")
+    query = tab.client.subscribe("chat:listSessions")
+    tab.flush()
+    assert len(tab.client.value(query)) == 100
+    watches = house.sqlite._db.execute('SELECT CAST(pk AS TEXT) FROM "items.watches"').fetchall()
+    assert watches == [("acme|chatSessions.by_user|5alice\x01",)]

@@ -1,0 +1,231 @@
+"""Deploying and taking down, on a made-up AWS: what is asked, what is refused, and what is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from infra import deploy as deploying
+from infra import destroy as destroying
+from infra.account import Account, NotDone, account, upload
+from infra.indexes import changes, one_step
+from infra.page import publish
+
+BUCKET = "concave-deployments-123456789012-us-east-1"
+
+
+@pytest.fixture
+def where(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An account of moto's."""
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ):
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield account()
+
+
+def _table(name: str, *indexes: str, kept: bool = True) -> dict[str, Any]:
+    attributes = ["pk", *(f"{index}#p" for index in indexes)]
+    made: dict[str, Any] = {
+        "TableName": f"concave-dev-{name}",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in attributes],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "Tags": [{"Key": "concave:stage", "Value": "dev"}],
+    }
+    if indexes:
+        made["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index,
+                "KeySchema": [{"AttributeName": f"{index}#p", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+            for index in indexes
+        ]
+    return {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain" if kept else "Delete", "Properties": made}
+
+
+def _template(**resources: Any) -> dict[str, Any]:
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": {
+            "AuthIssuer": {"Type": "String", "Default": ""},
+            "LogRetentionDays": {"Type": "String", "Default": "30"},
+        },
+        "Resources": {"TableNotes": _table("notes"), **resources},
+        "Outputs": {"Url": {"Value": {"Fn::Sub": "https://edge.example/${AuthIssuer}"}}},
+    }
+
+
+def _packaged(folder: Path, template: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "template.json").write_text(json.dumps(template))
+    return folder
+
+
+def _deploy(where: Account, folder: Path, said: list[str] | None = None, **env: str) -> str:
+    return deploying.deploy(where, "dev", folder, env, (said if said is not None else []).append, poll_s=0.01)
+
+
+def test_without_credentials_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with pytest.raises(NotDone, match="no credentials: `aws configure`, or set AWS_PROFILE"):
+        account()
+
+
+def _parameters(where: Account) -> dict[str, str]:
+    (stack,) = where.client("cloudformation").describe_stacks(StackName="concave-dev")["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+
+
+def test_a_first_deployment_and_later_ones_keep_the_parameters_that_were_given_once(where: Account, tmp_path: Path) -> None:
+    folder = _packaged(tmp_path / "dev", _template())
+    _deploy(where, folder, AUTH_ISSUER="https://one.example")
+    assert where.client("dynamodb").describe_table(TableName="concave-dev-notes")["Table"]["TableStatus"] == "ACTIVE"
+    assert _parameters(where)["AuthIssuer"] == "https://one.example"
+    stack = deploying._stack(where.client("cloudformation"), "concave-dev")
+    later = deploying._parameters(_template(), stack, {"LOG_RETENTION_DAYS": "7"})
+    assert later == [
+        {"ParameterKey": "AuthIssuer", "UsePreviousValue": True},
+        {"ParameterKey": "LogRetentionDays", "ParameterValue": "7"},
+    ]
+    _packaged(folder, _template(TableMore=_table("more")))
+    _deploy(where, folder, AUTH_ISSUER="https://two.example", LOG_RETENTION_DAYS="7")
+    assert _parameters(where)["AuthIssuer"] == "https://two.example"
+    assert "concave-dev-more" in where.client("dynamodb").list_tables()["TableNames"]
+
+
+def test_the_bundles_are_sent_under_names_of_their_content_and_the_template_names_them(where: Account, tmp_path: Path) -> None:
+    folder = _packaged(
+        tmp_path / "dev", _template(Code={"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "./deployment.zip"}})
+    )
+    (folder / "deployment.zip").write_bytes(b"code")
+    template = json.loads((folder / "template.json").read_text())
+    deploying._uploaded(where, "dev", folder, template)
+    sent = template["Resources"]["Code"]["Properties"]["CodeUri"]
+    assert where.client("s3").get_object(**sent)["Body"].read() == b"code"
+    assert upload(where, "dev", folder / "deployment.zip") == (sent["Bucket"], sent["Key"])
+    closed = where.client("s3").get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    assert set(closed.values()) == {True}
+
+
+def test_two_new_indexes_of_one_table_are_refused_before_anything_changes(where: Account, tmp_path: Path) -> None:
+    folder = _packaged(tmp_path / "dev", _template())
+    _deploy(where, folder)
+    _packaged(folder, _template(TableNotes=_table("notes", "by_owner", "by_day")))
+    with pytest.raises(NotDone, match=r"one index of a table at a time.*concave-dev-notes \(\+by_day, \+by_owner\)"):
+        _deploy(where, folder)
+
+
+def test_an_index_that_becomes_another_one_counts_twice() -> None:
+    one = {"by_owner": {"keys": [("HASH", "a")], "projection": "KEYS_ONLY"}}
+    other = {"by_owner": {"keys": [("HASH", "b")], "projection": "KEYS_ONLY"}}
+    assert changes(one, other) == ["-by_owner", "+by_owner"]
+    assert changes(one, one) == []
+
+
+def test_a_deployment_that_would_replace_a_table_is_refused() -> None:
+    class Client:
+        def __init__(self) -> None:
+            self.deleted: list[str] = []
+
+        def get_paginator(self, _: str) -> Client:
+            return self
+
+        def paginate(self, ChangeSetName: str) -> list[Any]:
+            change = {"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "TableNotes", "Replacement": "True"}
+            return [{"Changes": [{"ResourceChange": change}]}]
+
+        def delete_change_set(self, ChangeSetName: str) -> None:
+            self.deleted.append(ChangeSetName)
+
+    client = Client()
+    with pytest.raises(NotDone, match="replace TableNotes by empty tables"):
+        deploying._refuse_replacements(client, "change")
+    assert client.deleted == ["change"]
+
+
+def test_a_refused_template_and_an_unchanged_one_are_told_apart() -> None:
+    class Client:
+        def __init__(self, reason: str) -> None:
+            self.reason = reason
+
+        def describe_change_set(self, ChangeSetName: str) -> Any:
+            return {"Status": "FAILED", "StatusReason": self.reason}
+
+        def delete_change_set(self, ChangeSetName: str) -> None:
+            """Gone."""
+
+    same = "The submitted information didn't contain changes. Submit different information to create a change set."
+    assert deploying._ready(Client(same), "change", 0) is False
+    with pytest.raises(NotDone, match="CloudFormation refuses the template: Unresolved resource"):
+        deploying._ready(Client("Unresolved resource dependencies"), "change", 0)
+
+
+def test_a_stage_with_data_is_not_taken_down(where: Account, tmp_path: Path) -> None:
+    _deploy(where, _packaged(tmp_path / "dev", _template()))
+    where.client("dynamodb").put_item(TableName="concave-dev-notes", Item={"pk": {"S": "1"}})
+    with pytest.raises(NotDone, match="holds data in concave-dev-notes"):
+        destroying.destroy(where, "dev", "refuse", [].append, 0.01)
+    assert (
+        where.client("cloudformation").describe_stacks(StackName="concave-dev")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    )
+
+
+def test_a_stage_whose_tables_are_empty_goes_without_a_question(where: Account, tmp_path: Path) -> None:
+    _deploy(where, _packaged(tmp_path / "dev", _template()))
+    assert destroying.destroy(where, "dev", "refuse", [].append, 0.01) == []
+    assert where.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_data_is_erased_only_when_told_and_another_stage_is_never_touched(where: Account, tmp_path: Path) -> None:
+    client = where.client("dynamodb")
+    _deploy(where, _packaged(tmp_path / "dev", _template()))
+    client.put_item(TableName="concave-dev-notes", Item={"pk": {"S": "1"}})
+    other = _table("2-notes")["Properties"] | {"Tags": [{"Key": "concave:stage", "Value": "dev-2"}]}
+    client.create_table(**other)
+    assert destroying.kept_tables(client, "dev") == ["concave-dev-notes"]
+    destroying.destroy(where, "dev", "erase", [].append, 0.01)
+    assert client.list_tables()["TableNames"] == ["concave-dev-2-notes"]
+
+
+def test_the_name_behind_erase_data_must_be_the_stage(where: Account, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("STAGE", "prod")
+    assert destroying.main(["--erase-data", "dev"]) == 1
+    assert "--erase-data names dev, but STAGE is prod: nothing was touched" in capsys.readouterr().err
+
+
+def test_a_first_deployment_over_tables_that_were_kept_says_so(where: Account) -> None:
+    where.client("dynamodb").create_table(**_table("notes")["Properties"])
+    with pytest.raises(NotDone, match="tables of an earlier one: concave-dev-notes"):
+        one_step(where.client("dynamodb"), _template(), new=True)
+
+
+def test_the_page_goes_up_with_its_assets_first_and_is_asked_for_every_time(where: Account, tmp_path: Path) -> None:
+    client = where.client("s3")
+    client.create_bucket(Bucket="page")
+    assert publish(client, tmp_path / "web" / "dist", "page", [].append) == 0
+    dist = tmp_path / "dist"
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<!doctype html>")
+    (dist / "assets" / "index-1.js").write_text("1")
+    assert publish(client, dist, "page", [].append) == 2
+    page = client.head_object(Bucket="page", Key="index.html")
+    script = client.head_object(Bucket="page", Key="assets/index-1.js")
+    assert (page["ContentType"], page["CacheControl"]) == ("text/html", "no-cache")
+    assert "immutable" in script["CacheControl"]
+    assert "javascript" in script["ContentType"]

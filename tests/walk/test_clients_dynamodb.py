@@ -1,0 +1,27 @@
+"""The core scenarios once more on a real DynamoDB engine: the whole cloud path, with the official clients."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.official import npm, pypi
+from tests.walk.conftest import Backend
+
+CORE = ["pushed", "errors", "values", "optimistic", "cut", "lostAnswer", "cutAtSend", "pages", "hooks"]
+
+
+@pytest.mark.parametrize("scenario", CORE)
+def test_the_npm_clients_pass_on_dynamodb(shared_dynamodb: Backend, scenario: str) -> None:
+    """The same scenarios as on SQLite."""
+    npm(shared_dynamodb.url, scenario).found()
+
+
+def test_tabs_under_a_bad_network_agree_on_dynamodb(shared_dynamodb: Backend) -> None:
+    """Fewer of them than on SQLite: the engine takes longer for a commit."""
+    npm(shared_dynamodb.url, "tabs", count=6, ms=3000).found(100)
+
+
+@pytest.mark.parametrize("scenario", ["errors", "heals", "values", "bare", "iterators"])
+def test_the_pypi_client_passes_on_dynamodb(shared_dynamodb: Backend, scenario: str) -> None:
+    """The same scenarios as on SQLite."""
+    assert pypi(shared_dynamodb.url, scenario).found() == "fine"
