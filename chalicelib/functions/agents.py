@@ -78,10 +78,10 @@ class Settings(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fiel
 
 
 @action
-def create(ctx: ActionCtx, agent_id: AgentId | None = None, settings: Settings | None = None) -> Registered:
+def create(ctx: ActionCtx, id: AgentId | None = None, settings: Settings | None = None) -> Registered:
     """Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once."""
     minter = _minter(ctx)
-    made = ctx.run_mutation(register, agent_id=agent_id or ctx.new_id("agent-"), settings=settings)
+    made = ctx.run_mutation(register, agent_id=id or ctx.new_id("agent-"), settings=settings)
     return Registered(agent_id=made["agentId"], secret=minter.secret(made["agentId"], ctx.org, made["version"]))
 
 

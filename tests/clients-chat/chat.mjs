@@ -34,7 +34,7 @@ const connect = (token, more = {}) => {
   return socket;
 };
 const agentOf = async (user, agentId, settings = {}) => {
-  await call("POST", "/agents", { agentId, settings }, user);
+  await call("POST", "/agents", { id: agentId, settings }, user);
   return (await call("POST", `/agents/${agentId}/connect`, {}, user)).accessToken;
 };
 const quiet = (ms = 300) => new Promise((next) => setTimeout(next, ms));

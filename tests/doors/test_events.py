@@ -24,7 +24,7 @@ def chat(model: ScriptedModel) -> Chat:
 def agent_token(chat: Chat, name: str = "bot", **settings: Any) -> str:
     """A registered agent's token."""
     alice = chat.person("alice")
-    chat.act(alice, "agents:create", agentId=name, settings=settings)
+    chat.act(alice, "agents:create", id=name, settings=settings)
     return str(chat.act(alice, "agents:connect", agentId=name)["accessToken"])
 
 

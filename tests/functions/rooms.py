@@ -36,7 +36,7 @@ class Gateway(House):
     def agent(self, name: str, owner: str = "alice", org: str = "acme", **settings: Any) -> Person:
         """A registered agent, with the token that `connect` gives."""
         person = self.person(owner, org)
-        self.act(person, "agents:create", agentId=name, settings=settings)
+        self.act(person, "agents:create", id=name, settings=settings)
         return self.connected(name, person)
 
     def connected(self, name: str, owner: Person) -> Person:

@@ -32,6 +32,7 @@ NAMES = {
     "conversationId": "conv-",
     "userId": "user-",
     "agentId": "agent-",
+    "id": "agent-",
     "participantId": "user-",
     "receiptId": "erasure-",
     "socket": "socket-",
@@ -39,7 +40,7 @@ NAMES = {
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
 FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
 """Names that the caller makes up, within something of its own."""
-CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "agentId"), ("gateway:open", "socket")}
+CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
 """Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
 MADE_NOW = re.compile(
     r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
@@ -91,7 +92,7 @@ class Scene:
         said = {"role": "user", "content": "a canary"}
         told = [alice.mutation("conversations:addMessage", conversationId=each, message=said)["messages"] for each in talks]
         for number, each in enumerate(("agent-real", "agent-second")):
-            alice.action("agents:create", agentId=each)
+            alice.action("agents:create", id=each)
             alice.mutation("gateway:open", socket=f"socket-of-alice-{number}", conversationId=talks[number])
         receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
         chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
@@ -99,7 +100,8 @@ class Scene:
         named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
         named |= {"participantId": "alice", "receiptId": receipt}
         real = {name: [value, value] for name, value in named.items()}
-        real |= {"agentId": ["agent-real", "agent-second"], "socket": ["socket-of-alice-0", "socket-of-alice-1"]}
+        real |= {each: ["agent-real", "agent-second"] for each in ("agentId", "id")}
+        real |= {"socket": ["socket-of-alice-0", "socket-of-alice-1"]}
         real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
         return cls(house, real)
 
@@ -109,6 +111,10 @@ class Scene:
             names = self._own[stranger] = {name: f"{start}{'o' * 20}" for name, start in NAMES.items()}
             if stranger is not None:
                 person, subject = self.house.person_of(stranger), stranger.partition("@")[0]
+                if stranger.endswith("+agent"):
+                    owner = who(f"keeper@{stranger.partition('@')[2].removesuffix('+agent')}")
+                    made = self.house.backend.executor.action("agents:create", {"id": subject}, owner)
+                    assert made.ok, made.error
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")

@@ -28,7 +28,8 @@ def who(token: str | None) -> User | None:
     org, *roles = rest.split("+")
     if not org:
         raise AuthFailed(f"{token} is no token of this test")
-    return User(subject=subject, issuer="https://test", org=org, roles=tuple(roles))
+    claims = {"type": "agent", "agentId": subject} if "agent" in roles else {}
+    return User(subject=subject, issuer="https://test", org=org, roles=tuple(roles), claims=claims)
 
 
 class Names:

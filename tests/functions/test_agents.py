@@ -32,7 +32,7 @@ def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> N
 def test_a_secret_connects_without_another_token_until_it_is_renewed(gateway: Gateway) -> None:
     """002-U11: shown once, stored nowhere."""
     alice, nobody = gateway.person("alice"), gateway.anybody()
-    secret = gateway.act(alice, "agents:create", agentId="bot")["secret"]
+    secret = gateway.act(alice, "agents:create", id="bot")["secret"]
     token = gateway.act(nobody, "agents:connect", agentId="bot", secret=secret)
     assert (token["expiresIn"], token["tokenType"]) == (86400, "Bearer")
     bot = Person(gateway, gateway.own.verify(token["accessToken"]))
@@ -47,7 +47,7 @@ def test_a_secret_connects_without_another_token_until_it_is_renewed(gateway: Ga
 
 
 def test_a_secret_is_no_identity_on_any_other_door(gateway: Gateway) -> None:
-    secret = gateway.act(gateway.person("alice"), "agents:create", agentId="bot")["secret"]
+    secret = gateway.act(gateway.person("alice"), "agents:create", id="bot")["secret"]
     with pytest.raises(Exception, match="aud"):
         gateway.own.verify(secret)
 
@@ -71,4 +71,4 @@ def test_only_its_owner_and_itself_reach_an_agent(gateway: Gateway) -> None:
         refused("AgentNotFound", gateway.act, stranger, "agents:connect", agentId="bot")
         refused("AgentNotFound", gateway.act, stranger, "agents:regenerate", agentId="bot")
     refused("AgentNotFound", bot.mutation, "agents:suspend", agentId="bot")
-    refused("AgentExists", gateway.act, gateway.person("bob"), "agents:create", agentId="bot")
+    refused("AgentExists", gateway.act, gateway.person("bob"), "agents:create", id="bot")

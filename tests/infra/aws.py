@@ -44,7 +44,7 @@ class Aws:
         self.invoke, self.enqueue = invoke, enqueue
         self.sockets = ""
         """Address of the local server, whose `@connections` are asked."""
-        self.asked: dict[str, set[Asked]] = {}
+        self._asked: dict[str, set[Asked]] = {}
         self.posted: list[tuple[str, str, str]] = []
         """Every post: function, connection, text."""
         self.refused: list[tuple[str, Asked]] = []
@@ -77,10 +77,15 @@ class Aws:
         """Remember what was asked, and say whether it is granted."""
         granted = any(each.allows(asked) for each in self.policies[who])
         with self._lock:
-            self.asked.setdefault(who, set()).add(asked)
+            self._asked.setdefault(who, set()).add(asked)
             if not granted:
                 self.refused.append((who, asked))
         return granted or not self.enforces
+
+    def asked(self, *who: str) -> set[Asked]:
+        """What these functions have asked for so far; without a name, what all of them have."""
+        with self._lock:
+            return set().union(*(self._asked.get(each, set()) for each in who or self._asked))
 
     def forward(self, base: str, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, str]:
         """Pass a request on; its status, body and content type. Each thread keeps its connections."""

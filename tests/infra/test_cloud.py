@@ -182,6 +182,8 @@ def _tour(cloud: Cloud) -> None:
     _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
     _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
     _chat(cloud)
+    _strangers(cloud)
+    alice.mutation("permitted:addLater", {"owner": "soon", "code": "s", "delayMs": 30_000})
     time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
     cloud.lambdas.call("sweep", {})
     cloud.lambdas.call("tick", aws_events.minute())
@@ -199,7 +201,28 @@ def _chat(cloud: Cloud) -> None:
         socket.send(json.dumps({"event": "conversation:online", "data": {"conversationId": "none"}, "id": 1}))
         while json.loads(socket.recv(timeout=30)).get("id") != 1:
             pass
-    _until(lambda: "ws_disconnect" in cloud.aws.asked, "a goodbye")
+        _until(lambda: any("/GET/" in each.resource for each in cloud.aws.asked("welcome")), "a welcome")
+    _until(lambda: bool(cloud.aws.asked("ws_disconnect")), "a goodbye")
+
+
+def _strangers(cloud: Cloud) -> None:
+    """Sockets that break off: one waits for its identity, one is gone before it was welcomed."""
+    for message in (
+        {
+            "type": "Connect",
+            "sessionId": "6f1a8d2e-0000-4000-8000-000000000002",
+            "connectionCount": 0,
+            "lastCloseReason": "InitialConnect",
+        },
+        {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []},
+    ):
+        if message["type"] == "Connect":
+            cloud.lambdas.call("ws_connect", aws_events.socket_opens("silent=", "/api/sync"))
+        cloud.lambdas.call("ws_message", aws_events.socket_says("silent=", message))
+    _until(lambda: any(each.resource.endswith(":concave-dev-serve") for each in cloud.aws.asked()), "a wait for an identity")
+    token = {"Authorization": f"Bearer {cloud.issuer.token('dave', 'acme')}"}
+    cloud.lambdas.call("ws_connect", aws_events.socket_opens("hasty=", "/chat", **token))
+    cloud.lambdas.call("ws_disconnect", aws_events.socket_closes("hasty="))
 
 
 def test_everything_that_a_function_asks_is_granted_and_everything_that_is_granted_is_asked(cloud: Cloud) -> None:
@@ -208,7 +231,7 @@ def test_everything_that_a_function_asks_is_granted_and_everything_that_is_grant
     finally:
         assert cloud.aws.refused == []  # first: what is refused is why the rest did not happen
     assert cloud.lambdas.called == set(cloud.functions)
-    asked = cloud.aws.asked
+    asked = {entry: cloud.aws.asked(entry) for entry in ROLES}
     idle = [
         f"{entry}: {', '.join(map(_name, unit))}"
         for entry in ROLES

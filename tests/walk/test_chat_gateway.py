@@ -36,7 +36,7 @@ def rest(server: Backend, method: str, path: str, body: Any = None, token: str |
 def agent(server: Backend, name: str, owner: str = "alice") -> str:
     """A registered agent's token."""
     token = server.token(owner)
-    rest(server, "POST", "/agents", {"agentId": name}, token)
+    rest(server, "POST", "/agents", {"id": name}, token)
     return str(rest(server, "POST", f"/agents/{name}/connect", {}, token)["accessToken"])
 
 
