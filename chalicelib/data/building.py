@@ -7,7 +7,6 @@ run again when the index is ready. `run/indexes.py` writes it.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Protocol
 
 import msgspec
@@ -59,7 +58,6 @@ class Building:
         self._store, self._clock = store, clock
         self._names: frozenset[str] | None = None
         self._asked = 0
-        self._lock = threading.Lock()
 
     def check(self, index: Index, watch: Any) -> None:
         """Refuse an index that is being built; `watch` takes the address whose change ends that.
@@ -75,13 +73,13 @@ class Building:
             )
 
     def names(self) -> frozenset[str]:
-        """The indexes that are being built."""
-        with self._lock:
-            if self._names is None or (self._names and self._clock.now_ms() - self._asked >= LOOK_AGAIN_MS):
-                self._asked = self._clock.now_ms()
-                item = self._store.get(Key(STATES.table, STATES.pk))
-                self._names = frozenset(record(item).get("building", {})) if item else frozenset()
-            return self._names
+        """The indexes that are being built. No lock is held while the store is asked: two who ask at once get the same answer."""
+        known, now = self._names, self._clock.now_ms()
+        if known is None or (known and now - self._asked >= LOOK_AGAIN_MS):
+            item = self._store.get(Key(STATES.table, STATES.pk))
+            known = frozenset(record(item).get("building", {})) if item else frozenset()
+            self._names, self._asked = known, now
+        return known
 
 
 class NothingBuilding(Building):
