@@ -16,8 +16,9 @@ WORKERS ?= 2
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
-dev: $(STAMP) $(DIST) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
-	HOT=1 $(PY) -m infra.local
+dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
+	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
+	@HOT=1 $(PY) -m infra.local
 
 test: $(STAMP) $(NODE) $(DIST) ## every test
 	$(PY) -m pytest -n $(WORKERS) $(ARGS)
@@ -28,13 +29,13 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
-	@CHECK=1 $(PY) -m infra.codegen
+	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
 
 functions: $(STAMP) ## every function: path, kind, file:line
 	@$(PY) -m infra.functions
 
-codegen: $(STAMP) ## TypeScript types of functions and tables (OUT=web/src/generated; CHECK=1 only looks)
-	@$(PY) -m infra.codegen
+codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT=folder; CHECK=1 only looks)
+	@OUT="$(OUT)" CHECK="$(CHECK)" $(PY) -m infra.codegen
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench

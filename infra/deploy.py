@@ -17,8 +17,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.data.errors import ConcaveError
 from chalicelib.settings import BadSetting, Settings
 from infra.account import Account, NotDone, account, upload
+from infra.deployed import Deployed
 from infra.indexes import one_step
 from infra.package import BUILD, CODE, LAYER, ROOT, TEMPLATE, NotPackaged, package
 from infra.page import publish
@@ -42,7 +44,15 @@ def stack_name(stage: str) -> str:
     return f"concave-{stage}"
 
 
-def deploy(where: Account, stage: str, folder: Path, env: Mapping[str, str], tell: Tell, poll_s: float = 5.0) -> str:
+def deploy(
+    where: Account,
+    stage: str,
+    folder: Path,
+    env: Mapping[str, str],
+    tell: Tell,
+    data: Deployed | None = None,
+    poll_s: float = 5.0,
+) -> str:
     """Bring a packaged stage to AWS.
 
     Args:
@@ -51,6 +61,7 @@ def deploy(where: Account, stage: str, folder: Path, env: Mapping[str, str], tel
         folder: what `make package` wrote.
         env: where parameters are looked for.
         tell: takes a line of progress.
+        data: builds indexes that are new.
         poll_s: seconds between two looks at CloudFormation.
 
     Returns:
@@ -75,11 +86,15 @@ def deploy(where: Account, stage: str, folder: Path, env: Mapping[str, str], tel
     )
     if _ready(client, change["Id"], poll_s):
         _refuse_replacements(client, change["Id"])
+        for index in data.before() if data else ():
+            tell(f"{index} is to be built; its readers are refused until then")
         started = datetime.now(UTC)
         client.execute_change_set(ChangeSetName=change["Id"])
         _follow(client, name, started, tell, poll_s)
     else:
         tell("nothing has changed")
+    if data:
+        data.after(tell)
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
@@ -206,8 +221,9 @@ def main() -> int:
         folder = BUILD / settings.stage
         package(settings.stage, settings.apps, folder)
         sys.stdout.write(f"deploying {stack_name(settings.stage)} to account {where.number} in {where.region}\n")
-        url = deploy(where, settings.stage, folder, os.environ, lambda line: sys.stdout.write(f"  {line}\n"))
-    except (NotDone, NotPackaged, BadSetting, BotoCoreError, ClientError) as error:
+        data = Deployed(settings.stage, settings.apps, where.region)
+        url = deploy(where, settings.stage, folder, os.environ, lambda line: sys.stdout.write(f"  {line}\n"), data)
+    except (NotDone, NotPackaged, BadSetting, ConcaveError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{url}\n")

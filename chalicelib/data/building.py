@@ -73,13 +73,14 @@ class Building:
             )
 
     def names(self) -> frozenset[str]:
-        """The indexes that are being built. No lock is held while the store is asked: two who ask at once get the same answer."""
-        known, now = self._names, self._clock.now_ms()
-        if known is None or (known and now - self._asked >= LOOK_AGAIN_MS):
+        """The indexes that are being built."""
+        names = self._names
+        if names is None or (names and self._clock.now_ms() - self._asked >= LOOK_AGAIN_MS):
+            asked = self._clock.now_ms()
             item = self._store.get(Key(STATES.table, STATES.pk))
-            known = frozenset(record(item).get("building", {})) if item else frozenset()
-            self._names, self._asked = known, now
-        return known
+            names = frozenset(record(item).get("building", {})) if item else frozenset()
+            self._names, self._asked = names, asked  # two threads may both have asked: no lock is held over a request
+        return names
 
 
 class NothingBuilding(Building):

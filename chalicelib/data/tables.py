@@ -331,6 +331,7 @@ SYSTEM_SPECS = (
     TableSpec("fences", sorted=True, ttl=True),
     TableSpec("commits", stream=True, ttl=True),
     TableSpec("claims"),
+    TableSpec("indexStates"),  # one document, of building.py
     TableSpec("mailboxes", indexes=(IndexSpec("by_bucket", "bucket", "pk"),), ttl=True),
     TableSpec("subscriptions", sorted=True, ttl=True),
     TableSpec("inbox", sorted=True, ttl=True),
@@ -340,4 +341,5 @@ SYSTEM_SPECS = (
 
 def all_specs() -> list[TableSpec]:
     """Every physical table of this deployment: the system's own, then one per declared table."""
-    return [*SYSTEM_SPECS, *(spec(table) for table in TABLES.values())]
+    system = {each.name for each in SYSTEM_SPECS}
+    return [*SYSTEM_SPECS, *(spec(table) for name, table in TABLES.items() if name not in system)]

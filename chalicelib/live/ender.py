@@ -43,7 +43,7 @@ class Ender:
         self._empty_inbox(connection)
         self._remove(Mailboxes.key(lane_of(connection)))
         self._remove(Mailboxes.key(connection))
-        # A frame that came meanwhile has found a mailbox, and whoever brought it may have failed to close. Later ones find none.
+        # A frame that was stored after the look above found a mailbox, and left the rest to us; a later one finds none.
         self._empty_inbox(connection)
 
     def _empty_inbox(self, connection: str) -> None:

@@ -1,9 +1,4 @@
-"""Write the types, or say whether they are fresh.
-
-make codegen                      web/src/generated
-make codegen OUT=my-app/generated
-make codegen CHECK=1              exit code 1 when a file is not what it would be written as
-"""
+"""`make codegen`: write the types of CONCAVE_APPS to `web/src/generated`, or to OUT; with CHECK=1 only say what is stale."""
 
 from __future__ import annotations
 
@@ -11,47 +6,41 @@ import os
 import sys
 from pathlib import Path
 
-from chalicelib.data.tables import TABLES, Table
-from chalicelib.run.registry import Function, load
-from chalicelib.settings import Settings
-from infra.codegen.shapes import NoCounterpart
-from infra.codegen.write import files
+from chalicelib.settings import BadSetting, Settings
+from infra.codegen.files import generate
+from infra.codegen.shapes import CannotSay
 
-OUT = Path("web/src/generated")
+DEFAULT = Path("web/src/generated")
 
 
 def main() -> int:
-    """Returns the exit code."""
-    apps = Settings.from_env().apps
-    out = Path(os.environ.get("OUT") or OUT)
-    functions = list(load(apps))
+    """Returns the exit code: 1 when something cannot be said in TypeScript, or when CHECK finds a stale file."""
+    out = Path(os.environ.get("OUT") or DEFAULT)
     try:
-        texts = files(functions, tables_of(functions, apps))
-    except NoCounterpart as error:
+        apps = Settings.from_env().apps
+        files = generate(apps)
+    except (CannotSay, BadSetting, TypeError, ImportError) as error:
         sys.stderr.write(f"codegen: {error}\n")
-        return 2
+        return 1
+    stale = [name for name, text in files.items() if not _same(out / name, text)]
     if os.environ.get("CHECK"):
-        stale = [name for name, text in texts.items() if not (out / name).exists() or (out / name).read_text() != text]
-        if stale:
-            sys.stderr.write(f"codegen: {', '.join(str(out / name) for name in stale)} not fresh; run `make codegen`.\n")
+        for name in stale:
+            sys.stderr.write(f"codegen: {out / name} is not what the functions say; run `{_command(apps, out)}`\n")
         return 1 if stale else 0
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / name).write_text(text)
-    sys.stdout.write(f"codegen: {len(texts)} files in {out}, {sum(each.public for each in functions)} public functions\n")
+    for name in stale:
+        (out / name).write_text(files[name], encoding="utf-8")
+    sys.stdout.write(f"{', '.join(stale)} written to {out}\n" if stale else f"{out} is up to date\n")
     return 0
 
 
-def tables_of(functions: list[Function[..., object]], apps: tuple[str, ...] | list[str]) -> list[type[Table]]:
-    """The tables of these packages: declared in them, or in the built-in schema when the built-in functions are served."""
-    roots = {app.partition(".")[0] if app.startswith("chalicelib") else app for app in apps}
-    engine = ("chalicelib.data", "chalicelib.run", "chalicelib.live")
-    return [
-        table
-        for table in TABLES.values()
-        if not table.__module__.startswith(engine)
-        and any(table.__module__ == root or table.__module__.startswith(f"{root}.") for root in roots)
-    ]
+def _same(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _command(apps: tuple[str, ...], out: Path) -> str:
+    chosen = f"CONCAVE_APPS={','.join(apps)} " if os.environ.get("CONCAVE_APPS") else ""
+    return f"{chosen}make codegen" + (f" OUT={out}" if out != DEFAULT else "")
 
 
 if __name__ == "__main__":

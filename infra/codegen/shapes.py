@@ -1,172 +1,214 @@
-"""A Python annotation as a TypeScript type: the same value seen from the other side of the wire.
+"""An annotation as a TypeScript type.
 
-| Python | TypeScript | because |
-|---|---|---|
-| `int`, `float` | `number` | a Python int is a float64 on the wire |
-| `Int64` | `bigint` | Convex's int64 |
-| `bytes` | `ArrayBuffer` | |
-| `T \\| None` in a field or an argument with a default | `field?: T` | what is None is left out |
-| a struct | an interface of its name | fields in camelCase |
-| a table | `Doc<"table">` | |
-| `Page[T]`, `PaginationOptions` | `PaginationResult<T>`, `PaginationOptions` | what `usePaginatedQuery` asks for |
-
-An annotation that has no counterpart is an error that names the place, never `any`: only `Any` is `any`.
+A struct has two sides, which may differ. *In* (arguments): a field with a default may be left out. *Out* (results, documents):
+a field is always there, unless it is None, which is left out of what is sent (`data/values.py::encode`). So `x: T | None = None`
+is `x?: T` on both, and `limit: int = 50` is `limit?: number` in and `limit: number` out.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
-import types
-import typing
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import msgspec
+from msgspec import inspect as kinds
 
 from chalicelib.data.paging import Page, PaginationOptions
-from chalicelib.data.tables import Table
 from chalicelib.data.values import Int64
+from infra.codegen import text
 
-_PLAIN: dict[Any, str] = {
-    str: "string",
-    int: "number",
-    float: "number",
-    bool: "boolean",
-    bytes: "ArrayBuffer",
-    Int64: "bigint",
-    Any: "any",
-    object: "any",
-    None: "null",
-    type(None): "null",
-    dict: "Record<string, any>",
-    list: "any[]",
+Side = Literal["in", "out"]
+
+
+class CannotSay(Exception):
+    """An annotation that has no TypeScript type; the message names function or table, argument or field, and file:line."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an annotation stands, for messages: `notes:add, argument `when`` and file:line."""
+
+    what: str
+    where: str
+
+    def inside(self, field: str) -> Place:
+        """A field within."""
+        return replace(self, what=f"{self.what}, {field}")
+
+    def refuse(self, why: str) -> CannotSay:
+        """The error to raise."""
+        return CannotSay(f"{self.what}: {why} ({self.where})")
+
+
+def describe(annotation: Any, place: Place) -> Any:
+    """msgspec's description of an annotation. Raises `CannotSay`."""
+    try:
+        return kinds.type_info(annotation)
+    except (TypeError, NameError) as error:
+        raise place.refuse(str(error)) from error
+
+
+Named = Callable[[Any, Side], str]
+"""The name of the interface of a struct."""
+
+_PLAIN: dict[type, str] = {
+    kinds.AnyType: "any",
+    kinds.NoneType: "null",
+    kinds.BoolType: "boolean",
+    kinds.IntType: "number",
+    kinds.FloatType: "number",
+    kinds.StrType: "string",
+    kinds.BytesType: "ArrayBuffer",
 }
-_LIMITS = (
-    ("min_length", "at least {} long"),
-    ("max_length", "at most {} long"),
-    ("ge", "at least {}"),
-    ("gt", "more than {}"),
-    ("le", "at most {}"),
-    ("lt", "less than {}"),
-    ("pattern", "like {}"),
-)
+_LISTS = (kinds.ListType, kinds.VarTupleType)
+_SETS = (kinds.SetType, kinds.FrozenSetType)
+_RECORDS = (kinds.StructType, kinds.TypedDictType, kinds.DataclassType)
 
 
-class NoCounterpart(Exception):
-    """An annotation that TypeScript's side of the wire cannot have."""
+def type_of(info: Any, side: Side, place: Place, named: Named) -> str:
+    """The TypeScript type of a described annotation. Raises `CannotSay`."""
+    if type(info) in _PLAIN:
+        return _PLAIN[type(info)]
+    if isinstance(info, kinds.Metadata):
+        table = (info.extra or {}).get("table")
+        return f'Id<"{table}">' if table else type_of(info.type, side, place, named)
+    if isinstance(info, kinds.LiteralType):
+        return text.union(text.literal(value) for value in info.values)
+    if isinstance(info, kinds.UnionType):
+        return text.union(type_of(part, side, place, named) for part in info.types)
+    if isinstance(info, _LISTS) or (isinstance(info, _SETS) and side == "in"):
+        return text.array(type_of(info.item_type, side, place, named))
+    if isinstance(info, kinds.TupleType):
+        return f"[{', '.join(type_of(part, side, place, named) for part in info.item_types)}]"
+    if isinstance(info, kinds.DictType):
+        return _dict(info, side, place, named)
+    if isinstance(info, kinds.EnumType):
+        return _enum(info.cls, side, place)
+    if isinstance(info, kinds.CustomType) and info.cls is Int64:
+        return "bigint"
+    if isinstance(info, _RECORDS) and not (isinstance(info, kinds.DataclassType) and side == "out"):
+        return _record(info, side, place, named)
+    raise place.refuse(f"{_word(info)} is not a value that clients send or get; {_advice(info)}")
 
 
-@dataclass
-class Shapes:
-    """Turns annotations into types, and remembers the structs and tables that they name.
+def _dict(info: kinds.DictType, side: Side, place: Place, named: Named) -> str:
+    item = type_of(info.value_type, side, place, named)
+    key = info.key_type.type if isinstance(info.key_type, kinds.Metadata) else info.key_type
+    if isinstance(key, kinds.StrType | kinds.AnyType):
+        return f"Record<string, {item}>"
+    if isinstance(key, kinds.LiteralType) and all(isinstance(value, str) for value in key.values):
+        return f"Partial<Record<{text.union(map(text.literal, key.values))}, {item}>>"
+    raise place.refuse(f"the keys of an object are strings, not {_word(key)}")
+
+
+def _enum(cls: type[enum.Enum], side: Side, place: Place) -> str:
+    if side == "out" and not issubclass(cls, str | int):
+        raise place.refuse(f"{cls.__name__} is not a value that clients get; make it a StrEnum or a Literal")
+    return text.union(text.literal(member.value) for member in cls)
+
+
+def _record(info: Any, side: Side, place: Place, named: Named) -> str:
+    origin = getattr(info.cls, "__origin__", info.cls)
+    if origin is PaginationOptions:
+        return "PaginationOptions"
+    if origin is Page:
+        return f"PaginationResult<{type_of(info.fields[0].type.item_type, side, place, named)}>"
+    if isinstance(info, kinds.StructType) and info.array_like:
+        raise place.refuse(f"{origin.__name__} is array_like, which is told as an object; leave it away")
+    if isinstance(info, kinds.StructType) and info.tag_field and side == "out":
+        raise place.refuse(f"the tag of {origin.__name__} is not told to clients; give it a Literal field instead")
+    return named(info.cls, side)
+
+
+def _word(info: Any) -> str:
+    cls = getattr(info, "cls", None)
+    return cls.__name__ if cls is not None else type(info).__name__.removesuffix("Type").lower()
+
+
+def _advice(info: Any) -> str:
+    if isinstance(info, kinds.DateTimeType | kinds.DateType | kinds.TimeType | kinds.TimeDeltaType):
+        return "use a float: milliseconds since the epoch"
+    if isinstance(info, kinds.DecimalType | kinds.UUIDType):
+        return "use a str"
+    if isinstance(info, _SETS):
+        return "use a list"
+    if isinstance(info, kinds.DataclassType):
+        return "make it a msgspec.Struct"
+    return "use str, float, bool, Int64, bytes, list, dict or a msgspec.Struct"
+
+
+# Fields -----------------------------------------------------------------------------------------------------------------
+
+
+def bare(info: Any) -> Any:
+    """What `Annotated` wraps."""
+    return bare(info.type) if isinstance(info, kinds.Metadata) else info
+
+
+def field_of(field: kinds.Field, side: Side, place: Place, named: Named, *, absent_is_none: bool) -> tuple[str, str]:
+    """A field as `name` or `name?`, and its type.
 
     Args:
-        where: what is being translated now, for errors.
+        absent_is_none: on the way out, None is left away: true of structs, not of typed dicts.
     """
-
-    where: str = ""
-    structs: dict[str, type[msgspec.Struct]] = field(default_factory=dict)
-    tables: set[str] = field(default_factory=set)
-    imported: set[str] = field(default_factory=set)
-
-    def of(self, annotation: Any) -> str:
-        """The type of an annotation. Raises `NoCounterpart`."""
-        origin, args = get_origin(annotation), get_args(annotation)
-        if origin is Annotated:
-            return self.of(args[0])
-        if annotation in _PLAIN if _hashable(annotation) else False:
-            return _PLAIN[annotation]
-        if origin is Literal:
-            return " | ".join(json.dumps(each) for each in args)
-        if origin in (Union, types.UnionType):
-            return " | ".join(dict.fromkeys(self.of(each) for each in args))
-        if origin in (list, set, frozenset):
-            return f"{_bracketed(self.of(args[0]))}[]"
-        if origin is tuple:
-            return f"{_bracketed(self.of(args[0]))}[]" if args[1:] == (...,) else f"[{', '.join(map(self.of, args))}]"
-        if origin is dict:
-            if args[0] is not str:
-                raise NoCounterpart(f"{self.where}: the keys of an object are strings, not {args[0]}.")
-            return f"Record<string, {self.of(args[1])}>"
-        return self._named(annotation, origin, args)
-
-    def _named(self, annotation: Any, origin: Any, args: tuple[Any, ...]) -> str:
-        if origin is Page or annotation is Page:
-            self.imported.add("PaginationResult")
-            return f"PaginationResult<{self.of(args[0]) if args else 'any'}>"
-        if annotation is PaginationOptions:
-            self.imported.add("PaginationOptions")
-            return "PaginationOptions"
-        if inspect.isclass(annotation) and issubclass(annotation, Table):
-            self.tables.add(annotation.table_name)
-            return f"Doc<{json.dumps(annotation.table_name)}>"
-        if inspect.isclass(annotation) and issubclass(annotation, msgspec.Struct):
-            known = self.structs.setdefault(annotation.__name__, annotation)
-            if known is not annotation:
-                raise NoCounterpart(
-                    f"{self.where}: two structs are named {annotation.__name__}: "
-                    f"{known.__module__} and {annotation.__module__}; rename one."
-                )
-            return annotation.__name__
-        raise NoCounterpart(f"{self.where}: {annotation!r} has no counterpart in TypeScript; use a struct or a plain type.")
-
-    def member(self, wire: str, annotation: Any, optional: bool) -> str:
-        """A field of an object type, without what follows it: `name?: type`."""
-        if optional:
-            return f"{_key(wire)}?: {self.of(without_none(annotation))}"
-        return f"{_key(wire)}: {self.of(annotation)}"
-
-    def members(self, struct: type[msgspec.Struct]) -> list[tuple[str, str]]:
-        """The fields of a struct: (declaration, what its limits say)."""
-        hints = typing.get_type_hints(struct, include_extras=True)
-        found = []
-        for each in msgspec.structs.fields(struct):
-            annotation = hints[each.name]
-            optional = allows_none(annotation) or (annotation is Any and each.default is None)
-            found.append((self.member(each.encode_name, annotation, optional), limits(annotation)))
-        return found
+    members = _members(field.type, side, place, named)
+    nullable = "null" in members or "any" in members
+    unset = field.default is msgspec.UNSET
+    if side == "in":
+        optional = not field.required
+        strip = field.default is None
+    else:
+        optional = (nullable and absent_is_none) or unset or (not field.required and not absent_is_none)
+        strip = absent_is_none
+    if optional and strip and len(members) > 1:
+        members = [member for member in members if member != "null"]
+    return text.name(field.encode_name) + ("?" if optional else ""), text.union(members)
 
 
-def allows_none(annotation: Any) -> bool:
-    """Whether None is one of its values: such a field is left out."""
-    if get_origin(annotation) is Annotated:
-        return allows_none(get_args(annotation)[0])
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+def _members(info: Any, side: Side, place: Place, named: Named) -> list[str]:
+    """The members of a union, or the one type that it is."""
+    inner = bare(info)
+    if isinstance(inner, kinds.UnionType):
+        return [type_of(part, side, place, named) for part in inner.types]
+    if isinstance(inner, kinds.LiteralType):
+        return [text.literal(value) for value in inner.values]
+    return [type_of(info, side, place, named)]
 
 
-def without_none(annotation: Any) -> Any:
-    """The annotation without None."""
-    if get_origin(annotation) is Annotated:
-        return without_none(get_args(annotation)[0])
-    if not allows_none(annotation):
-        return annotation
-    left = [each for each in get_args(annotation) if each is not type(None)]
-    return Union[tuple(left)]  # noqa: UP007 - built from a list
+def remarks(field: kinds.Field, side: Side) -> str:
+    """What a type cannot say: limits, and on the way in the default."""
+    told = []
+    info = field.type
+    if isinstance(info, kinds.Metadata):
+        told.append((info.extra_json_schema or {}).get("description", ""))
+    parts = bare(info).types if isinstance(bare(info), kinds.UnionType) else (info,)
+    told += [_limits(bare(part)) for part in parts]
+    if side == "in" and isinstance(field.default, str | int | float) and field.default not in ("", False):
+        told.append(f"Default: {text.literal(field.default)}.")
+    return " ".join(filter(None, told))
 
 
-def limits(annotation: Any) -> str:
-    """What `Annotated[..., Meta(...)]` says of a value, in words; empty when nothing."""
-    said: list[str] = []
-    if get_origin(annotation) is Annotated:
-        for meta in get_args(annotation)[1:]:
-            said += [text.format(getattr(meta, name)) for name, text in _LIMITS if getattr(meta, name, None) is not None]
-    elif get_origin(annotation) in (Union, types.UnionType):
-        said += [words for each in get_args(annotation) if (words := limits(each))]
-    return ", ".join(said)
+def _limits(info: Any) -> str:
+    if isinstance(info, kinds.StrType | kinds.ListType | kinds.VarTupleType | kinds.DictType):
+        unit = "character" if isinstance(info, kinds.StrType) else "item"
+        limits = _span(info.min_length, info.max_length, unit)
+        pattern = getattr(info, "pattern", None)
+        return " ".join(filter(None, [limits, f"Matches {pattern}." if pattern else ""]))
+    if isinstance(info, kinds.IntType | kinds.FloatType):
+        whole = "a whole number, " if isinstance(info, kinds.IntType) else ""
+        told = [_span(info.ge, info.le, "").rstrip(".").lower()]
+        told += [f"{word} {value}" for word, value in (("above", info.gt), ("below", info.lt)) if value is not None]
+        sentence = ", ".join(filter(None, told))
+        return f"{whole}{sentence}.".capitalize() if sentence else ""
+    return ""
 
 
-def _hashable(annotation: Any) -> bool:
-    try:
-        hash(annotation)
-    except TypeError:
-        return False
-    return True
-
-
-def _bracketed(text: str) -> str:
-    return f"({text})" if " | " in text else text
-
-
-def _key(wire: str) -> str:
-    return wire if wire.isidentifier() else json.dumps(wire)
+def _span(low: Any, high: Any, unit: str) -> str:
+    if low is None and high is None:
+        return ""
+    plural = f" {unit}s" if unit else ""
+    if high is None:
+        return f"At least {low}{' ' + unit if unit and low == 1 else plural}."
+    return f"At most {high}{plural}." if low is None else f"{low} to {high}{plural}."

@@ -63,6 +63,9 @@ class Files(Protocol):
     def answer(self, request: Request) -> Answer | None:
         """A file, or None."""
 
+    def page_for(self, request: Request) -> Answer | None:
+        """The page for an address that nobody knows; None where no browser asks for a page."""
+
 
 class Desk:
     """Answers or passes on (None)."""
@@ -80,6 +83,10 @@ class Desk:
         if self._issuer is not None and request.path == "/.well-known/jwks.json":
             return Answer.json(200, self._issuer.jwks(), _cors(request))
         return self._site.answer(request)
+
+    def unknown(self, request: Request) -> Answer | None:
+        """What to say instead of the app's 404, or None to leave it at that."""
+        return self._site.page_for(request)
 
     def _token(self, request: Request, issuer: Issuer) -> Answer:
         if request.method == "OPTIONS":

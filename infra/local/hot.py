@@ -52,13 +52,14 @@ class Hot:
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None
-        for line in child.stdout:
-            if line.startswith('{"port"'):
-                self.port = int(json.loads(line)["port"])
-                self.ready.set()
-                log.info("the page is reloaded when a file in web/ is saved")
-            else:
-                log.debug("vite: %s", line.rstrip())
+        with child.stdout as lines:
+            for line in lines:
+                if line.startswith('{"port"'):
+                    self.port = int(json.loads(line)["port"])
+                    self.ready.set()
+                    log.info("the page is reloaded when a file in web/ is saved")
+                else:
+                    log.debug("vite: %s", line.rstrip())
         self.port = 0
         self.ready.clear()
 
@@ -67,7 +68,10 @@ class Hot:
         if self._child is not None:
             assert self._child.stdin is not None
             self._child.stdin.close()
-            self._child.wait(5)
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:  # it is in the middle of something, and does not hear
+                self._child.kill()
 
     def wants(self, request: Request) -> bool:
         """Whether the child is to be asked."""

@@ -70,12 +70,13 @@ class Http:
     async def answer(self, method: str, answer: Answer) -> bool:
         """Send the answer to a request of this method. True: another request may follow on this connection."""
         headers = [(name, value) for name, value in answer.headers if name.lower() not in ("content-length", "connection")]
-        if answer.status != 204:
+        bodiless = answer.status in (204, 304)  # a length would speak of the file that is not sent again
+        if not bodiless:
             headers.append(("Content-Length", str(len(answer.body))))
         if self._wire.their_state is not h11.DONE:
             headers.append(("Connection", "close"))  # an unread body, or a refused upgrade
         data = self._wire.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-        if method != "HEAD" and answer.status != 204:
+        if method != "HEAD" and not bodiless:
             data += self._wire.send(h11.Data(data=answer.body)) or b""
         self._writer.write(data + (self._wire.send(h11.EndOfMessage()) or b""))
         await self._writer.drain()

@@ -160,6 +160,8 @@ class Server:
                 answer = Answer.error(403, "Forbidden", refusal)
             elif not http.upgrade:
                 answer = await self._page(request) or self._desk.answer(request, self.connections) or await self._rest(request)
+                if answer.status == 404:
+                    answer = self._desk.unknown(request) or answer
             elif self._leaving:
                 answer = Answer.error(503, "Stopping", "the server stops")
             elif not SOCKET_PATHS.fullmatch(request.path):

@@ -7,6 +7,7 @@ file is asked for again each time, and answered with 304 while it is the same. I
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,6 +27,8 @@ TYPES = {
     ".map": "application/json",
     ".txt": "text/plain; charset=utf-8",
 }
+BACKEND = ("api", "chat", "dev", "docs", "http", "version", "_aws", ".well-known")
+"""How addresses begin that are never a page's."""
 
 
 class Site:
@@ -53,6 +56,15 @@ class Site:
         if tag in [each.strip() for each in (request.header("if-none-match") or "").split(",")]:
             return Answer(304, b"", headers)
         return Answer(200, body, (("Content-Type", TYPES.get(found.suffix, "application/octet-stream")), *headers))
+
+    def page_for(self, request: Request) -> Answer | None:
+        """The page for an address that neither a file nor the app knows, when a browser opens it: a page may have addresses of
+        its own. None for programs, for files that are missing, and where the backend's own addresses begin."""
+        opened = request.method in ("GET", "HEAD") and "text/html" in (request.header("accept") or "")
+        parts = request.path.split("/")
+        if not opened or parts[1] in BACKEND or "." in parts[-1] or self._file("index.html") is None:
+            return None
+        return self.answer(replace(request, target="/"))
 
     def _file(self, name: str) -> Path | None:
         """The file of this name below the folder, and nowhere else."""

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chalicelib import ActionCtx, Index, Int64, MutationCtx, QueryCtx, Refused, Table, action, internal_query, mutation, query
-from chalicelib.data.building import IndexStates
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.doors.http import HttpRequest, HttpResponse, handle
 from chalicelib.run.executor import Executor
@@ -92,7 +91,7 @@ class Backend:
 def made(folder: Path, *, development: bool = True) -> Backend:
     registry, clock = Registry(), SystemClock()
     registry.collect(sys.modules[__name__], "shop")
-    store = SqliteStore(":memory:", [*SYSTEM_SPECS, spec(IndexStates), spec(Visit)])
+    store = SqliteStore(":memory:", [*SYSTEM_SPECS, spec(Visit)])
     issuer = DevIssuer(Settings(data_dir=folder))
 
     def nothing(address: str) -> bytes:

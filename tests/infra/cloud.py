@@ -33,6 +33,7 @@ from infra.local.lambdas import Lambdas
 from infra.local.loop import Loop
 from infra.local.model import ScriptedModel
 from infra.local.pump import Pump, StreamFeed
+from infra.local.site import Site
 from infra.local.streams import DynamoStreams
 from infra.template.parts import Function, functions_of
 from tests.infra.aws import Aws
@@ -40,7 +41,6 @@ from tests.infra.permissions import statements
 from tests.infra.resolved import ACCOUNT, REGION, Resolved
 
 RUNNER = Path(__file__).with_name("runner.py")
-PAGE = Path(__file__).parents[2] / "infra" / "local" / "page.html"
 KEY_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:model-key"
 EDGE_SECRET = "what-the-edge-says"
 AT_ONCE = {"ws_message": 3, "on_change": 2}
@@ -226,7 +226,7 @@ class Cloud:
     def _serve(self) -> None:
         from infra.local.server import Server
 
-        self.server = Server(self.lambdas, Desk(self.issuer, PAGE), Walls())
+        self.server = Server(self.lambdas, Desk(self.issuer, Site(Path("nowhere"))), Walls())
         self._loop = Loop()
         self._loop.start()
         port = self._loop.run(self.server.bind(0))

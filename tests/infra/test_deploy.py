@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from chalicelib.aws.models import ensure_tables, models
+from chalicelib.aws.wire import item_to_wire
+from chalicelib.data.building import STATES
+from chalicelib.data.tables import all_specs
 from infra import deploy as deploying
 from infra import destroy as destroying
 from infra.account import Account, NotDone, account, upload
+from infra.deployed import Deployed
 from infra.indexes import changes, one_step
 from infra.page import publish
 
@@ -229,3 +234,24 @@ def test_the_page_goes_up_with_its_assets_first_and_is_asked_for_every_time(wher
     assert (page["ContentType"], page["CacheControl"]) == ("text/html", "no-cache")
     assert "immutable" in script["CacheControl"]
     assert "javascript" in script["ContentType"]
+
+
+def test_an_index_that_old_documents_are_not_in_is_built_by_the_deployment(where: Account) -> None:
+    data = Deployed("dev", ("chalicelib.functions", "tests.apps.permitted"), "us-east-1")
+    client = where.client("dynamodb")
+    assert data.before() == []  # nothing is there yet: the first deployment
+    ensure_tables(client, models(all_specs(), "concave-dev-").values())
+    data.after([].append)
+    old = {"pk": "acme|permittedThings|t1", "_id": "t1", "_creationTime": 1, "_v": 1, "_c": "c", "owner": "ann", "code": "c1"}
+    client.put_item(TableName="concave-dev-permittedThings", Item=item_to_wire(old))
+    client.delete_item(
+        TableName="concave-dev-indexStates", Key={"pk": {"S": STATES.pk}}
+    )  # as if the indexes were new to the store
+    assert {"permittedThings.by_owner", "permittedThings.by_code"} <= set(data.before())
+    said: list[str] = []
+    data.after(said.append)
+    data.close()
+    assert "permittedThings.by_owner: 1 documents, ready" in said
+    stored = client.get_item(TableName="concave-dev-permittedThings", Key={"pk": {"S": old["pk"]}})["Item"]
+    assert stored["by_owner#p"]["S"].startswith("acme|permittedThings.by_owner|")
+    assert data.before() == []

@@ -71,12 +71,12 @@ class FakeIssuer:
 class Local:
     """What a test gets: the parts, and shortcuts to talk to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: Path = Path("nowhere")) -> None:
         self.app = StandIn()
         self.clock = FakeClock()
         self.walls = Walls()
         self.lambdas = Lambdas(self.app)
-        self.server = Server(self.lambdas, Desk(FakeIssuer(), Site(Path("nowhere"))), self.walls, self.clock)
+        self.server = Server(self.lambdas, Desk(FakeIssuer(), Site(page)), self.walls, self.clock)
         self.loop = Loop()
         self.loop.start()
         self.port = self.loop.run(self.server.bind(0))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
-from chalicelib.data.building import Building, IndexStates
+from chalicelib.data.building import Building
 from chalicelib.data.store import Delete, Key, Put, Store, Update
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.run.executor import Executor
@@ -63,7 +63,7 @@ def count_of(ctx: QueryCtx, owner: str) -> int:
     return ctx.db.count(Card.by_owner(owner))
 
 
-SPECS = [*SYSTEM_SPECS, spec(Card), spec(IndexStates)]
+SPECS = [*SYSTEM_SPECS, spec(Card)]
 
 
 class Desk:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from chalicelib import Index, Table
-from chalicelib.data.building import IndexStates
 from chalicelib.data.errors import LimitExceeded
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.run.executor import Executor
@@ -37,7 +36,7 @@ class Ring(Table, name="ownWritesRings", key=("tree", "year")):
 
 @pytest.fixture
 def store() -> CountingStore:
-    specs = [*SYSTEM_SPECS, *(spec(table) for table in (IndexStates, Leaf, Ring))]
+    specs = [*SYSTEM_SPECS, *(spec(table) for table in (Leaf, Ring))]
     return CountingStore(SqliteStore(":memory:", specs), specs)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chalicelib import Index, Table
-from chalicelib.data.building import IndexStates
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.run.executor import Executor
@@ -48,7 +47,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploye
         def release(table: type[Table]) -> Store:
             for before in opened:
                 before.close()
-            opened.append(SqliteStore(tmp_path / "data.db", [*SYSTEM_SPECS, spec(IndexStates), spec(table)]))
+            opened.append(SqliteStore(tmp_path / "data.db", [*SYSTEM_SPECS, spec(table)]))
             return opened[-1]
 
         yield release
@@ -63,7 +62,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploye
     client = connect(running.url)
 
     def release_to_engine(table: type[Table]) -> Store:
-        specs = [*SYSTEM_SPECS, spec(IndexStates), spec(table)]
+        specs = [*SYSTEM_SPECS, spec(table)]
         ensure_tables(client, models(specs, "rollback-").values())
         return DynamoStore(specs, "rollback-", client=client)
 

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 from chalicelib.backend import Backend
-from chalicelib.data.building import IndexStates
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.doors import sync
@@ -57,7 +56,7 @@ class Sim:
     ) -> None:
         self.rng, self.mishaps, self.ticker = random.Random(seed), mishaps, ticker
         self.schedule = Schedule()
-        tables = [table for table in TABLES.values() if table.__module__ == app.__name__ or table in (Job, IndexStates)]
+        tables = [table for table in TABLES.values() if table.__module__ == app.__name__ or table is Job]
         specs = [*SYSTEM_SPECS, *(spec(table) for table in tables)]
         self.clock = Clock(self.schedule)
         self.base = SqliteStore(":memory:", specs)

@@ -7,13 +7,18 @@ import pytest
 from tests.support.official import npm, pypi
 from tests.walk.conftest import Backend
 
-CORE = ["pushed", "errors", "values", "optimistic", "cut", "lostAnswer", "cutAtSend", "pages", "hooks"]
+CORE = ["pushed", "errors", "values", "optimistic", "cut", "lostAnswer", "pages", "hooks"]
 
 
 @pytest.mark.parametrize("scenario", CORE)
 def test_the_npm_clients_pass_on_dynamodb(shared_dynamodb: Backend, scenario: str) -> None:
     """The same scenarios as on SQLite."""
     npm(shared_dynamodb.url, scenario).found()
+
+
+def test_a_socket_cut_at_a_send_runs_it_once_on_dynamodb(shared_dynamodb: Backend) -> None:
+    """Fewer times than on SQLite: the client waits longer after each cut."""
+    npm(shared_dynamodb.url, "cutAtSend", times=3).found()
 
 
 def test_tabs_under_a_bad_network_agree_on_dynamodb(shared_dynamodb: Backend) -> None:

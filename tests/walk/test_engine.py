@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from chalicelib import Index, QueryCtx, Table, query
-from chalicelib.data.building import IndexStates
 from chalicelib.data.store import Store
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.run.executor import Executor
@@ -48,7 +47,7 @@ class Line(Table, name="walkLines", key=("page", "number"), stream=True):
     number: int
 
 
-SPECS = [*SYSTEM_SPECS, *(spec(table) for table in (IndexStates, Purse, Guest, Line))]
+SPECS = [*SYSTEM_SPECS, *(spec(table) for table in (Purse, Guest, Line))]
 
 
 class Road:

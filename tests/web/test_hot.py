@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 from pathlib import Path
 
 from playwright.sync_api import expect
 
+from infra.local.hot import Hot
+from tests.local.conftest import Local
 from tests.walk.server import Served
-from tests.web.conftest import Window
+from tests.web.conftest import WEB, Window
 
 
 def children(pid: int) -> list[int]:
@@ -36,3 +39,32 @@ def test_the_page_comes_from_the_development_server_and_ends_with_its_parent(bui
         server.kill()
     assert select.select([ended], [], [], 20)[0], "the development server outlives its parent"
     os.close(ended)
+
+
+def test_a_saved_file_shows_at_once_and_the_page_keeps_what_it_holds(built: Path, tmp_path: Path, window: Window) -> None:
+    (tmp_path / "node_modules").symlink_to(WEB / "node_modules")
+    shutil.copy(WEB / "dev.mjs", tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "index.html").write_text('<!doctype html><p></p><script type="module" src="/src/main.js"></script>')
+    (tmp_path / "src" / "main.js").write_text("""
+        import { word } from "./word.js";
+        const show = (text) => { document.querySelector("p").textContent = `${text} ${window.kept ?? ""}`; };
+        show(word);
+        import.meta.hot.accept("./word.js", (fresh) => show(fresh.word));
+    """)
+    (tmp_path / "src" / "word.js").write_text('export const word = "before";')
+    local = Local()
+    local.server.hot = Hot(tmp_path, f"http://127.0.0.1:{local.port}")
+    local.server.hot.start()
+    try:
+        assert local.server.hot.ready.wait(30)
+        page = window()
+        with page.expect_console_message(lambda line: "[vite] connected" in line.text):
+            page.goto(f"http://127.0.0.1:{local.port}/")
+        expect(page.locator("p")).to_have_text("before ")
+        page.evaluate("window.kept = 'and all'")
+        (tmp_path / "src" / "word.js").write_text('export const word = "after";')
+        expect(page.locator("p")).to_have_text("after and all")
+    finally:
+        local.server.hot.stop()
+        local.stop()
