@@ -52,8 +52,9 @@ def logs(settings: Settings, asked: argparse.Namespace) -> int:
 def replay(settings: Settings, asked: argparse.Namespace) -> int:
     """Hand what failed for good to its function once more, oldest first; what works is taken out of the queue.
 
-    A failed asynchronous call is its own payload, and so is a message that a delay queue gave up. A failed batch of a stream names the shard and the sequence numbers; its
-    records are read from the stream, which keeps them for a day. Every handler may run twice, so replaying is harmless.
+    A failed asynchronous call is its own payload, and so is a message that a delay queue gave up. A failed batch of a stream
+    names the shard and the sequence numbers; its records are read from the stream, which keeps them for a day. Every handler
+    may run twice, so replaying is harmless.
     """
     stage = _stage(settings)
     try:
@@ -71,7 +72,7 @@ def replay(settings: Settings, asked: argparse.Namespace) -> int:
             if not found.get("Messages"):
                 break
             for message in found["Messages"]:
-                problem = _again(call, message["Body"], message.get("Attributes", {}).get("DeadLetterQueueSourceArn"))
+                problem = hand_over(call, message["Body"], message.get("Attributes", {}).get("DeadLetterQueueSourceArn"))
                 if problem is None:
                     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                     done += 1
@@ -84,7 +85,7 @@ def replay(settings: Settings, asked: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _again(call: Any, body: str, source: str | None) -> str | None:
+def hand_over(call: Any, body: str, source: str | None) -> str | None:
     """Hand one message over; None when its function took it, else what went wrong. `source`: the queue that gave it up."""
     try:
         told = json.loads(body)
