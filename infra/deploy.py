@@ -21,7 +21,7 @@ from chalicelib.data.errors import ConcaveError
 from chalicelib.settings import BadSetting, Settings
 from infra.account import Account, NotDone, account, upload
 from infra.deployed import Deployed
-from infra.indexes import one_step
+from infra.indexes import plan
 from infra.package import BUILD, CODE, LAYER, ROOT, TEMPLATE, NotPackaged, package
 from infra.page import publish
 from infra.template.parameters import SETTINGS
@@ -29,6 +29,7 @@ from infra.template.parameters import SETTINGS
 GIVEN = {
     **{variable: name for variable, (name, _) in SETTINGS.items()},
     "ANTHROPIC_API_KEY_SECRET": "AnthropicKeySecret",
+    "SIGNING_KEY_SECRET": "SigningKeySecret",
     "ALARM_EMAIL": "AlarmEmail",
     "TOKENS_PER_HOUR_ALARM": "TokensPerHourAlarm",
     "LOG_RETENTION_DAYS": "LogRetentionDays",
@@ -73,26 +74,30 @@ def deploy(
     client, name = where.client("cloudformation"), stack_name(stage)
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
-    one_step(where.client("dynamodb"), template, new=stack is None)
-    url = _uploaded(where, stage, folder, template)
-    change = client.create_change_set(
-        StackName=name,
-        ChangeSetName=datetime.now(UTC).strftime("deploy-%Y%m%d-%H%M%S"),
-        ChangeSetType="CREATE" if stack is None else "UPDATE",
-        TemplateURL=url,
-        Parameters=_parameters(template, stack, env),
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        Tags=[{"Key": "concave:stage", "Value": stage}],
-    )
-    if _ready(client, change["Id"], poll_s):
+    steps = plan(where.client("dynamodb"), template, new=stack is None)
+    for number, step in enumerate(steps, 1):
+        if len(steps) > 1:
+            tell(f"step {number} of {len(steps)}: {', '.join(step.what)}")
+        url = _uploaded(where, stage, folder, step.template)
+        change = client.create_change_set(
+            StackName=name,
+            ChangeSetName=datetime.now(UTC).strftime(f"deploy-%Y%m%d-%H%M%S-{number}"),
+            ChangeSetType="CREATE" if stack is None else "UPDATE",
+            TemplateURL=url,
+            Parameters=_parameters(step.template, stack, env),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Tags=[{"Key": "concave:stage", "Value": stage}],
+        )
+        if not _ready(client, change["Id"], poll_s):
+            tell("nothing has changed")
+            continue
         _refuse_replacements(client, change["Id"])
-        for index in data.before() if data else ():
+        for index in data.before() if data and number == 1 else ():
             tell(f"{index} is to be built; its readers are refused until then")
         started = datetime.now(UTC)
         client.execute_change_set(ChangeSetName=change["Id"])
         _follow(client, name, started, tell, poll_s)
-    else:
-        tell("nothing has changed")
+        stack = _stack(client, name)
     if data:
         data.after(tell)
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}

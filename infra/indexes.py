@@ -1,8 +1,15 @@
-"""What a deployment may change about indexes: CloudFormation makes or removes one index per table and update."""
+"""What a deployment changes about indexes, in steps: CloudFormation makes or removes one index per table and update.
+
+A plan has one template per step. Each is the whole new template, but a table has no more changes than one behind the step
+before. Code that reads an index that is not there yet is refused by `data/building.py`, because the plan's new indexes are
+marked before the first step; so steps may take as long as they need, and a deployment that broke off is simply run again.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,8 +19,16 @@ from infra.account import NotDone
 Indexes = dict[str, dict[str, Any]]
 
 
-def one_step(client: Any, template: Mapping[str, Any], *, new: bool) -> None:
-    """Refuse what CloudFormation would refuse half-way, and a first deployment over tables that an earlier one kept.
+@dataclass(frozen=True)
+class Step:
+    """One update of the stack: its template, and what it does to indexes (`table: +index`), for people."""
+
+    template: dict[str, Any]
+    what: list[str]
+
+
+def plan(client: Any, template: Mapping[str, Any], *, new: bool) -> list[Step]:
+    """The steps from the deployed indexes to those of a template: at least one.
 
     Args:
         client: DynamoDB's.
@@ -21,30 +36,60 @@ def one_step(client: Any, template: Mapping[str, Any], *, new: bool) -> None:
         new: there is no stack yet.
 
     Raises:
-        NotDone: naming the tables, and the way out.
+        NotDone: a first deployment over tables that an earlier one kept; it names them and the way out.
     """
-    too_many, kept = [], []
-    for resource in template["Resources"].values():
+    changed: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    kept = []
+    for logical, resource in template["Resources"].items():
         if resource["Type"] == "AWS::DynamoDB::Table":
             name = resource["Properties"]["TableName"]
-            there = deployed(client, name)
+            there = _described(client, name)
             if there is None:
                 continue
             if new:
                 kept.append(name)
-            changed = changes(there, declared(resource["Properties"]))
-            if len(changed) > 1:
-                too_many.append(f"{name} ({', '.join(changed)})")
+            changed[logical] = (there, changes(_indexes(there), declared(resource["Properties"])))
     if kept:
         raise NotDone(
             f"there is no stack, but tables of an earlier one: {', '.join(kept)}. Take them into a stack by CloudFormation's "
             "resource import, or remove them: make destroy with --erase-data"
         )
-    if too_many:
-        raise NotDone(
-            "CloudFormation makes or removes one index of a table at a time. Deploy in steps, with one of these indexes more "
-            f"each time: {'; '.join(too_many)}"
-        )
+    count = max((len(todo) for _, todo in changed.values()), default=0)
+    return [_step(template, changed, number) for number in range(1, max(count, 1) + 1)]
+
+
+def _step(template: Mapping[str, Any], changed: Mapping[str, tuple[dict[str, Any], list[str]]], number: int) -> Step:
+    made: dict[str, Any] = copy.deepcopy(dict(template))
+    what = []
+    for logical, (there, todo) in changed.items():
+        properties = made["Resources"][logical]["Properties"]
+        if number < len(todo):
+            _behind(properties, there, todo[:number])
+        if number <= len(todo):
+            what.append(f"{properties['TableName']}: {todo[number - 1]}")
+    return Step(made, what)
+
+
+def _behind(properties: dict[str, Any], there: dict[str, Any], done: list[str]) -> None:
+    """Give a table the indexes that it has after some changes, and the attributes that those need."""
+    wanted = {each["IndexName"]: each for each in properties.get("GlobalSecondaryIndexes", ())}
+    indexes = {
+        each["IndexName"]: {name: each[name] for name in ("IndexName", "KeySchema", "Projection")}
+        for each in there.get("GlobalSecondaryIndexes") or ()
+    }
+    for change in done:
+        name = change[1:]
+        if change[0] == "-":
+            del indexes[name]
+        else:
+            indexes[name] = wanted[name]
+    types = {each["AttributeName"]: each for each in (*there["AttributeDefinitions"], *properties["AttributeDefinitions"])}
+    schemas = [properties["KeySchema"], *(each["KeySchema"] for each in indexes.values())]
+    used = dict.fromkeys(part["AttributeName"] for schema in schemas for part in schema)
+    properties["AttributeDefinitions"] = [types[name] for name in used]
+    properties["GlobalSecondaryIndexes"] = list(indexes.values())
+    if not indexes:
+        del properties["GlobalSecondaryIndexes"]
 
 
 def declared(properties: Mapping[str, Any]) -> Indexes:
@@ -52,14 +97,18 @@ def declared(properties: Mapping[str, Any]) -> Indexes:
     return {each["IndexName"]: _shape(each) for each in properties.get("GlobalSecondaryIndexes", ())}
 
 
-def deployed(client: Any, name: str) -> Indexes | None:
-    """The indexes of a table in AWS; None: there is no such table."""
+def _described(client: Any, name: str) -> dict[str, Any] | None:
+    """A table in AWS; None: there is no such table."""
     try:
-        table = client.describe_table(TableName=name)["Table"]
+        found: dict[str, Any] = client.describe_table(TableName=name)["Table"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
+    return found
+
+
+def _indexes(table: Mapping[str, Any]) -> Indexes:
     return {each["IndexName"]: _shape(each) for each in table.get("GlobalSecondaryIndexes") or ()}
 
 

@@ -80,7 +80,7 @@ class Settings(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fiel
 @action
 def create(ctx: ActionCtx, id: AgentId | None = None, settings: Settings | None = None) -> Registered:
     """Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once."""
-    minter = _minter(ctx)
+    minter = _minter(ctx)  # first: an agent without a secret could never connect
     made = ctx.run_mutation(register, agent_id=id or ctx.new_id("agent-"), settings=settings)
     return Registered(agent_id=made["agentId"], secret=minter.secret(made["agentId"], ctx.org, made["version"]))
 

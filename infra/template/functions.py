@@ -73,6 +73,9 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     made |= {f"QUEUE_{entry.upper()}": ref(queue_id(entry)) for entry in LATER if entry in grant.later}
     if function.entry in AT_THE_EDGE:
         made["ORIGIN_SECRET"] = ORIGIN_SECRET
+    # Who verifies an agent's token, or makes one, has the key; resolved at the deployment, as the edge's secret is.
+    signing = sub("{{resolve:secretsmanager:${SigningKeySecret}}}")
+    made["SIGNING_KEY"] = {"Fn::If": ["HasSigningKey", signing, {"Ref": "AWS::NoValue"}]}
     if grant.secret:
         made |= {name: ref(SETTINGS[name][0]) for name in FOR_THE_MODEL}
         made["ANTHROPIC_API_KEY_SECRET"] = ref("AnthropicKeySecret")

@@ -34,6 +34,12 @@ def parameters() -> Resource:
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret that holds the Anthropic API key, as plain text; empty: replies fail and say so.",
     }
+    made["SigningKeySecret"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
+        "Description": "ARN of the secret with the EC P-256 private key (PEM) that signs agents' tokens; empty: no agents.",
+    }
     made["AlarmEmail"] = {"Type": "String", "Default": "", "Description": "Who is told of alarms; empty: nobody."}
     made["TokensPerHourAlarm"] = {
         "Type": "Number",
@@ -53,5 +59,6 @@ def conditions() -> Resource:
     """The Conditions section."""
     return {
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
+        "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
         "HasAlarmEmail": {"Fn::Not": [{"Fn::Equals": [ref("AlarmEmail"), ""]}]},
     }

@@ -18,7 +18,7 @@ from infra import deploy as deploying
 from infra import destroy as destroying
 from infra.account import Account, NotDone, account, upload
 from infra.deployed import Deployed
-from infra.indexes import changes, one_step
+from infra.indexes import changes, declared, plan
 from infra.page import publish
 
 BUCKET = "concave-deployments-123456789012-us-east-1"
@@ -128,12 +128,37 @@ def test_the_bundles_are_sent_under_names_of_their_content_and_the_template_name
     assert set(closed.values()) == {True}
 
 
-def test_two_new_indexes_of_one_table_are_refused_before_anything_changes(where: Account, tmp_path: Path) -> None:
-    folder = _packaged(tmp_path / "dev", _template())
-    _deploy(where, folder)
-    _packaged(folder, _template(TableNotes=_table("notes", "by_owner", "by_day")))
-    with pytest.raises(NotDone, match=r"one index of a table at a time.*concave-dev-notes \(\+by_day, \+by_owner\)"):
-        _deploy(where, folder)
+def test_several_changes_of_indexes_are_made_one_per_table_and_step(where: Account, tmp_path: Path) -> None:
+    first = _template(TableNotes=_table("notes", "by_old"), TableTasks=_table("tasks"))
+    _deploy(where, _packaged(tmp_path / "1", first))
+    then = _template(TableNotes=_table("notes", "by_owner", "by_rank"), TableTasks=_table("tasks", "by_due"))
+    said: list[str] = []
+    _deploy(where, _packaged(tmp_path / "2", then), said)
+    assert [line for line in said if line.startswith("step")] == [
+        "step 1 of 3: concave-dev-notes: -by_old, concave-dev-tasks: +by_due",
+        "step 2 of 3: concave-dev-notes: +by_owner",
+        "step 3 of 3: concave-dev-notes: +by_rank",
+    ]
+    # moto's CloudFormation leaves the indexes of a table as they are, so that is shown by what it was given.
+    sets = where.client("cloudformation").list_change_sets(StackName="concave-dev")["Summaries"]
+    assert sorted(each["ChangeSetName"][-1] for each in sets) == ["1", "1", "2", "3"]
+    assert json.loads((tmp_path / "2" / "deployed.json").read_text())["Resources"] == then["Resources"]
+
+
+def test_each_step_of_a_plan_changes_one_index_a_table_and_defines_the_attributes_that_it_uses(where: Account) -> None:
+    client = where.client("dynamodb")
+    client.create_table(**_table("notes", "by_old", "by_kept")["Properties"])
+    steps = plan(client, _template(TableNotes=_table("notes", "by_kept", "by_owner", "by_rank")), new=False)
+    tables = [step.template["Resources"]["TableNotes"]["Properties"] for step in steps]
+    assert [sorted(declared(table)) for table in tables] == [
+        ["by_kept"],
+        ["by_kept", "by_owner"],
+        ["by_kept", "by_owner", "by_rank"],
+    ]
+    for table in tables:
+        used = {part["AttributeName"] for each in table["GlobalSecondaryIndexes"] for part in each["KeySchema"]} | {"pk"}
+        assert {each["AttributeName"] for each in table["AttributeDefinitions"]} == used
+    assert tables[-1] == _table("notes", "by_kept", "by_owner", "by_rank")["Properties"]
 
 
 def test_an_index_that_becomes_another_one_counts_twice() -> None:
@@ -217,7 +242,7 @@ def test_the_name_behind_erase_data_must_be_the_stage(where: Account, monkeypatc
 def test_a_first_deployment_over_tables_that_were_kept_says_so(where: Account) -> None:
     where.client("dynamodb").create_table(**_table("notes")["Properties"])
     with pytest.raises(NotDone, match="tables of an earlier one: concave-dev-notes"):
-        one_step(where.client("dynamodb"), _template(), new=True)
+        plan(where.client("dynamodb"), _template(), new=True)
 
 
 def test_the_page_goes_up_with_its_assets_first_and_is_asked_for_every_time(where: Account, tmp_path: Path) -> None:

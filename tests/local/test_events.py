@@ -75,18 +75,20 @@ def test_expiry_and_puts_that_changed_nothing_are_left_out():
 
 def test_a_job_comes_alone_or_in_messages_and_only_failed_messages_come_again():
     ran: list[Any] = []
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 
-    def run(payload: dict[str, Any]) -> None:
+    def run(payload: dict[str, Any], left_ms: int) -> None:
+        assert left_ms == 900_000
         ran.append(payload)
         if payload.get("bad"):
             raise RuntimeError("broken on purpose")
 
-    assert events.jobs({"jobId": "1"}, run) is None
+    assert events.jobs({"jobId": "1"}, run, context) is None
     messages = [
         {"messageId": str(number), "body": body, "eventSource": "aws:sqs"}
         for number, body in enumerate(['{"jobId":"2"}', '{"bad":1}'])
     ]
-    assert events.jobs({"Records": messages}, run) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert events.jobs({"Records": messages}, run, context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert ran == [{"jobId": "1"}, {"jobId": "2"}, {"bad": 1}]
 
 
