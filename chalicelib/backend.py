@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, StoreFailed
+from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Store
@@ -153,6 +154,7 @@ class Backend:
             except ConcaveError:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
+            measure("FanOutConnections", spread.connections)
             logger.debug("fan-out", extra={"touched": len(touched), "connections": spread.connections, "served": spread.served})
         return failed
 

@@ -87,7 +87,7 @@ def specs_of(apps: tuple[str, ...]) -> list[Any]:
     from chalicelib.run.registry import load
 
     load(apps)
-    return all_specs()
+    return all_specs([app.rpartition(".")[0] or app for app in apps])
 
 
 def architecture_of(packaged: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.wire import item_from_wire
+from chalicelib.data.meters import measure
 from chalicelib.data.store import Change
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ def on_change(b: Any, event: Event) -> PartialItemFailureResponse:
     readers filter expired items), and puts that changed nothing (some engines report them, DynamoDB does not).
     """
     changes = [change for change in map(_change(b.settings.prefix), event["Records"]) if change is not None]
+    written = [each["dynamodb"].get("ApproximateCreationDateTime") for each in event["Records"]]
+    if any(written):  # in whole seconds, as AWS rounds it
+        measure("FanOutLag", max(0.0, b.clock.now_ms() - 1000 * min(filter(None, written))), "Milliseconds")
     failed = b.changed(changes) if changes else []
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
 

@@ -6,12 +6,15 @@ comes out as JSON too, with the request's ids on every line. Bodies and tokens a
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from chalice.app import Chalice
+
+from chalicelib.data.meters import LISTENED
 
 SERVICE = "concave"
 
@@ -30,6 +33,9 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
     logger = Logger(service=SERVICE)
     metrics = Metrics(namespace="Concave", service=SERVICE)
     metrics.set_default_dimensions(function=function)
+    meters = Meters(function)
+    LISTENED.addHandler(meters)
+    LISTENED.setLevel(logging.DEBUG)
 
     def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
         logger.append_keys(function=function, **identifiers(event.to_dict()))
@@ -44,9 +50,37 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
         finally:
             metrics.add_metric("Duration", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)
             metrics.flush_metrics()
+            meters.flush()
             logger.remove_keys(["function", *IDS])
 
     return observe
+
+
+class Meters(logging.Handler):
+    """Makes metrics of what the engine measures (`data/meters.py`), each with its one dimension beside the function's."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(logging.DEBUG)
+        self._function = function
+        self._seen: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[float]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one measurement in."""
+        name, value, unit, by = record.meter  # type: ignore[attr-defined]
+        self._seen.setdefault((name, unit, tuple(by.items())), []).append(value)
+
+    def flush(self) -> None:
+        """Write what this invocation has measured: counts as their sum, durations one by one."""
+        from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+        seen, self._seen = self._seen, {}
+        for (name, unit, by), values in seen.items():
+            kind = MetricUnit(unit)
+            for value in [sum(values)] if kind is MetricUnit.Count else values[:20]:
+                with single_metric(name=name, unit=kind, value=value, namespace="Concave") as metric:
+                    metric.add_dimension(name="function", value=self._function)
+                    for dimension, of in by:
+                        metric.add_dimension(name=dimension, value=of)
 
 
 IDS = ("request_id", "connection_id", "message_id", "records", "first_sequence")

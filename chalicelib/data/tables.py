@@ -19,7 +19,7 @@ A document without a value for a partition field is not in that index (a sparse 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
@@ -339,7 +339,17 @@ SYSTEM_SPECS = (
 )
 
 
-def all_specs() -> list[TableSpec]:
-    """Every physical table of this deployment: the system's own, then one per declared table."""
+def all_specs(apps: Sequence[str] | None = None) -> list[TableSpec]:
+    """Every physical table: the system's own, then one per declared table.
+
+    Args:
+        apps: only what these packages declare, beside our own; otherwise whatever this process has imported.
+    """
     system = {each.name for each in SYSTEM_SPECS}
-    return [*SYSTEM_SPECS, *(spec(table) for name, table in TABLES.items() if name not in system)]
+    roots = None if apps is None else ("chalicelib", *apps)
+    return [*SYSTEM_SPECS, *(spec(table) for name, table in TABLES.items() if name not in system and _within(table, roots))]
+
+
+def _within(table: type[Table], roots: Sequence[str] | None) -> bool:
+    module = table.__module__
+    return roots is None or any(module == root or module.startswith(f"{root}.") for root in roots)

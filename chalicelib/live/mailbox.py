@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
+from chalicelib.data.meters import measure
 from chalicelib.data.store import (
     Absent,
     All,
@@ -152,6 +153,7 @@ class Mailboxes:
         if taken is None:
             return Visit(None, "busy")
         if taken.get("closing"):
+            measure("ExpiredLeases")
             return Visit(None, "closing")
         return Visit(Held(connection, token, taken, now + self.lease_ms), "held")
 

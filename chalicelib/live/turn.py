@@ -24,6 +24,7 @@ from typing import Any
 
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreFailed
+from chalicelib.data.meters import measure
 from chalicelib.data.reads import Touched, Watch, overlap
 from chalicelib.data.store import Action, Delete, Item, Key, Path, Put, Update
 from chalicelib.live import messages, rows, session
@@ -328,6 +329,7 @@ class Turn:
     def _post(self, text: str) -> None:
         self.beat()
         outcome = self.world.gateway.post(self.connection, text)
+        measure("Posts", outcome=outcome)
         self.posts += 1
         if outcome != "ok":
             raise Closed(f"a post came to {outcome!r}")

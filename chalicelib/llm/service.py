@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chalicelib.data.meters import measure
 from chalicelib.llm.claude import ModelSettings, reply
 from chalicelib.llm.outcome import STOPPED, ModelFailed
 from chalicelib.llm.pieces import Joiner, Piece
@@ -62,8 +63,12 @@ class ModelService:
             stopped: asked at least every 200 ms; cheap.
             seconds: after this long the reply ends with the reason `deadline`.
         """
+        asked, silent = time.monotonic(), True
         with closing(self._events(model, system, turns, stopped, seconds)) as events:
             for event in events:
+                if silent and not event.ended:
+                    measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)
+                    silent = False
                 if event.ended:
                     about = {"model": model, "state": event.state, "reason": event.reason, "tokens": billed(event.usage)}
                     logger.info("reply ended", extra=about)

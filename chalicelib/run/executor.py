@@ -20,6 +20,7 @@ from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Journal, Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
+from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.records import fields, plain
 from chalicelib.data.store import Absent, Item, Key, Put, Store
@@ -223,6 +224,7 @@ class Executor:
                 return self._answer(done, org, attempt + 1)
             except (Conflict, StoreFailed) as error:
                 attempt += 1
+                measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
                 if self.clock.now_ms() >= deadline:
                     raise error if isinstance(error, Conflict) else Conflict() from error
                 self._backoff(attempt, 400)

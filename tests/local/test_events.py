@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from chalicelib.aws import events, telemetry
 from chalicelib.aws.invoke import LambdaInvoker
+from chalicelib.data.meters import LISTENED, measure
 from chalicelib.data.store import Change
 from chalicelib.settings import Settings
 
@@ -129,22 +131,39 @@ def own_logger() -> Iterator[None]:
     """Powertools puts a handler on the logger "concave"; other tests must not write through it."""
     logger = logging.getLogger("concave")
     before = logger.handlers[:], logger.level, logger.propagate
+    listened = LISTENED.handlers[:], LISTENED.level
     yield
+    LISTENED.handlers, LISTENED.level = listened
     logger.handlers, logger.propagate = before[0], before[2]
     logger.setLevel(before[1])
+    for name in [each for each in vars(logger) if each == "init" or each.startswith("powertools")]:
+        delattr(logger, name)  # Powertools would think that its handler is still there
 
 
 @pytest.mark.usefixtures("own_logger")
-def test_in_lambda_every_invocation_is_counted_and_a_failure_is_logged(capsys):
+def test_in_lambda_every_invocation_is_counted_a_failure_is_logged_and_what_the_engine_measures_becomes_metrics(capsys):
+    """Measured counts as one sum an invocation, durations each; with the function, and what they are told apart by."""
     observe = telemetry.observer("serve")
     event = SimpleNamespace(to_dict=lambda: {"connectionId": "c1", "body": "secret"})
-    assert observe(event, lambda given: "answer") == "answer"
+
+    def work(_: Any) -> str:
+        for outcome in ("ok", "ok", "gone"):
+            measure("Posts", outcome=outcome)
+        for lag in (40.0, 60.0):
+            measure("FanOutLag", lag, "Milliseconds")
+        return "answer"
+
+    assert observe(event, work) == "answer"
     with pytest.raises(RuntimeError):
         observe(event, lambda given: (_ for _ in ()).throw(RuntimeError("broken on purpose")))
     out = capsys.readouterr().out
-    assert '"Invocations"' in out
-    assert '"Failures"' in out
     assert "secret" not in out
+    told = [json.loads(line) for line in out.splitlines() if "_aws" in line]
+    assert [each["Invocations"] for each in told if "Invocations" in each] == [[1.0], [1.0]]
+    assert [each["Failures"] for each in told if "Failures" in each] == [[1.0]]
+    assert {each["outcome"]: each["Posts"] for each in told if "Posts" in each} == {"ok": [2.0], "gone": [1.0]}
+    assert [each["FanOutLag"] for each in told if "FanOutLag" in each] == [[40.0], [60.0]]
+    assert {each["function"] for each in told} == {"serve"}
 
 
 def test_importing_the_app_loads_nothing_heavy():

@@ -1,0 +1,27 @@
+"""What is measured while it happens: names and numbers, never content. The engine says it here and knows no one who listens.
+
+In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and it costs a look at a level.
+
+| name | unit | what |
+|---|---|---|
+| CommitRetries | count | a mutation was run again; by table |
+| FanOutConnections | count | connections that a change reached |
+| FanOutLag | ms | from a commit to its fan-out |
+| Posts | count | messages to sockets, by outcome (ok, gone, unknown, too_large) |
+| ExpiredLeases | count | holders that were found dead or frozen |
+| FirstToken | ms | from the asking to the first piece of a reply |
+"""
+
+from __future__ import annotations
+
+import logging
+
+LISTENED = logging.getLogger("concave.meters")
+LISTENED.propagate = False
+LISTENED.setLevel(logging.CRITICAL)  # a listener lowers it
+
+
+def measure(name: str, value: float = 1, unit: str = "Count", **by: str) -> None:
+    """Say that something has happened, or how long it took. `by`: the one dimension that it is told apart by."""
+    if LISTENED.isEnabledFor(logging.DEBUG):
+        LISTENED.debug(name, extra={"meter": (name, value, unit, by)})
