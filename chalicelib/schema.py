@@ -37,6 +37,9 @@ class Room(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """How many messages the summary knows."""
     archive_after_ms: float | None = None
     """Without a message for so long it is archived (002-36)."""
+    last_agent: str | None = None
+    agent_turns: int = 0
+    """How often agents have answered each other since a person last said something."""
 
 
 class Conversation(Table, name="conversations"):

@@ -23,7 +23,18 @@ def after(room: Room | None, message: ChatMessage) -> Room:
         total_tokens=room.total_tokens + tokens(message.usage),
         total_cost=room.total_cost + (message.said.cost if message.said else 0),
         last_message=message.content[:PREVIEW] or room.last_message,
+        **_turns(room, message),
     )
+
+
+def _turns(room: Room, message: ChatMessage) -> dict[str, Any]:
+    """Agents that answer each other are counted; a person's word begins anew."""
+    if message.role == "user":
+        return {"last_agent": None, "agent_turns": 0}
+    if message.said is None or message.said.participant_type != "agent":
+        return {}
+    who = message.said.participant_id
+    return {"last_agent": who, "agent_turns": room.agent_turns + (who != room.last_agent)}
 
 
 def tokens(usage: dict[str, Any] | None) -> int:

@@ -16,6 +16,8 @@ from chalicelib.functions import conversation_log as log
 from chalicelib.functions.opening import id_suffix, later
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Run, Said
 
+AGENT_TURNS = 50
+"""So often agents may answer each other before a person says something."""
 SUMMARY_EVERY = 10
 VOICES = {"user": ("user",), "agent": ("assistant", "tool")}
 ATTACHMENT = re.compile(r"https?://[^\s/?#]+\S*|document:[A-Za-z0-9_-]{1,200}")
@@ -55,6 +57,7 @@ def append(
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
     _check(said, usage)
+    _check_turn(me, conversation)
     voice: Any = _voice(me, role)
     agent = me.name if me.kind == "agent" else None
     message, conversation = log.append(ctx, conversation, role=voice, content=content, agent_id=agent)
@@ -69,6 +72,15 @@ def append(
 
         ctx.scheduler.run_after(0, summaries.summarize, conversation=conversation.id)
     return message
+
+
+def _check_turn(me: members.Me, conversation: Conversation) -> None:
+    """Two agents that answer each other would go on for ever, at somebody's cost."""
+    room = conversation.room
+    if me.kind == "agent" and room is not None and room.last_agent != me.name and room.agent_turns >= AGENT_TURNS:
+        raise Refused(
+            "TurnLimit", f"Agents have answered each other {AGENT_TURNS} times here; a person must say something first."
+        )
 
 
 def _voice(me: members.Me, role: str | None) -> str:

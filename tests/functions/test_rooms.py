@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from chalicelib.functions.sending import AGENT_TURNS
 from infra.local.model import ScriptedModel
 from tests.functions.rooms import Gateway, Socket, refused, room_of
 
@@ -209,3 +210,19 @@ def test_a_deleted_conversation_takes_receipts_and_presences_with_it(gateway: Ga
     assert erased["state"] == "completed"
     assert (erased["erased"]["receipts"], erased["erased"]["presences"], erased["erased"]["chatMessages"]) == (2, 2, 2)
     assert room_of(Socket(bot.person, "s2")) != room_of(bot)
+
+
+def test_two_agents_that_answer_each_other_stop_at_the_turn_limit_until_a_person_speaks(gateway: Gateway) -> None:
+    """Review check 34: an endless bill. One agent may say as much as it likes."""
+    one = gateway.agent("one")
+    room = room_of(Socket(one, "s1"))
+    two, alice = gateway.agent("two"), gateway.person("alice")
+    Socket(alice, "s2").call("gateway:join", conversationId=room)
+    alice.mutation("rooms:addParticipant", conversationId=room, participantType="agent", participantId="two")
+    alice.mutation("rooms:send", conversationId=room, content="go")
+    for number in range(AGENT_TURNS):
+        (one, two)[number % 2].mutation("rooms:send", conversationId=room, content=f"{number}")
+    refused("TurnLimit", one.mutation, "rooms:send", conversationId=room, content="and on")
+    two.mutation("rooms:send", conversationId=room, content="it was my turn, and I go on")
+    alice.mutation("rooms:send", conversationId=room, content="well?")
+    one.mutation("rooms:send", conversationId=room, content="again")

@@ -311,6 +311,9 @@ export interface Room {
   summaryAt?: number;
   /** Without a message for so long it is archived (002-36). */
   archiveAfterMs?: number;
+  lastAgent?: string;
+  /** How often agents have answered each other since a person last said something. */
+  agentTurns: number;
 }
 
 /** A message (002-U07). `status` is `sending` while a reply is being written. */

@@ -54,6 +54,7 @@ export type ErrorCode =
   | "TooManyAgents"
   | "TooManyParticipants"
   | "TooManyRooms"
+  | "TurnLimit"
   | "Unauthorized"
   | "UserNotFound";
 
