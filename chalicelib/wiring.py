@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.backend import Backend
 from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.meters import measure
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, socketio
@@ -124,6 +125,13 @@ class Lent:
     backend: Backend
     clock: Clock
     minter: Minter | None = None
+
+    @staticmethod
+    def used(org: str, usage: dict[str, Any] | None) -> None:
+        """A reply has cost this."""
+        from chalicelib.llm.service import billed
+
+        measure("TokensByOrg", billed(usage or {}), org=org)
 
     def connected(self, connection: str) -> bool:
         """Whether a socket is there still, as far as its mailbox says."""

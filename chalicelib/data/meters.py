@@ -9,7 +9,8 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | FanOutLag | ms | from a commit to its fan-out |
 | Posts | count | messages to sockets, by outcome (ok, gone, unknown, too_large) |
 | ExpiredLeases | count | holders that were found dead or frozen |
-| FirstToken | ms | from the asking to the first piece of a reply |
+| FirstToken | ms | from the asking to the first piece of a reply; by model |
+| TokensByOrg | count | what replies cost; by org |
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ class _Writer:
         for event in self.ctx.parts.model.reply(*asked, self._stopped, self._seconds_left()):
             if event.ended:
                 self.usage = event.usage
+                self.ctx.parts.used(self.ctx.org, event.usage)
                 return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
             if event.kind == "thinking":
                 self.reasoning += event.text
