@@ -20,7 +20,7 @@ Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Piece = Annotated[str, Meta(max_length=32_000)]
 
-CHUNK_PAGE, LARGEST_CHUNK_PAGE = 16, 64
+CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
 """Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
 MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
 LISTED_SESSIONS = 100

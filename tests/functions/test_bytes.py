@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.functions.chat import CHUNK_PAGE
 from infra.local.model import ScriptedModel
 from tests.functions.mutants import BYTES
 from tests.functions.tabs import Live, Tab
@@ -66,9 +67,9 @@ def a_reply_costs_its_length(model: ScriptedModel) -> None:
 
 def a_full_page_costs_nothing_more(model: ScriptedModel) -> None:
     """Who watches one page of a reply pays for that page, however long the reply becomes."""
-    short, page = written(model, 16 * PIECE, Bystander)
+    short, page = written(model, CHUNK_PAGE * PIECE, Bystander)
     long, same = written(model, 100 * PIECE, Bystander)
-    assert len(page) == 16 * PIECE
+    assert len(page) == CHUNK_PAGE * PIECE
     assert (long, same) == (short, page), (short, long)
 
 

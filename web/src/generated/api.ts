@@ -636,7 +636,7 @@ export const api = anyApi as unknown as {
       sessionId: string;
       messageId: string;
       after?: number;
-      /** A whole number, 1 to 64. Default: 16. */
+      /** A whole number, 1 to 64. Default: 8. */
       limit?: number;
     }, ChunkView[]>;
     /** The same as `getMessages` (004-14): every query is a subscription. */
