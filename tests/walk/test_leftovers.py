@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from chalicelib.aws.gateway import POOL
 from tests.walk.server import Served
 
 CLIENTS, TOGETHER = 200, 4
@@ -75,14 +76,17 @@ def rest(server: Served, most_s: float = 20.0) -> None:
 def test_200_clients_leave_nothing_behind(tmp_path: Path) -> None:
     server = Served(tmp_path / "data", SWEEP_SECONDS="0.5")
     try:
+        fresh = held(server.process.pid)[1]
         after: list[tuple[int, int]] = []
         for count in (CLIENTS, CLIENTS // 2, CLIENTS // 2):
             asyncio.run(crowd(server.url, count))
             rest(server)
             after.append(held(server.process.pid))
         # The first round fills caches and pools; two equal ones after it need nothing more.
-        _, (memory, files), (more_memory, more_files) = after
-        assert more_files <= files + 5, after
+        _, (memory, _), (more_memory, files) = after
+        # The pool of connections to `@connections`, of which each has two ends here, grows when many post at once, to its bound.
+        # Of 400 clients each third one was cut off: a file kept for those alone would be 133.
+        assert files <= fresh + 2 * POOL + 10, (fresh, after)
         assert more_memory <= memory + 16, after
     finally:
         server.stop()
