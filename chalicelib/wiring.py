@@ -131,7 +131,7 @@ class Lent:
         """A reply has cost this."""
         from chalicelib.llm.service import billed
 
-        measure("TokensByOrg", billed(usage or {}), org=org)
+        measure("ReplyTokens", billed(usage or {}), org=org)
 
     def connected(self, connection: str) -> bool:
         """Whether a socket is there still, as far as its mailbox says."""

@@ -62,23 +62,25 @@ class Meters(logging.Handler):
     def __init__(self, function: str) -> None:
         super().__init__(logging.DEBUG)
         self._function = function
-        self._seen: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[float]] = {}
+        self._seen: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[float]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one measurement in."""
-        name, value, unit, by = record.meter  # type: ignore[attr-defined]
-        self._seen.setdefault((name, unit, tuple(by.items())), []).append(value)
+        name, value, unit, org, by = record.meter  # type: ignore[attr-defined]
+        self._seen.setdefault((name, unit, org, tuple(by.items())), []).append(value)
 
     def flush(self) -> None:
         """Write what this invocation has measured: counts as their sum, durations one by one."""
         from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
         seen, self._seen = self._seen, {}
-        for (name, unit, by), values in seen.items():
+        for (name, unit, org, by), values in seen.items():
             kind = MetricUnit(unit)
             for value in [sum(values)] if kind is MetricUnit.Count else values[:20]:
                 with single_metric(name=name, unit=kind, value=value, namespace="Concave") as metric:
                     metric.add_dimension(name="function", value=self._function)
+                    if org:
+                        metric.add_metadata("org", org)
                     for dimension, of in by:
                         metric.add_dimension(name=dimension, value=of)
 

@@ -10,7 +10,7 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | Posts | count | messages to sockets, by outcome (ok, gone, unknown, too_large) |
 | ExpiredLeases | count | holders that were found dead or frozen |
 | FirstToken | ms | from the asking to the first piece of a reply; by model |
-| TokensByOrg | count | what replies cost; by org |
+| ReplyTokens | count | what a reply cost; its org is written beside it, not a dimension (each value of one is paid as a metric) |
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ LISTENED.propagate = False
 LISTENED.setLevel(logging.CRITICAL)  # a listener lowers it
 
 
-def measure(name: str, value: float = 1, unit: str = "Count", **by: str) -> None:
-    """Say that something has happened, or how long it took. `by`: the one dimension that it is told apart by."""
+def measure(name: str, value: float = 1, unit: str = "Count", org: str = "", **by: str) -> None:
+    """Say that something has happened, or how long it took.
+
+    Args:
+        org: whose it was; for looking it up in the log.
+        by: the one dimension that it is told apart by: of few values.
+    """
     if LISTENED.isEnabledFor(logging.DEBUG):
-        LISTENED.debug(name, extra={"meter": (name, value, unit, by)})
+        LISTENED.debug(name, extra={"meter": (name, value, unit, org, by)})

@@ -30,6 +30,8 @@ FIELDS = {
     "served": "served ",
     "posts": "posts ",
     "code": "code ",
+    "state": "",
+    "tokens": "tokens ",
 }
 """Extra fields in the order in which they are printed, with the word before each. Zeros are left out."""
 

@@ -151,6 +151,7 @@ def test_in_lambda_every_invocation_is_counted_a_failure_is_logged_and_what_the_
             measure("Posts", outcome=outcome)
         for lag in (40.0, 60.0):
             measure("FanOutLag", lag, "Milliseconds")
+        measure("ReplyTokens", 12, org="acme")
         return "answer"
 
     assert observe(event, work) == "answer"
@@ -164,6 +165,9 @@ def test_in_lambda_every_invocation_is_counted_a_failure_is_logged_and_what_the_
     assert {each["outcome"]: each["Posts"] for each in told if "Posts" in each} == {"ok": [2.0], "gone": [1.0]}
     assert [each["FanOutLag"] for each in told if "FanOutLag" in each] == [[40.0], [60.0]]
     assert {each["function"] for each in told} == {"serve"}
+    (tokens,) = [each for each in told if "ReplyTokens" in each]
+    assert (tokens["ReplyTokens"], tokens["org"]) == ([12.0], "acme")
+    assert "org" not in str(tokens["_aws"])
 
 
 def test_importing_the_app_loads_nothing_heavy():
