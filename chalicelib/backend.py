@@ -155,7 +155,11 @@ class Backend:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
             measure("FanOutConnections", spread.connections)
-            logger.debug("fan-out", extra={"touched": len(touched), "connections": spread.connections, "served": spread.served})
+            traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
+            logger.info(
+                "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
+            )
+            logger.debug("fan-out", extra={"touched": len(touched)})
         return failed
 
     def _take_in(self, change: Change, touched: dict[Touched, None], connections: dict[str, None]) -> None:

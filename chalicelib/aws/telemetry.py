@@ -15,6 +15,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from chalicelib.data.meters import LISTENED
+from chalicelib.data.trace import tracing
 
 SERVICE = "concave"
 
@@ -38,11 +39,13 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
     LISTENED.setLevel(logging.DEBUG)
 
     def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
-        logger.append_keys(function=function, **identifiers(event.to_dict()))
+        found = identifiers(event.to_dict())
+        logger.append_keys(function=function, **found)
         started = time.perf_counter()
         metrics.add_metric("Invocations", MetricUnit.Count, 1)
         try:
-            return get_response(event)
+            with tracing(str(found.get("request_id", ""))):
+                return get_response(event)
         except Exception:
             metrics.add_metric("Failures", MetricUnit.Count, 1)
             logger.exception("invocation failed")

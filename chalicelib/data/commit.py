@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.data import trace
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.reads import Touched
 from chalicelib.data.records import fields
@@ -281,6 +282,8 @@ class _Plan:
         }
         if intent.connection:
             row["connection"] = intent.connection
+        if trace.current():
+            row["trace"] = trace.current()
         if intent.jobs:
             row["jobs"] = list(intent.jobs)
         if intent.log_lines:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from chalicelib.data.errors import ConditionFailed
 from chalicelib.data.store import Exists, Item, Key, Put, Update
+from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes, insist
 from chalicelib.live.session import Answer, fitted
@@ -142,7 +143,8 @@ class Lane:
             key = f"sync:{mailbox.get('session') or connection}:{frame.request_id}"
         if not self._mark(place, {("commit",): self.commit_id(identity, key), ("as",): identity or "", ("key",): key}):
             return  # answered already, by a lane that was slower than its lease
-        answer = self.mutate(frame, identity, key, connection)
+        with tracing(str(row.get("trace", ""))):
+            answer = self.mutate(frame, identity, key, connection)
         if answer is not None:
             self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])
         self._mark(place, {("ran",): True})

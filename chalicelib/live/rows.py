@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.data import trace
 from chalicelib.data.reads import Watch
 from chalicelib.data.store import Equals, Item, Key, Path, Update
 from chalicelib.live.messages import Failure, Version
@@ -61,7 +62,8 @@ def place(kind: str, number: int) -> str:
 
 def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -> Item:
     """An inbox row for a frame."""
-    return {"pk": connection, "sk": place(kind, number), "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
+    row = {"pk": connection, "sk": place(kind, number), "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
+    return {**row, "trace": trace.current()} if trace.current() else row
 
 
 def number_of(row: Item) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chalicelib.data import snapshot, values
+from chalicelib.data import snapshot, trace, values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Journal, Reader, Writer
@@ -263,7 +263,8 @@ class Executor:
         return commit(self.store, tx, intent)
 
     def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
-        logger.debug("commit", extra={"touched": len(done.touched), "retries": runs - 1})
+        about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
+        logger.info("commit", extra={"quiet": True, **about})
         self.committed(done, org)
         return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
 

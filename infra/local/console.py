@@ -91,6 +91,7 @@ def talk(level: int = logging.INFO, out: TextIO | None = None) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(Lines(colour=out.isatty()))
     handler.setLevel(level)
+    handler.addFilter(lambda record: not getattr(record, "quiet", False))  # for the logs of the cloud: one line here says it all
     root = logging.getLogger("concave")
     root.handlers = [handler, Gather()]
     root.setLevel(logging.DEBUG)  # what a handler does not print, `Gather` may want

@@ -28,6 +28,7 @@ from typing import Any
 
 from chalice.app import Chalice, EventSourceHandler
 
+from chalicelib.data.trace import tracing
 from infra.local.journal import gathering, line
 
 log = logging.getLogger("concave.local")
@@ -120,7 +121,7 @@ class Lambdas:
         self._gate.wait()
         name = _CONFIGURED_AS.get(function, function)
         context = Context(function, self._timeouts.get(name, 60.0))
-        with self._counted(), gathering() as notes:
+        with self._counted(), gathering() as notes, tracing(context.aws_request_id):
             try:
                 result = getattr(self._module, function)(event, context)
             except Exception:

@@ -25,7 +25,14 @@ from infra.local.console import HOME, shorter
 
 log = logging.getLogger("concave.reload")
 
-KEPT = ("chalicelib.aws", "chalicelib.data.errors", "chalicelib.data.store", "chalicelib.run.ports", "chalicelib.settings")
+KEPT = (
+    "chalicelib.aws",
+    "chalicelib.data.errors",
+    "chalicelib.data.store",
+    "chalicelib.data.trace",
+    "chalicelib.run.ports",
+    "chalicelib.settings",
+)
 """The modules that the parts are made of: the ports, their errors, the adapters, the settings."""
 
 LOOK_MS = 1000
