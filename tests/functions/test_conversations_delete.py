@@ -12,7 +12,7 @@ from chalicelib.functions.lifecycle import stream_of
 from chalicelib.run.jobs import Job
 from chalicelib.schema import ChatChunk, Run
 from tests.functions.conftest import House, Person
-from tests.support.conversations import Cortex, Failed, backend, member, opened, say
+from tests.support.conversations import Cortex, Failed, backend, fill, member, opened, say
 
 OF_A_CONVERSATION = (
     "conversations",
@@ -71,6 +71,19 @@ def test_a_long_log_is_erased_by_jobs_and_its_id_can_be_used_at_once_without_its
     assert (proof["state"], proof["erased"]["chatMessages"]) == ("completed", 231)
     assert house.rows("chatMessages") == 1
     assert cortex.get(conversationId="again")["messages"][0]["content"] == "fresh"
+
+
+def test_ten_thousand_messages_are_gone_at_once_and_erased_by_jobs(house: House) -> None:
+    """Review check 28, at its full size."""
+    cortex = backend(house)
+    conversation = opened(cortex)
+    fill(house, conversation, 10_000, "a message")
+    done = cortex.delete(conversationId=conversation)
+    assert done["messagesDeleted"] == 10_000
+    assert cortex.get(conversationId=conversation) is None
+    while house.work():
+        pass
+    assert (receipt(cortex, done)["state"], house.rows("chatMessages")) == ("completed", 0)
 
 
 def _chat(house: House, alice: Person, *texts: str) -> str:

@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import MutationCtx
-from chalicelib.functions.conversation_log import append
-from chalicelib.run.executor import caller_of
-from chalicelib.run.identity import service
-from chalicelib.schema import Conversation
 from tests.functions.conftest import House
-from tests.support.conversations import Cortex, Failed, backend, member, opened, say
+from tests.support.conversations import Cortex, Failed, backend, fill, member, opened, say
 
 
 @pytest.fixture
@@ -353,20 +348,6 @@ def spent(house: House, work: Any) -> tuple[dict[str, int], dict[str, float], di
     house.store.reset()
     work()
     return dict(house.store.requests), dict(house.store.wcu), dict(house.store.rcu)
-
-
-def fill(house: House, conversation_id: str, until: int, text: str) -> None:
-    """More messages, many in one commit, to come to a long log quickly."""
-
-    def body(run: Any) -> str:
-        conversation = run.db.query(Conversation.by_conversationId(conversation_id)).unique()
-        ctx = MutationCtx(caller_of(service("acme")), run.log, run.db, run.now, run.jobs)
-        for _ in range(min(80, until - conversation.message_count)):
-            _, conversation = append(ctx, conversation, role="user", content=text)
-        return str(conversation.message_count)
-
-    while house.backend.executor.transact("acme", "test:fill", body).value < until:
-        pass
 
 
 def test_an_append_costs_the_same_after_ten_thousand_messages(house: House) -> None:

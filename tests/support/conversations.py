@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib import MutationCtx
 from chalicelib.data.tables import all_specs
-from chalicelib.run.identity import User
+from chalicelib.functions.conversation_log import append
+from chalicelib.run.executor import caller_of
+from chalicelib.run.identity import User, service
 from chalicelib.run.registry import load
-from chalicelib.schema import Agent
+from chalicelib.schema import Agent, Conversation
 from tests.functions.conftest import House, Person, Refusal
 from tests.support import engine
 
@@ -122,3 +125,17 @@ def dynamo_house(model: Any) -> Iterator[House]:
         yield House(model, DynamoStore(all_specs(), "t-", client=client))
     finally:
         running.kill()
+
+
+def fill(house: House, conversation_id: str, until: int, text: str) -> None:
+    """More messages, many in one commit, to come to a long log quickly."""
+
+    def body(run: Any) -> str:
+        conversation = run.db.query(Conversation.by_conversationId(conversation_id)).unique()
+        ctx = MutationCtx(caller_of(service("acme")), run.log, run.db, run.now, run.jobs)
+        for _ in range(min(80, until - conversation.message_count)):
+            _, conversation = append(ctx, conversation, role="user", content=text)
+        return str(conversation.message_count)
+
+    while house.backend.executor.transact("acme", "test:fill", body).value < until:
+        pass
