@@ -45,8 +45,14 @@ class Road:
                 continue
             far.settimeout(None)
             with self._lock:
-                self._sockets |= {near, far}
-                self.connections += 1
+                cut = not self._open  # while the far end was being reached
+                if not cut:
+                    self._sockets |= {near, far}
+                    self.connections += 1
+            if cut:
+                near.close()
+                far.close()
+                continue
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
 
@@ -66,8 +72,8 @@ class Road:
 
     def cut(self) -> None:
         """End every connection; refuse new ones until `mend`."""
-        self._open = False
         with self._lock:
+            self._open = False
             sockets = list(self._sockets)
         self._end(*sockets)
 
