@@ -117,8 +117,15 @@ class Image(Table, name="images"):
     conversation: str
     system_prompt: str = ""
     model: str = ""
+    name: str | None = None
+    description: str | None = None
+    mcp_servers: dict[str, Any] | None = None
+    """Tools that the model may use, by name; secrets are references."""
     domain_id: str | None = None
     parent_image_id: str | None = None
+    """The image that this one was forked from."""
+    custom_data: Any = None
+    """What its creator keeps with it (000-E02)."""
 
 
 class ChatSession(Table, name="chatSessions"):
@@ -186,6 +193,8 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     """The key of the send that wrote it: what is erased with it."""
     named: str | None = None
     """Its id again, when its writer chose it; an id of ours holds the sequence and needs no index."""
+    superseded: bool = False
+    """It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it."""
     said: Said | None = None
     """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
 
@@ -231,6 +240,14 @@ class Run(Table, name="runs"):
     lease_until: float = 0.0
     reason: str | None = None
     usage: dict[str, Any] | None = None
+    user_id: str | None = None
+    """Who is told when it ends."""
+    options: dict[str, Any] | None = None
+    """What this reply alone is asked with, before the image's configuration (000-E05, 001-09)."""
+    replaces: int | None = None
+    """The sequence of the reply that this one stands for."""
+    started_at: float | None = None
+    ended_at: float | None = None
 
     by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
     """Which runs have a lease that ran out, or were never started? Asked by the sweep."""

@@ -18,7 +18,7 @@ import json
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +26,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import ConcaveError, ConditionFailed
 from chalicelib.data.store import Absent, Item, Put
+from chalicelib.doors.event_rows import EVENTS, Row
 from chalicelib.live import rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
@@ -46,37 +47,6 @@ Others are numbered by the millisecond of their arrival since the connection ope
 HANDSHAKE_MS = 5_000
 SIGN_IN_MS = 45_000
 """Who has not said by then who they are is closed."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One client event.
-
-    Args:
-        function: what it calls; a query is answered without being stored as a change.
-        socket: whether the function is told which socket asks.
-        sent: a further event to the sender, with this part of the result as its data.
-        failed: a further event to the sender when it was refused.
-        empty: what the acknowledgement says when the result is no object.
-    """
-
-    function: str
-    query: bool = False
-    sent: tuple[str, str] | None = None
-    failed: str = "error"
-    empty: str = "result"
-    names: Mapping[str, str] = field(default_factory=dict)
-    socket: bool = True
-
-
-EVENTS: dict[str, Row] = {
-    "conversation:join": Row("gateway:join"),
-    "conversation:leave": Row("gateway:leave", empty="conversationId"),
-    "conversation:online": Row("gateway:online", query=True),
-    "message:send": Row("rooms:send", sent=("message:sent", "message"), failed="message:error"),
-    "message:typing": Row("gateway:typing"),
-    "message:read": Row("receipts:read", socket=False),
-}
 
 
 class Frame(msgspec.Struct, forbid_unknown_fields=False):

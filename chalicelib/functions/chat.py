@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, budget, counters, lifecycle
+from chalicelib.functions import access, adapter, counters, lifecycle
 from chalicelib.functions.opening import clean_name, id_suffix, later, open_conversation
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
@@ -51,12 +51,13 @@ def send_message(
     content: Content,
     model: ShortText | None = None,
     client_key: ShortText | None = None,
-    on_busy: Literal["enqueue"] = "enqueue",
+    on_busy: adapter.OnBusy = "enqueue",
 ) -> str:
     """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
 
     The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
-    reply waits its turn (`onBusy: "enqueue"`), at most 100 of them.
+    reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
+    that wait (`interrupt`), or has their turns not count at all (`rollback`).
     """
     session = access.owned(ctx, session_id, "send a message")
     if session.status == "terminated":
@@ -67,14 +68,13 @@ def send_message(
             return known.message_id
         if known is not None:
             raise Refused("ClientKeyReused", "This clientKey was used for another message; choose a new one.")
-    budget.check(ctx)
     conversation = ctx.db.get(Conversation, session.conversation)
     image = ctx.db.peek(Image, session.image_id)
     if conversation is None or image is None:
         raise access.not_found()
-    if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
-        raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
-    run = _write_turn(ctx, session, conversation, content, model or session.model or image.model, client_key)
+    wanted = model or session.model or image.model
+    conversation = _said(ctx, session, conversation, content, wanted, client_key)
+    run = adapter.reply(ctx, conversation, session, wanted, on_busy=on_busy)
     if client_key is not None:
         key = ClientKey(
             id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS
@@ -84,40 +84,32 @@ def send_message(
     return run.message_id
 
 
-def _write_turn(
+def _said(
     ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str, client_key: str | None
-) -> Run:
-    """The user's message, the placeholder after it (004-U03), and the run that will fill it."""
-    number, now = conversation.message_count, later(ctx, conversation)
-    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "model": model}
-    said = {**common, "role": "user", "content": content, "completed": True, "status": "completed", "timestamp": now}
-    asked = {**common, "role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now + 1}
-    suffix = id_suffix(ctx, number + 2)
-    run = Run(
-        id=f"run-{suffix}",
-        org=ctx.org,
+) -> Conversation:
+    """Write the user's message. Returns the conversation after it."""
+    number, now = conversation.message_count + 1, later(ctx, conversation)
+    message = ChatMessage(
+        id=f"msg-{id_suffix(ctx, number)}",
         conversation=conversation.id,
         session_id=session.id,
-        message_id=f"msg-{suffix}",
-        sequence=number + 2,
+        sequence=number,
+        role="user",
+        content=content,
+        completed=True,
+        status="completed",
+        timestamp=now,
         model=model,
-        lease_until=ctx.now,
+        client_key=client_key,
     )
-    first = ChatMessage(id=f"msg-{id_suffix(ctx, number + 1)}", sequence=number + 1, client_key=client_key, **said)
-    ctx.db.insert(first)
-    ctx.db.insert(ChatMessage(id=run.message_id, sequence=number + 2, **asked))
-    ctx.db.insert(run)
-    changes = lifecycle.start(ctx, conversation, run)
-    changes["room"] = counters.after(conversation.room, first)
-    ctx.db.patch(conversation, message_count=number + 2, updated_at=ctx.now, last_message_at=now + 1, **changes)
-    return run
+    ctx.db.insert(message)
+    room = counters.after(conversation.room, message)
+    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room)
 
 
 @mutation
 def stop(ctx: MutationCtx, session_id: str, message_id: str | None = None) -> bool:
     """Stop the running reply, or the named one. What it said stays. Returns whether there was anything to stop."""
-    from chalicelib.functions import runs
-
     session = access.owned(ctx, session_id, "stop a reply")
     conversation = ctx.db.get(Conversation, session.conversation)
     if message_id is not None:
@@ -128,11 +120,7 @@ def stop(ctx: MutationCtx, session_id: str, message_id: str | None = None) -> bo
         run = ctx.db.get(Run, conversation.active_run) if conversation and conversation.active_run else None
     if run is None or run.state in lifecycle.TERMINAL:
         return False
-    if run.state == "pending":
-        lifecycle.finish(ctx, run, "aborted", "", reason="stopped")
-        return True
-    lifecycle.fence(ctx, run, "aborted", "stopped")
-    ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
+    lifecycle.end_from_outside(ctx, run, "aborted", "stopped")
     return True
 
 

@@ -49,7 +49,8 @@ def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
 
 def claim(ctx: MutationCtx, run: Run) -> Run:
     """Take a pending run: a new epoch, and a lease."""
-    return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=ctx.now + ctx.limits["run_lease_ms"])
+    lease_until = ctx.now + ctx.limits["run_lease_ms"]
+    return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=lease_until, started_at=ctx.now)
 
 
 def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
@@ -57,6 +58,17 @@ def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
     if run.read_epoch is not None:
         return run
     return ctx.db.patch(run, epoch=run.epoch + 1, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
+
+
+def end_from_outside(ctx: MutationCtx, run: Run, ending: Status, reason: str) -> None:
+    """End a run that is not over: at once while nobody writes it, else by fencing its writer and settling its text."""
+    from chalicelib.functions import runs
+
+    if run.state == "pending":
+        finish(ctx, run, ending, "", reason=reason)
+        return
+    fence(ctx, run, ending, reason)
+    ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
 
 
 def sealed_text(ctx: MutationCtx, run: Run) -> str:
@@ -104,7 +116,7 @@ def finish(
         message = ctx.db.patch(
             message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
         )
-    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now)
+    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
     budget.meter(ctx, usage)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:

@@ -152,7 +152,7 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
         if turns and size > HISTORY_BYTES:
             break
         # A stored `system` entry is somebody's words and never becomes the model's instruction.
-        if each.content and each.completed and each.role in ("user", "assistant"):
+        if each.content and each.completed and not each.superseded and each.role in ("user", "assistant"):
             turns.append({"role": each.role, "content": each.content})
     return {
         "model": run.model,
@@ -194,11 +194,8 @@ def end_all(ctx: MutationCtx, conversation_id: str) -> None:
         if waiting is not None and waiting.state == "pending":
             lifecycle.finish(ctx, waiting, "aborted", "", reason="the session ended")
     active = ctx.db.get(Run, conversation.active_run) if conversation.active_run else None
-    if active is not None and active.state == "pending":
-        lifecycle.finish(ctx, active, "aborted", "", reason="the session ended")
-    elif active is not None and active.state == "running":
-        lifecycle.fence(ctx, active, "aborted", "the session ended")
-        ctx.scheduler.run_after(0, settle, run_id=active.id)
+    if active is not None and active.state in ("pending", "running"):
+        lifecycle.end_from_outside(ctx, active, "aborted", "the session ended")
     if len(conversation.queued_runs) > 20:
         ctx.scheduler.run_after(0, end_all, conversation_id=conversation_id)
 

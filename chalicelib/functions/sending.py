@@ -11,10 +11,9 @@ import re
 from typing import Any
 
 from chalicelib import MutationCtx, Refused
-from chalicelib.functions import budget, counters, lifecycle, members, receipts
+from chalicelib.functions import adapter, counters, members, receipts
 from chalicelib.functions import conversation_log as log
-from chalicelib.functions.opening import id_suffix, later
-from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Run, Said
+from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Said
 
 AGENT_TURNS = 50
 """So often agents may answer each other before a person says something."""
@@ -103,21 +102,10 @@ def _check(said: Said, usage: dict[str, Any] | None) -> None:
 
 
 def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
-    """The placeholder and the run of a reply, where the model or a worker answers."""
-    budget.check(ctx)
-    if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
-        raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end.")
+    """Where the model or a worker answers, it is asked to."""
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
     image = ctx.db.peek(Image, session.image_id) if session else None
     if session is None or image is None:
         raise members.not_found()
-    sequence, model = conversation.message_count + 1, session.model or image.model
-    suffix, now = id_suffix(ctx, sequence), later(ctx, conversation)
-    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
-    run = Run(id=f"run-{suffix}", org=ctx.org, message_id=f"msg-{suffix}", lease_until=ctx.now, **common)
-    asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
-    ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
-    ctx.db.insert(run)
-    changes = lifecycle.start(ctx, conversation, run)
-    ctx.db.patch(conversation, message_count=sequence, updated_at=now, last_message_at=now, **changes)
+    adapter.reply(ctx, conversation, session, session.model or image.model)
     ctx.db.patch(session, status="active", last_activity=ctx.now)

@@ -50,6 +50,8 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     """Why a reply failed, was aborted or was interrupted."""
     reasoning: str | None = None
     parts: list[Any] | None = None
+    superseded: bool = False
+    """Whether it no longer counts: another reply stands for it, or its turn was rolled back."""
 
 
 class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -96,6 +98,7 @@ def message_view(message: ChatMessage) -> MessageView:
         reason=message.reason,
         reasoning=message.reasoning,
         parts=message.parts,
+        superseded=message.superseded,
     )
 
 

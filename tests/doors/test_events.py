@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.doors import events, sockets
-from chalicelib.doors.events import EVENTS
+from chalicelib.doors.event_rows import EVENTS
 from chalicelib.live import rows
 from chalicelib.live.session import State
 from infra.local.model import ScriptedModel

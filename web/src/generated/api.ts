@@ -212,6 +212,8 @@ export interface MessageView {
   reason?: string;
   reasoning?: string;
   parts?: any[];
+  /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
+  superseded: boolean;
 }
 
 /** Messages, oldest first. `before` in `meta` is where older ones begin; null when there are none. */
@@ -599,7 +601,8 @@ export const api = anyApi as unknown as {
      * Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
      *
      * The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
-     * reply waits its turn (`onBusy: "enqueue"`), at most 100 of them.
+     * reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
+     * that wait (`interrupt`), or has their turns not count at all (`rollback`).
      */
     sendMessage: Mutation<{
       sessionId: string;
@@ -610,7 +613,7 @@ export const api = anyApi as unknown as {
       /** 1 to 200 characters. */
       clientKey?: string;
       /** Default: "enqueue". */
-      onBusy?: "enqueue";
+      onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
     }, string>;
     /** The worker has set the session up (004-10); it may name its own session, to restore it later. */
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;

@@ -88,6 +88,8 @@ export interface ChatMessage {
   clientKey?: string;
   /** Its id again, when its writer chose it; an id of ours holds the sequence and needs no index. */
   named?: string;
+  /** It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it. */
+  superseded: boolean;
   /** Who said it and what came with it, where a chat client or an agent did (002-U07). */
   said?: Said;
 }
@@ -212,8 +214,15 @@ export interface Image {
   conversation: string;
   systemPrompt: string;
   model: string;
+  name?: string;
+  description?: string;
+  /** Tools that the model may use, by name; secrets are references. */
+  mcpServers?: Record<string, any>;
   domainId?: string;
+  /** The image that this one was forked from. */
   parentImageId?: string;
+  /** What its creator keeps with it (000-E02). */
+  customData?: any;
 }
 
 /** One member of one conversation: the truth for access and for "my conversations". */
@@ -281,6 +290,14 @@ export interface Run {
   leaseUntil: number;
   reason?: string;
   usage?: Record<string, any>;
+  /** Who is told when it ends. */
+  userId?: string;
+  /** What this reply alone is asked with, before the image's configuration (000-E05, 001-09). */
+  options?: Record<string, any>;
+  /** The sequence of the reply that this one stands for. */
+  replaces?: number;
+  startedAt?: number;
+  endedAt?: number;
 }
 
 /** The documents of every table. */

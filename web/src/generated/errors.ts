@@ -15,6 +15,7 @@ export type ErrorCode =
   | "CONVERSATION_NOT_ACTIVE"
   | "CONVERSATION_NOT_FOUND"
   | "ClientKeyReused"
+  | "ConversationBusy"
   | "ConversationClosed"
   | "ConversationNotFound"
   | "DELETE_MANY_THRESHOLD_EXCEEDED"
