@@ -50,7 +50,7 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     """Why a reply failed, was aborted or was interrupted."""
     reasoning: str | None = None
     parts: list[Any] | None = None
-    superseded: bool = False
+    superseded: bool | None = None
     """Whether it no longer counts: another reply stands for it, or its turn was rolled back."""
 
 
@@ -98,7 +98,7 @@ def message_view(message: ChatMessage) -> MessageView:
         reason=message.reason,
         reasoning=message.reasoning,
         parts=message.parts,
-        superseded=message.superseded,
+        superseded=message.superseded or None,
     )
 
 

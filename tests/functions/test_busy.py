@@ -74,7 +74,7 @@ def test_a_rolled_back_turn_stays_in_the_log_and_is_not_told_to_the_model() -> N
     assert found[waiting]["status"] == "aborted"
     assert found[newest]["content"].strip() == "the newest"
     assert told(house) == ["/say the newest"]
-    assert [each.get("superseded", False) for each in found.values()] == [True] * 4 + [False] * 2
+    assert [bool(each.get("superseded")) for each in found.values()] == [True] * 4 + [False] * 2
 
 
 def test_a_rejected_message_leaves_nothing() -> None:

@@ -213,7 +213,7 @@ export interface MessageView {
   reasoning?: string;
   parts?: any[];
   /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
-  superseded: boolean;
+  superseded?: boolean;
 }
 
 /** Messages, oldest first. `before` in `meta` is where older ones begin; null when there are none. */
