@@ -27,7 +27,7 @@ from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
-from chalicelib.live.world import Identity, World
+from chalicelib.live.world import Identity, Together, World, one_by_one
 from chalicelib.run import validate
 from chalicelib.run.errors import FunctionError, describe
 from chalicelib.run.executor import Evaluation, Executor, caller_of
@@ -74,6 +74,8 @@ class Backend:
     """In which words connections of a kind are told."""
     ended: Callable[[Backend, Item], None] = lambda backend, mailbox: None
     """Told of every connection that has ended."""
+    together: Together = one_by_one
+    """How the slices of a fan-out are served."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
@@ -99,6 +101,7 @@ class Backend:
             mutations_waiting=lambda connection: self.lane.knock(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
+            together=self.together,
             ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )

@@ -28,6 +28,7 @@
 | IDENTITY_WAIT_MS | 5000; 500 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
+| FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
@@ -94,6 +95,7 @@ class Settings:
     identity_wait_ms: int = 150
     ping_rust_s: int = 25
     ping_s: int = 50
+    fan_out_threads: int = 8
 
     @property
     def development(self) -> bool:
@@ -133,6 +135,7 @@ class Settings:
             identity_wait_ms=_number(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
             ping_rust_s=_number(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=_number(env, "PING_SECONDS", 50, 1, 600),
+            fan_out_threads=_number(env, "FAN_OUT_THREADS", 8, 1, 32),
         )
 
 

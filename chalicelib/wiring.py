@@ -21,6 +21,7 @@ from chalicelib.run.job_runner import JobRunner
 from chalicelib.run.minting import Minter
 from chalicelib.run.ports import Clock, Gateway, Invoker
 from chalicelib.run.registry import Registry, load
+from chalicelib.run.together import Threads
 from chalicelib.settings import Settings
 
 
@@ -55,6 +56,8 @@ class Parts:
     """Fetches the model's key when it is first needed; None: it is in the settings."""
     sweeps: Sequence[Callable[[Executor], object]] = ()
     """Further sweeps."""
+    threads: bool = False
+    """Whether slices of a fan-out are served at once (FAN_OUT_THREADS); a simulation has a time of its own."""
 
 
 _lock = threading.Lock()
@@ -110,6 +113,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         verifier,
         dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
+        together=Threads(settings.fan_out_threads if parts.threads else 1),
     )
     executor.parts = Lent(model, executor, made, parts.clock, minter)
     made.sweeps = [*_sweeps(registry, executor), *(partial(each, executor) for each in parts.sweeps)]
@@ -181,4 +185,5 @@ def _cloud(settings: Settings) -> Parts:
         settings.model_url,
         model_key=secret,
         sweeps=[overdue],
+        threads=True,
     )

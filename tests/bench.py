@@ -39,12 +39,39 @@ class Row:
         print(f"  {self.what:<44} {written:5d} items written  {wcu:7.1f} WCU  {rcu:7.1f} RCU   {requests}")
 
 
+class Far:
+    """A store that is a network away: every request takes some time longer.
+
+    Args:
+        inner: the store that does the work.
+        seconds: how much longer.
+    """
+
+    VERBS = ("get", "batch_get", "transact_get", "query", "write", "transact", "scan")
+
+    def __init__(self, inner: Any, seconds: float) -> None:
+        self._inner, self._seconds = inner, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in self.VERBS:
+            return found
+
+        def asked(*args: Any, **more: Any) -> Any:
+            time.sleep(self._seconds)
+            return found(*args, **more)
+
+        return asked
+
+
 class Counted:
     """A local server with a counting store, and quiet: no sweeps while something is counted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, far_s: float = 0, **settings_: Any) -> None:
         self.store: CountingStore = None  # type: ignore[assignment]
-        settings = Settings(data_dir=folder, port=0, apps=("chalicelib.functions", "examples.counter"), identity_wait_ms=0)
+        self.far_s = far_s
+        apps = ("chalicelib.functions", "examples.counter")
+        settings = Settings(data_dir=folder, port=0, apps=apps, identity_wait_ms=0, **settings_)
         self.stack = Stack(settings, sweep_s=3600, wrap_store=self._wrap)
         self.stack.start()
         self.url = self.stack.url
@@ -53,7 +80,7 @@ class Counted:
     def _wrap(self, store: Any) -> CountingStore:
         from chalicelib.data.tables import all_specs
 
-        self.store = CountingStore(store, all_specs())
+        self.store = CountingStore(Far(store, self.far_s) if self.far_s else store, all_specs())
         return self.store
 
     def count(self, what: str, work: Any) -> None:
@@ -163,6 +190,33 @@ def latencies(server: Counted) -> None:
     bob.close()
 
 
+FAR_S, CROWD = 0.005, 100
+
+
+def crowds() -> None:
+    """Until the last of many subscribers has a change, when each request to the store takes 5 ms: slices in turn, and at once."""
+    print(f"\nUntil the last of {CROWD} subscribers has a change; a request to the store takes {FAR_S * 1000:.0f} ms (seconds)\n")
+    for threads in (1, 8):
+        with tempfile.TemporaryDirectory() as folder:
+            server = Counted(Path(folder), FAR_S, fan_out_threads=threads)
+            alice = Client(server.url, server.token)
+            alice.mutation("counter:add", {"name": "far"})
+            watching = [Client(server.url, server.token) for _ in range(CROWD)]
+            for one in watching:
+                one.subscribe("counter:get", {"name": "far"})
+            taken = []
+            for _ in range(5):
+                server.settle()
+                waits = [one.next_transition() for one in watching]
+                start = time.perf_counter()
+                alice.mutation("counter:add", {"name": "far"})
+                taken.append(max(wait() for wait in waits) - start)
+            print(f"  FAN_OUT_THREADS={threads:<28} median {statistics.median(taken):6.2f}   slowest {max(taken):6.2f}")
+            for one in (alice, *watching):
+                one.close()
+            server.stack.stop()
+
+
 def main() -> None:
     """Print the report. An argument is the depth of the deep append (default 10,000)."""
     depth = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -174,6 +228,7 @@ def main() -> None:
             latencies(server)
         finally:
             server.stack.stop()
+    crowds()
     report()
 
 

@@ -2,7 +2,8 @@
 
 A change never waits for a lease: it leaves notes on the connections that watch what was touched, serves those whose lease
 is free, and leaves the others to their holders. Connections are taken in slices, so that a lease is never held while a
-hundred others are served first; within a slice a query is evaluated once for all who may share its value.
+hundred others are served first; within a slice a query is evaluated once for all who may share its value. Slices have no
+connection in common and are served at once, as far as `World.together` goes: what they do is wait for the network.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
@@ -31,6 +33,7 @@ class Spread:
     connections: int = 0
     served: int = 0
     busy: int = 0
+    failures: list[Exception] = field(default_factory=list)
 
 
 class Fanout:
@@ -48,21 +51,23 @@ class Fanout:
         marks: dict[str, set[str]] = {connection: set() for connection in connections}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
-        spread, failures, everyone = Spread(len(marks)), list[Exception](), sorted(marks)
-        for start in range(0, len(everyone), SLICE):
-            held: list[Held] = []
-            for connection in everyone[start : start + SLICE]:
-                try:
-                    mine = self._knock(connection, marks[connection], found, spread)
-                except Exception as error:
-                    logger.exception("no note could be left on %s", connection)
-                    failures.append(error)
-                else:
-                    held += mine
-            spread.served += len(held)
-            self.holders.serve(held)
-        if failures:
-            raise failures[0]
+        everyone = sorted(marks)
+        slices = [everyone[start : start + SLICE] for start in range(0, len(everyone), SLICE)]
+        done = self.world.together([partial(self._slice, each, marks, found) for each in slices])
+        for failure in (failure for spread in done for failure in spread.failures):
+            raise failure
+        return Spread(len(marks), sum(each.served for each in done), sum(each.busy for each in done))
+
+    def _slice(self, connections: list[str], marks: dict[str, set[str]], found: list[Item]) -> Spread:
+        spread, held = Spread(len(connections)), list[Held]()
+        for connection in connections:
+            try:
+                held += self._knock(connection, marks[connection], found, spread)
+            except Exception as error:
+                logger.exception("no note could be left on %s", connection)
+                spread.failures.append(error)
+        spread.served = len(held)
+        self.holders.serve(held)
         return spread
 
     def _knock(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:

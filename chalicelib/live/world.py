@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
@@ -15,6 +15,9 @@ from chalicelib.live.rows import Subscription
 
 if TYPE_CHECKING:
     from chalicelib.live.dialect import Dialect
+
+
+T = TypeVar("T")
 
 
 class Value(Protocol):
@@ -39,6 +42,17 @@ class Evaluate(Protocol):
     """
 
     def __call__(self, path: str, args: str, identity: str | None, journal: str | None) -> Value: ...
+
+
+class Together(Protocol):
+    """Does independent pieces of work, at once or one after another, and returns their results in order."""
+
+    def __call__(self, work: Sequence[Callable[[], T]]) -> list[T]: ...
+
+
+def one_by_one(work: Sequence[Callable[[], T]]) -> list[T]:
+    """The plainest way."""
+    return [piece() for piece in work]
 
 
 class Gateway(Protocol):
@@ -82,6 +96,8 @@ class World:
     """A holder that has worked so long lets another invocation go on."""
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
     """By a mailbox's kind; any other kind speaks Convex's sync protocol."""
+    together: Together = one_by_one
+    """How slices of a fan-out are served."""
     ended: Callable[[Item], None] = lambda mailbox: None
     """Told of a connection that is certainly closed, before its rows go. May fail silently."""
 

@@ -151,6 +151,7 @@ class Stack:
             providers=[provider(*each) for each in self.settings.auth],
             model_url=self.settings.model_url,
             settings=self.settings,
+            threads=True,
         )
         with self.lambdas.paused():
             wiring.use(parts)

@@ -10,7 +10,7 @@ What must hold at any time is checked when a client is told something (`person.p
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -28,7 +28,7 @@ from infra.local.faults import Faults
 from infra.local.sqlite import SqliteStore
 from tests.support.person import Person
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
-from tests.support.threads import Schedule, Task
+from tests.support.threads import Crashed, Schedule, Task
 
 SETTINGS = Settings(
     mailbox_lease_s=4,
@@ -39,6 +39,8 @@ SETTINGS = Settings(
     auth=(AuthProvider("https://issuer.test", None, None),),
 )
 TICK_MS = 2_000.0
+AT_ONCE = 3
+"""Slices of one fan-out that are served at once."""
 
 
 class Sim:
@@ -68,7 +70,7 @@ class Sim:
         self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self.backend = backend(*parts, Verifier(self.clock))  # type: ignore[arg-type]
+        self.backend = backend(*parts, Verifier(self.clock), together=self._together)  # type: ignore[arg-type]
         self.pumping = True
         self.people: list[Person] = []
         self.invocations: dict[str, int] = {}
@@ -136,6 +138,27 @@ class Sim:
             )
         self.schedule.spawn(task, delay_ms)
         return task
+
+    def _together(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Pieces of one invocation that go on at once, in any order. One that dies takes the invocation with it."""
+        if len(work) < 2:
+            return [piece() for piece in work]
+        waiting, results = list(enumerate(work)), dict[int, Any]()
+
+        def thread() -> None:
+            while waiting:
+                number, piece = waiting.pop(0)
+                results[number] = piece()
+
+        threads = [self.invoke("thread", thread, self.rng.uniform(0, 1)) for _ in range(min(AT_ONCE, len(work)))]
+        while not all(each.outcome for each in threads):
+            self.clock.sleep(0.001)
+        for each in threads:
+            if each.error is not None:
+                raise each.error
+            if each.outcome == "crashed":
+                raise Crashed
+        return [results[number] for number in range(len(work))]
 
     def invoke_disconnect(self, link: Link) -> None:
         """`$disconnect`; AWS promises no more than an attempt."""
