@@ -105,8 +105,6 @@ class Participant(Table, name="participants"):
 
     by_conversation = Index("conversation")
     """Who takes part?"""
-    by_member = Index("member", eventual=True)
-    """Where does somebody take part?"""
     by_guest = Index("guest", "conversation_type", order="since")
     """Where is somebody who stands in no index of conversations: further agents, users who joined."""
 
@@ -290,6 +288,23 @@ class Erasure(Table, name="erasures"):
 
     by_state_touched = Index("state", order="touched_at", eventual=True, everywhere=True)
     """Which deletions stand still? Asked by the sweep."""
+
+
+class Residue(Table, name="residues"):
+    """A deleted session whose reply was being written: what a writer that wakes late still puts there is erased. The id is the
+    session's."""
+
+    org: str
+    conversation: str
+    messages: list[str]
+    """The replies that were not finished."""
+    look_at: float
+    until: float
+    """After that no writer of its replies is alive."""
+    state: Literal["open"] = "open"
+
+    by_state_look = Index("state", order="look_at", eventual=True, everywhere=True)
+    """Which are to be looked at? Asked by the sweep."""
 
 
 class Budget(Table, name="budgets"):

@@ -15,6 +15,7 @@ from chalicelib.data.meters import measure
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, socketio
+from chalicelib.run.canary import index_lag
 from chalicelib.run.executor import Executor
 from chalicelib.run.identity import Provider, Verifier, fetch
 from chalicelib.run.job_runner import JobRunner
@@ -184,6 +185,6 @@ def _cloud(settings: Settings) -> Parts:
         providers,
         settings.model_url,
         model_key=secret,
-        sweeps=[overdue],
+        sweeps=[overdue, index_lag],
         threads=True,
     )

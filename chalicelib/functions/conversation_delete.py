@@ -6,7 +6,7 @@
    commit; a long one in a chain of jobs, each of which does as much as a commit holds and names the next. The chain lives in
    the receipt, so it survives the death of any process.
 3. **A reply that was being written** loses its run, so its writer stops within half a second; its pieces are looked for once
-   more after that. A writer that was frozen and wakes later leaves pieces that expire within a day, and nobody can read them.
+   more after that. A writer that was frozen and wakes later leaves pieces that nobody can read; `residue.py` erases them.
 
 The receipt counts what was erased, table by table, and chains a SHA-256 over all of it. What it cannot erase it names: the
 answers of earlier calls, which are kept for 14 days so that a repeated call is not carried out twice.
@@ -26,7 +26,7 @@ import msgspec
 from chalicelib import Index, MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
 from chalicelib.functions import conversation_access as may
 from chalicelib.functions import conversation_list as listing
-from chalicelib.functions import lifecycle
+from chalicelib.functions import lifecycle, residue
 from chalicelib.functions.conversation_list import Filters
 from chalicelib.schema import (
     AgentRoom,
@@ -45,7 +45,7 @@ from chalicelib.schema import (
 
 ACTIONS = 84
 """Writes of one commit, of the 100 that the store allows: the receipt, the job and the checks need theirs."""
-ROW_AND_INDEXES = 14
+ROW_AND_INDEXES = 15
 """What taking one conversation down writes at most, beside its members: documents, claims, and one fence an index."""
 MEMBERS_AT_ONCE = 20
 RESIDUE_MS = 14 * 86400 * 1000
@@ -274,6 +274,8 @@ def _take_down(ctx: MutationCtx, work: Work, conversation: str) -> bool:
         look_at = ctx.now + LOOK_AGAIN_MS if streams else 0.0
         child = {"conversation": conversation, "messages": found.message_count, "gone": 0, "streams": streams, "lookAt": look_at}
         work.children.append(child)
+    if streams:
+        residue.look_after(ctx, found, sorted({each.rpartition(":")[0] for each in streams}))
     return True
 
 

@@ -326,14 +326,21 @@ class Executor:
 
     # For sweeps --------------------------------------------------------------------------------------------------------
 
-    def listed(self, index: Index, values_: tuple[Any, ...], until: float, limit: int = 500) -> list[Item]:
-        """Items of an `everywhere` index up to a value of its order field, over all orgs; each is read again by its key.
+    def listed(
+        self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+    ) -> list[Item]:
+        """Items of an eventual index, each read again by its key.
 
         The index lags, so this is for sweeps: what follows must look again inside a transaction.
+
+        Args:
+            until: the largest value of its order field.
+            org: whose; nothing for an `everywhere` index, which is over all orgs.
         """
-        low, high = index(*values_).at_most(until).bounds()
+        wanted = index(*values_)
+        low, high = (wanted if until is None else wanted.at_most(until)).bounds()
         table = index.table.table_name
-        rows = self.store.query(table, index.address("", values_), low=low, high=high, limit=limit, index=index.name)
+        rows = self.store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name)
         items = self.store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
         return [item for item in items if item is not None]
 

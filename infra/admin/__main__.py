@@ -150,7 +150,17 @@ def _indexes(backend: Backend, asked: argparse.Namespace) -> int:
         if asked.build or asked.audit:
             audit = indexes.build(name) if asked.build else indexes.audit(name)
             clean = clean and audit.clean
-            _say(json.dumps({"index": name, "documents": audit.documents, "ready": audit.clean, "found": audit.examples}))
+            _say(
+                json.dumps(
+                    {
+                        "index": name,
+                        "documents": audit.documents,
+                        "ready": audit.clean,
+                        "found": audit.examples,
+                        "undecided": audit.undecided,
+                    }
+                )
+            )
         else:
             _say(json.dumps({"index": name, "building": indexes.building()[name]}))
     return 0 if clean else 1

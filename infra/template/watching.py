@@ -13,6 +13,9 @@ NAMESPACE = "Concave"
 LAG_MS = 60_000
 """Fresh rows live for an hour and clients wait for seconds: a minute of lag needs a person."""
 
+INDEX_LAG_MS = 300_000
+"""Reads are exact up to an hour of lag (`data/ranges.py`); this is far more than DynamoDB usually takes, and in good time."""
+
 WATCHED = ("api", "ws_connect", "ws_message", "on_change", "sweep")
 """Functions whose failures nobody else tells: what is invoked without anybody waiting ends in the failure queue."""
 
@@ -64,6 +67,14 @@ def _alarms(deployment: Deployment) -> Resources:
             "Something failed for good: see the failure queue.", "AWS/SQS", "ApproximateNumberOfMessagesVisible", aside, 0
         ),
         "OverdueRuns": _alarm("Replies do not end.", NAMESPACE, f"{stage}-OverdueRuns", {}, 0, minutes=3),
+        "IndexLag": _alarm(
+            "Indexes show what was written over five minutes late.",
+            NAMESPACE,
+            "IndexLag",
+            {"function": deployment.name("sweep")},
+            INDEX_LAG_MS,
+            minutes=3,
+        ),
         "Tokens": _alarm(
             "More model tokens in an hour than expected.",
             NAMESPACE,
@@ -143,6 +154,7 @@ def _dashboard(deployment: Deployment) -> Resource:
             [[NAMESPACE, f"{stage}-{name}"] for name in ("FailedReplies", "OverdueRuns")],
             "Sum",
         ),
+        ("Lag of indexes (ms)", [[NAMESPACE, "IndexLag", "function", names["sweep"]]], "Maximum"),
         ("DynamoDB: conflicts", [_per_table(deployment, spec.name, "TransactionConflict") for spec in deployment.specs], "Sum"),
         ("DynamoDB: throttles", [_per_table(deployment, spec.name, "ThrottledRequests") for spec in deployment.specs], "Sum"),
     ]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions import conversation_delete, runs
+from chalicelib.data.store import Key
+from chalicelib.functions import conversation_delete, residue, runs
 from chalicelib.functions.lifecycle import stream_of
 from chalicelib.run.jobs import Job
-from chalicelib.schema import ChatChunk, Run
+from chalicelib.schema import ChatChunk, Residue, Run
 from tests.functions.conftest import House, Person
 from tests.support.conversations import Cortex, Failed, backend, fill, member, opened, say
 
@@ -24,6 +25,7 @@ OF_A_CONVERSATION = (
     "runs",
     "clientKeys",
     "claims",
+    "residues",
 )
 
 
@@ -126,8 +128,30 @@ def test_a_piece_that_a_writer_puts_after_the_deletion_is_erased_too(house: Hous
     house.clock.ahead += 3_000
     house.work()
     assert receipt(cortex, done)["state"] == "completed"
-    assert left(house) == {}
+    assert left(house) == {"residues": 1}
     assert Run.table_name in receipt(cortex, done)["erased"]
+    executor.append("acme", ChatChunk(reply=stream_of(message, epoch), sequence=1, chunk="thawed", **about))
+    executor.append("acme", ChatChunk(reply=stream_of(message, epoch + 3), sequence=0, chunk="of no epoch", **about))
+    house.clock.ahead += residue.LOOK_MS
+    house.sweep()
+    assert house.rows("chatChunks") == 0, "what a writer puts there after that is found by the session's index"
+    house.clock.ahead += residue.LIFE_MS
+    house.sweep()
+    assert left(house) == {}, "no writer lives so long"
+
+
+def test_looking_for_residue_leaves_a_living_conversation_alone(house: House) -> None:
+    alice = house.person("alice")
+    session = _chat(house, alice, "/say " + "word " * 100)
+    before = {table: house.rows(table) for table in ("chatMessages", "chatChunks")}
+    document = house.store.inner.get(Key("chatSessions", f"acme|chatSessions|{session}"))
+    assert document is not None
+    row = Residue(
+        id=session, org="acme", conversation=document["conversation"], messages=[], look_at=0.0, until=house.clock.now_ms() + 9e6
+    )
+    assert house.backend.executor.append("acme", row)
+    house.sweep()
+    assert {table: house.rows(table) for table in before} == before
 
 
 def test_only_who_asked_and_the_orgs_backend_see_a_receipt(house: House) -> None:

@@ -269,6 +269,24 @@ export interface Receipt {
 }
 
 /**
+ * A deleted session whose reply was being written: what a writer that wakes late still puts there is erased. The id is the
+ * session's.
+ */
+export interface Residue {
+  _id: Id<"residues">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  conversation: string;
+  /** The replies that were not finished. */
+  messages: string[];
+  lookAt: number;
+  /** After that no writer of its replies is alive. */
+  until: number;
+  state: "open";
+}
+
+/**
  * One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose pieces count
  * when the run was ended from outside.
  */
@@ -316,6 +334,7 @@ export interface Tables {
   participants: Participant;
   presences: Presence;
   receipts: Receipt;
+  residues: Residue;
   runs: Run;
 }
 

@@ -1,0 +1,69 @@
+"""What a writer puts into a conversation that is gone.
+
+A deletion looks once more for the pieces of a reply that was being written when it came. A writer that was frozen for longer
+and wakes then stores its next piece all the same: that is a single write that asks nobody. So each such session is looked
+after for as long as its writer's process can live. The documented indexes by session and by message find what is there
+whatever epoch it was written under; they lag, so a look is repeated, and the deletion itself reads each row again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib import MutationCtx, internal_mutation, sweep
+from chalicelib.functions.runs import LONGEST_REPLY_S
+from chalicelib.schema import ChatChunk, ChatMessage, Conversation, Residue
+
+LOOK_MS = 60_000
+LIFE_MS = LONGEST_REPLY_S * 1000 + 5 * 60 * 1000
+"""No writer lives longer; then one more look, after any lag."""
+AT_ONCE = 40
+
+
+def look_after(ctx: MutationCtx, conversation: Conversation, messages: list[str]) -> None:
+    """From the commit that takes a conversation down: these replies may still be written to."""
+    row = Residue(
+        id=conversation.session_id or conversation.id,
+        org=ctx.org,
+        conversation=conversation.id,
+        messages=messages,
+        look_at=ctx.now + LOOK_MS,
+        until=ctx.now + LIFE_MS,
+    )
+    ctx.db.insert(row)
+
+
+@sweep
+def look(executor: Any) -> None:
+    """Erase what has come since: over all orgs."""
+    for item in executor.listed(Residue.by_state_look, ("open",), executor.clock.now_ms()):
+        org, session = item["org"], item["_id"]
+        pieces = executor.listed(ChatChunk.by_session_and_sequence, (session,), org=org, limit=AT_ONCE)
+        for message in item["messages"]:
+            pieces += executor.listed(ChatChunk.by_message_and_sequence, (message,), org=org, limit=AT_ONCE)
+        places = sorted({(each["reply"], each["sequence"]) for each in pieces})[:AT_ONCE]
+        entries = executor.listed(ChatMessage.by_session, (session,), org=org, limit=AT_ONCE)
+        found = [int(each["sequence"]) for each in entries if each["conversation"] == item["conversation"]]
+        executor.call(org, erase, session_id=session, pieces=[[reply, int(number)] for reply, number in places], entries=found)
+
+
+@internal_mutation
+def erase(ctx: MutationCtx, session_id: str, pieces: list[Any], entries: list[int]) -> None:
+    """Erase what a look has found, and say when the next one is due."""
+    row = ctx.db.get(Residue, session_id)
+    if row is None or ctx.db.get(Conversation, row.conversation) is not None:
+        return
+    for reply, sequence in pieces:
+        piece = ctx.db.get(ChatChunk, reply, sequence)
+        if piece is not None and (piece.session_id == session_id or piece.message_id in row.messages):
+            ctx.db.delete(piece)
+    for sequence in entries:
+        entry = ctx.db.get(ChatMessage, row.conversation, sequence)
+        if entry is not None:
+            ctx.db.delete(entry)
+    if pieces or entries:
+        ctx.log(f"{len(pieces)} pieces and {len(entries)} messages came to a deleted session")
+    if ctx.now >= row.until and not pieces and not entries:
+        ctx.db.delete(row)
+    else:
+        ctx.db.patch(row, look_at=ctx.now + LOOK_MS)
