@@ -9,94 +9,15 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from chalicelib.settings import Settings
-from infra.local.counting import CountingStore
-from infra.local.stack import Stack
 from tests.bench_cost import report
+from tests.bench_parts import Counted
+from tests.bench_rooms import rooms
 from tests.support.bench_client import Client, echo_server
 
 ROUNDS = 300
-
-
-@dataclass
-class Row:
-    """One line of the report."""
-
-    what: str
-    store: CountingStore
-
-    def print(self) -> None:
-        """Requests by verb, then units."""
-        requests = ", ".join(f"{count} {verb}" for verb, count in sorted(self.store.requests.items()))
-        written = sum(count for (verb, _), count in self.store.items.items() if verb in ("write", "transact"))
-        rcu, wcu = sum(self.store.rcu.values()), sum(self.store.wcu.values())
-        print(f"  {self.what:<44} {written:5d} items written  {wcu:7.1f} WCU  {rcu:7.1f} RCU   {requests}")
-
-
-class Far:
-    """A store that is a network away: every request takes some time longer.
-
-    Args:
-        inner: the store that does the work.
-        seconds: how much longer.
-    """
-
-    VERBS = ("get", "batch_get", "transact_get", "query", "write", "transact", "scan")
-
-    def __init__(self, inner: Any, seconds: float) -> None:
-        self._inner, self._seconds = inner, seconds
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if name not in self.VERBS:
-            return found
-
-        def asked(*args: Any, **more: Any) -> Any:
-            time.sleep(self._seconds)
-            return found(*args, **more)
-
-        return asked
-
-
-class Counted:
-    """A local server with a counting store, and quiet: no sweeps while something is counted."""
-
-    def __init__(self, folder: Path, far_s: float = 0, **settings_: Any) -> None:
-        self.store: CountingStore = None  # type: ignore[assignment]
-        self.far_s = far_s
-        apps = ("chalicelib.functions", "examples.counter")
-        settings = Settings(data_dir=folder, port=0, apps=apps, identity_wait_ms=0, **settings_)
-        self.stack = Stack(settings, sweep_s=3600, wrap_store=self._wrap)
-        self.stack.start()
-        self.url = self.stack.url
-        self.token = self.stack.issuer.token("alice", "acme")
-
-    def _wrap(self, store: Any) -> CountingStore:
-        from chalicelib.data.tables import all_specs
-
-        self.store = CountingStore(Far(store, self.far_s) if self.far_s else store, all_specs())
-        return self.store
-
-    def count(self, what: str, work: Any) -> None:
-        """Do something and print what it took, fan-out included."""
-        self.settle()
-        self.store.reset()
-        work()
-        self.settle()
-        Row(what, self.store).print()
-
-    def settle(self) -> None:
-        """Wait until the store has been quiet for a moment: fan-out and jobs are done."""
-        before = -1
-        while before != (now := sum(self.store.requests.values())):
-            before = now
-            threading.Event().wait(0.25)
 
 
 def counts(server: Counted) -> None:
@@ -225,6 +146,7 @@ def main() -> None:
         try:
             counts(server)
             appends(server, depth)
+            rooms(server)
             latencies(server)
         finally:
             server.stack.stop()

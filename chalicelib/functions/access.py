@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.functions import members
 from chalicelib.schema import ChatSession, Run
 
 
@@ -12,6 +13,14 @@ def signed_in(ctx: MutationCtx, to_do: str) -> Any:
     """The caller, or the sentence of 004-U02 for who is not signed in."""
     if ctx.user is None:
         raise Refused("Unauthorized", f"Unauthorized: Must be logged in to {to_do}")
+    return reader(ctx)
+
+
+def reader(ctx: QueryCtx | MutationCtx) -> Any:
+    """The caller, or None. An agent must be allowed to speak still (002-U11): its token alone does not say so."""
+    agents_token = ctx.user is not None and (ctx.user.claims.get("type") == "agent" or "agentId" in ctx.user.claims)
+    if agents_token and isinstance(ctx, QueryCtx | MutationCtx):  # an action calls others, and these ask
+        members.caller(ctx)
     return ctx.user
 
 
@@ -35,7 +44,7 @@ def is_worker(user: Any, worker_id: str) -> bool:
 def readable(ctx: QueryCtx, session_id: str) -> ChatSession | None:
     """A session for a reader; None for strangers."""
     session: ChatSession | None = ctx.db.get(ChatSession, session_id) if session_id else None
-    return session if sees(ctx.user, session) else None
+    return session if sees(reader(ctx), session) else None
 
 
 def owned(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:

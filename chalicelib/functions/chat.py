@@ -55,6 +55,9 @@ def send_message(
 ) -> str:
     """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
 
+    Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself (DESIGN section 2,
+    `responder`).
+
     The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
     reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
     that wait (`interrupt`), or has their turns not count at all (`rollback`).
@@ -73,21 +76,20 @@ def send_message(
     if conversation is None or image is None:
         raise access.not_found()
     wanted = model or session.model or image.model
-    conversation = _said(ctx, session, conversation, content, wanted, client_key)
-    run = adapter.reply(ctx, conversation, session, wanted, on_busy=on_busy)
+    conversation, message_id = _said(ctx, session, conversation, content, wanted, client_key)
+    if conversation.responder in ("model", "worker"):
+        message_id = adapter.reply(ctx, conversation, session, wanted, on_busy=on_busy).message_id
     if client_key is not None:
-        key = ClientKey(
-            id=f"{session.id}:{client_key}", content=content, message_id=run.message_id, expires_at=ctx.now + KEY_LIFE_MS
-        )
+        key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)
     ctx.db.patch(session, status="active", last_activity=ctx.now, name=session.name or clean_name(content))
-    return run.message_id
+    return message_id
 
 
 def _said(
     ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str, client_key: str | None
-) -> Conversation:
-    """Write the user's message. Returns the conversation after it."""
+) -> tuple[Conversation, str]:
+    """Write the user's message. Returns the conversation after it, and the message's id."""
     number, now = conversation.message_count + 1, later(ctx, conversation)
     message = ChatMessage(
         id=f"msg-{id_suffix(ctx, number)}",
@@ -104,7 +106,7 @@ def _said(
     )
     ctx.db.insert(message)
     room = counters.after(conversation.room, message)
-    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room)
+    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room), message.id
 
 
 @mutation
@@ -241,7 +243,7 @@ def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
 @query
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
     """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
-    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if ctx.user else []
+    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
     wanted = [each for each in found if _listed(ctx, each, worker_id) and status in (None, each.status)]
     return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
 
@@ -249,7 +251,7 @@ def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionSt
 @query
 def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker_id: str | None = None) -> Page[SessionView]:
     """The caller's sessions page by page, newest first by creation: pages stay put while activity moves."""
-    if ctx.user is None:
+    if access.reader(ctx) is None:
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().page(pagination_opts)
     page = [session_view(each) for each in found.page if _listed(ctx, each, worker_id)]

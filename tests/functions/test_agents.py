@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from chalicelib.run.registry import load
 from infra.local.model import ScriptedModel
-from tests.functions.conftest import Person
+from tests.functions import strangers
+from tests.functions.conftest import Person, Refusal
 from tests.functions.rooms import Gateway, Socket, refused, room_of
 
 
@@ -27,6 +31,43 @@ def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> N
     refused("AgentSuspended", gateway.act, alice, "agents:connect", agentId="bot")
     alice.mutation("agents:activate", agentId="bot")
     assert bot.send("x")["message"]["content"] == "x"
+
+
+WITHOUT_A_CALLER = {"agents:connect", "feeds:feed"}
+"""What proves itself otherwise, or says that it is closed."""
+NOTHING = {
+    None,
+    "AgentNotFound",
+    "CONVERSATION_NOT_FOUND",
+    "EMPTY_ARRAY",
+    "MISSING_REQUIRED_FIELD",
+    "INVALID_PARTICIPANTS",
+    "FORBIDDEN",
+}
+"""What anybody is told who names what is not there, or asks for nonsense."""
+
+
+def test_a_suspended_agents_token_opens_no_function_at_all(gateway: Gateway) -> None:
+    """002-U11; asked of every public function that there is, so that a new one is covered by itself."""
+    alice, bot = gateway.person("alice"), gateway.agent("bot")
+    session = bot.mutation("chat:startSession")
+    alice.mutation("agents:suspend", agentId="bot")
+    refused("AgentSuspended", bot.query, "chat:getSession", sessionId=session)
+    refused("AgentSuspended", bot.mutation, "chat:sendMessage", sessionId=session, content="x")
+    asked, opened = 0, list[Any]()
+    for function in load(("chalicelib.functions",)):
+        if not function.public or function.path in WITHOUT_A_CALLER:
+            continue
+        call = bot.action if function.kind == "action" else bot.mutation if function.kind == "mutation" else bot.query
+        try:
+            answer = call(function.path, **strangers.made_up(function))
+        except Refusal as told:
+            answer = told.tag
+        if answer != "AgentSuspended" and answer not in NOTHING:
+            opened.append((function.path, answer))
+        asked += answer == "AgentSuspended"
+    assert opened == []
+    assert asked > 40
 
 
 def test_a_secret_connects_without_another_token_until_it_is_renewed(gateway: Gateway) -> None:

@@ -121,6 +121,26 @@ def test_a_message_of_a_convex_client_is_told_here_and_the_other_way_round(gatew
     assert whole["totalTokens"] > 0
 
 
+@pytest.mark.parametrize("answers", ["an agent", "nobody"])
+def test_where_no_model_answers_a_message_leaves_no_placeholder(gateway: Gateway, answers: str) -> None:
+    """`Conversation.responder`: the connected agent answers, or nobody does; a reply that nobody writes would wait for ever."""
+    alice = gateway.person("alice")
+    if answers == "an agent":
+        bot = Socket(gateway.agent("bot"), "s1")
+        alice.mutation("gateway:open", socket="a1", conversationId=room_of(bot))
+        alice.mutation("gateway:join", socket="a1", conversationId=room_of(bot))
+    else:
+        alice.mutation("conversations:create", type="user-agent", participants={"userId": "alice", "agentId": "a1"})
+    for listed in alice.query("chat:listSessions"):
+        message = alice.mutation("chat:sendMessage", sessionId=listed["sessionId"], content="hello", clientKey="k")
+        assert alice.mutation("chat:sendMessage", sessionId=listed["sessionId"], content="hello", clientKey="k") == message
+        (told,) = alice.query("chat:getMessages", sessionId=listed["sessionId"])
+        assert (told["messageId"], told["role"], told["content"], told["completed"]) == (message, "user", "hello", True)
+    gateway.work()
+    gateway.sweep()
+    assert gateway.rows("runs") == 0
+
+
 def test_a_reply_that_was_being_written_at_the_join_is_told_when_it_is_done(gateway: Gateway) -> None:
     alice = gateway.person("alice")
     session = alice.mutation("chat:startSession")

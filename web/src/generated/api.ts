@@ -600,6 +600,9 @@ export const api = anyApi as unknown as {
     /**
      * Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
      *
+     * Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself (DESIGN section 2,
+     * `responder`).
+     *
      * The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
      * reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
      * that wait (`interrupt`), or has their turns not count at all (`rollback`).
