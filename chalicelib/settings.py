@@ -28,6 +28,8 @@
 | IDENTITY_WAIT_MS | 5000; 500 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
+| MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
+| MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
@@ -96,6 +98,8 @@ class Settings:
     ping_rust_s: int = 25
     ping_s: int = 50
     fan_out_threads: int = 8
+    mcp_hosts: tuple[str, ...] = ("*",)
+    mcp_commands: tuple[str, ...] = ()
 
     @property
     def development(self) -> bool:
@@ -136,6 +140,8 @@ class Settings:
             ping_rust_s=_number(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=_number(env, "PING_SECONDS", 50, 1, 600),
             fan_out_threads=_number(env, "FAN_OUT_THREADS", 8, 1, 32),
+            mcp_hosts=_words(env, "MCP_HOSTS", ("*",) if stage is None else ()),
+            mcp_commands=_words(env, "MCP_COMMANDS", ()),
         )
 
 
@@ -144,6 +150,14 @@ class Settings:
 
 def _text(env: Mapping[str, str], name: str) -> str | None:
     return env.get(name, "").strip() or None
+
+
+def _words(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    found = tuple(word for each in (_text(env, name) or "").split(",") if (word := each.strip()))
+    wrong = next((each for each in found if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9_./-]{1,200}", each)), None)
+    if wrong is not None:
+        raise BadSetting(name, wrong, "must be a comma list of names")
+    return found or default
 
 
 def _word(env: Mapping[str, str], name: str) -> str | None:

@@ -96,7 +96,12 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         parts.clock,
         development=settings.development,
         committed=lambda receipt, org: jobs[0].handed_over(receipt, org),
-        limits={"token_budget_per_org": settings.token_budget_per_org, "run_lease_ms": settings.run_lease_s * 1000},
+        limits={
+            "token_budget_per_org": settings.token_budget_per_org,
+            "run_lease_ms": settings.run_lease_s * 1000,
+            "mcp_hosts": settings.mcp_hosts,
+            "mcp_commands": settings.mcp_commands,
+        },
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None

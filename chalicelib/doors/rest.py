@@ -25,7 +25,12 @@ STATUSES = [
     (re.compile(r"Unauthorized|Unauthenticated|BadCredentials|InvalidToken"), 401),
     (re.compile(r".*NotFound|.*NOT_FOUND"), 404),
     (re.compile(r"Forbidden|FORBIDDEN|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
-    (re.compile(r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken|Busy)|NotConfigured"), 409),
+    (
+        re.compile(
+            r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
+        ),
+        409,
+    ),
     (re.compile(r"BudgetExceeded|QueueFull|TooMany.*"), 429),
     (re.compile(r"OptimisticConcurrencyControlFailure"), 503),
 ]

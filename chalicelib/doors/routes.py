@@ -129,5 +129,36 @@ CONVERSATIONS = [
     _room("GET", f"{ONE}/unread", "receipts:unread", missing=NO_ROOM),
 ]
 
-ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS], key=lambda row: len(row.places))
+
+def _image(method: str, path: str, function: str, **more: object) -> Route:
+    return Route(method, path, function, path.split("/")[1], **more)  # type: ignore[arg-type]
+
+
+DOMAIN, IMAGE = "/domains/{domainId}", "/images/{imageId}"
+NO_DOMAIN, NO_IMAGE = "Domain not found", "Image not found"
+
+IMAGES = [
+    _image("GET", "/domains", "domains:list"),
+    _image("POST", "/domains", "domains:create", status=201),
+    _image("GET", DOMAIN, "domains:get", missing=NO_DOMAIN),
+    _image("PATCH", DOMAIN, "domains:update"),
+    _image("DELETE", DOMAIN, "domains:delete"),
+    _image("GET", f"{DOMAIN}/conversations", "domains:conversations", result="page"),
+    _image("POST", f"{DOMAIN}/conversations", "domains:startConversation", status=201),
+    _image("PATCH", f"/conversations{ONE}/title", "images:rename"),
+    _image("POST", f"/conversations{ONE}/abort", "images:abort"),
+    _image("GET", "/images", "images:list"),
+    _image("POST", "/images", "images:create", status=201),
+    _image("GET", IMAGE, "images:get", missing=NO_IMAGE),
+    _image("PATCH", IMAGE, "images:update"),
+    _image("DELETE", IMAGE, "images:delete"),
+    _image("GET", f"{IMAGE}/messages", "images:messages"),
+    _image("POST", f"{IMAGE}/messages", "images:send", status=201),
+    _image("POST", f"{IMAGE}/interrupt", "images:interrupt"),
+    _image("POST", f"{IMAGE}/fork", "images:fork", status=201),
+    _image("POST", f"{IMAGE}/edit", "images:edit", status=201),
+    _image("POST", f"{IMAGE}/regenerate", "images:regenerate", status=201),
+]
+
+ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES], key=lambda row: len(row.places))
 """Every row; a path without `{}` goes before one with it."""

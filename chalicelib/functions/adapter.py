@@ -22,13 +22,47 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from chalicelib import MutationCtx, Refused
-from chalicelib.functions import budget, lifecycle
+from chalicelib.functions import budget, counters, lifecycle
 from chalicelib.functions.opening import id_suffix, later
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 
 OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
 TAKEN_BACK = 25
 """Waiting runs that `interrupt` and `rollback` end: each is three writes of a commit that has room for a hundred."""
+
+
+def say(
+    ctx: MutationCtx,
+    session: ChatSession,
+    conversation: Conversation,
+    content: str,
+    model: str,
+    client_key: str | None = None,
+) -> tuple[Conversation, str]:
+    """Write what a person says. Returns the conversation after it, and the message's id.
+
+    Raises:
+        Refused: `ForkInProgress` while the past of a fork is being copied.
+    """
+    if conversation.copying is not None:
+        raise Refused("ForkInProgress", "The past of this conversation is being copied; send again in a moment.")
+    number, now = conversation.message_count + 1, later(ctx, conversation)
+    message = ChatMessage(
+        id=f"msg-{id_suffix(ctx, number)}",
+        conversation=conversation.id,
+        session_id=session.id,
+        sequence=number,
+        role="user",
+        content=content,
+        completed=True,
+        status="completed",
+        timestamp=now,
+        model=model,
+        client_key=client_key,
+    )
+    ctx.db.insert(message)
+    room = counters.after(conversation.room, message)
+    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room), message.id
 
 
 def reply(

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, counters, lifecycle
-from chalicelib.functions.opening import clean_name, id_suffix, later, open_conversation
+from chalicelib.functions import access, adapter, domains, lifecycle
+from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.functions.titles import auto_title
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
 
@@ -35,11 +36,13 @@ def start_session(
     domain_id: ShortText | None = None,
     name: ShortText | None = None,
 ) -> str:
-    """Open a session with its conversation and image (004-05). Without a worker the model answers. Returns the session's id."""
+    """Open a session with its conversation and image (004-05), which copies a domain's configuration where one is named (000-02).
+    Without a worker the model answers. Returns the session's id."""
     user = access.signed_in(ctx, "start a session")
+    configured = domains.snapshot(domains.owned(ctx, domain_id)) if domain_id else None
     responder: Literal["worker", "model"] = "worker" if worker_id else "model"
     session = open_conversation(
-        ctx, user.subject, responder=responder, model=model, worker_id=worker_id, domain_id=domain_id, name=name
+        ctx, user.subject, responder=responder, model=model, worker_id=worker_id, configured=configured, name=name
     )
     return session.id
 
@@ -76,37 +79,25 @@ def send_message(
     if conversation is None or image is None:
         raise access.not_found()
     wanted = model or session.model or image.model
-    conversation, message_id = _said(ctx, session, conversation, content, wanted, client_key)
+    conversation, message_id = adapter.say(ctx, session, conversation, content, wanted, client_key)
     if conversation.responder in ("model", "worker"):
         message_id = adapter.reply(ctx, conversation, session, wanted, on_busy=on_busy).message_id
     if client_key is not None:
         key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)
-    ctx.db.patch(session, status="active", last_activity=ctx.now, name=session.name or clean_name(content))
+    _name(ctx, session, conversation, content)
     return message_id
 
 
-def _said(
-    ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str, model: str, client_key: str | None
-) -> tuple[Conversation, str]:
-    """Write the user's message. Returns the conversation after it, and the message's id."""
-    number, now = conversation.message_count + 1, later(ctx, conversation)
-    message = ChatMessage(
-        id=f"msg-{id_suffix(ctx, number)}",
-        conversation=conversation.id,
-        session_id=session.id,
-        sequence=number,
-        role="user",
-        content=content,
-        completed=True,
-        status="completed",
-        timestamp=now,
-        model=model,
-        client_key=client_key,
-    )
-    ctx.db.insert(message)
-    room = counters.after(conversation.room, message)
-    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room), message.id
+def _name(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
+    """The session is active; its first message names it, unless somebody has (004-U06; in a domain 000-U14)."""
+    changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
+    if not session.name:
+        in_domain = conversation.domain_id is not None
+        changes |= {"name": auto_title(content) if in_domain else clean_name(content), "title_generated": True}
+        if in_domain:
+            ctx.db.patch(conversation, title=changes["name"])
+    ctx.db.patch(session, **changes)
 
 
 @mutation

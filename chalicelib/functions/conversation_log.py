@@ -66,6 +66,8 @@ def append(
             raise refused("MESSAGE_ALREADY_EXISTS", "another message of this conversation has this id", "message.id")
     if conversation.status != "active":
         raise refused("CONVERSATION_NOT_ACTIVE", f"the conversation is {conversation.status}; nothing can be added to it")
+    if conversation.copying is not None:
+        raise refused("FORK_IN_PROGRESS", "the past of this conversation is being copied; add again in a moment")
     number = conversation.message_count + 1
     message = ChatMessage(
         id=message_id or f"msg-{id_suffix(ctx, number)}",

@@ -25,7 +25,7 @@ def open_conversation(
     responder: Responder,
     model: str | None = None,
     worker_id: str | None = None,
-    domain_id: str | None = None,
+    configured: dict[str, Any] | None = None,
     name: str | None = None,
     conversation_id: str | None = None,
     agent_id: str | None = None,
@@ -38,6 +38,7 @@ def open_conversation(
 
     Args:
         user_id: whose conversation it is; None where only agents talk.
+        configured: what the image copies, by its fields (000-02); else the defaults.
         conversation_id: the caller's own id, unique in the org (a taken one is refused by the store's claim); else a new one.
         agent_id: the agent of a `user-agent` conversation.
         agent_ids: the agents of an `agent-agent` conversation; with `user_id`, further agents.
@@ -47,6 +48,7 @@ def open_conversation(
     Returns:
         The session; `session.conversation` is the conversation's internal id.
     """
+    copied = configured or {}
     agents_only = user_id is None and agent_id is None and bool(agent_ids)
     named = {"userId": user_id, "agentId": agent_id, "agentIds": list(agent_ids) or None}
     key = participants_key(user_id, agent_id, agent_ids) if agent_id or agent_ids else None
@@ -62,16 +64,13 @@ def open_conversation(
         metadata=metadata,
         participants_key=key,
         anchor=key if anchored else None,
-        title=name if room else None,
+        title=name if room else copied.get("name"),
         room=room,
+        domain_id=copied.get("domain_id"),
     )
-    image = Image(
-        id=conversation.image_id or "",
-        conversation=conversation.id,
-        system_prompt=DEFAULT_PROMPT,
-        model=model or DEFAULT_MODEL,
-        domain_id=domain_id,
-    )
+    chosen: dict[str, Any] = {"system_prompt": DEFAULT_PROMPT, "model": DEFAULT_MODEL}
+    chosen |= {each: value for each, value in copied.items() if value is not None} | ({"model": model} if model else {})
+    image = Image(id=conversation.image_id or "", conversation=conversation.id, **chosen)
     session = ChatSession(
         id=conversation.session_id or "",
         conversation=conversation.id,

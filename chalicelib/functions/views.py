@@ -24,6 +24,8 @@ class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     name: str
     status: SessionStatus
     user_id: str
+    image_id: str
+    """Its configuration (`images:get`), and what forks, edits and second tries go by."""
     created_at: float
     last_activity: float
     ready: bool
@@ -75,6 +77,7 @@ def session_view(session: ChatSession) -> SessionView:
         model=session.model,
         worker_id=session.worker_id,
         user_id=session.user_id or "",
+        image_id=session.image_id,
         created_at=session.creation_time,
         last_activity=session.last_activity,
         agent_session_id=session.agent_session_id,

@@ -128,7 +128,7 @@ class MutationCtx(_Ctx):
     """The context of a mutation: it reads and writes, all in one commit."""
 
     def __init__(
-        self, caller: Caller, log: Log, db: Writer, now: float, scheduling: Scheduling, limits: Mapping[str, int] = NO_LIMITS
+        self, caller: Caller, log: Log, db: Writer, now: float, scheduling: Scheduling, limits: Mapping[str, Any] = NO_LIMITS
     ) -> None:
         super().__init__(caller, log)
         self.db, self.now = db, now

@@ -92,7 +92,7 @@ class Executor:
         development: bool = False,
         committed: Callable[[Receipt, str], None] = lambda _receipt, _org: None,
         parts: Any = None,
-        limits: Mapping[str, int] = NO_LIMITS,
+        limits: Mapping[str, Any] = NO_LIMITS,
         rng: random.Random | None = None,
     ) -> None:
         self.store, self.registry, self.clock = store, registry, clock

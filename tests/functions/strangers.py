@@ -28,7 +28,9 @@ NAMES = {
     "sessionId": "sess_",
     "messageId": "msg-",
     "workerId": "worker-",
-    "domainId": "domain_",
+    "domainId": "d",
+    "containerId": "domain_",
+    "imageId": "img_",
     "conversationId": "conv-",
     "userId": "user-",
     "agentId": "agent-",
@@ -39,17 +41,29 @@ NAMES = {
 }
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
 FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
+FREE |= {"settings.primaryRoleId", "settings.subRoleIds"}
 """Names that the caller makes up, within something of its own."""
 CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
 """Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
 MADE_NOW = re.compile(
-    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|c-)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
+    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|c-|d)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
 )
 """What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""
 DOORS_ASK = ["bob@acme", "alice@north", None]
 """Every door asks the executor, which all of them ask; so a door is asked by these."""
-OWNED = ("conversations", "images", "chatSessions", "chatMessages", "runs", "chatChunks", "participants", "erasures", "jobs")
+OWNED = (
+    "conversations",
+    "domains",
+    "images",
+    "chatSessions",
+    "chatMessages",
+    "runs",
+    "chatChunks",
+    "participants",
+    "erasures",
+    "jobs",
+)
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
 """The tables of people's things."""
 STRANGERS = [
@@ -82,7 +96,8 @@ class Scene:
         """Open one."""
         house = Live(model)
         alice = house.person("alice")
-        own = alice.mutation("chat:startSession", domainId="domain_real")
+        domain = alice.mutation("domains:create", name="a canary's domain")["domainId"]
+        own = alice.mutation("chat:startSession", domainId=domain)
         held = [alice.mutation("chat:startSession", workerId="worker-real") for _ in range(2)]
         replies = [alice.mutation("chat:sendMessage", sessionId=own, content="/say the canary sings", clientKey="x")]
         house.work()
@@ -97,12 +112,19 @@ class Scene:
         receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
         chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
         talks[1] = next(each["conversationId"] for each in chats if each["messages"])  # one of `chat`'s
-        named = {"workerId": "worker-real", "domainId": "domain_real", "userId": "alice", "agentId": "agent-real"}
+        named = {
+            "workerId": "worker-real",
+            "domainId": domain,
+            "containerId": f"domain_{domain}",
+            "userId": "alice",
+            "agentId": "agent-real",
+        }
         named |= {"participantId": "alice", "receiptId": receipt}
         real = {name: [value, value] for name, value in named.items()}
         real |= {each: ["agent-real", "agent-second"] for each in ("agentId", "id")}
         real |= {"socket": ["socket-of-alice-0", "socket-of-alice-1"]}
         real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
+        real["imageId"] = [alice.query("chat:getSession", sessionId=each)["imageId"] for each in (own, held[0])]
         return cls(house, real)
 
     def own(self, stranger: str | None) -> dict[str, str]:
@@ -118,6 +140,9 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
+                names["imageId"] = person.query("chat:getSession", sessionId=names["sessionId"])["imageId"]
+                names["domainId"] = person.mutation("domains:create", name="mine")["domainId"]
+                names["containerId"] = f"domain_{names['domainId']}"
                 names["userId"] = names["participantId"] = subject
                 if stranger.endswith("+agent"):
                     names |= {"userId": "user-own", "agentId": subject}
@@ -140,7 +165,11 @@ class Scene:
     @property
     def ids(self) -> list[str]:
         """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
-        return [each for name in ("sessionId", "messageId", "conversationId", "receiptId", "socket") for each in self.real[name]]
+        return [
+            each
+            for name in ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId")
+            for each in self.real[name]
+        ]
 
 
 def naming(function: Function[..., Any]) -> list[str]:

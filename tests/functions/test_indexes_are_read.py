@@ -63,6 +63,10 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     everything = house.person("backend", roles=("backend",))
     for filters in ({"type": "user-agent"}, {}):
         everything.query("conversations:list", **filters)
+    # Domains.
+    domain = alice.mutation("domains:create", name="Support")["domainId"]
+    alice.query("domains:list")
+    alice.query("domains:conversations", domainId=domain)
     # Rooms and agents.
     helper = house.agent("helper", audience="org")
     room = Socket(helper, "s1").ready["conversationId"]

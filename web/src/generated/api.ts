@@ -24,6 +24,24 @@ export interface AgentView {
   createdAt: number;
 }
 
+/** What an agent's owner decides. */
+export interface AgentsSettings {
+  /** 1 to 200 characters. */
+  name?: string;
+  /** At most 20000 characters. */
+  instruction?: string;
+  /** At most 200 items. */
+  allowedTools?: string[];
+  audience?: "org" | "owner";
+  multiConversation?: boolean;
+  /** A whole number, 0 to 50. */
+  history?: number;
+  /** At most 3650, above 0. */
+  archiveDays?: number;
+  /** 1 to 200 characters. */
+  roomTitle?: string;
+}
+
 /** A piece of a reply that is being written (004-03). */
 export interface ChunkView {
   chunkId: string;
@@ -31,6 +49,21 @@ export interface ChunkView {
   sequence: number;
   chunk: string;
   timestamp: number;
+}
+
+/** What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it. */
+export interface Config {
+  /** 1 to 200 characters. */
+  name?: string;
+  /** At most 2000 characters. */
+  description?: string;
+  /** At most 100000 characters. */
+  systemPrompt?: string;
+  /** 1 to 200 characters. */
+  model?: string;
+  mcpServers?: Record<string, any>;
+  /** Any JSON value up to 16 KB; it comes back as it is (000-E02). */
+  customData?: any;
 }
 
 /** What an agent needs to take part (002-01): a token for `wss://host/chat`, and its instruction. */
@@ -58,6 +91,25 @@ export interface ConversationMessage {
   contentTruncated?: boolean;
 }
 
+/** Conversations, those that moved last first. */
+export interface ConversationPage {
+  data: ConversationRecord[];
+  meta: DomainsPageMeta;
+}
+
+/** A conversation of a domain (000-06, U05): it names its image, and no agent. */
+export interface ConversationRecord {
+  _id: string;
+  conversationId: string;
+  imageId: string;
+  sessionId: string;
+  domainId?: string;
+  title: string;
+  status: "active" | "archived" | "closed";
+  createdAt: number;
+  updatedAt: number;
+}
+
 /** A conversation (003-04 to 10). Times are milliseconds since the epoch. */
 export interface ConversationView {
   conversationId: string;
@@ -74,6 +126,11 @@ export interface ConversationView {
   title?: string;
   /** There are older messages: see `getHistory`. */
   messagesTruncated?: boolean;
+}
+
+/** The answer that holds an image (000-16: `data.record.imageId`). */
+export interface Created {
+  record: ImageRecord;
 }
 
 /** Created from `start` to `end`, both included, in milliseconds since the epoch. */
@@ -106,6 +163,40 @@ export interface DeletedView {
   restorable: boolean;
   receiptId: string;
   state: "completed" | "running";
+}
+
+/** A domain as its owner sees it. Times are milliseconds since the epoch. */
+export interface DomainView {
+  _id: string;
+  domainId: string;
+  name: string;
+  description?: string;
+  systemPrompt?: string;
+  model?: string;
+  mcpServers: ServerView[];
+  settings?: DomainsSettings;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** Which page of how many (000-U09). */
+export interface DomainsPageMeta {
+  page: number;
+  pageSize: number;
+  total: number;
+  totalPages: number;
+}
+
+/** Roles and retrieval, for tools (000-U21). */
+export interface DomainsSettings {
+  /** 1 to 200 characters. */
+  primaryRoleId?: string;
+  /** At most 20 items. */
+  subRoleIds?: string[];
+  /** A whole number, 1 to 100. */
+  retrievalTopK?: number;
+  /** 0 to 1. */
+  retrievalThreshold?: number;
 }
 
 /** The receipt of a deletion. It names ids and numbers, never contents. Times are milliseconds since the epoch. */
@@ -180,6 +271,34 @@ export interface HistoryView {
   hasMore: boolean;
   /** The offset of the page that follows. */
   nextOffset: number;
+}
+
+/** An image (000-E02): the copy of a configuration, and the conversation and session that it is one with (000-01, U01). */
+export interface ImageRecord {
+  imageId: string;
+  containerId?: string;
+  conversationId: string;
+  sessionId: string;
+  name: string;
+  description?: string;
+  systemPrompt: string;
+  model: string;
+  mcpServers: ServerView[];
+  settings?: DomainsSettings;
+  parentImageId?: string;
+  customData?: any;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** A message that is being answered: the reply's id is the one that all events name (000-U23). */
+export interface ImagesSent {
+  imageId: string;
+  sessionId: string;
+  /** The reply's; none while a long fork is still being copied. */
+  messageId?: string;
+  /** This message gave the conversation its title (000-U14). */
+  titleGenerated?: boolean;
 }
 
 /** A conversation that a socket has joined. */
@@ -262,13 +381,6 @@ export interface Opened {
   recovered: boolean;
 }
 
-/** Where a list goes on: ask again with this `offset`. */
-export interface PageMeta {
-  count: number;
-  isDone: boolean;
-  offset: number;
-}
-
 /** A member (002-16). */
 export interface ParticipantView {
   type: "agent" | "user";
@@ -345,7 +457,7 @@ export interface RoomMessage {
 /** A page of conversations, newest first. */
 export interface RoomPage {
   data: RoomView[];
-  meta: PageMeta;
+  meta: RoomsPageMeta;
 }
 
 /** A conversation (002-12…17). Times are milliseconds since the epoch, costs dollars. */
@@ -373,6 +485,19 @@ export interface RoomView {
   updatedAt: number;
   /** Always false: what is deleted is gone. */
   isDeleted: boolean;
+}
+
+/** Where a list goes on: ask again with this `offset`. */
+export interface RoomsPageMeta {
+  count: number;
+  isDone: boolean;
+  offset: number;
+}
+
+/** What became of a message. */
+export interface RoomsSent {
+  conversationId: string;
+  message: RoomMessage;
 }
 
 /** What a message of the chat gateway carries beside its text (002-U07, U08). */
@@ -441,10 +566,15 @@ export interface SearchResult {
   score: number;
 }
 
-/** What became of a message. */
-export interface Sent {
-  conversationId: string;
-  message: RoomMessage;
+/** One server as its owner sees it, with where it is from (000-U20). */
+export interface ServerView {
+  name: string;
+  source: "system" | "user";
+  url?: string;
+  /** `{"secret": "NAME"}`; never the secret. */
+  authorization?: Record<string, string>;
+  command?: string;
+  args?: string[];
 }
 
 /** A session as its owner sees it (004-01). Times are milliseconds since the epoch. */
@@ -455,6 +585,8 @@ export interface SessionView {
   name: string;
   status: "active" | "idle" | "terminated";
   userId: string;
+  /** Its configuration (`images:get`), and what forks, edits and second tries go by. */
+  imageId: string;
   createdAt: number;
   lastActivity: number;
   /** Whether a reply can be had now: at once where the model answers, else when the worker has said so (004-10). */
@@ -462,24 +594,6 @@ export interface SessionView {
   model?: string;
   workerId?: string;
   agentSessionId?: string;
-}
-
-/** What an agent's owner decides. */
-export interface Settings {
-  /** 1 to 200 characters. */
-  name?: string;
-  /** At most 20000 characters. */
-  instruction?: string;
-  /** At most 200 items. */
-  allowedTools?: string[];
-  audience?: "org" | "owner";
-  multiConversation?: boolean;
-  /** A whole number, 0 to 50. */
-  history?: number;
-  /** At most 3650, above 0. */
-  archiveDays?: number;
-  /** 1 to 200 characters. */
-  roomTitle?: string;
 }
 
 /** A conversation in numbers. `byRole` and `byType` are of the newest thousand messages. */
@@ -525,7 +639,7 @@ export const api = anyApi as unknown as {
     create: Action<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       id?: string;
-      settings?: Settings;
+      settings?: AgentsSettings;
     }, Registered>;
     /** End all sockets and tokens of an agent. Its secret stays good. */
     disconnect: Mutation<{
@@ -561,7 +675,7 @@ export const api = anyApi as unknown as {
     update: Mutation<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
-      settings: Settings;
+      settings: AgentsSettings;
     }, AgentView>;
   };
   chat: {
@@ -620,7 +734,10 @@ export const api = anyApi as unknown as {
     }, string>;
     /** The worker has set the session up (004-10); it may name its own session, to restore it later. */
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;
-    /** Open a session with its conversation and image (004-05). Without a worker the model answers. Returns the session's id. */
+    /**
+     * Open a session with its conversation and image (004-05), which copies a domain's configuration where one is named (000-02).
+     * Without a worker the model answers. Returns the session's id.
+     */
     startSession: Mutation<{
       /** 1 to 200 characters. */
       model?: string;
@@ -836,6 +953,79 @@ export const api = anyApi as unknown as {
       filters?: SearchFilters;
     }, SearchAnswer>;
   };
+  domains: {
+    /**
+     * A domain's conversations, those that moved last first (000-U09); pages reach the newest 1,000.
+     *
+     * Raises:
+     *     Refused: DOMAIN_NOT_FOUND.
+     */
+    conversations: Query<{
+      /** 1 to 200 characters. */
+      domainId: string;
+      /** A whole number, at least 1. Default: 1. */
+      page?: number;
+      /** A whole number, 1 to 100. Default: 20. */
+      pageSize?: number;
+    }, ConversationPage>;
+    /**
+     * Register a domain. It has no image and no conversation yet (000-23, 24).
+     *
+     * Args:
+     *     mcpServers: by name; what a server may be says `mcp.py` (000-15, U20).
+     *     settings: roles and retrieval (000-U21).
+     */
+    create: Mutation<{
+      /** 1 to 100 characters. */
+      name: string;
+      /** At most 2000 characters. */
+      description?: string;
+      /** At most 100000 characters. */
+      systemPrompt?: string;
+      /** 1 to 200 characters. */
+      model?: string;
+      mcpServers?: Record<string, any>;
+      settings?: DomainsSettings;
+    }, DomainView>;
+    /** Take a domain away. Its conversations have copies of its configuration, and stay. */
+    delete: Mutation<{
+      /** 1 to 200 characters. */
+      domainId: string;
+    }, null>;
+    /** One domain; null for strangers. */
+    get: Query<{
+      /** 1 to 200 characters. */
+      domainId: string;
+    }, DomainView | null>;
+    /** The caller's domains, newest first; at most 100 there are. */
+    list: Query<Record<string, never>, DomainView[]>;
+    /** Start a conversation from a domain: it has an image with a copy of the configuration, and a session (000-01, 02). */
+    startConversation: Mutation<{
+      /** 1 to 200 characters. */
+      domainId: string;
+      /** 1 to 200 characters. */
+      title?: string;
+    }, ConversationRecord>;
+    /**
+     * Change a domain, field by field; what is not named stays. Its conversations stay as they are (000-U02).
+     *
+     * An empty text takes a description, an instruction away; an empty object the servers or settings.
+     */
+    update: Mutation<{
+      /** 1 to 200 characters. */
+      domainId: string;
+      /** 1 to 100 characters. */
+      name?: string;
+      /** At most 2000 characters. */
+      description?: string;
+      /** At most 100000 characters. */
+      systemPrompt?: string;
+      /** 1 to 200 characters. */
+      model?: string;
+      mcpServers?: Record<string, any>;
+      settings?: DomainsSettings;
+    }, DomainView>;
+  };
   feeds: {
     /**
      * What a socket has not been told yet: `{events, next, more, close?}`.
@@ -924,6 +1114,126 @@ export const api = anyApi as unknown as {
       messageId: string;
     }, RoomMessage[] | null>;
   };
+  images: {
+    /** The same by the conversation's id (000-U08). */
+    abort: Mutation<{
+      /** At most 512 characters. */
+      conversationId: string;
+    }, boolean>;
+    /**
+     * Open a conversation with its image and session (000-11…16).
+     *
+     * Args:
+     *     containerId: `domain_…` of the caller's own; its configuration is copied.
+     *     config: goes before the domain's.
+     */
+    create: Mutation<{
+      /** At most 512 characters. */
+      containerId?: string;
+      config?: Config;
+    }, Created>;
+    /** Delete an image with its conversation, completely (000-U11). Returns the receipt's id. */
+    delete: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+    }, Record<string, any>>;
+    /** Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is. */
+    edit: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** At most 512 characters. */
+      messageId: string;
+      content: string;
+      model?: string;
+    }, ImagesSent>;
+    /**
+     * A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
+     *
+     * Args:
+     *     messageId: default: the newest that is finished.
+     */
+    fork: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** At most 512 characters. */
+      messageId?: string;
+      /** 1 to 200 characters. */
+      name?: string;
+    }, Created>;
+    /** One image; null for strangers. */
+    get: Query<{
+      /** At most 512 characters. */
+      imageId: string;
+    }, ImageRecord | null>;
+    /** Stop the reply that is being written (000-19). What it said stays (000-U16). Returns whether there was one. */
+    interrupt: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+    }, boolean>;
+    /** The caller's images, those that moved last first: the newest 30, of one container or of all. */
+    list: Query<{
+      /** At most 512 characters. */
+      containerId?: string;
+    }, ImageRecord[]>;
+    /**
+     * The newest messages of this image's conversation, oldest first (000-18): its own, and no other's.
+     *
+     * Raises:
+     *     Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet (000-U23).
+     */
+    messages: Query<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** A whole number, 1 to 200. Default: 50. */
+      limit?: number;
+      before?: number;
+    }, MessageView[]>;
+    /**
+     * Have the newest reply written again. The old one stays in the log, `superseded`; the model is not told of it.
+     *
+     * Args:
+     *     messageId: the reply; it must be the newest entry.
+     *     onBusy: while it is being written: refuse (default), or end it and begin again.
+     */
+    regenerate: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** At most 512 characters. */
+      messageId?: string;
+      model?: string;
+      /** Default: "reject". */
+      onBusy?: "interrupt" | "reject";
+    }, ImagesSent>;
+    /** Give a conversation a title of 1 to 200 characters (000-U08). */
+    rename: Mutation<{
+      /** At most 512 characters. */
+      conversationId: string;
+      /** 1 to 200 characters. */
+      title: string;
+    }, ImageRecord>;
+    /**
+     * Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
+     *
+     * Raises:
+     *     Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), or what a send raises.
+     */
+    send: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      content: string;
+      model?: string;
+      /** Default: "enqueue". */
+      onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+    }, ImagesSent>;
+    /** Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02). */
+    update: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** 1 to 200 characters. */
+      name?: string;
+      customData?: any;
+    }, ImageRecord>;
+  };
   receipts: {
     /** How far everybody has read a conversation. Strangers get []. */
     get: Query<{ conversationId: string }, ReadView[]>;
@@ -1011,7 +1321,7 @@ export const api = anyApi as unknown as {
       /** At most 20 items. */
       attachments?: string[];
       socket?: string;
-    }, Sent>;
+    }, RoomsSent>;
     /** Name a conversation, or say what it is about (002-39). */
     update: Mutation<{
       conversationId: string;

@@ -111,6 +111,8 @@ export interface ChatSession {
   lastActivity: number;
   agentSessionId?: string;
   ready: boolean;
+  /** Its name was made from its first message (000-U14). */
+  titleGenerated: boolean;
 }
 
 /**
@@ -172,8 +174,27 @@ export interface Conversation {
   participantsKey?: string;
   /** The same digest, on the one conversation that `getOrCreate` gives for it. */
   anchor?: string;
+  /** A fork whose log is being copied: `{from, upto, then?}`. It takes no message until that is done. */
+  copying?: Record<string, any>;
+  domainId?: string;
   /** What the chat gateway keeps about it (002); none for a conversation that was never used there. */
   room?: Room;
+}
+
+/** A template of conversations (seed 000). Creating one creates no image; each conversation takes a copy (000-02, 23, 24). */
+export interface Domain {
+  _id: Id<"domains">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  owner: string;
+  name: string;
+  description?: string;
+  systemPrompt?: string;
+  model?: string;
+  mcpServers?: Record<string, any>;
+  /** Roles and retrieval, which are passed to tools as they are (000-U21). */
+  settings?: Record<string, any>;
+  updatedAt: number;
 }
 
 /** The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents. */
@@ -218,6 +239,8 @@ export interface Image {
   description?: string;
   /** Tools that the model may use, by name; secrets are references. */
   mcpServers?: Record<string, any>;
+  /** Roles and retrieval (000-U21). */
+  settings?: Record<string, any>;
   domainId?: string;
   /** The image that this one was forked from. */
   parentImageId?: string;
@@ -329,6 +352,7 @@ export interface Tables {
   chatSockets: ChatSocket;
   clientKeys: ClientKey;
   conversations: Conversation;
+  domains: Domain;
   erasures: Erasure;
   images: Image;
   participants: Participant;

@@ -1,0 +1,280 @@
+"""Images: a conversation's own configuration, and what is done with a conversation by its image's id (seed 000, Image-First).
+
+One conversation is one image and one session (000-01, U01): they are opened together, and there is no function that would give
+an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere (000-06, 10).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib.functions import access, adapter, conversation_delete, domains, forking, lifecycle, mcp
+from chalicelib.functions import image_access as images
+from chalicelib.functions.conversation_log import by_id
+from chalicelib.functions.image_access import ImageRecord, Owned
+from chalicelib.functions.opening import open_conversation
+from chalicelib.functions.views import MessageView, message_view
+from chalicelib.schema import ChatMessage, Conversation, Run
+
+Id = Annotated[str, Meta(max_length=512)]
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+LONGEST_MESSAGE = 10_000
+"""Characters (000-U12)."""
+LISTED = 100
+PAGE, LARGEST_PAGE = 50, 200
+LARGEST_CUSTOM = 16 * 1024
+
+
+class Config(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it."""
+
+    name: Title | None = None
+    description: Annotated[str, Meta(max_length=2000)] | None = None
+    system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    mcp_servers: dict[str, Any] | None = None
+    custom_data: Any = None
+    """Any JSON value up to 16 KB; it comes back as it is (000-E02)."""
+
+
+class Created(msgspec.Struct, rename="camel", kw_only=True):
+    """The answer that holds an image (000-16: `data.record.imageId`)."""
+
+    record: ImageRecord
+
+
+class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A message that is being answered: the reply's id is the one that all events name (000-U23)."""
+
+    image_id: str
+    session_id: str
+    message_id: str | None = None
+    """The reply's; none while a long fork is still being copied."""
+    title_generated: bool | None = None
+    """This message gave the conversation its title (000-U14)."""
+
+
+@mutation
+def create(ctx: MutationCtx, container_id: Id | None = None, config: Config | None = None) -> Created:
+    """Open a conversation with its image and session (000-11…16).
+
+    Args:
+        container_id: `domain_…` of the caller's own; its configuration is copied.
+        config: goes before the domain's.
+    """
+    user = access.signed_in(ctx, "create an image")
+    wanted = config or Config()
+    domain = domains.owned(ctx, container_id) if container_id else None
+    copied = domains.snapshot(domain, wanted.name, ctx.new_id()) if domain else {}
+    given = {
+        "name": wanted.name,
+        "description": wanted.description,
+        "system_prompt": wanted.system_prompt,
+        "model": wanted.model,
+        "mcp_servers": mcp.checked(ctx, wanted.mcp_servers),
+        "custom_data": _custom(wanted.custom_data),
+    }
+    configured = copied | {name: value for name, value in given.items() if value is not None}
+    session = open_conversation(ctx, user.subject, responder="model", configured=configured, name=wanted.name)
+    return Created(record=images.owned(ctx, session.image_id, "create an image").record)
+
+
+@query
+def get(ctx: QueryCtx, image_id: Id) -> ImageRecord | None:
+    """One image; null for strangers."""
+    found = images.found(ctx, image_id)
+    return None if found is None else found.record
+
+
+@query
+def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
+    """The caller's images, those that moved last first: the newest 30, of one container or of all."""
+    user = access.reader(ctx)
+    if user is None:
+        return []
+    wanted = Conversation.by_user_updated(user.subject)
+    if container_id is not None:
+        domain = domains.get.handler(ctx, container_id)
+        if domain is None:
+            return []
+        wanted = Conversation.by_domain(domain.domain_id)
+    listed = ctx.db.query(wanted).newest().take(30)
+    found = [images.found(ctx, each.image_id) for each in listed if each.image_id]
+    return [each.record for each in found if each is not None]
+
+
+@mutation
+def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_data: Any = None) -> ImageRecord:
+    """Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02)."""
+    one = images.owned(ctx, image_id, "change an image")
+    if custom_data is not None:
+        ctx.db.patch(one.image, custom_data=_custom(custom_data))
+    if name is not None:
+        _rename(ctx, one, name)
+    return images.owned(ctx, image_id, "change an image").record
+
+
+@mutation
+def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
+    """Give a conversation a title of 1 to 200 characters (000-U08)."""
+    one = images.of_conversation(ctx, conversation_id, "rename a conversation")
+    _rename(ctx, one, title)
+    return images.owned(ctx, one.image.id, "rename a conversation").record
+
+
+@mutation
+def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
+    """Delete an image with its conversation, completely (000-U11). Returns the receipt's id."""
+    one = images.owned(ctx, image_id, "delete an image")
+    return {"receiptId": conversation_delete.begin(ctx, [one.conversation.id]).id}
+
+
+@mutation
+def send(ctx: MutationCtx, image_id: Id, content: str, model: str | None = None, on_busy: adapter.OnBusy = "enqueue") -> Sent:
+    """Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
+
+    Raises:
+        Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), or what a send raises.
+    """
+    _check(content)
+    one = images.owned(ctx, image_id, "send a message")
+    from chalicelib.functions import chat
+
+    untitled = not one.session.name
+    message = chat.send_message.handler(ctx, session_id=one.session.id, content=content, model=model, on_busy=on_busy)
+    return Sent(image_id=image_id, session_id=one.session.id, message_id=message, title_generated=untitled or None)
+
+
+@query
+def messages(
+    ctx: QueryCtx,
+    image_id: Id,
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] = PAGE,
+    before: int | None = None,
+) -> list[MessageView]:
+    """The newest messages of this image's conversation, oldest first (000-18): its own, and no other's.
+
+    Raises:
+        Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet (000-U23).
+    """
+    one = images.found(ctx, image_id)
+    if one is None:
+        raise images.not_found()
+    log = ChatMessage.log(one.conversation.id)
+    found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
+    return [message_view(each) for each in reversed(found)]
+
+
+@mutation
+def interrupt(ctx: MutationCtx, image_id: Id) -> bool:
+    """Stop the reply that is being written (000-19). What it said stays (000-U16). Returns whether there was one."""
+    return _stop(ctx, images.owned(ctx, image_id, "stop a reply"))
+
+
+@mutation
+def abort(ctx: MutationCtx, conversation_id: Id) -> bool:
+    """The same by the conversation's id (000-U08)."""
+    return _stop(ctx, images.of_conversation(ctx, conversation_id, "stop a reply"))
+
+
+@mutation
+def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Title | None = None) -> Created:
+    """A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
+
+    Args:
+        message_id: default: the newest that is finished.
+    """
+    one = images.owned(ctx, image_id, "fork a conversation")
+    upto = _entry(ctx, one, message_id).sequence if message_id else _finished(ctx, one)
+    session = forking.fork(ctx, one, upto, name)
+    return Created(record=images.owned(ctx, session.image_id, "fork a conversation").record)
+
+
+@mutation
+def edit(ctx: MutationCtx, image_id: Id, message_id: Id, content: str, model: str | None = None) -> Sent:
+    """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
+    _check(content)
+    one = images.owned(ctx, image_id, "edit a message")
+    entry = _entry(ctx, one, message_id)
+    if entry.role != "user":
+        raise Refused("NotYourMessage", "Only a message of yours can be edited; a reply can be regenerated.")
+    session = forking.fork(ctx, one, entry.sequence - 1, None, {"content": content, "model": model})
+    conversation = ctx.db.get(Conversation, session.conversation)
+    run = conversation.queued_runs[-1] if conversation and conversation.queued_runs else conversation and conversation.active_run
+    message = f"msg-{run.removeprefix('run-')}" if run else None
+    return Sent(image_id=session.image_id, session_id=session.id, message_id=message)
+
+
+@mutation
+def regenerate(
+    ctx: MutationCtx,
+    image_id: Id,
+    message_id: Id | None = None,
+    model: str | None = None,
+    on_busy: Literal["reject", "interrupt"] = "reject",
+) -> Sent:
+    """Have the newest reply written again. The old one stays in the log, `superseded`; the model is not told of it.
+
+    Args:
+        message_id: the reply; it must be the newest entry.
+        on_busy: while it is being written: refuse (default), or end it and begin again.
+    """
+    one = images.owned(ctx, image_id, "regenerate a reply")
+    newest = ctx.db.get(ChatMessage, one.conversation.id, one.conversation.message_count)
+    if newest is None or newest.role != "assistant" or (message_id is not None and newest.id != message_id):
+        raise Refused("NotTheNewestReply", "Only the newest reply can be regenerated; fork the conversation at an earlier one.")
+    ctx.db.patch(newest, superseded=True)
+    wanted = model or one.session.model or one.image.model
+    run = adapter.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence)
+    ctx.db.patch(one.session, status="active", last_activity=ctx.now)
+    return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)
+
+
+def _check(content: str) -> None:
+    if not content.strip():
+        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
+    if len(content) > LONGEST_MESSAGE:
+        raise Refused(
+            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"
+        )
+
+
+def _custom(value: Any) -> Any:
+    if value is not None and len(msgspec.json.encode(value, enc_hook=repr)) > LARGEST_CUSTOM:
+        raise Refused("CustomDataTooLarge", f"customData holds {LARGEST_CUSTOM} bytes as JSON.", field="customData")
+    return value
+
+
+def _rename(ctx: MutationCtx, one: Owned, name: str) -> None:
+    ctx.db.patch(one.session, name=name, title_generated=False)
+    ctx.db.patch(one.conversation, title=name, updated_at=ctx.now)
+
+
+def _entry(ctx: MutationCtx, one: Owned, message_id: str) -> ChatMessage:
+    """A finished entry of this image's log. Raises `Refused`."""
+    entry = by_id(ctx, one.conversation, message_id)
+    if entry is None:
+        raise Refused("MessageNotFound", "Message not found")
+    if not entry.completed:
+        raise Refused("ReplyRunning", "This reply is being written; wait for its end, or stop it.")
+    return entry
+
+
+def _finished(ctx: MutationCtx, one: Owned) -> int:
+    """The newest sequence number before which nothing is unfinished."""
+    first = one.conversation.message_count
+    waiting = [one.conversation.active_run, *one.conversation.queued_runs]
+    runs = [ctx.db.get(Run, each) for each in waiting if each]
+    return min([first, *(each.sequence - 1 for each in runs if each is not None)])
+
+
+def _stop(ctx: MutationCtx, one: Owned) -> bool:
+    run = ctx.db.get(Run, one.conversation.active_run) if one.conversation.active_run else None
+    if run is None or run.state in lifecycle.TERMINAL:
+        return False
+    lifecycle.end_from_outside(ctx, run, "aborted", "stopped")
+    return True

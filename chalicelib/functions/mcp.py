@@ -1,0 +1,135 @@
+"""MCP servers of domains and images: what may be named, and where secrets stay (000-U13, U20, U21).
+
+`mcpServers` is an object: a name → `{url, authorization?}` for a server that the model's provider reaches (the MCP connector),
+or `{command, args?}` for a program that a worker starts on its own machine. A secret is `{"secret": "NAME"}`: the operator
+keeps it, it is looked up when the model is asked, and no document, log or answer ever holds it.
+
+Which hosts and programs are allowed says the operator (MCP_HOSTS, MCP_COMMANDS). An address is never one of a private network
+or of this machine, however it is written; the provider, not this server, connects to it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from chalicelib import MutationCtx, Refused
+
+RESERVED = ("promptx", "retriever")
+"""The system's own names (000-U20)."""
+MOST = 16
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+LONGEST_URL = 2000
+
+
+class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """One server as its owner sees it, with where it is from (000-U20)."""
+
+    name: str
+    source: Literal["system", "user"]
+    url: str | None = None
+    authorization: dict[str, str] | None = None
+    """`{"secret": "NAME"}`; never the secret."""
+    command: str | None = None
+    args: list[str] | None = None
+
+
+def checked(ctx: MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A configuration as it is stored. Raises `Refused`: MCP_NAME_RESERVED, MCP_CONFIG_INVALID, MCP_COMMAND_NOT_ALLOWED."""
+    if not servers:
+        return None
+    if len(servers) > MOST:
+        raise _invalid("mcpServers", f"at most {MOST} servers, not {len(servers)}")
+    return {name: _server(ctx, name, how) for name, how in servers.items()}
+
+
+def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
+    """The servers of a configuration, by name."""
+    return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
+
+
+def _server(ctx: MutationCtx, name: str, how: Any) -> dict[str, Any]:
+    field = f"mcpServers.{name}"
+    if name.lower() in RESERVED:
+        raise Refused("MCP_NAME_RESERVED", f"{field}: {name!r} is a server of the system; choose another name.", field=field)
+    if not NAME.fullmatch(name):
+        raise _invalid(field, "a name has 1 to 64 letters, digits, `_` and `-`")
+    if not isinstance(how, dict):
+        raise _invalid(field, "a server is an object with `url` or `command`")
+    if ("url" in how) == ("command" in how):
+        raise _invalid(field, "a server has either `url` or `command`")
+    known = {"url", "authorization", "type"} if "url" in how else {"command", "args", "type"}
+    if unknown := sorted(how.keys() - known):
+        raise _invalid(f"{field}.{unknown[0]}", "there is no such setting; secrets go in `authorization`")
+    return _remote(ctx, field, how) if "url" in how else _program(ctx, field, how)
+
+
+def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]:
+    if how.get("type", "url") not in ("url", "http", "sse"):
+        raise _invalid(f"{field}.type", "must be url, http or sse")
+    url = how["url"]
+    host = _host(f"{field}.url", url)
+    if not any(_matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
+        raise _invalid(f"{field}.url", f"{host} is not a host that the operator allows (MCP_HOSTS)")
+    authorization = how.get("authorization")
+    if authorization is None:
+        return {"url": url}
+    named = authorization.get("secret") if isinstance(authorization, dict) and len(authorization) == 1 else None
+    if not isinstance(named, str) or not SECRET.fullmatch(named):
+        raise _invalid(f"{field}.authorization", 'must be {"secret": "NAME"}, the name of a secret that the operator keeps')
+    return {"url": url, "authorization": {"secret": named}}
+
+
+def _host(field: str, url: Any) -> str:
+    """The host of an address that may be reached. Raises `Refused`."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) and len(url) <= LONGEST_URL and url.isascii() else "")
+        host, _ = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        raise _invalid(field, "is no URL") from None
+    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None or parts.fragment:
+        raise _invalid(field, "must be an https:// address without user, password and fragment")
+    if _is_private(host):
+        raise _invalid(field, "must be a public host by its name, not an address or a name of a private network")
+    return host
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an address (in any notation), or a name that only means something within a network."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+        return True
+    except ValueError:
+        pass
+    last = host.rpartition(".")[2]
+    numeric = re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)", last) is not None  # 127.1, 2130706433, 0x7f.1: a resolver takes them all
+    return numeric or "." not in host or last in ("localhost", "local", "internal", "lan", "home", "arpa", "onion")
+
+
+def _matches(host: str, allowed: str) -> bool:
+    return allowed == "*" or host == allowed.lower() or (allowed.startswith("*.") and host.endswith(allowed[1:].lower()))
+
+
+def _program(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]:
+    command, args = how["command"], how.get("args", [])
+    if how.get("type", "stdio") != "stdio":
+        raise _invalid(f"{field}.type", "must be stdio")
+    if not isinstance(command, str) or not 1 <= len(command) <= 200:
+        raise _invalid(f"{field}.command", "must be the name of a program")
+    if command not in ctx.limits.get("mcp_commands", ()):
+        raise Refused(
+            "MCP_COMMAND_NOT_ALLOWED", f"{field}.command: the operator does not allow {command!r} (MCP_COMMANDS).", field=field
+        )
+    if not isinstance(args, list) or len(args) > 50 or not all(isinstance(each, str) and len(each) <= 1000 for each in args):
+        raise _invalid(f"{field}.args", "must be at most 50 texts of at most 1,000 characters")
+    return {"command": command, "args": args}
+
+
+def _invalid(field: str, rule: str) -> Refused:
+    return Refused("MCP_CONFIG_INVALID", f"{field}: {rule}.", field=field)

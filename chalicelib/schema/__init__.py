@@ -1,0 +1,54 @@
+"""READ FIRST: every table of the chat backend, and every index with the question it answers.
+
+A conversation, its image (the configuration it was created with) and its session (what a user lists, names, resumes and
+ends) are 1 : 1 : 1 and opened together. The conversation's row counts its log, so it is the log's fence, and it names the
+one run that is active, so that there can be only one.
+
+Index names are those of the documents this system implements. `eventual` indexes are for look-ups and sweeps; a function
+that a subscriber watches cannot read them.
+
+conversations.py   Conversation, Participant, Domain, Image, ChatSession
+log.py             ChatMessage, ChatChunk, Run, ClientKey
+gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
+upkeep.py          Erasure, Residue, Budget
+"""
+
+from chalicelib.schema.conversations import (
+    ChatSession,
+    Conversation,
+    Domain,
+    Image,
+    Participant,
+    Responder,
+    Room,
+    RunState,
+    Status,
+)
+from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
+from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
+from chalicelib.schema.upkeep import Budget, Erasure, Residue
+
+__all__ = [
+    "Agent",
+    "AgentRoom",
+    "Budget",
+    "ChatChunk",
+    "ChatMessage",
+    "ChatSession",
+    "ChatSocket",
+    "ClientKey",
+    "Conversation",
+    "Domain",
+    "Erasure",
+    "Image",
+    "Participant",
+    "Presence",
+    "Receipt",
+    "Residue",
+    "Responder",
+    "Room",
+    "Run",
+    "RunState",
+    "Said",
+    "Status",
+]

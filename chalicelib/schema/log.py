@@ -1,0 +1,119 @@
+"""What is said in a conversation, the replies that are being produced, and their pieces."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib import Index, Table
+from chalicelib.schema.conversations import RunState, Status
+
+
+class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """What a message of the chat gateway carries beside its text (002-U07, U08)."""
+
+    participant_id: str | None = None
+    participant_type: Literal["user", "agent"] | None = None
+    origin: str | None = None
+    """The socket it came from, which is not told of it again."""
+    type: Literal["text", "thinking", "tool_call", "tool_result", "error", "system"] = "text"
+    name: str | None = None
+    parent_id: str | None = None
+    tool_calls: list[Any] | None = None
+    tool_results: list[Any] | None = None
+    thinking: dict[str, Any] | None = None
+    latency: float | None = None
+    error: str | None = None
+    attachments: list[str] | None = None
+    cost: int = 0
+
+
+class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), parent=("conversations", "message_count")):
+    """One entry of a log (004-02). Id, role and order never change; a reply's content is set once, when it ends."""
+
+    conversation: str
+    sequence: int
+    session_id: str
+    role: Literal["user", "assistant", "system", "tool"]
+    content: str
+    completed: bool
+    status: Status
+    timestamp: float
+    model: str | None = None
+    reasoning: str | None = None
+    parts: list[Any] | None = None
+    usage: dict[str, Any] | None = None
+    reason: str | None = None
+    agent_id: str | None = None
+    metadata: Any = None
+    client_key: str | None = None
+    """The key of the send that wrote it: what is erased with it."""
+    named: str | None = None
+    """Its id again, when its writer chose it; an id of ours holds the sequence and needs no index."""
+    superseded: bool = False
+    """It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it."""
+    said: Said | None = None
+    """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
+
+    by_session = Index("session_id", order="sequence", eventual=True)
+    """The messages of a session."""
+    by_messageId = Index("conversation", "named", unique=True)
+    """Which entry of this conversation has this chosen id? (003-U01; unique in a conversation, so a deleted one leaves none)"""
+
+
+class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True, ttl="expires_at"):
+    """A piece of a reply while it is being written (004-03). `reply` names message and epoch: a writer that lost its lease
+    writes where no reader looks."""
+
+    reply: str
+    sequence: int
+    message_id: str
+    session_id: str
+    chunk: str
+    timestamp: float
+    expires_at: float
+
+    by_message_and_sequence = Index("message_id", order="sequence", eventual=True)
+    """The pieces of a message."""
+    by_session_and_sequence = Index("session_id", order="sequence", eventual=True)
+    """The pieces of a session."""
+
+
+class Run(Table, name="runs"):
+    """One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose pieces count
+    when the run was ended from outside."""
+
+    org: str
+    conversation: str
+    session_id: str
+    message_id: str
+    sequence: int
+    model: str
+    state: RunState = "pending"
+    epoch: int = 0
+    read_epoch: int | None = None
+    ending: str | None = None
+    """The state that whoever raised the epoch is bringing the run to."""
+    lease_until: float = 0.0
+    reason: str | None = None
+    usage: dict[str, Any] | None = None
+    user_id: str | None = None
+    """Who is told when it ends."""
+    options: dict[str, Any] | None = None
+    """What this reply alone is asked with, before the image's configuration (000-E05, 001-09)."""
+    replaces: int | None = None
+    """The sequence of the reply that this one stands for."""
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
+    """Which runs have a lease that ran out, or were never started? Asked by the sweep."""
+
+
+class ClientKey(Table, name="clientKeys", ttl="expires_at"):
+    """A send's own key: the same key is the same send (invariant 6)."""
+
+    content: str
+    message_id: str
+    expires_at: float

@@ -1,0 +1,61 @@
+"""Deletions and what they leave, and what replies have cost."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from chalicelib import Index, Table
+
+
+class Erasure(Table, name="erasures"):
+    """The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents."""
+
+    org: str
+    requested_by: str
+    state: Literal["running", "completed"] = "running"
+    touched_at: float
+    """When something was last done for it."""
+    conversation_ids: list[str] = []
+    """The first hundred."""
+    conversations: int = 0
+    messages: int = 0
+    erased: dict[str, int] = {}
+    """Documents by table."""
+    digest: str = ""
+    """A chain of SHA-256 over table and id of every erased document, in the order of their erasure."""
+    started_at: float
+    completed_at: float | None = None
+    residue_until: float
+    """Until then the answers of earlier calls, kept so that a repeated call is not carried out twice, may hold its text."""
+    todo: list[str] = []
+    """Conversations that are still to be deleted."""
+    filters: dict[str, Any] | None = None
+    """Or all that fit these filters and were there when it started."""
+    children: list[dict[str, Any]] = []
+    """Deleted conversations whose logs are being erased."""
+
+    by_state_touched = Index("state", order="touched_at", eventual=True, everywhere=True)
+    """Which deletions stand still? Asked by the sweep."""
+
+
+class Residue(Table, name="residues"):
+    """A deleted session whose reply was being written: what a writer that wakes late still puts there is erased. The id is the
+    session's."""
+
+    org: str
+    conversation: str
+    messages: list[str]
+    """The replies that were not finished."""
+    look_at: float
+    until: float
+    """After that no writer of its replies is alive."""
+    state: Literal["open"] = "open"
+
+    by_state_look = Index("state", order="look_at", eventual=True, everywhere=True)
+    """Which are to be looked at? Asked by the sweep."""
+
+
+class Budget(Table, name="budgets"):
+    """What an org's replies cost on one UTC day; the id is the day."""
+
+    spent: int = 0

@@ -1,0 +1,131 @@
+"""Forks, edits and second tries of a conversation (000-E02, E04): the past is copied, and nothing of it changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.functions import forking
+from tests.functions.conftest import House, Person, Refusal
+from tests.functions.test_busy import by_id, talking, told
+from tests.functions.test_chat import messages, send, start
+from tests.functions.test_domains import refused
+
+
+def image_of(person: Person, session: str) -> str:
+    return next(each["imageId"] for each in person.query("images:list") if each["sessionId"] == session)
+
+
+def chatted(house: House, *answers: str) -> tuple[Person, str, str]:
+    """Alice, and a conversation in which she asked for these."""
+    alice = house.person("alice")
+    session = start(alice)
+    for each in answers:
+        send(alice, session, f"/say {each}")
+        house.work()
+    return alice, session, image_of(alice, session)
+
+
+def texts(person: Person, session: str) -> list[str]:
+    return [each["content"].strip() for each in messages(person, session)]
+
+
+def test_a_fork_has_the_past_up_to_a_message_and_then_a_life_of_its_own(house: House) -> None:
+    alice, session, image = chatted(house, "one", "two")
+    log = messages(alice, session)
+    fork = alice.mutation("images:fork", imageId=image, messageId=log[1]["messageId"], name="Other way")["record"]
+    assert (fork["parentImageId"], fork["name"]) == (image, "Other way")
+    assert texts(alice, fork["sessionId"]) == ["/say one", "one"]
+    assert {each["messageId"] for each in messages(alice, fork["sessionId"])}.isdisjoint(each["messageId"] for each in log)
+    send(alice, fork["sessionId"], "/say three")
+    house.work()
+    assert texts(alice, fork["sessionId"]) == ["/say one", "one", "/say three", "three"]
+    assert [each for each in told(house) if each.startswith("/say")] == ["/say one", "/say three"]
+    assert messages(alice, session) == log
+    alice.mutation("images:delete", imageId=image)
+    house.work()
+    assert len(texts(alice, fork["sessionId"])) == 4, "it does not hang on its parent"
+
+
+def test_a_fork_without_a_message_leaves_out_what_is_being_written(house: House) -> None:
+    alice, session, image = chatted(house, "one")
+    send(alice, session, "/say two")
+    fork = alice.mutation("images:fork", imageId=image)["record"]
+    assert texts(alice, fork["sessionId"]) == ["/say one", "one", "/say two"]
+    running = messages(alice, session)[-1]["messageId"]
+    refused("ReplyRunning", alice, "mutation", "images:fork", imageId=image, messageId=running)
+
+
+def test_a_long_past_is_copied_by_jobs_and_nothing_can_be_said_meanwhile(house: House) -> None:
+    alice = house.person("alice")
+    session = start(alice)
+    worker = house.person("w", roles=("worker",))
+    held = alice.mutation("chat:startSession", workerId="w")
+    for number in range(60):
+        reply = send(alice, held, f"m{number}")
+        worker.mutation("chat:completeMessage", sessionId=held, messageId=reply, content=f"a{number}")
+    image = image_of(alice, held)
+    fork = alice.mutation("images:fork", imageId=image)["record"]
+    assert len(alice.query("chat:getMessages", sessionId=fork["sessionId"], limit=200)) == forking.AT_ONCE
+    refused("ForkInProgress", alice, "mutation", "chat:sendMessage", sessionId=fork["sessionId"], content="too early")
+    said = {"role": "user", "content": "too early"}
+    with pytest.raises(Refusal, match="FORK_IN_PROGRESS"):
+        alice.mutation("conversations:addMessage", conversationId=fork["conversationId"], message=said)
+    house.work()
+    copied = alice.query("chat:getMessages", sessionId=fork["sessionId"], limit=200)
+    original = alice.query("chat:getMessages", sessionId=held, limit=200)
+    shown = ("role", "content", "sequence", "status", "timestamp")
+    assert [[each[name] for name in shown] for each in copied] == [[each[name] for name in shown] for each in original]
+    assert send(alice, fork["sessionId"], "now")
+    assert session
+
+
+def test_an_edited_message_is_asked_in_a_branch(house: House) -> None:
+    alice, session, image = chatted(house, "one", "two")
+    log = messages(alice, session)
+    sent = alice.mutation("images:edit", imageId=image, messageId=log[2]["messageId"], content="/say better")
+    house.work()
+    assert texts(alice, sent["sessionId"]) == ["/say one", "one", "/say better", "better"]
+    assert messages(alice, sent["sessionId"])[-1]["messageId"] == sent["messageId"]
+    assert alice.query("images:get", imageId=sent["imageId"])["parentImageId"] == image
+    assert messages(alice, session) == log
+    refused("NotYourMessage", alice, "mutation", "images:edit", imageId=image, messageId=log[1]["messageId"], content="x")
+    first = alice.mutation("images:edit", imageId=image, messageId=log[0]["messageId"], content="/say anew")
+    house.work()
+    assert texts(alice, first["sessionId"]) == ["/say anew", "anew"]
+
+
+def test_a_regenerated_reply_takes_the_place_of_the_old_one(house: House) -> None:
+    alice, session, image = chatted(house, "one", "two")
+    log = messages(alice, session)
+    refused("NotTheNewestReply", alice, "mutation", "images:regenerate", imageId=image, messageId=log[1]["messageId"])
+    again = alice.mutation("images:regenerate", imageId=image, messageId=log[3]["messageId"], model="other-model")
+    refused("ConversationBusy", alice, "mutation", "images:regenerate", imageId=image)
+    house.work()
+    found = by_id(alice, session)
+    assert found[log[3]["messageId"]]["superseded"] is True
+    assert (found[again["messageId"]]["content"].strip(), found[again["messageId"]]["model"]) == ("two", "other-model")
+    assert told(house) == ["/say one", "one", "/say two"], "the model is not told of what it said before"
+
+
+def test_a_reply_that_is_being_written_can_be_begun_again() -> None:
+    with talking() as (house, alice, session, reply):
+        image = image_of(alice, session)
+        refused("ConversationBusy", alice, "mutation", "images:regenerate", imageId=image)
+        again = alice.mutation("images:regenerate", imageId=image, onBusy="interrupt")["messageId"]
+        alice.mutation("chat:stop", sessionId=session, messageId=again)
+    house.work()
+    found = by_id(alice, session)
+    assert (found[reply]["status"], found[reply].get("superseded")) == ("aborted", True)
+    assert found[again]["status"] == "aborted"
+
+
+def test_a_rolled_back_second_try_brings_the_first_reply_back(house: House) -> None:
+    alice, session, image = chatted(house, "one")
+    first = messages(alice, session)[1]["messageId"]
+    again = alice.mutation("images:regenerate", imageId=image)["messageId"]
+    send(alice, session, "/say next", onBusy="rollback")
+    house.work()
+    found = by_id(alice, session)
+    assert "superseded" not in found[first]
+    assert found[again]["superseded"] is True
+    assert told(house) == ["/say one", "one", "/say next"]
