@@ -160,5 +160,32 @@ IMAGES = [
     _image("POST", f"{IMAGE}/regenerate", "images:regenerate", status=201),
 ]
 
-ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES], key=lambda row: len(row.places))
+TASK, RUN, SCHEDULE = "/tasks/{taskId}", "/agent-runs/{agentRunId}", "/schedules/{scheduleId}"
+
+TASKS = [
+    _image("GET", "/tasks", "tasks:list"),
+    _image("POST", "/tasks", "tasks:create", status=201),
+    _image("GET", TASK, "tasks:get", missing="Task not found"),
+    _image("PATCH", TASK, "tasks:update"),
+    _image("DELETE", TASK, "tasks:delete"),
+    _image("GET", f"{TASK}/conversations", "tasks:conversations"),
+    _image("POST", f"{TASK}/conversations", "adapter:startConversation", status=201),
+    _image("GET", f"{TASK}/agent-runs", "tasks:runs"),
+    _image("POST", f"{TASK}/agent-runs", "tasks:startRun", names={"agentType": "type"}, status=201),
+    _image("GET", RUN, "tasks:getRun", missing="Agent run not found"),
+    _image("DELETE", RUN, "tasks:deleteRun"),
+    _image("POST", f"{RUN}/stop", "tasks:stopRun"),
+    _image("PUT", f"{RUN}/complete", "tasks:completeRun"),
+    _image("PUT", f"{RUN}/link-conversation", "tasks:linkConversation"),
+    _image("GET", "/schedules", "schedules:list"),
+    _image("POST", "/schedules", "schedules:create", status=201),
+    _image("GET", SCHEDULE, "schedules:get", missing="Agent not found"),
+    _image("PATCH", SCHEDULE, "schedules:update"),
+    _image("DELETE", SCHEDULE, "schedules:delete"),
+    _image("POST", f"{SCHEDULE}/run", "schedules:runNow", status=201),
+    _image("GET", f"{SCHEDULE}/runs", "schedules:runs"),
+    _image("POST", "/schedules/{agentId}/conversations", "adapter:startAgentConversation", status=201),
+]
+
+ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS], key=lambda row: len(row.places))
 """Every row; a path without `{}` goes before one with it."""

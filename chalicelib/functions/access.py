@@ -41,7 +41,7 @@ def is_worker(user: Any, worker_id: str) -> bool:
     return bool(user.is_service or ("worker" in user.roles and user.subject == worker_id))
 
 
-def readable(ctx: QueryCtx, session_id: str) -> ChatSession | None:
+def readable(ctx: QueryCtx | MutationCtx, session_id: str) -> ChatSession | None:
     """A session for a reader; None for strangers."""
     session: ChatSession | None = ctx.db.get(ChatSession, session_id) if session_id else None
     return session if sees(reader(ctx), session) else None

@@ -1,151 +1,268 @@
-"""The conversation adapter: the one way in which a reply begins, whoever asks for it (001-02, 001-14).
+"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed (001-02…05, U01).
 
-A door writes what was said, and calls `reply`. Everything after that is the same for a page, a REST call, an agent run, a
-cron and a worker: the placeholder, the run and its job are in the commit of the message, `lifecycle.claim` begins the reply
-and `lifecycle.finish` ends it.
-
-**A conversation that is busy.** Its row names the active run and those that wait, so each policy is a condition of the same
-commit, and never a look before it:
-
-- `enqueue`: the new run waits behind the others.
-- `reject`: nothing is written; the caller is told `ConversationBusy`.
-- `interrupt`: the running reply ends with what it has said, those that wait are taken back, the new one is next.
-- `rollback`: as `interrupt`, and the turns that were not finished no longer count: their messages stay in the log, marked
-  `superseded`, and the model is not told of them.
-
-A running reply is ended in the steps of `lifecycle`: it keeps the place of the active run until its text is sealed, and the
-new run follows it. So there are never two writers (invariant 8).
+A caller builds the message and its context; the rest is the adapter's (001-03). Whichever function is called, the message goes
+through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path (001-01).
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from chalicelib import MutationCtx, Refused
-from chalicelib.functions import budget, counters, lifecycle
-from chalicelib.functions.opening import id_suffix, later
-from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
+import msgspec
+from msgspec import Meta
 
-OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
-TAKEN_BACK = 25
-"""Waiting runs that `interrupt` and `rollback` end: each is three writes of a commit that has room for a hundred."""
+from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib.functions import access, lifecycle, replying, tasks
+from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.functions.working import PROMPTS, begun
+from chalicelib.schema import AgentRun, ChatSession, Conversation, CronAgent, Image, Run, Task
+
+Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
+Id = Annotated[str, Meta(max_length=512)]
+DEFAULT_PERMISSIONS = "bypassPermissions"
+LOOKED_AT = 100
+"""The newest conversations among which running replies are looked for."""
+AgentTypeName = Annotated[str, Meta(max_length=100)]
 
 
-def say(
-    ctx: MutationCtx,
-    session: ChatSession,
-    conversation: Conversation,
-    content: str,
-    model: str,
-    client_key: str | None = None,
-) -> tuple[Conversation, str]:
-    """Write what a person says. Returns the conversation after it, and the message's id.
+class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a caller may say beside the message (001-07…11, U02)."""
 
-    Raises:
-        Refused: `ForkInProgress` while the past of a fork is being copied.
-    """
-    if conversation.copying is not None:
-        raise Refused("ForkInProgress", "The past of this conversation is being copied; send again in a moment.")
-    number, now = conversation.message_count + 1, later(ctx, conversation)
-    message = ChatMessage(
-        id=f"msg-{id_suffix(ctx, number)}",
-        conversation=conversation.id,
-        session_id=session.id,
-        sequence=number,
-        role="user",
-        content=content,
-        completed=True,
-        status="completed",
-        timestamp=now,
-        model=model,
-        client_key=client_key,
+    custom_system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
+    """A new conversation's instruction; in a resumed one, of this reply alone."""
+    agent_run_id: Id | None = None
+    """The agent run whose reply this is."""
+    agent_type: AgentTypeName | None = None
+    permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
+    on_busy: replying.OnBusy = "enqueue"
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    conversation_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """The new conversation's own id."""
+    user_id: Id | None = None
+    """Who is told when it ends: the caller; only the service names another."""
+    broadcast_fn: Any = None
+    """Not a thing here: subscriptions replace it."""
+
+
+class Begun(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A reply that will be written."""
+
+    conversation_id: str
+    session_id: str
+    message_id: str
+    run_id: str
+    is_new_session: bool
+    warnings: list[str] | None = None
+
+
+class Active(msgspec.Struct, rename="camel", kw_only=True):
+    """A reply that is being written or waits for it (001-19, U06)."""
+
+    conversation_id: str
+    session_id: str
+    message_id: str
+    run_id: str
+    state: Literal["pending", "running"]
+
+
+@mutation
+def start_conversation(ctx: MutationCtx, task_id: Id, message: Content, options: Options | None = None) -> Begun:
+    """Start a conversation about a task (001-04). The task is in progress from then on (001-U09)."""
+    wanted = _options(ctx, options)
+    task = tasks.owned(ctx, task_id)
+    return _start(ctx, task.owner, message, wanted, task=task.id)
+
+
+@mutation
+def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, options: Options | None = None) -> Begun:
+    """Start a conversation with a cron agent (001-U01)."""
+    wanted = _options(ctx, options)
+    user = access.signed_in(ctx, "start a conversation")
+    agent = ctx.db.get(CronAgent, agent_id)
+    if agent is None or not (user.is_service or agent.owner == user.subject):
+        raise Refused("AgentNotFound", f"Agent {agent_id} not found")
+    return _start(ctx, agent.owner, message, wanted, cron_agent=agent.id, instruction=agent.prompt)
+
+
+@mutation
+def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, options: Options | None = None) -> Begun:
+    """Resume a conversation that the adapter started (001-05)."""
+    wanted = _options(ctx, options)
+    user = access.signed_in(ctx, "send a message")
+    conversation, session = _resumed(ctx, user, conversation_id)
+    image = ctx.db.peek(Image, session.image_id)
+    model = wanted.model or session.model or (image.model if image else "")
+    if conversation.status != "active":
+        raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
+    conversation, _ = replying.say(ctx, session, conversation, message, model)
+    run = replying.reply(
+        ctx, conversation, session, model, on_busy=wanted.on_busy, options=_of_reply(wanted), **_link(ctx, wanted, conversation)
     )
-    ctx.db.insert(message)
-    room = counters.after(conversation.room, message)
-    return ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now, room=room), message.id
+    ctx.db.patch(session, status="active", last_activity=ctx.now)
+    return _begun(conversation, run, wanted, new=False)
 
 
-def reply(
-    ctx: MutationCtx,
-    conversation: Conversation,
-    session: ChatSession,
-    model: str,
-    *,
-    on_busy: OnBusy = "enqueue",
-    options: dict[str, Any] | None = None,
-    replaces: int | None = None,
-    user_id: str | None = None,
-    **links: Any,
-) -> Run:
-    """Have the newest message of a log answered, in the commit that wrote it.
+@mutation
+def abort_session(ctx: MutationCtx, session_id: Id) -> bool:
+    """Stop the reply of a session (001-U06); false for one that is unknown, or quiet. Closing a socket stops nothing."""
+    access.signed_in(ctx, "stop a reply")
+    session = access.readable(ctx, session_id)
+    return session is not None and _stop(ctx, session.conversation)
 
-    Args:
-        model: which one answers.
-        options: what this reply alone is asked with (000-E05, 001-09); it goes before the image's configuration.
-        replaces: the sequence of a reply that this one stands for, so that a rollback brings it back.
-        user_id: who is told when it ends; default: whose session it is.
-        links: further fields of the run, such as its task.
 
-    Returns:
-        The run. Its message is the placeholder after the newest message.
+@mutation
+def stop_all(ctx: MutationCtx, scope: Literal["user", "all"] = "user") -> int:
+    """Stop every running reply of the caller, or, as the service, of the org: of the 100 conversations that moved last.
 
-    Raises:
-        Refused: `ConversationBusy`, `QueueFull`, or what the budget says.
+    Returns: how many were stopped; 20 at most in one call: call again until it is 0.
     """
-    budget.check(ctx)
-    conversation = _make_way(ctx, conversation, on_busy)
-    if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
-        raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
-    sequence, now = conversation.message_count + 1, later(ctx, conversation)
-    suffix = id_suffix(ctx, sequence)
-    common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
-    run = Run(
-        id=f"run-{suffix}",
-        org=ctx.org,
-        message_id=f"msg-{suffix}",
-        lease_until=ctx.now,
-        options=options,
-        replaces=replaces,
-        user_id=user_id or session.user_id,
-        **common,
-        **links,
+    user = access.signed_in(ctx, "stop replies")
+    if scope == "all" and not user.is_service and "service" not in user.roles:
+        raise Refused("Forbidden", "Only the org's own backend stops everybody's replies.")
+    stopped = 0
+    for each in _running(ctx, user.subject if scope == "user" else None)[:20]:
+        stopped += _stop(ctx, each.conversation)
+    return stopped
+
+
+@query
+def is_session_active(ctx: QueryCtx, session_id: Id) -> bool:
+    """Whether a reply of this session is being written, or waits for it (001-U06)."""
+    session = access.readable(ctx, session_id)
+    conversation = ctx.db.get(Conversation, session.conversation) if session else None
+    return conversation is not None and conversation.active_run is not None
+
+
+@query
+def get_active_sessions(ctx: QueryCtx) -> list[Active]:
+    """The caller's replies that are being written (001-19, U06): of the 100 conversations that moved last."""
+    user = access.reader(ctx)
+    return [] if user is None else [_active(ctx, each) for each in _running(ctx, user.subject)]
+
+
+@query
+def get_active_streaming_by_conversation(ctx: QueryCtx, conversation_id: Id) -> Active | None:
+    """The reply that is being written in a conversation (001-U06); null when there is none."""
+    user = access.reader(ctx)
+    found: Conversation | None = (
+        ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None
     )
-    asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
-    ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
-    ctx.db.insert(run)
-    changes = lifecycle.start(ctx, conversation, run)
-    ctx.db.patch(conversation, message_count=sequence, updated_at=ctx.now, last_message_at=now, **changes)
-    return run
+    session = ctx.db.get(ChatSession, found.session_id) if found and found.session_id else None
+    run = ctx.db.get(Run, found.active_run) if found and found.active_run else None
+    return _active(ctx, run) if run is not None and access.sees(user, session) else None
 
 
-def _make_way(ctx: MutationCtx, conversation: Conversation, on_busy: OnBusy) -> Conversation:
-    """Do what the policy says of the run that is active and those that wait. Returns the conversation as it is then."""
-    if conversation.active_run is None or on_busy == "enqueue":
-        return conversation
-    if on_busy == "reject":
-        raise Refused("ConversationBusy", "A reply is being written here; wait for it, stop it, or send with another onBusy.")
-    if len(conversation.queued_runs) > TAKEN_BACK:
+# Inside -----------------------------------------------------------------------------------------------------------------
+
+
+def _options(ctx: MutationCtx, options: Options | None) -> Options:
+    """The options, checked. Raises `Refused`."""
+    wanted = options or Options()
+    if wanted.broadcast_fn is not None:
         raise Refused(
-            "QueueFull", f"More than {TAKEN_BACK} messages wait for a reply, too many to take back at once; stop them first."
+            "NotSupported", "options.broadcastFn: subscriptions replace it; whoever watches is told.", field="broadcastFn"
         )
-    rolled_back = on_busy == "rollback"
-    reason = "rolled back" if rolled_back else "interrupted by a newer message"
-    for run_id in (*conversation.queued_runs, conversation.active_run):
-        run = ctx.db.get(Run, run_id)
-        if run is None or run.state in lifecycle.TERMINAL:
-            continue
-        if rolled_back:
-            _discount(ctx, run)
-        lifecycle.end_from_outside(ctx, run, "aborted", reason)
-    changed = ctx.db.get(Conversation, conversation.id)
-    assert changed is not None
-    return changed
+    if wanted.agent_type is not None and wanted.agent_type not in PROMPTS:
+        raise Refused("UnknownAgentType", f"Unknown agent type: {wanted.agent_type}", field="agentType")
+    user = ctx.user
+    if wanted.user_id is not None and user is not None and not user.is_service and wanted.user_id != user.subject:
+        raise Refused("Forbidden", "options.userId: only the service names another user.", field="userId")
+    return wanted
 
 
-def _discount(ctx: MutationCtx, run: Run) -> None:
-    """Take a turn out of what the model is told: the reply, and its question or what it stood for."""
-    before = run.sequence - 1 if run.replaces is None else run.replaces
-    for sequence, superseded in ((before, run.replaces is None), (run.sequence, True)):
-        message = ctx.db.get(ChatMessage, run.conversation, sequence)
-        if message is not None:
-            ctx.db.patch(message, superseded=superseded)
+def _start(ctx: MutationCtx, owner: str, message: str, wanted: Options, *, instruction: str | None = None, **about: str) -> Begun:
+    """A conversation of exactly one task or agent (001-U01), its first message, and the run of the reply, in one commit."""
+    configured = {"system_prompt": wanted.custom_system_prompt or instruction, "name": clean_name(message)}
+    session = open_conversation(
+        ctx,
+        owner,
+        responder="model",
+        model=wanted.model,
+        configured=configured,
+        name=clean_name(message),
+        conversation_id=wanted.conversation_id,
+    )
+    conversation = ctx.db.get(Conversation, session.conversation)
+    image = ctx.db.get(Image, session.image_id)
+    assert conversation is not None
+    assert image is not None
+    conversation = ctx.db.patch(conversation, **about)
+    conversation, _ = replying.say(ctx, session, conversation, message, image.model)
+    run = replying.reply(ctx, conversation, session, image.model, **_link(ctx, wanted, conversation))
+    ctx.db.patch(session, last_activity=ctx.now)
+    if "task" in about:
+        begun(ctx, about["task"])
+    return _begun(conversation, run, wanted, new=True)
+
+
+def _link(ctx: MutationCtx, wanted: Options, conversation: Conversation) -> dict[str, Any]:
+    """What ties the reply to an agent run and to who is told. Raises `Refused`."""
+    links: dict[str, Any] = {"user_id": wanted.user_id} if wanted.user_id else {}
+    if wanted.agent_run_id is None:
+        return links
+    agent_run = ctx.db.get(AgentRun, wanted.agent_run_id)
+    if agent_run is None or (agent_run.task, agent_run.cron_agent) != (conversation.task, conversation.cron_agent):
+        raise Refused("AgentRunNotFound", f"Agent run {wanted.agent_run_id} not found")
+    if agent_run.state != "pending" or agent_run.run is not None:
+        raise Refused("AgentRunEnded", "This agent run has its reply already.")
+    return {**links, "agent_run": agent_run.id}
+
+
+def _of_reply(wanted: Options) -> dict[str, Any] | None:
+    return {"systemPrompt": wanted.custom_system_prompt} if wanted.custom_system_prompt else None
+
+
+def _begun(conversation: Conversation, run: Run, wanted: Options, *, new: bool) -> Begun:
+    missing = f"permissionMode is missing; {DEFAULT_PERMISSIONS} is used"
+    return Begun(
+        conversation_id=conversation.conversation_id,
+        session_id=run.session_id,
+        message_id=run.message_id,
+        run_id=run.id,
+        is_new_session=new,
+        warnings=[missing] if wanted.permission_mode is None else None,
+    )
+
+
+def _resumed(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversation, ChatSession]:
+    """A conversation of the adapter's, for its owner. Raises `Refused` with the sentences of 001-U04."""
+    found: Conversation | None = (
+        ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None
+    )
+    session = ctx.db.get(ChatSession, found.session_id) if found and found.session_id else None
+    if found is None or session is None or not (user.is_service or session.user_id == user.subject):
+        raise Refused("ConversationNotFound", f"Conversation {conversation_id} not found")
+    if found.task is None and found.cron_agent is None:
+        raise Refused("NotOfTheAdapter", f"Conversation {conversation_id} has no task_id or agent_id")
+    if found.task is not None and ctx.db.get(Task, found.task) is None:
+        raise Refused("TaskNotFound", f"Task {found.task} not found")
+    return found, session
+
+
+def _running(ctx: QueryCtx | MutationCtx, user_id: str | None) -> list[Run]:
+    newest = Conversation.by_user_updated(user_id) if user_id is not None else Conversation.by_created()
+    listed = ctx.db.query(newest).newest().take(LOOKED_AT)
+    runs = [ctx.db.get(Run, each.active_run) for each in listed if each.active_run]
+    return [each for each in runs if each is not None and each.state in ("pending", "running")]
+
+
+def _active(ctx: QueryCtx, run: Run) -> Active:
+    conversation = ctx.db.get(Conversation, run.conversation)
+    assert conversation is not None
+    state: Any = run.state
+    return Active(
+        conversation_id=conversation.conversation_id,
+        session_id=run.session_id,
+        message_id=run.message_id,
+        run_id=run.id,
+        state=state,
+    )
+
+
+def _stop(ctx: MutationCtx, conversation_id: str) -> bool:
+    conversation = ctx.db.get(Conversation, conversation_id)
+    run = ctx.db.get(Run, conversation.active_run) if conversation and conversation.active_run else None
+    if run is None or run.state in lifecycle.TERMINAL or run.read_epoch is not None:
+        return False
+    lifecycle.end_from_outside(ctx, run, "aborted", "stopped")
+    return True

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, domains, lifecycle
+from chalicelib.functions import access, domains, lifecycle, replying
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.titles import auto_title
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
@@ -54,7 +54,7 @@ def send_message(
     content: Content,
     model: ShortText | None = None,
     client_key: ShortText | None = None,
-    on_busy: adapter.OnBusy = "enqueue",
+    on_busy: replying.OnBusy = "enqueue",
 ) -> str:
     """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
 
@@ -79,9 +79,9 @@ def send_message(
     if conversation is None or image is None:
         raise access.not_found()
     wanted = model or session.model or image.model
-    conversation, message_id = adapter.say(ctx, session, conversation, content, wanted, client_key)
+    conversation, message_id = replying.say(ctx, session, conversation, content, wanted, client_key)
     if conversation.responder in ("model", "worker"):
-        message_id = adapter.reply(ctx, conversation, session, wanted, on_busy=on_busy).message_id
+        message_id = replying.reply(ctx, conversation, session, wanted, on_busy=on_busy).message_id
     if client_key is not None:
         key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)

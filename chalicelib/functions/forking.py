@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from chalicelib import MutationCtx, Refused, internal_mutation
-from chalicelib.functions import adapter
+from chalicelib.functions import replying
 from chalicelib.functions.image_access import Owned
 from chalicelib.functions.opening import id_suffix, open_conversation
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Image
@@ -87,6 +87,6 @@ def answered(ctx: MutationCtx, conversation: Conversation, session: ChatSession,
     """Say something in a fork, and have it answered."""
     image = ctx.db.get(Image, conversation.image_id) if conversation.image_id else None
     model = said.get("model") or session.model or (image.model if image else "")
-    conversation, _ = adapter.say(ctx, session, conversation, said["content"], model)
+    conversation, _ = replying.say(ctx, session, conversation, said["content"], model)
     if conversation.responder in ("model", "worker"):
-        adapter.reply(ctx, conversation, session, model)
+        replying.reply(ctx, conversation, session, model)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, conversation_delete, domains, forking, lifecycle, mcp
+from chalicelib.functions import access, conversation_delete, domains, forking, lifecycle, mcp, replying
 from chalicelib.functions import image_access as images
 from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.image_access import ImageRecord, Owned
@@ -134,7 +134,7 @@ def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
 
 
 @mutation
-def send(ctx: MutationCtx, image_id: Id, content: str, model: str | None = None, on_busy: adapter.OnBusy = "enqueue") -> Sent:
+def send(ctx: MutationCtx, image_id: Id, content: str, model: str | None = None, on_busy: replying.OnBusy = "enqueue") -> Sent:
     """Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
 
     Raises:
@@ -229,7 +229,7 @@ def regenerate(
         raise Refused("NotTheNewestReply", "Only the newest reply can be regenerated; fork the conversation at an earlier one.")
     ctx.db.patch(newest, superseded=True)
     wanted = model or one.session.model or one.image.model
-    run = adapter.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence)
+    run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence)
     ctx.db.patch(one.session, status="active", last_activity=ctx.now)
     return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx
-from chalicelib.functions import budget, counters
+from chalicelib.functions import budget, counters, handler
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
 
 CHUNK_LIFE_MS = 24 * 3600 * 1000
@@ -50,6 +50,7 @@ def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
 def claim(ctx: MutationCtx, run: Run) -> Run:
     """Take a pending run: a new epoch, and a lease."""
     lease_until = ctx.now + ctx.limits["run_lease_ms"]
+    handler.on_streaming_started(ctx, run)
     return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=lease_until, started_at=ctx.now)
 
 
@@ -118,6 +119,7 @@ def finish(
         )
     ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
     budget.meter(ctx, usage)
+    handler.on_streaming_complete(ctx, run, state, content, reason)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:
         return

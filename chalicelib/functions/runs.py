@@ -156,7 +156,7 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
             turns.append({"role": each.role, "content": each.content})
     return {
         "model": run.model,
-        "system": image.system_prompt if image else "",
+        "system": (run.options or {}).get("systemPrompt") or (image.system_prompt if image else ""),
         "turns": list(reversed(turns)),
         "messageId": run.message_id,
         "sessionId": run.session_id,

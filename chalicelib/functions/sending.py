@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from chalicelib import MutationCtx, Refused
-from chalicelib.functions import adapter, counters, members, receipts
 from chalicelib.functions import conversation_log as log
+from chalicelib.functions import counters, members, receipts, replying
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Said
 
 AGENT_TURNS = 50
@@ -107,5 +107,5 @@ def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
     image = ctx.db.peek(Image, session.image_id) if session else None
     if session is None or image is None:
         raise members.not_found()
-    adapter.reply(ctx, conversation, session, session.model or image.model)
+    replying.reply(ctx, conversation, session, session.model or image.model)
     ctx.db.patch(session, status="active", last_activity=ctx.now)

@@ -10,6 +10,7 @@ that a subscriber watches cannot read them.
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
+tasks.py           Task, AgentRun, CronAgent
 upkeep.py          Erasure, Residue, Budget
 """
 
@@ -26,11 +27,14 @@ from chalicelib.schema.conversations import (
 )
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
+from chalicelib.schema.tasks import AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, Residue
 
 __all__ = [
     "Agent",
     "AgentRoom",
+    "AgentRun",
+    "AgentType",
     "Budget",
     "ChatChunk",
     "ChatMessage",
@@ -38,6 +42,7 @@ __all__ = [
     "ChatSocket",
     "ClientKey",
     "Conversation",
+    "CronAgent",
     "Domain",
     "Erasure",
     "Image",
@@ -51,4 +56,6 @@ __all__ = [
     "RunState",
     "Said",
     "Status",
+    "Task",
+    "TaskStatus",
 ]

@@ -63,6 +63,9 @@ class Conversation(Table, name="conversations"):
     copying: dict[str, Any] | None = None
     """A fork whose log is being copied: `{from, upto, then?}`. It takes no message until that is done."""
     domain_id: str | None = None
+    task: str | None = None
+    cron_agent: str | None = None
+    """Of a conversation that the adapter started exactly one of the two is set (001-U01)."""
     room: Room | None = None
     """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
 
@@ -82,6 +85,8 @@ class Conversation(Table, name="conversations"):
     """A user's conversations, those that moved last at the end (000-U09)."""
     by_domain = Index("domain_id", order="updated_at")
     """A domain's conversations, those that moved last at the end (000-U09)."""
+    by_task = Index("task")
+    """The conversations of a task (001-U10)."""
     by_participants = Index("participants_key")
     """The conversations between exactly these participants, oldest first (003-U01)."""
     by_anchor = Index("anchor", unique=True)

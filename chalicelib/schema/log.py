@@ -104,6 +104,8 @@ class Run(Table, name="runs"):
     """What this reply alone is asked with, before the image's configuration (000-E05, 001-09)."""
     replaces: int | None = None
     """The sequence of the reply that this one stands for."""
+    agent_run: str | None = None
+    """The agent run whose reply this is (001-10)."""
     started_at: float | None = None
     ended_at: float | None = None
 

@@ -7,7 +7,6 @@ arguments name something else fails here until somebody says what a real one of 
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,42 +18,20 @@ from chalicelib.doors.http import HttpRequest, handle
 from chalicelib.run.registry import Function
 from infra.local.model import ScriptedModel
 from tests.functions.conftest import Refusal
+from tests.functions.names import CHOSEN, FREE, MADE_NOW, NAMES
 from tests.functions.tabs import Live, who
 from tests.live import counters
 from tests.support.sim import Sim
 from tests.support.verdict import check, rows
 
-NAMES = {
-    "sessionId": "sess_",
-    "messageId": "msg-",
-    "workerId": "worker-",
-    "domainId": "d",
-    "containerId": "domain_",
-    "imageId": "img_",
-    "conversationId": "conv-",
-    "userId": "user-",
-    "agentId": "agent-",
-    "id": "agent-",
-    "participantId": "user-",
-    "receiptId": "erasure-",
-    "socket": "socket-",
-}
-"""Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
-FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
-FREE |= {"settings.primaryRoleId", "settings.subRoleIds"}
-"""Names that the caller makes up, within something of its own."""
-CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
-"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
-MADE_NOW = re.compile(
-    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|c-|d)([0-9]+-)?[a-z2-7]{20}|Request ID: [0-9a-f]{16}"
-    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
-)
-"""What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""
 DOORS_ASK = ["bob@acme", "alice@north", None]
 """Every door asks the executor, which all of them ask; so a door is asked by these."""
 OWNED = (
     "conversations",
     "domains",
+    "tasks",
+    "agentRuns",
+    "cronAgents",
     "images",
     "chatSessions",
     "chatMessages",
@@ -124,6 +101,12 @@ class Scene:
         real |= {each: ["agent-real", "agent-second"] for each in ("agentId", "id")}
         real |= {"socket": ["socket-of-alice-0", "socket-of-alice-1"]}
         real |= {"sessionId": [own, held[0]], "conversationId": talks, "messageId": [replies[0], told[0][0]["id"]]}
+        real["taskId"] = [alice.mutation("tasks:create", title="a canary")["taskId"] for _ in range(2)]
+        real["agentRunId"] = [
+            alice.mutation("tasks:startRun", taskId=each, type="review")["agentRunId"] for each in real["taskId"]
+        ]
+        asked = {"name": "a canary", "prompt": "sing", "schedule": "0 0 1 1 *"}
+        real["scheduleId"] = [alice.mutation("schedules:create", **asked)["scheduleId"] for _ in range(2)]
         real["imageId"] = [alice.query("chat:getSession", sessionId=each)["imageId"] for each in (own, held[0])]
         return cls(house, real)
 
@@ -143,6 +126,10 @@ class Scene:
                 names["imageId"] = person.query("chat:getSession", sessionId=names["sessionId"])["imageId"]
                 names["domainId"] = person.mutation("domains:create", name="mine")["domainId"]
                 names["containerId"] = f"domain_{names['domainId']}"
+                names["taskId"] = person.mutation("tasks:create", title="mine")["taskId"]
+                names["agentRunId"] = person.mutation("tasks:startRun", taskId=names["taskId"], type="review")["agentRunId"]
+                asked = {"name": "mine", "prompt": "sing", "schedule": "0 0 1 1 *"}
+                names["scheduleId"] = person.mutation("schedules:create", **asked)["scheduleId"]
                 names["userId"] = names["participantId"] = subject
                 if stranger.endswith("+agent"):
                     names |= {"userId": "user-own", "agentId": subject}
@@ -167,7 +154,18 @@ class Scene:
         """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
         return [
             each
-            for name in ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId")
+            for name in (
+                "sessionId",
+                "messageId",
+                "conversationId",
+                "receiptId",
+                "socket",
+                "imageId",
+                "domainId",
+                "taskId",
+                "agentRunId",
+                "scheduleId",
+            )
             for each in self.real[name]
         ]
 

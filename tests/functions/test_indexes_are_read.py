@@ -67,6 +67,15 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     domain = alice.mutation("domains:create", name="Support")["domainId"]
     alice.query("domains:list")
     alice.query("domains:conversations", domainId=domain)
+    # Tasks and schedules.
+    task = alice.mutation("tasks:create", title="Bridge")["taskId"]
+    for asked in ({}, {"status": "pending"}):
+        alice.query("tasks:list", **asked)
+    alice.query("tasks:runs", taskId=task)
+    alice.query("tasks:conversations", taskId=task)
+    schedule = alice.mutation("schedules:create", name="x", prompt="x", schedule="0 0 1 1 *")["scheduleId"]
+    alice.query("schedules:list")
+    alice.query("schedules:runs", scheduleId=schedule)
     # Rooms and agents.
     helper = house.agent("helper", audience="org")
     room = Socket(helper, "s1").ready["conversationId"]

@@ -3,6 +3,33 @@
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from "convex/server";
 export type { ErrorCode, ErrorData } from "./errors";
 
+/** A reply that is being written or waits for it (001-19, U06). */
+export interface Active {
+  conversationId: string;
+  sessionId: string;
+  messageId: string;
+  runId: string;
+  state: "pending" | "running";
+}
+
+/** An agent run. `status` is the document's word (001-U05): aborted and interrupted runs have `failed` there, and why. */
+export interface AgentRunView {
+  _id: string;
+  agentRunId: string;
+  taskId?: string;
+  agentId?: string;
+  agentType?: "implementation" | "planification" | "review";
+  status: "completed" | "failed" | "pending" | "running";
+  state: "aborted" | "completed" | "failed" | "interrupted" | "pending" | "running";
+  conversationId?: string;
+  sessionId?: string;
+  triggeredBy: "chain" | "cron" | "manual";
+  reason?: string;
+  createdAt: number;
+  startedAt?: number;
+  endedAt?: number;
+}
+
 /** An agent as its owner and itself see it. Times are milliseconds since the epoch. */
 export interface AgentView {
   _id: string;
@@ -40,6 +67,16 @@ export interface AgentsSettings {
   archiveDays?: number;
   /** 1 to 200 characters. */
   roomTitle?: string;
+}
+
+/** A reply that will be written. */
+export interface Begun {
+  conversationId: string;
+  sessionId: string;
+  messageId: string;
+  runId: string;
+  isNewSession: boolean;
+  warnings?: string[];
 }
 
 /** A piece of a reply that is being written (004-03). */
@@ -381,6 +418,39 @@ export interface Opened {
   recovered: boolean;
 }
 
+/** What a caller may say beside the message (001-07…11, U02). */
+export interface Options {
+  /**
+   * A new conversation's instruction; in a resumed one, of this reply alone.
+   * At most 100000 characters.
+   */
+  customSystemPrompt?: string;
+  /**
+   * The agent run whose reply this is.
+   * At most 512 characters.
+   */
+  agentRunId?: string;
+  /** At most 100 characters. */
+  agentType?: string;
+  permissionMode?: "acceptEdits" | "bypassPermissions" | "default" | "plan";
+  /** Default: "enqueue". */
+  onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+  /** 1 to 200 characters. */
+  model?: string;
+  /**
+   * The new conversation's own id.
+   * 1 to 200 characters.
+   */
+  conversationId?: string;
+  /**
+   * Who is told when it ends: the caller; only the service names another.
+   * At most 512 characters.
+   */
+  userId?: string;
+  /** Not a thing here: subscriptions replace it. */
+  broadcastFn?: any;
+}
+
 /** A member (002-16). */
 export interface ParticipantView {
   type: "agent" | "user";
@@ -518,6 +588,20 @@ export interface Said {
   cost: number;
 }
 
+/** A cron agent. Times are milliseconds since the epoch. */
+export interface ScheduleView {
+  _id: string;
+  scheduleId: string;
+  name: string;
+  prompt: string;
+  schedule: string;
+  model?: string;
+  enabled: boolean;
+  running?: string;
+  lastRunAt?: number;
+  nextRunAt?: number;
+}
+
 /** Results, best first, and how far the search went. */
 export interface SearchAnswer {
   results: SearchResult[];
@@ -607,11 +691,43 @@ export interface Statistics {
   counted: number;
 }
 
+/** A conversation of a task. */
+export interface TaskConversation {
+  conversationId: string;
+  sessionId: string;
+  title: string;
+  /** A reply is being written. */
+  active: boolean;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** A task. Times are milliseconds since the epoch. */
+export interface TaskView {
+  _id: string;
+  taskId: string;
+  title: string;
+  description?: string;
+  status: "completed" | "in_progress" | "pending";
+  workflowComplete: boolean;
+  /** The agent run that runs. */
+  running?: string;
+  createdAt: number;
+  updatedAt: number;
+}
+
 /** What the caller has not read of a conversation. */
 export interface Unread {
   conversationId: string;
   unread: number;
   totalMessages: number;
+}
+
+/** Whether an expression can be used, and when it would be due next. */
+export interface Verdict {
+  valid: boolean;
+  error?: string;
+  nextRunAt?: number;
 }
 
 type Action<Args extends Record<string, any>, Result> = FunctionReference<"action", "public", Args, Result>;
@@ -620,6 +736,58 @@ type Query<Args extends Record<string, any>, Result> = FunctionReference<"query"
 
 /** Every public function of the backend, as `useQuery`, `useMutation`, `useAction` and the clients take it. */
 export const api = anyApi as unknown as {
+  adapter: {
+    /** Stop the reply of a session (001-U06); false for one that is unknown, or quiet. Closing a socket stops nothing. */
+    abortSession: Mutation<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, boolean>;
+    /** The caller's replies that are being written (001-19, U06): of the 100 conversations that moved last. */
+    getActiveSessions: Query<Record<string, never>, Active[]>;
+    /** The reply that is being written in a conversation (001-U06); null when there is none. */
+    getActiveStreamingByConversation: Query<{
+      /** At most 512 characters. */
+      conversationId: string;
+    }, Active | null>;
+    /** Whether a reply of this session is being written, or waits for it (001-U06). */
+    isSessionActive: Query<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, boolean>;
+    /** Resume a conversation that the adapter started (001-05). */
+    sendMessage: Mutation<{
+      /** At most 512 characters. */
+      conversationId: string;
+      /** 1 to 10000 characters. */
+      message: string;
+      options?: Options;
+    }, Begun>;
+    /** Start a conversation with a cron agent (001-U01). */
+    startAgentConversation: Mutation<{
+      /** At most 512 characters. */
+      agentId: string;
+      /** 1 to 10000 characters. */
+      message: string;
+      options?: Options;
+    }, Begun>;
+    /** Start a conversation about a task (001-04). The task is in progress from then on (001-U09). */
+    startConversation: Mutation<{
+      /** At most 512 characters. */
+      taskId: string;
+      /** 1 to 10000 characters. */
+      message: string;
+      options?: Options;
+    }, Begun>;
+    /**
+     * Stop every running reply of the caller, or, as the service, of the org: of the 100 conversations that moved last.
+     *
+     * Returns: how many were stopped; 20 at most in one call: call again until it is 0.
+     */
+    stopAll: Mutation<{
+      /** Default: "user". */
+      scope?: "all" | "user";
+    }, number>;
+  };
   agents: {
     /** Let a suspended agent in again. */
     activate: Mutation<{
@@ -1331,8 +1499,144 @@ export const api = anyApi as unknown as {
       description?: string;
     }, RoomView>;
   };
+  schedules: {
+    /** Make a cron agent. Raises `Refused`: InvalidSchedule. */
+    create: Mutation<{
+      /** 1 to 100 characters. */
+      name: string;
+      /** 1 to 10000 characters. */
+      prompt: string;
+      /** 1 to 100 characters. */
+      schedule: string;
+      /** 1 to 100 characters. */
+      model?: string;
+      /** Default: true. */
+      enabled?: boolean;
+    }, ScheduleView>;
+    /** Take a cron agent away. A run that runs goes on; its conversations stay. */
+    delete: Mutation<{
+      /** At most 512 characters. */
+      scheduleId: string;
+    }, null>;
+    /** One cron agent; null for strangers. */
+    get: Query<{
+      /** At most 512 characters. */
+      scheduleId: string;
+    }, ScheduleView | null>;
+    /** The caller's cron agents, newest first; at most 100 there are. */
+    list: Query<Record<string, never>, ScheduleView[]>;
+    /** Run it now, whatever the clock says. Raises `Refused`: AgentBusy. */
+    runNow: Mutation<{
+      /** At most 512 characters. */
+      scheduleId: string;
+    }, AgentRunView>;
+    /** A cron agent's runs, newest first: the newest 50. Raises `Refused` to strangers. */
+    runs: Query<{
+      /** At most 512 characters. */
+      scheduleId: string;
+    }, AgentRunView[]>;
+    /** Change a cron agent, field by field. It is due next as its schedule says from now on. */
+    update: Mutation<{
+      /** At most 512 characters. */
+      scheduleId: string;
+      /** 1 to 100 characters. */
+      name?: string;
+      /** 1 to 10000 characters. */
+      prompt?: string;
+      /** 1 to 100 characters. */
+      schedule?: string;
+      enabled?: boolean;
+    }, ScheduleView>;
+    /** Look at a cron expression (five fields). A mutation, because a query has no clock. */
+    validate: Mutation<{
+      /** 1 to 100 characters. */
+      schedule: string;
+    }, Verdict>;
+  };
   summaries: {
     /** Have the summary written anew, in the background. It appears in the conversation. */
     ask: Mutation<{ conversationId: string }, boolean>;
+  };
+  tasks: {
+    /** Say that a run is complete which has no reply of ours; twice is once (001-U05, U10). */
+    completeRun: Mutation<{
+      /** At most 512 characters. */
+      agentRunId: string;
+    }, AgentRunView>;
+    /** A task's conversations, newest first: the newest 30 (001-U10). Raises `Refused` to strangers. */
+    conversations: Query<{
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskConversation[]>;
+    /** Make a task; it is `pending` until something begins (001-U09). */
+    create: Mutation<{
+      /** 1 to 200 characters. */
+      title: string;
+      /** At most 8000 characters. */
+      description?: string;
+    }, TaskView>;
+    /** Take a task away, and stop what runs for it. Its conversations stay. */
+    delete: Mutation<{
+      /** At most 512 characters. */
+      taskId: string;
+    }, null>;
+    /** Forget a run that has ended. Its conversation stays. */
+    deleteRun: Mutation<{
+      /** At most 512 characters. */
+      agentRunId: string;
+    }, null>;
+    /** One task; null for strangers. */
+    get: Query<{
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskView | null>;
+    /** One agent run; null for strangers. */
+    getRun: Query<{
+      /** At most 512 characters. */
+      agentRunId: string;
+    }, AgentRunView | null>;
+    /** Name the conversation of a run that has none (001-U10). */
+    linkConversation: Mutation<{
+      /** At most 512 characters. */
+      agentRunId: string;
+      /** At most 512 characters. */
+      conversationId: string;
+    }, AgentRunView>;
+    /** The caller's tasks, those that changed last first: the newest 100, of one status or of all. */
+    list: Query<{ status?: "completed" | "in_progress" | "pending" }, TaskView[]>;
+    /** A task's agent runs, newest first: the newest 50. Raises `Refused` to strangers. */
+    runs: Query<{
+      /** At most 512 characters. */
+      taskId: string;
+    }, AgentRunView[]>;
+    /**
+     * Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
+     *
+     * Raises:
+     *     Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
+     */
+    startRun: Mutation<{
+      /** At most 512 characters. */
+      taskId: string;
+      type: string;
+      /** 1 to 10000 characters. */
+      message?: string;
+    }, AgentRunView>;
+    /** Stop an agent run with its reply; it ends `aborted`, and nothing follows it. Returns whether it ran. */
+    stopRun: Mutation<{
+      /** At most 512 characters. */
+      agentRunId: string;
+    }, boolean>;
+    /** Change a task, field by field. With `workflowComplete` its agents stop following each other (001-U07). */
+    update: Mutation<{
+      /** At most 512 characters. */
+      taskId: string;
+      /** 1 to 200 characters. */
+      title?: string;
+      /** At most 8000 characters. */
+      description?: string;
+      status?: "completed" | "in_progress" | "pending";
+      workflowComplete?: boolean;
+    }, TaskView>;
   };
 };

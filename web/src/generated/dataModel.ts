@@ -39,6 +39,32 @@ export interface AgentRoom {
   conversation: string;
 }
 
+/**
+ * One run of an agent: of a type, at a task, or of a cron agent. It may have failed before there was a conversation, so it is
+ * a row of its own, which its reply's run names.
+ */
+export interface AgentRun {
+  _id: Id<"agentRuns">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  owner: string;
+  task?: string;
+  cronAgent?: string;
+  type?: "implementation" | "planification" | "review";
+  state: "aborted" | "completed" | "failed" | "interrupted" | "pending" | "running";
+  conversation?: string;
+  sessionId?: string;
+  run?: string;
+  triggeredBy: "chain" | "cron" | "manual";
+  /** The beginning of what it said, for who comes after it. */
+  result?: string;
+  reason?: string;
+  startedAt?: number;
+  endedAt?: number;
+  leaseUntil: number;
+}
+
 /** What an org's replies cost on one UTC day; the id is the day. */
 export interface Budget {
   _id: Id<"budgets">;
@@ -177,8 +203,29 @@ export interface Conversation {
   /** A fork whose log is being copied: `{from, upto, then?}`. It takes no message until that is done. */
   copying?: Record<string, any>;
   domainId?: string;
+  task?: string;
+  /** Of a conversation that the adapter started exactly one of the two is set (001-U01). */
+  cronAgent?: string;
   /** What the chat gateway keeps about it (002); none for a conversation that was never used there. */
   room?: Room;
+}
+
+/** A prompt that is asked by the clock (001-U12). It names its running run: the next one is skipped meanwhile. */
+export interface CronAgent {
+  _id: Id<"cronAgents">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  owner: string;
+  name: string;
+  prompt: string;
+  /** A cron expression, in UTC. */
+  schedule: string;
+  model?: string;
+  state: "disabled" | "enabled";
+  running?: string;
+  lastRunAt?: number;
+  nextRunAt: number;
 }
 
 /** A template of conversations (seed 000). Creating one creates no image; each conversation takes a copy (000-02, 23, 24). */
@@ -337,13 +384,33 @@ export interface Run {
   options?: Record<string, any>;
   /** The sequence of the reply that this one stands for. */
   replaces?: number;
+  /** The agent run whose reply this is (001-10). */
+  agentRun?: string;
   startedAt?: number;
   endedAt?: number;
+}
+
+/** Something to be done. It names the one agent run that runs, so that there can be only one (001-U08). */
+export interface Task {
+  _id: Id<"tasks">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  owner: string;
+  title: string;
+  description?: string;
+  status: "completed" | "in_progress" | "pending";
+  /** Implementation and review take turns until this is so (001-U07). */
+  workflowComplete: boolean;
+  running?: string;
+  /** Agent runs that followed another by themselves. */
+  rounds: number;
+  updatedAt: number;
 }
 
 /** The documents of every table. */
 export interface Tables {
   agentRooms: AgentRoom;
+  agentRuns: AgentRun;
   agents: Agent;
   budgets: Budget;
   chatChunks: ChatChunk;
@@ -352,6 +419,7 @@ export interface Tables {
   chatSockets: ChatSocket;
   clientKeys: ClientKey;
   conversations: Conversation;
+  cronAgents: CronAgent;
   domains: Domain;
   erasures: Erasure;
   images: Image;
@@ -360,6 +428,7 @@ export interface Tables {
   receipts: Receipt;
   residues: Residue;
   runs: Run;
+  tasks: Task;
 }
 
 export type TableName = keyof Tables;

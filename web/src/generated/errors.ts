@@ -4,9 +4,13 @@ import type { Value } from "convex/values";
 
 /** The codes that functions refuse with. */
 export type ErrorCode =
+  | "AgentBusy"
   | "AgentExists"
   | "AgentNotFound"
+  | "AgentRunEnded"
+  | "AgentRunNotFound"
   | "AgentSuspended"
+  | "AlreadyLinkedConflict"
   | "BadCredentials"
   | "BudgetExceeded"
   | "CONFIRMATION_REQUIRED"
@@ -41,6 +45,7 @@ export type ErrorCode =
   | "INVALID_SORT_ORDER"
   | "INVALID_TYPE"
   | "InvalidAttachments"
+  | "InvalidSchedule"
   | "LeaseLost"
   | "MCP_COMMAND_NOT_ALLOWED"
   | "MCP_CONFIG_INVALID"
@@ -54,6 +59,8 @@ export type ErrorCode =
   | "MessageTooLarge"
   | "NoConversation"
   | "NotConfigured"
+  | "NotOfTheAdapter"
+  | "NotSupported"
   | "NotTheNewestReply"
   | "NotYourMessage"
   | "PageTooDeep"
@@ -62,17 +69,22 @@ export type ErrorCode =
   | "ReplyEnded"
   | "ReplyRunning"
   | "RoleNotAllowed"
+  | "RunRunning"
   | "SequenceReused"
   | "SessionNotFound"
   | "SessionTerminated"
   | "SocketExists"
   | "SocketNotFound"
+  | "TaskBusy"
+  | "TaskNotFound"
   | "TooManyAgents"
   | "TooManyDomains"
   | "TooManyParticipants"
   | "TooManyRooms"
+  | "TooManySchedules"
   | "TurnLimit"
   | "Unauthorized"
+  | "UnknownAgentType"
   | "UserNotFound";
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */

@@ -1,0 +1,39 @@
+"""Which arguments of public functions name something of somebody's, and how such a name begins.
+
+A new kind of thing is added here; `tests/functions/test_strangers.py` says when one is missing.
+"""
+
+from __future__ import annotations
+
+import re
+
+NAMES = {
+    "sessionId": "sess_",
+    "messageId": "msg-",
+    "workerId": "worker-",
+    "domainId": "d",
+    "containerId": "domain_",
+    "imageId": "img_",
+    "taskId": "task-",
+    "agentRunId": "arun-",
+    "scheduleId": "sched-",
+    "conversationId": "conv-",
+    "userId": "user-",
+    "agentId": "agent-",
+    "id": "agent-",
+    "participantId": "user-",
+    "receiptId": "erasure-",
+    "socket": "socket-",
+}
+"""Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
+FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
+FREE |= {"options.conversationId", "settings.primaryRoleId", "settings.subRoleIds"}
+"""Names that the caller makes up, within something of its own."""
+CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
+"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
+MADE_NOW = re.compile(
+    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
+    r"|Request ID: [0-9a-f]{16}"
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
+)
+"""What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""
