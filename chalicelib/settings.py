@@ -11,7 +11,7 @@
 | WS_ENDPOINT | (unset) | base URL of the WebSocket API's @connections |
 | CONCAVE_APPS | chalicelib.functions | packages of tables and functions, comma list |
 | ANTHROPIC_API_KEY | (unset) | the model's key; without it the local server's scripted model answers |
-| ANTHROPIC_API_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager that holds the key, read when needed |
+| ANTHROPIC_API_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager: the key, or a JSON object with it and others |
 | MODEL_URL | (Anthropic) | another server that speaks the Messages API |
 | AUTH_ISSUER | (none) | token issuers, comma list |
 | AUTH_AUDIENCE | (required with AUTH_ISSUER) | one per issuer, in the same order; `*` = any |
@@ -29,6 +29,7 @@
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
+| MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; a stage keeps it with its key |
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
@@ -49,6 +50,9 @@ from urllib.parse import urlsplit
 
 VERSION = "0.1.0"
 """The release, as `GET /version` says it; `pyproject.toml` carries the same (checked by a test)."""
+
+MCP_SECRET = "MCP_SECRET_"
+"""How the variables begin that hold tokens of MCP servers."""
 
 StoreKind = Literal["sqlite", "dynamodb"]
 
@@ -100,6 +104,7 @@ class Settings:
     fan_out_threads: int = 8
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
+    mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def development(self) -> bool:
@@ -142,6 +147,7 @@ class Settings:
             fan_out_threads=_number(env, "FAN_OUT_THREADS", 8, 1, 32),
             mcp_hosts=_words(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=_words(env, "MCP_COMMANDS", ()),
+            mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},
         )
 
 

@@ -7,6 +7,7 @@ its lease and a minute (invariant 7).
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation,
 HISTORY = 200
 """Messages that are sent to the model at most; the prompt's own token bound usually ends sooner."""
 HISTORY_BYTES = 250_000
+LARGEST_PART, LARGEST_PARTS = 20_000, 60_000
+"""Bytes of what a tool was asked or has answered, one by one and together, that a message keeps whole."""
 POLL_S = 0.4
 """How often a writer looks whether it was stopped."""
 IDLE_MS = 5 * 60 * 1000
@@ -38,7 +41,7 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     state, reason = writer.write()
     if state is None:
         return
-    told = {"content": writer.text, "reasoning": writer.reasoning or None, "usage": writer.usage}
+    told = {"content": writer.text, "reasoning": writer.reasoning or None, "usage": writer.usage, "parts": writer.told_parts()}
     ctx.run_mutation(end, run_id=run_id, epoch=epoch, state=state, reason=reason, **told)
 
 
@@ -49,6 +52,8 @@ class _Writer:
         self.ctx, self.run_id, self.epoch, self.asked = ctx, run_id, epoch, asked
         self.text, self.reasoning = "", ""
         self.usage: dict[str, Any] | None = None
+        self.parts: list[dict[str, Any]] = []
+        self._shown = self._parts_size = 0
         self.sequence = 0
         self.fenced = False
         self._looked = time.monotonic()
@@ -57,16 +62,40 @@ class _Writer:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
         turns = [(each["role"], each["content"]) for each in self.asked["turns"]]
         asked = (self.asked["model"], self.asked["system"], turns)
-        for event in self.ctx.parts.model.reply(*asked, self._stopped, self._seconds_left()):
+        for event in self.ctx.parts.model.reply(*asked, self._stopped, self._seconds_left(), self.asked["tools"]):
             if event.ended:
                 self.usage = event.usage
                 self.ctx.parts.used(self.ctx.org, event.usage)
                 return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
-            if event.kind == "thinking":
+            if event.kind == "tool":
+                self._part(event.part)
+            elif event.kind == "thinking":
                 self.reasoning += event.text
             elif not self._store(event.text):
                 return None, None
         return "failed", "truncated"
+
+    def _part(self, part: dict[str, Any]) -> None:
+        """A tool was called or answered: the text before it is a part, too, so that a reader sees the order."""
+        self._text_part()
+        size = len(json.dumps(part, default=repr))
+        self._parts_size += size
+        if size > LARGEST_PART or self._parts_size > LARGEST_PARTS:  # a document holds 400 KB, with the text
+            shown = {name: value for name, value in part.items() if name not in ("input", "content")}
+            part = {**shown, "text": json.dumps(part.get("input", part.get("content")), default=repr)[:1000], "cut": True}
+        self.parts.append(part)
+
+    def _text_part(self) -> None:
+        if self._shown < len(self.text):
+            self.parts.append({"type": "text", "text": self.text[self._shown :]})
+            self._shown = len(self.text)
+
+    def told_parts(self) -> list[dict[str, Any]] | None:
+        """The parts of the reply in their order; None where it is text and nothing else."""
+        if not self.parts:
+            return None
+        self._text_part()
+        return self.parts
 
     def _seconds_left(self) -> float:
         """How long the model may take."""
@@ -128,12 +157,13 @@ def end(
     reason: str | None = None,
     reasoning: str | None = None,
     usage: dict[str, Any] | None = None,
+    parts: list[Any] | None = None,
 ) -> bool:
     """The writer's last commit. A writer that lost its epoch changes nothing."""
     run = ctx.db.get(Run, run_id)
     if run is None or run.epoch != epoch or run.state != "running":
         return False
-    lifecycle.finish(ctx, run, state, content, reason=reason, reasoning=reasoning, usage=usage)
+    lifecycle.finish(ctx, run, state, content, reason=reason, reasoning=reasoning, usage=usage, parts=parts)
     return True
 
 
@@ -158,6 +188,7 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
         "model": run.model,
         "system": (run.options or {}).get("systemPrompt") or (image.system_prompt if image else ""),
         "turns": list(reversed(turns)),
+        "tools": (image.mcp_servers if image else None) or {},
         "messageId": run.message_id,
         "sessionId": run.session_id,
     }

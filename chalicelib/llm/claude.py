@@ -12,6 +12,7 @@ tracing is off.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.llm import prompt as prompts
-from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Usage, no_usage
+from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Tool, Usage, no_usage
 from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
@@ -82,7 +83,7 @@ def reply(
                 match event:
                     case Piece():
                         yield from joiner.add(event)
-                    case Finished():
+                    case Finished() | Tool():
                         yield from joiner.end()
                         yield event
                     case None:
@@ -158,6 +159,8 @@ class _Reader:
         self.count = _Count()
         self._line = wire.Line()
         self._heard: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
+        self._tool: Any = None
+        self._call = ""
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._read, name="model-reader", daemon=True)
 
@@ -210,21 +213,26 @@ class _Reader:
         patience = max(settings.first_byte_s, settings.timeout_s)  # `time_left` is exact; this one frees a reader left alone
         http = self._wire.client(url, self._line, read_s=patience, connect_s=min(10.0, settings.first_byte_s))
         with Anthropic(api_key=settings.api_key, base_url=url, max_retries=0, http_client=http, open_telemetry=False) as sdk:
-            answer: Any = sdk.messages.create(**self._arguments, stream=True)
+            ask: Any = sdk.beta.messages.create if "betas" in self._arguments else sdk.messages.create
+            answer: Any = ask(**self._arguments, stream=True)
             for event in answer:
                 self._take(event)
             if not self.count.stopped:
                 self._heard.put(ModelFailed("truncated", "the model's answer ended in the middle"))
 
     def _take(self, event: Any) -> None:
-        """One event of the wire. Blocks that are neither text nor thinking have no place in a reply yet."""
+        """One event of the wire. Blocks that are neither text, thinking nor a tool have no place in a reply."""
         match getattr(event, "type", None):  # an unknown event may be anything
             case "message_start":
                 self.count.start(event.message.usage)
             case "content_block_start":
                 self._say(event.content_block)
+                self._begin_tool(event.content_block)
             case "content_block_delta":
                 self._say(event.delta)
+                self._call += getattr(event.delta, "partial_json", None) or ""
+            case "content_block_stop":
+                self._end_tool()
             case "message_delta":
                 self.count.end(event.usage)
                 self.count.stop_reason = event.delta.stop_reason or self.count.stop_reason
@@ -242,6 +250,25 @@ class _Reader:
             self.count.said(piece.text)
             self._heard.put(piece)
 
+    def _begin_tool(self, block: Any) -> None:
+        """A call's input comes in pieces after this; a result comes whole."""
+        match getattr(block, "type", None):
+            case "mcp_tool_use":
+                self._tool, self._call = block, ""
+            case "mcp_tool_result":
+                content = [each.model_dump() if hasattr(each, "model_dump") else each for each in _listed(block.content)]
+                self._heard.put(Tool("tool_result", block.tool_use_id, content=content, is_error=bool(block.is_error)))
+
+    def _end_tool(self) -> None:
+        block, self._tool = self._tool, None
+        if block is None:
+            return
+        try:
+            asked = json.loads(self._call) if self._call else block.input
+        except ValueError:
+            asked = self._call
+        self._heard.put(Tool("tool_call", block.id, block.name, block.server_name, asked))
+
     def _stop(self) -> None:
         reason = self.count.stop_reason
         if reason is None:
@@ -251,6 +278,10 @@ class _Reader:
             self._heard.put(ModelFailed("refused", "the model declined to answer"))
         else:
             self._heard.put(Finished(reason, self.count.usage()))
+
+
+def _listed(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
 
 
 class _Count:

@@ -9,11 +9,15 @@ This file imports the SDK, so `claude.py` imports it late.
 from __future__ import annotations
 
 import json
+import logging
 
 import anthropic
 import httpx2
 
 from chalicelib.llm.outcome import ModelFailed, Reason
+
+logging.getLogger("anthropic").setLevel(logging.INFO)
+"""At DEBUG the SDK logs whole requests: what people said, and the tokens of MCP servers. No log of ours may hold those."""
 
 EXPECTED = (
     anthropic.AnthropicError,

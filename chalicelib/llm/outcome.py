@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from chalicelib.llm.pieces import Piece
 
@@ -66,7 +66,27 @@ class Finished:
     usage: Usage = field(default_factory=no_usage)
 
 
-Event = Piece | Finished
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model's provider called for it (the MCP connector), or what that tool answered."""
+
+    kind: Literal["tool_call", "tool_result"]
+    id: str
+    name: str = ""
+    server: str = ""
+    input: Any = None
+    content: Any = None
+    is_error: bool = False
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """As a part of a message."""
+        if self.kind == "tool_call":
+            return {"type": "tool_call", "id": self.id, "name": self.name, "server": self.server, "input": self.input}
+        return {"type": "tool_result", "id": self.id, "isError": self.is_error, "content": self.content}
+
+
+Event = Piece | Tool | Finished
 
 
 class ModelFailed(Exception):

@@ -21,6 +21,7 @@ from typing import Any, Literal
 Role = Literal["user", "assistant", "system", "tool"]
 CACHED: dict[str, str] = {"type": "ephemeral"}
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+MCP_BETA = "mcp-client-2025-11-20"
 MIN_THINKING = 1024
 """The API's smallest thinking budget, in tokens."""
 
@@ -48,6 +49,8 @@ class Prompt:
     thinking: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     history_tokens: int = 150_000
+    mcp_servers: Sequence[Mapping[str, str]] = ()
+    """Servers of tools that the provider connects to: `name`, `url`, and `authorization_token` where one is needed."""
 
 
 def tokens(text: str) -> int:
@@ -75,7 +78,20 @@ def request(prompt: Prompt) -> dict[str, Any]:
         asked["system"] = [{"type": "text", "text": _sendable(prompt.system), "cache_control": CACHED}]
     if prompt.thinking:
         asked["thinking"] = _thinking(prompt)
-    return asked | _options(prompt.options)
+    return asked | _options(prompt.options) | _tools(prompt.mcp_servers)
+
+
+def _tools(servers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The provider's MCP connector: a beta, whose header the SDK does not add by itself."""
+    if not servers:
+        return {}
+    return {
+        "betas": [MCP_BETA],
+        "mcp_servers": [{"type": "url", **server} for server in servers],
+        "tools": [
+            {"type": "mcp_toolset", "mcp_server_name": server["name"], "default_config": {"enabled": True}} for server in servers
+        ],
+    }
 
 
 def trim(turns: Sequence[Turn], budget: int) -> list[Turn]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, add_usage, no_usage
+from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Tool, add_usage, no_usage
 from chalicelib.llm.pieces import Piece
 
 WAKE_S = 0.2
@@ -70,7 +70,7 @@ def retrying(
         try:
             with closing(attempt()) as events:
                 for event in events:
-                    spoke = spoke or isinstance(event, Piece)
+                    spoke = spoke or isinstance(event, Piece | Tool)  # what a tool did cannot be done again
                     yield Finished(event.stop_reason, add_usage(event.usage, spent)) if isinstance(event, Finished) else event
             return
         except ModelFailed as failed:

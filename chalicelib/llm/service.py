@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from chalicelib.data.meters import measure
 from chalicelib.llm.claude import ModelSettings, reply
-from chalicelib.llm.outcome import STOPPED, ModelFailed
+from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool
 from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
+KEY = "ANTHROPIC_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,16 @@ class Said:
 
     kind: Literal["text", "thinking"]
     text: str
+    ended: Literal[False] = False
+
+
+@dataclass(frozen=True)
+class Used:
+    """A tool was called, or answered; `part` is a part of the message (`outcome.Tool`)."""
+
+    part: dict[str, Any]
+    kind: Literal["tool"] = "tool"
+    text: str = ""
     ended: Literal[False] = False
 
 
@@ -49,11 +61,30 @@ class ModelService:
 
     def __init__(self, settings: Settings, url: str | None, key: Callable[[], str | None] | None = None) -> None:
         self._settings, self._url = settings, url
-        self._key = key or (lambda: settings.anthropic_key)
+        self._stored = key or (lambda: settings.anthropic_key)
+
+    def _secrets(self) -> dict[str, str]:
+        """What the operator keeps: the model's key, and tokens of MCP servers by their names. A stored secret is the key, or a
+        JSON object of both."""
+        stored = self._stored() or ""
+        if not stored.startswith("{"):
+            return {**self._settings.mcp_secrets, KEY: stored}
+        try:
+            found = json.loads(stored)
+        except ValueError:
+            logger.error("the stored secret begins like a JSON object and is none")
+            return {}
+        return {**self._settings.mcp_secrets, **{str(name): str(value) for name, value in found.items()}}
 
     def reply(
-        self, model: str, system: str, turns: Sequence[tuple[str, str]], stopped: Callable[[], bool], seconds: float
-    ) -> Generator[Said | Ended, None, None]:
+        self,
+        model: str,
+        system: str,
+        turns: Sequence[tuple[str, str]],
+        stopped: Callable[[], bool],
+        seconds: float,
+        tools: Mapping[str, Any] | None = None,
+    ) -> Generator[Said | Used | Ended, None, None]:
         """A reply in pieces. Never raises for what the model or the network does: the last event says it.
 
         One log line says how it ended, in counts and words of ours, never in the reply's; an alarm counts its tokens.
@@ -62,9 +93,10 @@ class ModelService:
             turns: (role, content) of the conversation, oldest first; the last one is answered.
             stopped: asked at least every 200 ms; cheap.
             seconds: after this long the reply ends with the reason `deadline`.
+            tools: an image's MCP servers; those with a `url` are the provider's to reach, others a worker's.
         """
         asked, silent = time.monotonic(), True
-        with closing(self._events(model, system, turns, stopped, seconds)) as events:
+        with closing(self._events(model, system, turns, stopped, seconds, tools or {})) as events:
             for event in events:
                 if silent and not event.ended:
                     measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)
@@ -75,16 +107,36 @@ class ModelService:
                 yield event
 
     def _events(
-        self, model: str, system: str, turns: Sequence[tuple[str, str]], stopped: Callable[[], bool], seconds: float
-    ) -> Generator[Said | Ended, None, None]:
-        where = ModelSettings(url=self._url, api_key=self._key(), deadline=time.monotonic() + seconds)
+        self,
+        model: str,
+        system: str,
+        turns: Sequence[tuple[str, str]],
+        stopped: Callable[[], bool],
+        seconds: float,
+        tools: Mapping[str, Any],
+    ) -> Generator[Said | Used | Ended, None, None]:
+        secrets = self._secrets()
+        where = ModelSettings(url=self._url, api_key=secrets.get(KEY), deadline=time.monotonic() + seconds)
+        reachable = {name: how for name, how in tools.items() if "url" in how}
+        missing = sorted(
+            how["authorization"]["secret"]
+            for how in reachable.values()
+            if "authorization" in how and how["authorization"]["secret"] not in secrets
+        )
+        if missing:
+            logger.error("the operator keeps no secret named %s", ", ".join(missing))
+            yield Ended("failed", "mcp_error")
+            return
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
-        prompt = Prompt(model, system=system, messages=[Turn(role, content) for role, content in turns])  # type: ignore[arg-type]
+        told = [Turn(role, content) for role, content in turns]  # type: ignore[arg-type]
+        prompt = Prompt(model, system=system, messages=told, mcp_servers=_servers(reachable, secrets))
         try:
             with closing(reply(prompt, where, stopped, joiner)) as events:
                 for event in events:
                     if isinstance(event, Piece):
                         yield Said(event.kind, event.text)
+                    elif isinstance(event, Tool):
+                        yield Used(event.part)
                     elif event.stop_reason == STOPPED:
                         yield Ended("stopped", None, dict(event.usage))
                     else:
@@ -93,6 +145,15 @@ class ModelService:
                         )
         except ModelFailed as failure:
             yield Ended("failed", failure.reason, dict(failure.usage))
+
+
+def _servers(reachable: Mapping[str, Any], secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    """The servers with their tokens: this is the only place where the two meet."""
+    return [
+        {"name": name, "url": how["url"]}
+        | ({"authorization_token": secrets[how["authorization"]["secret"]]} if "authorization" in how else {})
+        for name, how in sorted(reachable.items())
+    ]
 
 
 def billed(usage: Mapping[str, int]) -> int:

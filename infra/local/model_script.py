@@ -23,6 +23,7 @@ the last user message counts: clients merge several user turns into one message,
 | `/pace N` | N tokens a second; 0 is as fast as possible |
 | `/think [words]` | a thinking block first, also without the request asking for one |
 | `/say words` | exactly these words |
+| `/tool name [words]` | the first MCP server's tool is called and answers these words, before anything is said |
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Script:
     pace: float | None = None
     think: str | None = None
     words: str | None = None
+    tool: tuple[str, str] | None = None
     unknown: str | None = None
 
 
@@ -93,6 +95,9 @@ def _apply(script: Script, word: str, rest: str) -> Script | None:
             return replace(script, think=rest)
         case "say":
             return replace(script, words=rest)
+        case "tool":
+            name, _, answer = rest.partition(" ")
+            return replace(script, tool=(name or "tool", answer or "done"))
         case "max_tokens" | "slow" | "silent" | "pace":
             return _number(script, word, rest)
     return None

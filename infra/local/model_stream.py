@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -123,11 +124,21 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
     thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
     if thinking or script.think is not None:
         parts.append(_part("thinking", script.think or model_answers.thoughts(talk)))
+    if script.tool is not None and body.get("mcp_servers"):
+        parts += _tool(body["mcp_servers"][0]["name"], *script.tool)
     text = script.unknown or script.words
     text = model_answers.answer(talk) if text is None else text
     if text:
         parts.append(_part("text", text))
     return _cut(parts, min(body["max_tokens"], script.max_tokens or body["max_tokens"]))
+
+
+def _tool(server: str, name: str, answer: str) -> list[Part]:
+    """A call, whose input comes in pieces, and the answer, which comes whole."""
+    number = model_wire.fresh_id("mcptoolu")
+    call: tuple[tuple[str, Any], ...] = (("id", number), ("name", name), ("server_name", server), ("input", {}))
+    result = (("tool_use_id", number), ("is_error", False), ("content", [{"type": "text", "text": answer}]))
+    return [Part("mcp_tool_use", ('{"words": ', f"{json.dumps(answer)}}}"), call), Part("mcp_tool_result", (), result)]
 
 
 def _part(kind: str, text: str) -> Part:
@@ -139,7 +150,7 @@ def _cut(parts: list[Part], allowed: int) -> tuple[list[Part], str]:
     kept: list[Part] = []
     for part in parts:
         if len(part.pieces) > allowed:
-            return ([*kept, Part(part.kind, part.pieces[:allowed])] if allowed else kept), "max_tokens"
+            return ([*kept, Part(part.kind, part.pieces[:allowed], part.block)] if allowed else kept), "max_tokens"
         kept.append(part)
         allowed -= len(part.pieces)
     return kept, "end_turn"

@@ -204,8 +204,10 @@ class PromptCache:
 class Part:
     """One content block of an answer, in the pieces in which it will be streamed."""
 
-    kind: str  # "thinking" or "text"
+    kind: str  # "thinking", "text", "mcp_tool_use" or "mcp_tool_result"
     pieces: tuple[str, ...]
+    block: tuple[tuple[str, Any], ...] = ()
+    """Of a tool: its block's further fields."""
 
     @property
     def text(self) -> str:
@@ -232,6 +234,8 @@ def content_of(parts: list[Part]) -> list[dict[str, Any]]:
     return [
         {"type": "thinking", "thinking": part.text, "signature": signature(part.text)}
         if part.kind == "thinking"
+        else {"type": part.kind, **dict(part.block)}
+        if part.block
         else {"type": "text", "text": part.text}
         for part in parts
     ]
@@ -244,12 +248,17 @@ def signature(thinking: str) -> str:
 
 def opening(part: Part, index: int) -> dict[str, Any]:
     """`content_block_start`."""
+    if part.block:
+        return {"type": "content_block_start", "index": index, "content_block": {"type": part.kind, **dict(part.block)}}
     empty = {"type": "text", "text": ""} if part.kind == "text" else {"type": "thinking", "thinking": "", "signature": ""}
     return {"type": "content_block_start", "index": index, "content_block": empty}
 
 
 def delta(part: Part, index: int, piece: str) -> dict[str, Any]:
     """`content_block_delta` with the next piece."""
+    if part.block:
+        said = {"type": "input_json_delta", "partial_json": piece}
+        return {"type": "content_block_delta", "index": index, "delta": said}
     said = {"type": "text_delta", "text": piece} if part.kind == "text" else {"type": "thinking_delta", "thinking": piece}
     return {"type": "content_block_delta", "index": index, "delta": said}
 
@@ -257,7 +266,7 @@ def delta(part: Part, index: int, piece: str) -> dict[str, Any]:
 def closing(part: Part, index: int) -> list[dict[str, Any]]:
     """`content_block_stop`, after the signature that ends a thinking block."""
     stop = {"type": "content_block_stop", "index": index}
-    if part.kind == "text":
+    if part.kind == "text" or part.block:
         return [stop]
     signed = {"type": "signature_delta", "signature": signature(part.text)}
     return [{"type": "content_block_delta", "index": index, "delta": signed}, stop]
