@@ -15,6 +15,8 @@ SETTINGS = {
     "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
+    "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
+    "MCP_COMMANDS": ("McpCommands", "Programs that workers may start as MCP servers, comma list."),
     "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
 }
 """Settings of `chalicelib/settings.py` that are parameters."""
