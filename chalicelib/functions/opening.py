@@ -28,6 +28,7 @@ def open_conversation(
     configured: dict[str, Any] | None = None,
     name: str | None = None,
     conversation_id: str | None = None,
+    image_id: str | None = None,
     agent_id: str | None = None,
     agent_ids: Sequence[str] = (),
     metadata: Any = None,
@@ -40,6 +41,7 @@ def open_conversation(
         user_id: whose conversation it is; None where only agents talk.
         configured: what the image copies, by its fields (000-02); else the defaults.
         conversation_id: the caller's own id, unique in the org (a taken one is refused by the store's claim); else a new one.
+        image_id: the image's own id, of a conversation that had one before.
         agent_id: the agent of a `user-agent` conversation.
         agent_ids: the agents of an `agent-agent` conversation; with `user_id`, further agents.
         anchored: this is the one conversation that `getOrCreate` gives for these participants.
@@ -60,7 +62,7 @@ def open_conversation(
         participants={name: value for name, value in named.items() if value is not None},
         updated_at=ctx.now,
         session_id=ctx.new_id("sess_"),
-        image_id=ctx.new_id("img_"),
+        image_id=image_id or ctx.new_id("img_"),
         metadata=metadata,
         participants_key=key,
         anchor=key if anchored else None,

@@ -5,6 +5,7 @@ python -m infra.admin data conversations --org acme --limit 20
 python -m infra.admin export --out backup.jsonl          STAGE=dev python -m infra.admin import backup.jsonl
 python -m infra.admin indexes                            python -m infra.admin indexes --build
 python -m infra.admin erase acme --yes acme
+python -m infra.admin migrate old.jsonl --org acme --dry-run
 STAGE=dev python -m infra.admin logs --minutes 10 --grep ERROR
 STAGE=dev python -m infra.admin replay
 """
@@ -28,6 +29,7 @@ from chalicelib.run.identity import User, service
 from chalicelib.run.indexes import Indexes
 from chalicelib.settings import BadSetting, Settings
 from infra.admin.erase import erase_org
+from infra.admin.migrate import migrate
 from infra.admin.opened import opened
 from infra.admin.transfer import exported, imported, items, org_of
 
@@ -73,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     erase = commands.add_parser("erase", help="remove everything of an org, for good")
     erase.add_argument("org")
     erase.add_argument("--yes", metavar="ORG")
+    migrate_ = commands.add_parser("migrate", help="conversations of the time before images (session_id → image_id)")
+    migrate_.add_argument("file", type=Path)
+    migrate_.add_argument("--org", required=True)
+    migrate_.add_argument("--dry-run", action="store_true", help="only say what would become of them")
     logs = commands.add_parser("logs", help="what the functions of a stage logged")
     logs.add_argument("--minutes", type=float, default=10)
     logs.add_argument("--grep", default="", help="CloudWatch's filter pattern")
@@ -170,6 +176,13 @@ def _erase(backend: Backend, asked: argparse.Namespace) -> int:
     told = erase_org(backend.store, asked.org, asked.yes)
     _say(json.dumps({"org": asked.org, "removed": told.removed, "left": told.left}))
     return 1 if told.left else 0
+
+
+def _migrate(backend: Backend, asked: argparse.Namespace) -> int:
+    with asked.file.open(encoding="utf-8") as file:
+        told = migrate(backend.executor, asked.org, file, dry_run=asked.dry_run)
+    _say(json.dumps({**told.found, "thereAlready": told.there, "marked": told.marked, "dryRun": asked.dry_run}))
+    return 0
 
 
 def _specs() -> list[Any]:
