@@ -79,6 +79,7 @@ export type ErrorCode =
   | "TaskNotFound"
   | "TooManyAgents"
   | "TooManyDomains"
+  | "TooManyImages"
   | "TooManyParticipants"
   | "TooManyRooms"
   | "TooManySchedules"
