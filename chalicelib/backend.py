@@ -16,6 +16,7 @@ from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
+from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.ender import Ender
@@ -40,6 +41,8 @@ from chalicelib.settings import Settings
 logger = logging.getLogger("concave")
 TICK_S = 10
 """Seconds between two sweeps."""
+TRACES = 5
+"""So many requests are named by the line of each post of a fan-out; its own line names all."""
 
 
 @dataclass
@@ -152,13 +155,14 @@ class Backend:
                 logger.exception("a change of %s could not be taken in", change.table)
                 failed.append(change.sequence)
         if touched or connections:
+            traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
-                spread = self.fanout.changed(touched, connections)
+                with tracing(" ".join(traces[:TRACES])):
+                    spread = self.fanout.changed(touched, connections)
             except ConcaveError:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
             measure("FanOutConnections", spread.connections)
-            traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             logger.info(
                 "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
             )

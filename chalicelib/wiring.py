@@ -56,7 +56,7 @@ class Parts:
     model_key: Callable[[], str | None] | None = None
     """Fetches the model's key when it is first needed; None: it is in the settings."""
     sweeps: Sequence[Callable[[Executor], object]] = ()
-    """Further sweeps."""
+    """Further sweeps, which look before the domain's put right what they find."""
     threads: bool = False
     """Whether slices of a fan-out are served at once (FAN_OUT_THREADS); a simulation has a time of its own."""
 
@@ -122,7 +122,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         together=Threads(settings.fan_out_threads if parts.threads else 1),
     )
     executor.parts = Lent(model, executor, made, parts.clock, minter)
-    made.sweeps = [*_sweeps(registry, executor), *(partial(each, executor) for each in parts.sweeps)]
+    made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]
     return made
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.settings import BadSetting, Settings
 from infra.account import Account, NotDone, account
 from infra.deploy import stack_name, until_gone
@@ -42,14 +43,14 @@ def destroy(where: Account, stage: str, data: Data, tell: Callable[[str], object
     """
     tables = where.client("dynamodb")
     kept = kept_tables(tables, stage)
-    full = [name for name in kept if _holds_items(tables, name)]
+    full = [name for name in kept if _holds_items(tables, name, of_an_org=True)]
     if full and data == "refuse":
         raise NotDone(
             f"{stack_name(stage)} holds data in {', '.join(full)}. To take it down and leave the tables: ARGS=--keep-data. "
             f"To erase them for good: ARGS='--erase-data {stage}'."
         )
     _delete_stack(where, stage, tell, poll_s)
-    left = full if data == "keep" else []
+    left = [name for name in kept if _holds_items(tables, name)] if data == "keep" else []
     for name in kept:
         # Retained tables outlive the stack. An empty one would only be in the way of the next deployment.
         if name not in left:
@@ -73,8 +74,17 @@ def _is_of(client: Any, name: str, stage: str) -> bool:
     return {"Key": "concave:stage", "Value": stage} in tags
 
 
-def _holds_items(client: Any, name: str) -> bool:
-    return bool(client.scan(TableName=name, Limit=1, ConsistentRead=True)["Items"])
+def _holds_items(client: Any, name: str, *, of_an_org: bool = False) -> bool:
+    """Whether a table holds anything; `of_an_org`: but what a stage writes about itself (index states, the canary)."""
+    asked: dict[str, Any] = {"TableName": name, "ConsistentRead": True}
+    if not of_an_org:
+        return bool(client.scan(**asked, Limit=1)["Items"])
+    asked |= {
+        "FilterExpression": "NOT begins_with(pk, :itself)",
+        "ExpressionAttributeValues": {":itself": {"S": f"{SYSTEM_ORG}|"}},
+    }
+    pages = client.get_paginator("scan").paginate(**asked)
+    return any(page["Items"] for page in pages)
 
 
 def _delete_stack(where: Account, stage: str, tell: Callable[[str], object], poll_s: float) -> None:

@@ -15,8 +15,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from chalicelib.aws.watch import overdue
 from chalicelib.data.tables import all_specs
+from chalicelib.run.canary import index_lag
+from chalicelib.run.executor import Executor
+from chalicelib.run.registry import Registry
 from chalicelib.settings import Settings
+from chalicelib.wiring import SystemClock
 from infra.local.counting import CountingStore
 from infra.local.stack import Stack
 from infra.prices import PRICES, REGION, TAKEN, cost
@@ -184,25 +189,31 @@ def idle(meter: Meter) -> tuple[dict[str, float], int]:
     """What a month costs in which nobody comes. Returns the units and the number of alarms."""
     meter.stack.lambdas.call("sweep", {})  # the first one also makes the rows of the crons
     meter.reset()
+    executor = Executor(meter.store, Registry(), SystemClock())
     meter.stack.lambdas.call("sweep", {})
+    overdue(executor)  # what only the cloud's sweep does, at each
     meter.settle()
     ticks = MONTH_S / 60
     sweeps = ticks * 6
+    used = {"wru": sum(meter.store.wcu.values()) * sweeps, "rru": sum(meter.store.rcu.values()) * sweeps}
+    meter.reset()
+    index_lag(executor)  # and once a minute; at the others it reads two rows
+    used["wru"] += sum(meter.store.wcu.values()) * ticks
+    used["rru"] += sum(meter.store.rcu.values()) * ticks + (sweeps - ticks)
     specs = all_specs()
     functions = {entry: Function(entry, camel(entry), f"{camel(entry)}Role", 60) for entry in ROLES}
     made = watching(Deployment("dev", (), functions, specs))
     alarms = sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in made.values())
     seconds = ticks * SECONDS["tick"] + sweeps * SECONDS["sweep"]
     units = {
-        "wru": sum(meter.store.wcu.values()) * sweeps,
-        "rru": sum(meter.store.rcu.values()) * sweeps,
+        **used,
         "invocation": ticks + sweeps,
         "gb_second": seconds * MEMORY_GB,
         "queue_request": 4 * POLLS_PER_QUEUE + ticks * 5 * 3,
         "log_byte": (ticks + sweeps) * LOG_BYTES,
         "alarm_month": alarms,
         "dashboard_month": 1,
-        "metric_month": 6 + len(LOG_METRICS),  # three metrics of each function that runs
+        "metric_month": 6 + 2 + len(LOG_METRICS),  # three of each function that runs, and the sweep's own
         "secret_month": 2,
     }
     return units, alarms

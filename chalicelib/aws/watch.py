@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from chalicelib.data.meters import measure
 from chalicelib.data.tables import TABLES
 
 log = logging.getLogger("concave")
@@ -14,10 +15,16 @@ OVERDUE_MS = 120_000
 
 
 def overdue(executor: Any) -> None:
-    """A sweep that only looks: how many runs should have ended long ago. Says nothing where there are no runs."""
+    """A sweep that only looks, before others put right what they find. Says nothing where there are no runs.
+
+    `OrphanRuns` are runs whose lease ran out: the same sweep ends them. Those that should have ended long ago are logged.
+    """
     runs = TABLES.get("runs")
     index = runs.indexes.get("by_state_lease") if runs else None
     if index is not None:
-        late = executor.listed(index, ("running",), executor.clock.now_ms() - OVERDUE_MS, 100)
+        now = executor.clock.now_ms()
+        orphans = executor.listed(index, ("running",), now, 100)
+        measure("OrphanRuns", len(orphans))
+        late = [each for each in orphans if float(each["leaseUntil"]) <= now - OVERDUE_MS]
         if late:
             log.warning("runs overdue", extra={"overdue": len(late)})

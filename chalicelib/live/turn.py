@@ -24,13 +24,13 @@ from typing import Any
 
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreFailed
-from chalicelib.data.meters import measure
 from chalicelib.data.reads import Touched, Watch, overlap
 from chalicelib.data.store import Action, Delete, Item, Key, Path, Put, Update
 from chalicelib.live import messages, rows, session
 from chalicelib.live.dialect import SYNC, Dialect
 from chalicelib.live.mailbox import Held, LeaseLost, insist
 from chalicelib.live.messages import Failure
+from chalicelib.live.posted import posted
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
 from chalicelib.live.world import Shared, Value, World
@@ -329,7 +329,7 @@ class Turn:
     def _post(self, text: str) -> None:
         self.beat()
         outcome = self.world.gateway.post(self.connection, text)
-        measure("Posts", outcome=outcome)
+        posted(self.connection, outcome)
         self.posts += 1
         if outcome != "ok":
             raise Closed(f"a post came to {outcome!r}")

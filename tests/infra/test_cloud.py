@@ -313,6 +313,39 @@ def _name(capability: Capability) -> str:
     return next(name for name, value in vars(policies).items() if value is capability)
 
 
+MEASURED = {
+    "FanOutLag": {"function"},
+    "FanOutConnections": {"function"},
+    "FirstToken": {"function", "model"},
+    "Posts": {"function", "outcome"},
+    "OrphanRuns": {"function"},
+    "IndexLag": {"function"},
+    "ReplyTokens": {"function"},
+}
+"""What the walk cannot pass without measuring; retries and expired leases take trouble (`tests/functions/test_meters.py`)."""
+
+
+def test_the_functions_write_metrics_that_the_alarms_read(cloud: Cloud) -> None:
+    """EMF lines, with the very dimensions: a metric of CloudWatch is another one for every set of them."""
+    cloud.lambdas.call("sweep", {})
+    told: dict[str, list[tuple[dict[str, Any], float]]] = {}
+    for line in (cloud.root / "log.txt").read_text().splitlines():
+        if '"_aws"' in line:
+            each = json.loads(line[line.index("{") :])
+            (directive,) = each["_aws"]["CloudWatchMetrics"]
+            assert directive["Namespace"] == "Concave"
+            dimensions = {name: each[name] for names in directive["Dimensions"] for name in names}
+            for metric in directive["Metrics"]:
+                told.setdefault(metric["Name"], []).append((dimensions, each[metric["Name"]][0]))
+    assert {name: set(told[name][0][0]) for name in MEASURED if name in told} == MEASURED
+    assert all(value > 0 for _, value in told["IndexLag"])
+    resources = cloud.template["Resources"].values()
+    for alarm in (each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"):
+        if alarm["Namespace"] == "Concave" and alarm["MetricName"] in told:
+            wanted = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+            assert wanted in [dimensions for dimensions, _ in told[alarm["MetricName"]]], alarm["MetricName"]
+
+
 def test_no_secret_and_no_content_is_in_the_logs(cloud: Cloud) -> None:
     token = cloud.issuer.token("alice", "acme")
     _http(cloud, "mutation", "permitted:add", owner="ann", code="CANARY-5b1f")

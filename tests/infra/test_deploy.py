@@ -222,6 +222,31 @@ def test_a_stage_whose_tables_are_empty_goes_without_a_question(where: Account, 
     assert where.client("dynamodb").list_tables()["TableNames"] == []
 
 
+def test_what_a_stage_writes_about_itself_is_no_data(where: Account, tmp_path: Path) -> None:
+    """Every stage has its index states, and a canary since its first minute; nobody would miss them."""
+    client = where.client("dynamodb")
+    itself = {"pk": {"S": STATES.pk}}
+    _deploy(where, _packaged(tmp_path / "dev", _template(TableStates=_table("indexStates"))))
+    client.put_item(TableName="concave-dev-indexStates", Item=itself)
+    client.put_item(TableName="concave-dev-notes", Item={"pk": {"S": "acme|notes|1"}})
+    with pytest.raises(NotDone, match=r"holds data in concave-dev-notes\. To take"):
+        destroying.destroy(where, "dev", "refuse", [].append, 0.01)
+    client.delete_item(TableName="concave-dev-notes", Key={"pk": {"S": "acme|notes|1"}})
+    assert destroying.destroy(where, "dev", "refuse", [].append, 0.01) == []
+    assert client.list_tables()["TableNames"] == []
+
+
+def test_data_that_is_kept_keeps_what_the_stage_knows_of_it(where: Account, tmp_path: Path) -> None:
+    client = where.client("dynamodb")
+    _deploy(where, _packaged(tmp_path / "dev", _template(TableStates=_table("indexStates"), TableMore=_table("more"))))
+    client.put_item(TableName="concave-dev-indexStates", Item={"pk": {"S": STATES.pk}})
+    client.put_item(TableName="concave-dev-notes", Item={"pk": {"S": "acme|notes|1"}})
+    left = destroying.destroy(where, "dev", "keep", [].append, 0.01)
+    assert sorted(left) == ["concave-dev-indexStates", "concave-dev-notes"]
+    with pytest.raises(NotDone, match="tables of an earlier one"):
+        _deploy(where, tmp_path / "dev")
+
+
 def test_data_is_erased_only_when_told_and_another_stage_is_never_touched(where: Account, tmp_path: Path) -> None:
     client = where.client("dynamodb")
     _deploy(where, _packaged(tmp_path / "dev", _template()))

@@ -57,6 +57,11 @@ def of_owner(ctx: QueryCtx, owner: str) -> int:
 
 
 @query
+def names_of(ctx: QueryCtx, rank: int) -> list[str]:
+    return [sheet.id for sheet in ctx.db.query(Sheet.by_rank(rank)).take(50)]
+
+
+@query
 def of_rank(ctx: QueryCtx, rank: int) -> int:
     return len(ctx.db.query(Sheet.by_rank(rank)).take(2000))
 
@@ -68,7 +73,7 @@ OLD = TableSpec(NEW.name, sorted=NEW.sorted, indexes=(), stream=NEW.stream, ttl=
 def executor(store: DynamoStore) -> Executor:
     """The new code on a store."""
     registry = Registry()
-    for function in (add, change, of_owner, of_rank):
+    for function in (add, change, of_owner, of_rank, names_of):
         registry.add(function, "sheets")
     return Executor(store, registry, SystemClock(), development=True)
 
@@ -149,6 +154,11 @@ def test_two_new_indexes_of_a_thousand_documents_are_two_steps_and_each_is_refus
             assert (audit.clean, audit.documents, audit.undecided) == (True, DOCUMENTS, []), audit.examples
         assert sum(asked("sheets:ofOwner", owner=owner) for owner in "xyz") == DOCUMENTS
         assert asked("sheets:ofRank", rank=0) + asked("sheets:ofRank", rank=1) == DOCUMENTS
+        stored = store.scan(NEW.name, limit=DOCUMENTS + 1).items
+        for rank in (0, 1):
+            oldest = sorted((each["_creationTime"], each["_id"]) for each in stored if each["rank"] == rank)[:50]
+            assert asked("sheets:namesOf", rank=rank) == [name for _, name in oldest], "the index says what the table says"
+        assert [step.what for step in plan(client, {"Resources": resources}, new=False)] == [[]], "nothing is left to be done"
         assert sorted(declared(steps[-1].template["Resources"]["TableSheets"]["Properties"])) == ["by_owner", "by_rank"]
     finally:
         engine.kill()
