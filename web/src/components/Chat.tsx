@@ -1,5 +1,6 @@
 import { useEffect } from "react";
 import { useAssistantChat } from "../hooks/useAssistantChat";
+import { useBranches } from "../hooks/useBranches";
 import { mark } from "../lib/activity";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
@@ -12,6 +13,7 @@ import { SessionMenu } from "./SessionMenu";
 export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }) {
   const chat = useAssistantChat(sessionId);
   const { session, messages, running, stop } = chat;
+  const branches = useBranches(sessionId, session?.imageId);
   const writing = running !== undefined;
 
   useEffect(() => {
@@ -49,6 +51,7 @@ export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }
         history={chat.history}
         onOlder={chat.loadOlder}
         onRetry={ended ? null : chat.retry}
+        branches={ended ? null : branches}
       />
       {shown && <Announcer messages={messages} running={running} />}
       {ended ? (

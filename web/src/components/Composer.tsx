@@ -1,7 +1,8 @@
-import { ArrowUp, Square, X } from "lucide-react";
+import { ArrowUp, Square, X, Zap } from "lucide-react";
 import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef } from "react";
 import { useConnection } from "../hooks/useConnection";
 import { setDraft, useDraft } from "../lib/drafts";
+import type { OnBusy } from "../lib/outbox";
 import { setProblem, useProblem } from "../lib/problems";
 
 /** The server's limit for one message, in characters as it counts them: an emoji is one. */
@@ -11,7 +12,7 @@ const lengthOf = (text: string) => (text.length > LONGEST ? [...text].length : t
 interface Props {
   /** Whose draft and problem these are. */
   sessionId: string;
-  onSend: (content: string) => unknown;
+  onSend: (content: string, onBusy?: OnBusy) => unknown;
   /** Given while a reply is being written. */
   onStop?: (() => unknown) | undefined;
   disabled?: boolean;
@@ -19,7 +20,10 @@ interface Props {
   focus: boolean;
 }
 
-/** Where a message is written. Enter sends, Shift+Enter breaks the line; the draft survives a reload. */
+/**
+ * Where a message is written. Enter sends, Shift+Enter breaks the line; the draft survives a reload. While a reply is being
+ * written a message waits its turn, or ends that reply (Ctrl or Cmd+Enter).
+ */
 export function Composer({ sessionId, onSend, onStop, disabled = false, focus }: Props) {
   const text = useDraft(sessionId);
   const problem = useProblem(sessionId);
@@ -40,18 +44,18 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
     if (focus && matchMedia("(pointer: fine)").matches) box.current?.focus({ preventScroll: true });
   }, [focus]);
 
-  function send(event?: FormEvent) {
+  function send(event?: FormEvent, onBusy?: OnBusy) {
     event?.preventDefault();
     if (blocked) return;
     setDraft(sessionId, "");
-    onSend(text.trim());
+    onSend(text.trim(), onBusy);
     box.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent) {
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
-    send();
+    send(undefined, onStop && (event.ctrlKey || event.metaKey) ? "interrupt" : undefined);
   }
 
   return (
@@ -87,7 +91,25 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
             <Square aria-hidden="true" size={14} fill="currentColor" />
           </button>
         )}
-        <button type="submit" className="round primary" disabled={blocked} aria-label="Send" title="Send (Enter)">
+        {onStop && (
+          <button
+            type="button"
+            className="round"
+            disabled={blocked}
+            onClick={() => send(undefined, "interrupt")}
+            aria-label="Interrupt the reply and send"
+            title="Interrupt and send (Ctrl+Enter)"
+          >
+            <Zap aria-hidden="true" size={16} />
+          </button>
+        )}
+        <button
+          type="submit"
+          className="round primary"
+          disabled={blocked}
+          aria-label="Send"
+          title={onStop ? "Send; it waits for this reply (Enter)" : "Send (Enter)"}
+        >
           <ArrowUp aria-hidden="true" size={18} />
         </button>
       </div>

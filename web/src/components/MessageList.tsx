@@ -2,6 +2,7 @@ import { ArrowDown } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useAnchoredScroll } from "../hooks/useAnchoredScroll";
 import type { AssistantChat } from "../hooks/useAssistantChat";
+import type { Branches } from "../hooks/useBranches";
 import { isGuess } from "../hooks/useSend";
 import type { MessageView } from "../lib/views";
 import { Message } from "./Message";
@@ -12,10 +13,11 @@ interface Props {
   history: AssistantChat["history"];
   onOlder: () => void;
   onRetry: AssistantChat["retry"] | null;
+  branches: Branches | null;
 }
 
 /** The log, oldest first. Older pages come by themselves as the reader nears the top. */
-export function MessageList({ messages, running, history, onOlder, onRetry }: Props) {
+export function MessageList({ messages, running, history, onOlder, onRetry, branches }: Props) {
   const scroller = useRef<HTMLElement>(null);
   const top = useRef<HTMLButtonElement>(null);
   const { atEnd, toEnd } = useAnchoredScroll(scroller);
@@ -57,6 +59,8 @@ export function MessageList({ messages, running, history, onOlder, onRetry }: Pr
                 message={message}
                 writing={message.messageId === running?.messageId}
                 onRetry={onRetry}
+                branches={branches}
+                newest={message === messages.at(-1)}
               />
             ))}
           </ol>

@@ -1,5 +1,6 @@
-import { RotateCcw, TriangleAlert } from "lucide-react";
+import { GitBranch, RefreshCw, RotateCcw, TriangleAlert } from "lucide-react";
 import type { AssistantChat } from "../hooks/useAssistantChat";
+import type { Branches } from "../hooks/useBranches";
 import { isGuess } from "../hooks/useSend";
 import { ending } from "../lib/explain";
 import type { MessageView } from "../lib/views";
@@ -11,10 +12,12 @@ interface Props {
   message: MessageView;
   writing: boolean;
   onRetry: AssistantChat["retry"] | null;
+  branches: Branches | null;
+  newest: boolean;
 }
 
 /** What the assistant said, and how it ended. The foot has its height from the start, so nothing moves when the reply ends. */
-export function Reply({ message, writing, onRetry }: Props) {
+export function Reply({ message, writing, onRetry, branches, newest }: Props) {
   const end = message.completed ? ending(message) : null;
   return (
     <li className="reply" data-anchor aria-busy={!message.completed}>
@@ -31,6 +34,16 @@ export function Reply({ message, writing, onRetry }: Props) {
           <>
             <When at={message.timestamp} />
             {message.content && <CopyButton text={message.content} label="Copy reply" />}
+            {branches && newest && (
+              <button type="button" className="small" onClick={() => void branches.regenerate(message.messageId)}>
+                <RefreshCw aria-hidden="true" size={14} /> Regenerate
+              </button>
+            )}
+            {branches && (
+              <button type="button" className="small" onClick={() => void branches.fork(message.messageId)}>
+                <GitBranch aria-hidden="true" size={14} /> Fork
+              </button>
+            )}
             {onRetry && end && (
               <button type="button" className="small" onClick={() => onRetry(message)}>
                 <RotateCcw aria-hidden="true" size={14} /> {end.failed ? "Try again" : "Ask again"}

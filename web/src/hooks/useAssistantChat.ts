@@ -2,6 +2,7 @@ import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
 import { api } from "../generated/api";
 import { explain } from "../lib/explain";
+import type { OnBusy } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
 import type { MessageView, SessionView } from "../lib/views";
 import { useReplyText } from "./useReplyText";
@@ -21,7 +22,7 @@ export interface AssistantChat {
   /** Load an older page; does nothing while one is loading. */
   loadOlder: () => void;
   /** Send; the message is shown at once, and taken back with an explanation when the server refuses it. */
-  send: (content: string) => Promise<void>;
+  send: (content: string, onBusy?: OnBusy) => Promise<void>;
   /** Stop the reply that is being written; what it said stays. */
   stop: () => Promise<void>;
   /** Ask once more what this reply was to answer. */
@@ -75,7 +76,7 @@ export function useAssistantChat(sessionId: string): AssistantChat {
     running,
     history: status === "CanLoadMore" ? "more" : status === "Exhausted" ? "all" : "loading",
     loadOlder: useCallback(() => loadMore(PAGE), [loadMore]),
-    send: useCallback((content: string) => send(sessionId, content), [send, sessionId]),
+    send: useCallback((content: string, onBusy?: OnBusy) => send(sessionId, content, onBusy), [send, sessionId]),
     stop,
     retry,
   };

@@ -4,7 +4,7 @@ import { useCallback, useMemo } from "react";
 import { api } from "../generated/api";
 import { giveBack } from "../lib/drafts";
 import { explain } from "../lib/explain";
-import { delivered, type Parcel, post } from "../lib/outbox";
+import { delivered, type OnBusy, type Parcel, post } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
 import type { MessageView } from "../lib/views";
 
@@ -17,7 +17,7 @@ export const isGuess = ({ messageId }: MessageView) => messageId.startsWith(GUES
 /** Show the message and the reply's place at once, as the server will store them. */
 function guess(
   local: OptimisticLocalStore,
-  { sessionId, content, clientKey = "" }: Omit<Parcel, "clientKey"> & { clientKey?: string },
+  { sessionId, content, clientKey = "" }: { sessionId: string; content: string; clientKey?: string },
 ) {
   const shown = local.getAllQueries(api.chat.listMessages).filter(({ args }) => args.sessionId === sessionId);
   const top = Math.max(0, ...shown.flatMap(({ value }) => value?.page.map(({ sequence }) => sequence) ?? []));
@@ -47,7 +47,7 @@ function guess(
 
 /** Ways to send: `send` for a new message, `deliver` for one that waits in the outbox. Neither throws. */
 export function useSend(): {
-  send: (sessionId: string, content: string) => Promise<void>;
+  send: (sessionId: string, content: string, onBusy?: OnBusy) => Promise<void>;
   deliver: (parcel: Parcel) => Promise<void>;
 } {
   const mutate = useMutation(api.chat.sendMessage);
@@ -68,9 +68,9 @@ export function useSend(): {
     [sendMessage],
   );
   const send = useCallback(
-    (sessionId: string, content: string) => {
+    (sessionId: string, content: string, onBusy?: OnBusy) => {
       setProblem(sessionId, null);
-      return deliver(post(sessionId, content));
+      return deliver(post(sessionId, content, onBusy));
     },
     [deliver],
   );

@@ -24,6 +24,7 @@ const FAILURES: Record<string, string> = {
   deadline: "The reply took too long and was ended.",
   invalid_request: "The model did not accept this request. It may name a model that does not exist.",
   unauthorized: "The server has no valid key for the model. Its operator has to set one.",
+  mcp_error: "A server of tools could not be used. Its operator has to look at its settings.",
   too_large: "The conversation has grown too long for the model. Start a new session.",
   refused: "The model declined to answer this.",
 };
@@ -32,6 +33,7 @@ const NOTES: Record<string, string> = {
   max_tokens: "The reply reached its length limit and ends here.",
   refusal: "The model declined to go on.",
   stopped: "Stopped. What was written stays.",
+  "interrupted by a newer message": "Interrupted by the next message. What was written stays.",
 };
 
 /** How a reply ended, when that needs saying; null for an ordinary end. */

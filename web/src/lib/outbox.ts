@@ -6,14 +6,18 @@ export interface Parcel {
   content: string;
   /** The send's own key: sent twice, it takes effect once. */
   clientKey: string;
+  /** What becomes of a reply that is being written meanwhile; without it the message waits its turn. */
+  onBusy?: OnBusy;
 }
+
+export type OnBusy = "enqueue" | "interrupt" | "rollback";
 
 const KEY = "concave.outbox";
 
 export const waiting = (): Parcel[] => load<Parcel[]>(KEY) ?? [];
 
-export function post(sessionId: string, content: string): Parcel {
-  const parcel = { sessionId, content, clientKey: newKey() };
+export function post(sessionId: string, content: string, onBusy?: OnBusy): Parcel {
+  const parcel = { sessionId, content, clientKey: newKey(), ...(onBusy && { onBusy }) };
   save(KEY, [...waiting(), parcel]);
   return parcel;
 }

@@ -1,0 +1,70 @@
+import { GitBranch, Pencil } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import type { Branches } from "../hooks/useBranches";
+import { isGuess } from "../hooks/useSend";
+import type { MessageView } from "../lib/views";
+
+/** What the person said. It can be said differently, in a branch; the original stays as it is. */
+export function Said({ message, branches }: { message: MessageView; branches: Branches | null }) {
+  const [editing, setEditing] = useState(false);
+  const guess = isGuess(message);
+  return (
+    <li className="user" data-anchor data-pending={guess || undefined}>
+      <h3 className="spoken">You</h3>
+      {editing && branches ? (
+        <Changing
+          text={message.content}
+          onCancel={() => setEditing(false)}
+          onSay={(content) => {
+            setEditing(false);
+            void branches.edit(message.messageId, content);
+          }}
+        />
+      ) : (
+        <div className="bubble" dir="auto">
+          {message.content}
+        </div>
+      )}
+      {guess && <span className="spoken">Sending</span>}
+      {!guess && !editing && branches && (
+        <div className="foot">
+          <button type="button" className="small" onClick={() => setEditing(true)}>
+            <Pencil aria-hidden="true" size={14} /> Edit
+          </button>
+          <button type="button" className="small" onClick={() => void branches.fork(message.messageId)}>
+            <GitBranch aria-hidden="true" size={14} /> Fork
+          </button>
+        </div>
+      )}
+    </li>
+  );
+}
+
+function Changing(props: { text: string; onSay: (content: string) => void; onCancel: () => void }) {
+  const [text, setText] = useState(props.text);
+  function say(event: FormEvent) {
+    event.preventDefault();
+    if (text.trim()) props.onSay(text.trim());
+  }
+  return (
+    <form className="changing" onSubmit={say}>
+      <textarea
+        autoFocus
+        value={text}
+        rows={Math.min(12, text.split("\n").length + 1)}
+        dir="auto"
+        aria-label="Your message, changed"
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => event.key === "Escape" && props.onCancel()}
+      />
+      <menu>
+        <button type="button" onClick={props.onCancel}>
+          Cancel
+        </button>
+        <button type="submit" className="primary" disabled={!text.trim()}>
+          Ask in a branch
+        </button>
+      </menu>
+    </form>
+  );
+}
