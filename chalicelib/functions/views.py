@@ -64,6 +64,8 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     sequence: int
     chunk: str
     timestamp: float
+    part: dict[str, Any] | None = None
+    """A tool was called (`tool_call`) or has answered (`tool_result`); the piece is empty then."""
 
 
 def session_view(session: ChatSession) -> SessionView:
@@ -113,4 +115,5 @@ def chunk_view(chunk: ChatChunk) -> ChunkView:
         sequence=chunk.sequence,
         chunk=chunk.chunk,
         timestamp=chunk.timestamp,
+        part=chunk.part,
     )

@@ -106,7 +106,7 @@ def _tools(servers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 def least_tokens(prompt: Prompt) -> int:
     """The smallest `max_tokens` that this prompt can be asked with."""
     budget = prompt.options.get("thinkingBudget") if prompt.thinking is True else None
-    return int(budget) + 1 if _is_number(budget) else 1
+    return int(budget) + 1 if budget is not None and _is_number(budget) else 1
 
 
 def trim(turns: Sequence[Turn], budget: int) -> list[Turn]:
