@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.walk.server import Served
 from tests.web.conftest import WEB, Window
-from tests.web.reader import Reader
+from tests.web.reader import Backend, Reader
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 RICH = "/think Let me see.\nShow me a table, a list of 3 and code in python"
@@ -42,6 +42,27 @@ def test_axe_finds_nothing_serious(site: Served, window: Window, theme: str, siz
     reader.ask("/fail overloaded\nAnd now?")
     reader.ended(2)
     page.locator(".hljs-keyword").first.wait_for()
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_axe_finds_nothing_serious_among_domains_and_tasks(
+    site: Served, window: Window, theme: str, size: dict[str, int]
+) -> None:
+    page = window(viewport=size, color_scheme=theme)
+    reader = Reader(page, site.url, f"axa-{theme}-{size['width']}").sign_in("#/domains")
+    backend = Backend(site.url, reader.name)
+    backend.call("mutation", "domains:create", name="Support", systemPrompt="Be short. " * 40)
+    task = backend.call("mutation", "tasks:create", title="Build a bridge of a very long name that goes on " * 3)["taskId"]
+    backend.call("mutation", "tasks:startRun", taskId=task, type="planification", message="/say Planned.")
+    page.get_by_role("article", name="Support").get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Add a server").click()
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
+    page.goto(f"{site.url}/#/tasks")
+    page.get_by_text("Completed").wait_for()
     assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
 

@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/chat.css";
 import "./styles/prose.css";
+import "./styles/cards.css";
 
 // The backend is where the page came from: on a laptop, in development and behind a CDN alike. What is sent is kept in the
 // outbox, so leaving the page loses nothing and needs no warning.

@@ -3,8 +3,10 @@ import type { Person } from "../lib/identity";
 import { useRoute } from "../lib/route";
 import { Boundary } from "./Boundary";
 import { Chat } from "./Chat";
+import { Domains } from "./Domains";
 import { NewChat } from "./NewChat";
 import { Sidebar } from "./Sidebar";
+import { Tasks } from "./Tasks";
 
 /** Sessions visited last stay live, so that a reply goes on in view of the list and coming back is immediate. */
 const KEPT = 4;
@@ -32,8 +34,10 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
 
   return (
     <div className="frame" data-view={route.view}>
-      <Sidebar who={who} current={current} confirmed={confirmed} />
-      {route.view !== "session" && <NewChat />}
+      <Sidebar who={who} current={current} view={route.view} confirmed={confirmed} />
+      {confirmed && route.view === "domains" && <Domains />}
+      {confirmed && route.view === "tasks" && <Tasks />}
+      {(route.view === "home" || route.view === "new") && <NewChat />}
       {confirmed
         ? [...visited].sort().map((sessionId) => (
             <Boundary key={sessionId} hidden={sessionId !== current}>

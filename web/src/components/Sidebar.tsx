@@ -1,12 +1,20 @@
-import { LogOut, SquarePen } from "lucide-react";
+import { LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
 import { nameOf, type Person, signOut } from "../lib/identity";
-import { HOME, NEW } from "../lib/route";
+import { DOMAINS, HOME, NEW, type Route, TASKS } from "../lib/route";
 import { ConnectionState } from "./ConnectionState";
 import { SessionList } from "./SessionList";
 import { ThemeSwitch } from "./ThemeSwitch";
 
+interface Props {
+  who: Person;
+  /** The session that is shown. */
+  current: string | null;
+  view: Route["view"];
+  confirmed: boolean;
+}
+
 /** The sessions, the way to a new one, and who is signed in. */
-export function Sidebar({ who, current, confirmed }: { who: Person; current: string | null; confirmed: boolean }) {
+export function Sidebar({ who, current, view, confirmed }: Props) {
   const { name, org } = nameOf(who);
   return (
     <nav className="sidebar" aria-label="Sessions">
@@ -21,6 +29,14 @@ export function Sidebar({ who, current, confirmed }: { who: Person; current: str
         <SquarePen aria-hidden="true" size={17} />
         New session
       </a>
+      <div className="places">
+        <a href={DOMAINS} aria-current={view === "domains" ? "page" : undefined}>
+          <LayoutTemplate aria-hidden="true" size={16} /> Domains
+        </a>
+        <a href={TASKS} aria-current={view === "tasks" ? "page" : undefined}>
+          <ListTodo aria-hidden="true" size={16} /> Tasks
+        </a>
+      </div>
       {confirmed ? <SessionList current={current} /> : <div className="sessions" aria-busy="true" />}
       <footer>
         <span className="who" title={org ? `${name}, ${org}` : name}>

@@ -1,15 +1,24 @@
 import { useSyncExternalStore } from "react";
 
 /** The address of a view lives in the hash, so that any server of static files can serve it. */
-export type Route = { view: "home" } | { view: "new" } | { view: "session"; sessionId: string };
+export type Route =
+  | { view: "home" }
+  | { view: "new" }
+  | { view: "domains" }
+  | { view: "tasks" }
+  | { view: "session"; sessionId: string };
 
 export const HOME = "#/";
 export const NEW = "#/new";
+export const DOMAINS = "#/domains";
+export const TASKS = "#/tasks";
 export const addressOf = (sessionId: string) => `#/s/${encodeURIComponent(sessionId)}`;
 
 function parse(hash: string): Route {
   const found = /^#\/s\/([^/]+)$/.exec(hash);
   if (found?.[1]) return { view: "session", sessionId: safely(found[1]) };
+  if (hash === DOMAINS) return { view: "domains" };
+  if (hash === TASKS) return { view: "tasks" };
   return hash === NEW ? { view: "new" } : { view: "home" };
 }
 
