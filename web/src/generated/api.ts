@@ -1434,7 +1434,7 @@ export const api = anyApi as unknown as {
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
       options?: SendOptions;
     }, ImagesSent>;
-    /** The servers of tools that the model has in an image's conversation, and where each is from (000-U20); none for strangers. */
+    /** The servers of tools that the model has in a conversation, and where each is from (000-U20); none for strangers. */
     tools: Query<{
       /** At most 512 characters. */
       imageId: string;
