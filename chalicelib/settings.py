@@ -180,7 +180,7 @@ def _servers(env: Mapping[str, str], name: str) -> dict[str, Any]:
         servers = json.loads(value) if value is not None else {}
     except ValueError:
         raise BadSetting(name, "…", "must be JSON") from None
-    rule = 'must be an object of names with {"url": "https://…"}, and {"authorization": {"secret": "NAME"}} where one is needed'
+    rule = "must be an object of names, each with an https `url`, and `authorization` with the name of a `secret` where needed"
     if not isinstance(servers, dict):
         raise BadSetting(name, "…", rule)
     for each, how in servers.items():

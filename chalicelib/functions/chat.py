@@ -81,6 +81,10 @@ def send_message(
     image = ctx.db.peek(Image, session.image_id)
     if conversation is None or image is None:
         raise access.not_found()
+    if asked is not None and conversation.responder != "model":
+        raise Refused(
+            "INVALID_OPTIONS", "options: they are for replies of the model; somebody else answers here.", field="options"
+        )
     wanted = model or (options.model if options else None) or session.model or image.model
     conversation, message_id = replying.say(
         ctx, session, conversation, content, wanted, client_key, reply_options.image_parts(asked)

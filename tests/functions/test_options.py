@@ -103,6 +103,14 @@ def test_an_image_is_shown_to_the_model_and_again_in_the_next_turn(house: House)
     assert [block["type"] for block in told(house)["messages"][0]["content"]] == ["image", "text"]
 
 
+def test_where_a_worker_answers_there_are_no_options_of_the_model(house: House) -> None:
+    alice = house.person("alice")
+    session = alice.mutation("chat:startSession", workerId="w1")
+    with pytest.raises(Refusal) as refused:
+        send(alice, session, "look", options={"images": [IMAGE]})
+    assert refused.value.tag == "INVALID_OPTIONS"
+
+
 def test_the_adapter_takes_images_and_options(house: House) -> None:
     alice = house.person("alice")
     task = alice.mutation("tasks:create", title="look")
@@ -172,6 +180,7 @@ def test_a_watcher_is_told_of_a_tool_while_the_reply_is_written_and_a_stop_keeps
         house.work()
         reply = messages(alice, session)[-1]
         assert (reply["status"], reply["content"]) == ("aborted", "one two")
+        assert reply["code"] == "GENERATION_ABORTED"
         assert [part["type"] for part in reply["parts"]] == ["tool_call", "tool_result", "text"]
 
 
@@ -181,7 +190,7 @@ def test_a_reply_that_fails_keeps_what_tools_did(tools: House) -> None:
     alice.mutation("images:send", imageId=image, content="/tool find x\n/fail midstream 3\n/say one two three")
     tools.work()
     reply = messages(alice, session)[-1]
-    assert (reply["status"], reply["reason"]) == ("failed", "overloaded")
+    assert (reply["status"], reply["reason"], reply["code"]) == ("failed", "overloaded", "AGENTX_ERROR")
     assert [part["type"] for part in reply["parts"]] == ["tool_call", "tool_result", "text"]
 
 
@@ -203,6 +212,7 @@ def test_the_operators_servers_are_shown_with_their_source_and_reach_the_model(t
         "retriever": f"https://retriever.example/mcp?{asked}",
         "search": f"https://built-in.example/mcp?v=1&{asked}",
     }
+    assert "retriever.example" not in json.dumps(alice.query("images:tools", imageId=image)), "where they are is not told"
     own, _ = opened(alice)
     assert [(each["name"], each["source"]) for each in alice.query("images:tools", imageId=own)] == [
         ("retriever", "system"),
@@ -220,5 +230,5 @@ def test_a_reply_ends_after_the_time_that_the_operator_allows(model: ScriptedMod
     session = alice.mutation("chat:startSession")
     send(alice, session, "/pace 20\nwrite 5000 characters")
     reply = messages(alice, session)[-1]
-    assert (reply["status"], reply["reason"]) == ("failed", "deadline")
+    assert (reply["status"], reply["reason"], reply["code"]) == ("failed", "deadline", "GENERATION_TIMEOUT")
     assert 1 < len(reply["content"]) < 1000

@@ -368,7 +368,13 @@ export interface MessageView {
   usage?: Record<string, any>;
   /** Why a reply failed, was aborted or was interrupted. */
   reason?: string;
+  /** The same under the names of seed 000 (000-U13). */
+  code?: "AGENTX_ERROR" | "GENERATION_ABORTED" | "GENERATION_TIMEOUT";
   reasoning?: string;
+  /**
+   * Of a reply with tools: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
+   * `{type: "tool_result", id, isError, content}` in their order; of a message with images: `{type: "image", mediaType, bytes}`.
+   */
   parts?: any[];
   /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
   superseded?: boolean;
