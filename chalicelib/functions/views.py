@@ -54,8 +54,8 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     """The same under the names of seed 000 (000-U13)."""
     reasoning: str | None = None
     parts: list[Any] | None = None
-    """Of a reply with tools: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
-    `{type: "tool_result", id, isError, content}` in their order; of a message with images: `{type: "image", mediaType, bytes}`."""
+    """Of a reply with tools, in order: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}`,
+    `{type: "tool_result", id, isError, content}`. Of a message with images: `{type: "image", mediaType, bytes}`."""
     superseded: bool | None = None
     """Whether it no longer counts: another reply stands for it, or its turn was rolled back."""
 
