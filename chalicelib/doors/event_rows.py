@@ -16,6 +16,8 @@ class Row:
         sent: a further event to the sender, with this part of the result as its data.
         failed: a further event to the sender when it was refused.
         empty: what the acknowledgement says when the result is no object.
+        responds: a request of seed 000's engine: its response is an event of its own, with the request's id.
+        wrap: under which name a response holds the result.
     """
 
     function: str
@@ -25,6 +27,14 @@ class Row:
     empty: str = "result"
     names: Mapping[str, str] = field(default_factory=dict)
     socket: bool = True
+    responds: bool = False
+    wrap: str = ""
+    missing: str = ""
+    """The code of a response whose result is null."""
+
+    def response(self, event: str) -> str:
+        """The name of a request's response (000-11, 16)."""
+        return event.removesuffix("_request") + "_response"
 
 
 ROOMS: dict[str, Row] = {
@@ -35,6 +45,3 @@ ROOMS: dict[str, Row] = {
     "message:typing": Row("gateway:typing"),
     "message:read": Row("receipts:read", socket=False),
 }
-
-EVENTS: dict[str, Row] = {**ROOMS}
-"""Every event, by its name."""

@@ -26,7 +26,8 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import ConcaveError, ConditionFailed
 from chalicelib.data.store import Absent, Item, Put
-from chalicelib.doors.event_rows import EVENTS, Row
+from chalicelib.doors.all_events import EVENTS
+from chalicelib.doors.event_rows import Row
 from chalicelib.live import rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
@@ -158,18 +159,20 @@ def take_in(
         at: when it came (ms).
         counted: which one it is of those that want an acknowledgement, where the client counts them from 0.
     """
-    note = json.dumps({"event": event, "ack": ack})
     number = ARRIVED + max(0, at - int(mailbox["opened"])) * STEP
     if counted is not None and counted < ARRIVED - FIRST:
         number = FIRST + counted
     row = EVENTS.get(event)
+    asked = data.get("requestId") if row is not None and row.responds and isinstance(data, dict) else None
+    note = json.dumps({"event": event, "ack": ack} | ({"requestId": asked} if isinstance(asked, str | int) else {}))
     problem = "" if row is not None else f"There is no event {event[:100]!r}."
     if data is not None and not isinstance(data, dict):
         problem = problem or "An event's data is an object."
     if row is None or problem:
         _answered(backend, connection, number, note, Failure(problem, _data("BadEvent", problem)))
         return
-    args = {row.names.get(name, name): part for name, part in (data or {}).items()}
+    given = {name: part for name, part in (data or {}).items() if not (row.responds and name == "requestId")}
+    args = {row.names.get(name, name): part for name, part in given.items()}
     if row.socket:
         args["socket"] = connection
     if row.query:
@@ -262,13 +265,21 @@ class Events:
             return self.opened(posts, note, values.clean(values.loads(answer.result)), failed)
         row = EVENTS.get(str(note.get("event")), Row(""))
         ack = note.get("ack")
+        result: Any = None if failed is not None else values.clean(values.loads(answer.result))
+        if row.missing and result is None and failed is None:
+            failed = {"code": row.missing, "error": "Not found"}
+        request = {"requestId": note["requestId"]} if "requestId" in note else {}
+        if row.responds and failed is not None:
+            posts.append(self.event(row.response(note["event"]), {**request, "error": failed}))
         if failed is not None:
             if ack is not None:
                 posts.append(self.ack(ack, {"success": False, **failed}))
-            if ack is None or row.failed != "error":
+            if not row.responds and (ack is None or row.failed != "error"):
                 posts.append(self.event(row.failed, {"event": note.get("event"), **failed}))
             return ""
-        result = values.clean(values.loads(answer.result))
+        if row.responds:
+            result = {row.wrap: result} if row.wrap else result
+            posts.append(self.event(row.response(note["event"]), {**request, **result}))
         if row.sent is not None:
             posts.append(self.event(row.sent[0], result[row.sent[1]]))
         if ack is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import QueryCtx, Refused, query
-from chalicelib.functions import gateway, members, offsets, receipts
+from chalicelib.functions import gateway, image_feed, members, offsets, receipts
 from chalicelib.functions.members import Kind, Me
 from chalicelib.functions.room_views import message_view
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation
@@ -51,6 +51,12 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         told += room.events
         cursors[conversation_id] = room.cursor
         more = more or room.more
+    for image_id in row.images:
+        stream = image_feed.Stream(ctx, image_id, seen.get(image_id))
+        stream.look()
+        told += stream.events
+        cursors[image_id] = stream.cursor
+        more = more or stream.more
     offset = offsets.write({name: cursor for name, cursor in cursors.items() if "after" in cursor})
     for event in told:
         if event["event"] == "message:new":

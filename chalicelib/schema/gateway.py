@@ -54,6 +54,8 @@ class ChatSocket(Table, name="chatSockets"):
     rooms: dict[str, Any] = {}
     current: str | None = None
     """The conversation that is meant when none is named (002-U05)."""
+    images: list[str] = []
+    """Images whose replies it hears as they are written (seed 000)."""
     history: int = 0
     lease_until: float = 0.0
     state: Literal["open"] = "open"

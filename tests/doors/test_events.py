@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.doors import events, sockets
-from chalicelib.doors.event_rows import EVENTS
+from chalicelib.doors.all_events import EVENTS
 from chalicelib.live import rows
 from chalicelib.live.session import State
 from infra.local.model import ScriptedModel
@@ -173,6 +173,10 @@ def test_every_event_calls_a_public_function(chat: Chat) -> None:
         assert not row.socket or "socket" in function.args.__struct_encode_fields__, name
 
 
+QUIET = ("agent_get_request", "image_list_request", "image_stop_request")
+"""Requests whose answer to strangers is not a refusal: nothing runs, there is nothing, nothing was heard of."""
+
+
 @pytest.mark.parametrize("packets", [False, True])
 @pytest.mark.parametrize("event", EVENTS)
 def test_strangers_learn_nothing_by_any_event(chat: Chat, event: str, packets: bool) -> None:
@@ -180,7 +184,11 @@ def test_strangers_learn_nothing_by_any_event(chat: Chat, event: str, packets: b
     bot = Line(chat, agent_token(chat))
     real_room = bot.heard("connection:ready")[0]["conversationId"]
     real_message = bot.ask("message:send", {"content": "a secret"})["message"]["messageId"]
+    alice = chat.person("alice")
+    own = alice.mutation("images:create", config={"name": "a secret"})["record"]
+    domain = alice.mutation("domains:create", name="a secret")["domainId"]
     real = {"conversationId": real_room, "messageId": real_message, "parentId": real_message}
+    real |= {"imageId": own["imageId"], "sessionId": own["sessionId"], "domainId": domain, "containerId": f"domain_{domain}"}
     function = chat.backend.registry.get(EVENTS[event].function)
     names = [name for name in strangers.naming(function) if name in real]
     plain = {name: part for name, part in strangers.made_up(function).items() if name not in {*names, "socket"}}
@@ -193,7 +201,7 @@ def test_strangers_learn_nothing_by_any_event(chat: Chat, event: str, packets: b
             chat.tell()
             said = "\n".join(line.posted[before:]).replace(line.name, "line")
             told.append(strangers.MADE_NOW.sub("*", said))
-            assert ack["success"] is False
+            assert ack["success"] is False or not names or event in QUIET
             assert "secret" not in said
             line.leave()
         assert told[0] == told[1], f"{token} by {event}"

@@ -31,7 +31,7 @@ export interface AgentRunView {
 }
 
 /** An agent as its owner and itself see it. Times are milliseconds since the epoch. */
-export interface AgentView {
+export interface AgentsAgentView {
   _id: string;
   agentId: string;
   name: string;
@@ -67,6 +67,14 @@ export interface AgentsSettings {
   archiveDays?: number;
   /** 1 to 200 characters. */
   roomTitle?: string;
+}
+
+/** A reply that is being written, as the engine's agents are listed; it is stored nowhere (000-06, 10). */
+export interface AgentxAgentView {
+  agentId: string;
+  imageId: string;
+  sessionId: string;
+  status: string;
 }
 
 /** A reply that will be written. */
@@ -863,7 +871,7 @@ export const api = anyApi as unknown as {
     get: Query<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
-    }, AgentView | null>;
+    }, AgentsAgentView | null>;
     /** An agent says that it is well, and how (002-U11). Its presence does not hang on this: sockets do. */
     heartbeat: Mutation<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
@@ -873,7 +881,7 @@ export const api = anyApi as unknown as {
       metrics?: Record<string, any>;
     }, boolean>;
     /** The caller's agents, newest first: the 100 newest. */
-    list: Query<Record<string, never>, AgentView[]>;
+    list: Query<Record<string, never>, AgentsAgentView[]>;
     /** A new secret, shown this once; the old one, all tokens and all sockets are over (002-U11). */
     regenerate: Action<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
@@ -889,7 +897,44 @@ export const api = anyApi as unknown as {
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
       settings: AgentsSettings;
-    }, AgentView>;
+    }, AgentsAgentView>;
+  };
+  agentx: {
+    /** The caller's replies that are being written. */
+    agents: Query<Record<string, never>, AgentxAgentView[]>;
+    /** Open a conversation with its image (000-11…16); the socket hears of it from now on. */
+    create: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      containerId?: string;
+      config?: Config;
+    }, Created>;
+    /** Hear of an image: what is being written from its beginning, then everything new (000-U18). */
+    run: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      imageId: string;
+    }, ImageRecord>;
+    /** Say something (000-17); the socket hears the reply. */
+    send: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      imageId: string;
+      content: string;
+      model?: string;
+      /** Default: "enqueue". */
+      onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+    }, ImagesSent>;
+    /** Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two). */
+    stop: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      imageId: string;
+    }, string>;
   };
   chat: {
     /** End a reply with its whole text (004-09); only the worker that holds the session, or the service. Twice is once. */

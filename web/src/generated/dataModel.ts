@@ -159,6 +159,8 @@ export interface ChatSocket {
   rooms: Record<string, any>;
   /** The conversation that is meant when none is named (002-U05). */
   current?: string;
+  /** Images whose replies it hears as they are written (seed 000). */
+  images: string[];
   history: number;
   leaseUntil: number;
   state: "open";

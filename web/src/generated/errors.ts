@@ -80,6 +80,7 @@ export type ErrorCode =
   | "TaskNotFound"
   | "TooManyAgents"
   | "TooManyDomains"
+  | "TooManyImages"
   | "TooManyParticipants"
   | "TooManyRooms"
   | "TooManySchedules"

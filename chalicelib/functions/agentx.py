@@ -1,0 +1,97 @@
+"""Requests of seed 000's engine that mind which socket asks: who creates, runs or speaks to an image hears of it (000-E01)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib.functions import access, adapter, image_access, images, members, replying, sending
+from chalicelib.functions.image_feed import agent_of
+from chalicelib.schema import ChatSocket, Conversation
+
+STREAMS = 20
+"""Images that one socket may hear of."""
+
+
+class AgentView(msgspec.Struct, rename="camel", kw_only=True):
+    """A reply that is being written, as the engine's agents are listed; it is stored nowhere (000-06, 10)."""
+
+    agent_id: str
+    image_id: str
+    session_id: str
+    status: str
+
+
+@mutation
+def create(
+    ctx: MutationCtx, socket: images.Id, container_id: images.Id | None = None, config: images.Config | None = None
+) -> images.Created:
+    """Open a conversation with its image (000-11…16); the socket hears of it from now on."""
+    made = images.create.handler(ctx, container_id=container_id, config=config)
+    _hear(ctx, socket, made.record.image_id)
+    return made
+
+
+@mutation
+def send(
+    ctx: MutationCtx,
+    socket: images.Id,
+    image_id: images.Id,
+    content: str,
+    model: str | None = None,
+    on_busy: replying.OnBusy = "enqueue",
+) -> images.Sent:
+    """Say something (000-17); the socket hears the reply."""
+    _hear(ctx, socket, image_id)
+    return images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy)
+
+
+@mutation
+def run(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> image_access.ImageRecord:
+    """Hear of an image: what is being written from its beginning, then everything new (000-U18)."""
+    _hear(ctx, socket, image_id)
+    return image_access.owned(ctx, image_id, "hear of an image").record
+
+
+@mutation
+def stop(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> str:
+    """Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two)."""
+    row = _own(ctx, socket)
+    ctx.db.patch(row, images=[each for each in row.images if each != image_id])
+    return image_id
+
+
+@query
+def agents(ctx: QueryCtx) -> list[AgentView]:
+    """The caller's replies that are being written."""
+    found = adapter.get_active_sessions.handler(ctx)
+    return [each for one in found if (each := _agent(ctx, one)) is not None]
+
+
+def _agent(ctx: QueryCtx, one: Any) -> AgentView | None:
+    conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(one.conversation_id)).unique()
+    if conversation is None or conversation.image_id is None:
+        return None
+    return AgentView(
+        agent_id=agent_of(one.message_id), image_id=conversation.image_id, session_id=one.session_id, status=one.state
+    )
+
+
+def _hear(ctx: MutationCtx, socket: str, image_id: str) -> None:
+    row = _own(ctx, socket)
+    image_access.owned(ctx, image_id, "hear of an image")
+    if image_id in row.images:
+        return
+    if len(row.images) >= STREAMS:
+        raise Refused("TooManyImages", f"A socket hears of {STREAMS} images; stop hearing of one first.")
+    ctx.db.patch(row, images=[*row.images, image_id])
+
+
+def _own(ctx: MutationCtx, socket: str) -> ChatSocket:
+    access.signed_in(ctx, "use a socket")
+    row = sending.socket_of(ctx, members.caller(ctx), socket)
+    if row is None:
+        raise Refused("SocketNotFound", "There is no such socket.")
+    return row

@@ -1,0 +1,186 @@
+"""Seed 000's requests and events over a chat socket (000-11…22, 29, U03, U04, U15…U19, E01, E03, E04)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.doors.all_events import EVENTS
+from chalicelib.functions.image_feed import code_of
+from chalicelib.schema import ChatMessage
+from tests.doors.test_events import Chat, Line, chat
+from tests.functions.conftest import model
+
+__all__ = ["chat", "model"]
+
+
+def asked(line: Line, event: str, **data: Any) -> dict[str, Any]:
+    """A request, and its response by the request's id."""
+    number = f"req-{len(line.posted)}"
+    line.ask(event, {**data, "requestId": number})
+    name = event.replace("_request", "_response")
+    return next(each for each in line.heard(name) if each["requestId"] == number)
+
+
+def streamed(line: Line, image: str) -> list[tuple[str, dict[str, Any]]]:
+    """What was told of an image, in order: events by the filter of 000-20."""
+    found = []
+    for text in line.posted:
+        frame = json.loads(text[text.index("{") :] if text.startswith("{") else "{}")
+        data = frame.get("data")
+        if isinstance(data, dict) and data.get("context", {}).get("imageId") == image:
+            found.append((frame["event"], data))
+    return found
+
+
+def test_a_conversation_from_creation_to_the_end_of_a_reply(chat: Chat) -> None:
+    """000-11…18, E03: the response path is `data.record.imageId`; events come in their order."""
+    alice = Line(chat, "alice@acme")
+    container = asked(alice, "container_create_request", name="Support", systemPrompt="Be short.")["record"]
+    made = asked(alice, "image_create_request", containerId=f"domain_{container['domainId']}", config={"name": "Case"})
+    image = made["record"]["imageId"]
+    assert image.startswith("img_")
+    sent = asked(alice, "message_send_request", imageId=image, content="/say Hello there.")
+    chat.work()
+    chat.tell()
+    told = streamed(alice, image)
+    names = [name for name, _ in told]
+    assert names[:2] == ["user_message", "conversation_start"]
+    assert names[-2:] == ["assistant_message", "conversation_end"]
+    assert set(names[2:-2]) == {"text_delta"}
+    assert "".join(data["text"] for name, data in told if name == "text_delta").strip() == "Hello there."
+    for _, data in told:
+        context = data["context"]
+        assert context["containerId"] == f"domain_{container['domainId']}"
+        assert context["sessionId"] == made["record"]["sessionId"]
+        assert context["agentId"].startswith("agent_")
+    assert told[-1][1]["messageId"] == sent["messageId"]
+    log = asked(alice, "image_messages_request", imageId=image)["messages"]
+    assert [each["content"].strip() for each in log] == ["/say Hello there.", "Hello there."]
+
+
+def test_events_of_another_image_reach_nobody_else(chat: Chat) -> None:
+    """000-20, 29, U04, U19: a socket hears of the images that it asked for, and no stranger hears of any."""
+    alice, tab, bob = Line(chat, "alice@acme", name="a1"), Line(chat, "alice@acme", name="a2"), Line(chat, "bob@acme", name="b1")
+    one = asked(alice, "image_create_request")["record"]["imageId"]
+    two = asked(alice, "image_create_request")["record"]["imageId"]
+    assert "record" in asked(tab, "image_run_request", imageId=two)
+    assert asked(bob, "image_run_request", imageId=two)["error"]["code"] == "IMAGE_NOT_FOUND"
+    asked(alice, "message_send_request", imageId=one, content="/say one")
+    asked(alice, "message_send_request", imageId=two, content="/say two")
+    chat.work()
+    chat.tell()
+    assert streamed(alice, one)
+    assert streamed(alice, two)
+    assert streamed(tab, one) == []
+    assert [name for name, _ in streamed(tab, two)] == [name for name, _ in streamed(alice, two)]
+    assert not any("context" in text for text in bob.posted)
+
+
+def test_who_comes_in_the_middle_of_a_reply_is_told_it_from_its_beginning(chat: Chat) -> None:
+    """000-U18; 001-U16: a late subscriber gets what was said, and then the rest, once."""
+    alice = Line(chat, "alice@acme", name="a1")
+    image = asked(alice, "image_create_request")["record"]["imageId"]
+    asked(alice, "message_send_request", imageId=image, content="/say " + "word " * 700)
+    lent = chat.backend.executor.parts
+    append, late = lent.append, list[Line]()
+
+    def halfway(org: str, document: Any, hint: bool = False) -> bool:
+        done = append(org, document, hint)
+        if document.sequence == 3:
+            late.append(Line(chat, "alice@acme", name="late"))
+            asked(late[0], "image_run_request", imageId=image)
+            chat.tell()
+        return bool(done)
+
+    lent.append = halfway
+    chat.work()
+    lent.append = append
+    chat.tell()
+    told = streamed(late[0], image)
+    assert next(name for name, _ in told) == "conversation_start"
+    assert "".join(data["text"] for name, data in told if name == "text_delta").split() == ["word"] * 700
+    assert [name for name, _ in told].count("conversation_end") == 1
+
+
+def test_an_interrupted_reply_says_so_and_keeps_its_text(chat: Chat) -> None:
+    """000-19, U03, U15, U16: found by the image, without an agent's id."""
+    alice = Line(chat, "alice@acme")
+    image = asked(alice, "image_create_request")["record"]["imageId"]
+    asked(alice, "message_send_request", imageId=image, content="/say never")
+    (agent,) = asked(alice, "agent_list_request")["agents"]
+    assert (agent["imageId"], agent["agentId"][:6]) == (image, "agent_")
+    assert asked(alice, "agent_interrupt_request", imageId=image)["interrupted"] is True
+    chat.work()
+    chat.tell()
+    told = streamed(alice, image)
+    assert [name for name, _ in told][-3:] == ["message_interrupted", "error_message", "conversation_end"]
+    assert told[-2][1]["code"] == "GENERATION_ABORTED"
+    assert asked(alice, "agent_list_request")["agents"] == []
+
+
+def test_a_failed_reply_says_why(chat: Chat) -> None:
+    """000-U13."""
+    alice = Line(chat, "alice@acme")
+    image = asked(alice, "image_create_request")["record"]["imageId"]
+    asked(alice, "message_send_request", imageId=image, content="/fail invalid\nhello")
+    chat.work()
+    chat.tell()
+    assert [data["code"] for name, data in streamed(alice, image) if name == "error_message"] == ["AGENTX_ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"),
+    [
+        ("completed", None, None),
+        ("completed", "max_tokens", None),
+        ("aborted", "stopped", "GENERATION_ABORTED"),
+        ("failed", "timeout", "GENERATION_TIMEOUT"),
+        ("failed", "deadline", "GENERATION_TIMEOUT"),
+        ("failed", "overloaded", "AGENTX_ERROR"),
+        ("interrupted", "the writer of this reply died", "AGENTX_ERROR"),
+    ],
+)
+def test_every_ending_has_its_code(status: Any, reason: str | None, code: str | None) -> None:
+    """000-U13, U17."""
+    about: dict[str, Any] = {"conversation": "c", "sequence": 2, "session_id": "s", "role": "assistant", "content": ""}
+    assert code_of(ChatMessage(id="m", **about, completed=True, timestamp=0.0, status=status, reason=reason)) == code
+
+
+def test_the_whole_set_of_requests_answers_under_its_names(chat: Chat) -> None:
+    """000-E01, E04."""
+    alice = Line(chat, "alice@acme")
+    domain = f"domain_{asked(alice, 'container_create_request', name='D')['record']['domainId']}"
+    image = asked(alice, "image_create_request", containerId=domain)["record"]
+    ids = {"imageId": image["imageId"], "containerId": domain, "sessionId": image["sessionId"]}
+    wants = {
+        "container_get_request": ("containerId",),
+        "image_list_request": ("containerId",),
+        "session_resume_request": ("sessionId",),
+        "agent_get_request": ("sessionId",),
+        "container_list_request": (),
+        "agent_list_request": (),
+        "agent_destroy_all_request": (),
+    }
+    skipped = ("container_create_request", "image_create_request", "message_send_request", "image_delete_request")
+    for event, row in EVENTS.items():
+        if not row.responds or event in skipped:
+            continue
+        data = {name: ids[name] for name in wants.get(event, ("imageId",))}
+        more = {"title": "Renamed"} if event == "session_title_update_request" else {}
+        told = asked(alice, event, **data, **more)
+        assert "error" not in told, (event, told)
+    assert asked(alice, "image_get_request", imageId=image["imageId"])["record"]["name"] == "Renamed"
+    assert "receiptId" in asked(alice, "image_delete_request", imageId=image["imageId"])
+    assert asked(alice, "image_get_request", imageId=image["imageId"])["error"]["code"] == "IMAGE_NOT_FOUND"
+
+
+def test_a_refused_request_answers_with_its_error_by_its_id(chat: Chat) -> None:
+    alice = Line(chat, "alice@acme")
+    image = asked(alice, "image_create_request")["record"]["imageId"]
+    told = asked(alice, "message_send_request", imageId=image, content="x" * 10_001)
+    assert (told["error"]["code"], told["error"]["field"]) == ("MESSAGE_TOO_LONG", "content")
+    told = asked(alice, "image_create_request", config={"mcpServers": {"promptx": {"url": "https://a.example/"}}})
+    assert told["error"]["code"] == "MCP_NAME_RESERVED"
