@@ -58,7 +58,8 @@ def merged(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> list[ServerView]
     """All servers of a conversation, by name: its own, and the operator's (SYSTEM_MCP_SERVERS).
 
     Those under a reserved name are the system's and cannot be replaced; others of the operator's are built in, and give way to
-    the conversation's own of that name (000-U20). Where the operator's are is nobody's business. `llm/service.py` merges them in the same way when the model is asked.
+    the conversation's own of that name (000-U20). Where the operator's are is nobody's business.
+    `llm/service.py` merges them in the same way when the model is asked.
     """
     operators = ctx.limits.get("mcp_system", {})
     own = {each.name: each for each in views(servers)}

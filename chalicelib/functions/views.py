@@ -50,8 +50,6 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     usage: dict[str, Any] | None = None
     reason: str | None = None
     """Why a reply failed, was aborted or was interrupted."""
-    code: Literal["GENERATION_TIMEOUT", "GENERATION_ABORTED", "AGENTX_ERROR"] | None = None
-    """The same under the names of seed 000 (000-U13)."""
     reasoning: str | None = None
     parts: list[Any] | None = None
     """Of a reply with tools, in order: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}`,
@@ -105,24 +103,10 @@ def message_view(message: ChatMessage) -> MessageView:
         timestamp=message.timestamp,
         usage=message.usage,
         reason=message.reason,
-        code=ending_code(message),
         reasoning=message.reasoning,
         parts=message.parts,
         superseded=message.superseded or None,
     )
-
-
-def ending_code(message: ChatMessage) -> Literal["GENERATION_TIMEOUT", "GENERATION_ABORTED", "AGENTX_ERROR"] | None:
-    """What went wrong with a reply in the words of seed 000 (000-U13, U17); None for one that is complete or being written."""
-    match message.status:
-        case "aborted":
-            return "GENERATION_ABORTED"
-        case "failed" if message.reason in ("timeout", "deadline"):
-            return "GENERATION_TIMEOUT"
-        case "failed" | "interrupted":
-            return "AGENTX_ERROR"
-        case _:
-            return None
 
 
 def chunk_view(chunk: ChatChunk) -> ChunkView:

@@ -180,7 +180,6 @@ def test_a_watcher_is_told_of_a_tool_while_the_reply_is_written_and_a_stop_keeps
         house.work()
         reply = messages(alice, session)[-1]
         assert (reply["status"], reply["content"]) == ("aborted", "one two")
-        assert reply["code"] == "GENERATION_ABORTED"
         assert [part["type"] for part in reply["parts"]] == ["tool_call", "tool_result", "text"]
 
 
@@ -190,7 +189,7 @@ def test_a_reply_that_fails_keeps_what_tools_did(tools: House) -> None:
     alice.mutation("images:send", imageId=image, content="/tool find x\n/fail midstream 3\n/say one two three")
     tools.work()
     reply = messages(alice, session)[-1]
-    assert (reply["status"], reply["reason"], reply["code"]) == ("failed", "overloaded", "AGENTX_ERROR")
+    assert (reply["status"], reply["reason"]) == ("failed", "overloaded")
     assert [part["type"] for part in reply["parts"]] == ["tool_call", "tool_result", "text"]
 
 
@@ -230,5 +229,5 @@ def test_a_reply_ends_after_the_time_that_the_operator_allows(model: ScriptedMod
     session = alice.mutation("chat:startSession")
     send(alice, session, "/pace 20\nwrite 5000 characters")
     reply = messages(alice, session)[-1]
-    assert (reply["status"], reply["reason"], reply["code"]) == ("failed", "deadline", "GENERATION_TIMEOUT")
+    assert (reply["status"], reply["reason"]) == ("failed", "deadline")
     assert 1 < len(reply["content"]) < 1000

@@ -376,12 +376,10 @@ export interface MessageView {
   usage?: Record<string, any>;
   /** Why a reply failed, was aborted or was interrupted. */
   reason?: string;
-  /** The same under the names of seed 000 (000-U13). */
-  code?: "AGENTX_ERROR" | "GENERATION_ABORTED" | "GENERATION_TIMEOUT";
   reasoning?: string;
   /**
-   * Of a reply with tools: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
-   * `{type: "tool_result", id, isError, content}` in their order; of a message with images: `{type: "image", mediaType, bytes}`.
+   * Of a reply with tools, in order: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}`,
+   * `{type: "tool_result", id, isError, content}`. Of a message with images: `{type: "image", mediaType, bytes}`.
    */
   parts?: any[];
   /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
@@ -917,7 +915,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, ImageRecord>;
-    /** Say something (000-17); the socket hears the reply. */
+    /** Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply. */
     send: Mutation<{
       /** At most 512 characters. */
       socket: string;
@@ -927,6 +925,7 @@ export const api = anyApi as unknown as {
       model?: string;
       /** Default: "enqueue". */
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+      options?: SendOptions;
     }, ImagesSent>;
     /** Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two). */
     stop: Mutation<{
