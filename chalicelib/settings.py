@@ -20,6 +20,7 @@
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's pieces are stored at least this often (milliseconds) |
+| GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
 | MAILBOX_LEASE | 30 | seconds one holder may serve a connection without renewing |
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
@@ -30,6 +31,7 @@
 | PING_SECONDS | 50 | the same for the npm client |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
 | MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; a stage keeps it with its key |
+| SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
@@ -40,12 +42,13 @@ A wrong value raises `BadSetting`, which names the variable, the value and what 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 VERSION = "0.1.0"
@@ -93,6 +96,7 @@ class Settings:
     org_claim: str = "org"
     signing_key: str | None = field(default=None, repr=False)
     chunk_flush_ms: int = 60
+    generation_timeout_s: int = 840
     token_budget_per_org: int = 2_000_000
     mailbox_lease_s: int = 30
     lane_lease_s: int = 60
@@ -104,6 +108,7 @@ class Settings:
     fan_out_threads: int = 8
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
+    mcp_system: Mapping[str, Any] = field(default_factory=dict)
     mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -136,6 +141,7 @@ class Settings:
             org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
             signing_key=_pem(env, "SIGNING_KEY"),
             chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
+            generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
             token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
             mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
             lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),
@@ -147,6 +153,7 @@ class Settings:
             fan_out_threads=_number(env, "FAN_OUT_THREADS", 8, 1, 32),
             mcp_hosts=_words(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=_words(env, "MCP_COMMANDS", ()),
+            mcp_system=_servers(env, "SYSTEM_MCP_SERVERS"),
             mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},
         )
 
@@ -164,6 +171,27 @@ def _words(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple
     if wrong is not None:
         raise BadSetting(name, wrong, "must be a comma list of names")
     return found or default
+
+
+def _servers(env: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Servers of tools that the operator gives to every conversation."""
+    value = _text(env, name)
+    try:
+        servers = json.loads(value) if value is not None else {}
+    except ValueError:
+        raise BadSetting(name, "…", "must be JSON") from None
+    rule = "must be an object of names, each with an https `url`, and `authorization` with the name of a `secret` where needed"
+    if not isinstance(servers, dict):
+        raise BadSetting(name, "…", rule)
+    for each, how in servers.items():
+        wrong = not isinstance(how, dict) or not how.keys() <= {"url", "authorization"} or not re.fullmatch(r"[\w-]{1,64}", each)
+        if wrong or not str(how.get("url")).startswith("https://") or not _names_secret(how.get("authorization")):
+            raise BadSetting(name, each, rule)
+    return servers
+
+
+def _names_secret(how: Any) -> bool:
+    return how is None or (isinstance(how, dict) and list(how) == ["secret"] and isinstance(how["secret"], str))
 
 
 def _word(env: Mapping[str, str], name: str) -> str | None:

@@ -101,6 +101,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "run_lease_ms": settings.run_lease_s * 1000,
             "mcp_hosts": settings.mcp_hosts,
             "mcp_commands": settings.mcp_commands,
+            "mcp_system": settings.mcp_system,
         },
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))

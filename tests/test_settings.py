@@ -31,6 +31,8 @@ def test_values_are_read_and_empty_ones_count_as_unset() -> None:
     }
     settings = Settings.from_env(env)
     assert (settings.port, settings.data_dir, settings.store) == (0, Path("/data"), "sqlite")
+    servers = '{"retriever": {"url": "https://r.example/mcp", "authorization": {"secret": "R"}}}'
+    assert Settings.from_env({"SYSTEM_MCP_SERVERS": servers}).mcp_system["retriever"]["authorization"] == {"secret": "R"}
     assert (settings.apps, settings.model_url) == (("chalicelib.functions", "my_app"), "http://127.0.0.1:9")
 
 
@@ -58,6 +60,11 @@ def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
         ({"PORT": "-1"}, "PORT"),
         ({"DYNAMODB_ENDPOINT_URL": "localhost:8000"}, "DYNAMODB_ENDPOINT_URL"),
         ({"MODEL_URL": "http://host:port"}, "MODEL_URL"),
+        ({"GENERATION_TIMEOUT_S": "900"}, "GENERATION_TIMEOUT_S"),
+        ({"SYSTEM_MCP_SERVERS": "retriever"}, "SYSTEM_MCP_SERVERS"),
+        ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "http://a.example/"}}'}, "SYSTEM_MCP_SERVERS"),
+        ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "https://a.example/", "token": "x"}}'}, "SYSTEM_MCP_SERVERS"),
+        ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "https://a.example/", "authorization": "x"}}'}, "SYSTEM_MCP_SERVERS"),
         ({"TABLE_PREFIX": "a b"}, "TABLE_PREFIX"),
         ({"CONCAVE_APPS": "my-app"}, "CONCAVE_APPS"),
         ({"MAILBOX_LEASE": "0"}, "MAILBOX_LEASE"),

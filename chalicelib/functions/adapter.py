@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, lifecycle, replying, tasks
+from chalicelib.functions import access, lifecycle, reply_options, replying, tasks
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.working import PROMPTS, begun
 from chalicelib.schema import AgentRun, ChatSession, Conversation, CronAgent, Image, Run, Task
@@ -40,6 +40,10 @@ class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, 
     """The new conversation's own id."""
     user_id: Id | None = None
     """Who is told when it ends: the caller; only the service names another."""
+    thinking: reply_options.Thinking = None
+    provider_options: reply_options.ProviderOptions | None = None
+    images: reply_options.Images = None
+    """Of this reply alone, as in `chat:sendMessage` (000-E05, 001-U14)."""
     broadcast_fn: Any = None
     """Not a thing here: subscriptions replace it."""
 
@@ -94,9 +98,10 @@ def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, option
     model = wanted.model or session.model or (image.model if image else "")
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
-    conversation, _ = replying.say(ctx, session, conversation, message, model)
+    own = _of_reply(wanted, instruction=wanted.custom_system_prompt)
+    conversation, _ = replying.say(ctx, session, conversation, message, model, parts=reply_options.image_parts(own))
     run = replying.reply(
-        ctx, conversation, session, model, on_busy=wanted.on_busy, options=_of_reply(wanted), **_link(ctx, wanted, conversation)
+        ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **_link(ctx, wanted, conversation)
     )
     ctx.db.patch(session, status="active", last_activity=ctx.now)
     return _begun(conversation, run, wanted, new=False)
@@ -187,8 +192,9 @@ def _start(ctx: MutationCtx, owner: str, message: str, wanted: Options, *, instr
     assert conversation is not None
     assert image is not None
     conversation = ctx.db.patch(conversation, **about)
-    conversation, _ = replying.say(ctx, session, conversation, message, image.model)
-    run = replying.reply(ctx, conversation, session, image.model, **_link(ctx, wanted, conversation))
+    own = _of_reply(wanted)
+    conversation, _ = replying.say(ctx, session, conversation, message, image.model, parts=reply_options.image_parts(own))
+    run = replying.reply(ctx, conversation, session, image.model, options=own, **_link(ctx, wanted, conversation))
     ctx.db.patch(session, last_activity=ctx.now)
     if "task" in about:
         begun(ctx, about["task"])
@@ -208,8 +214,12 @@ def _link(ctx: MutationCtx, wanted: Options, conversation: Conversation) -> dict
     return {**links, "agent_run": agent_run.id}
 
 
-def _of_reply(wanted: Options) -> dict[str, Any] | None:
-    return {"systemPrompt": wanted.custom_system_prompt} if wanted.custom_system_prompt else None
+def _of_reply(wanted: Options, instruction: str | None = None) -> dict[str, Any] | None:
+    """What the reply alone is asked with. Raises `Refused`."""
+    own = reply_options.checked(
+        reply_options.SendOptions(thinking=wanted.thinking, provider_options=wanted.provider_options, images=wanted.images)
+    )
+    return {**(own or {}), "systemPrompt": instruction} if instruction else own
 
 
 def _begun(conversation: Conversation, run: Run, wanted: Options, *, new: bool) -> Begun:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, image_access, images, members, replying, sending
+from chalicelib.functions import access, adapter, image_access, images, members, reply_options, replying, sending
 from chalicelib.functions.image_feed import agent_of
 from chalicelib.schema import ChatSocket, Conversation
 
@@ -42,10 +42,11 @@ def send(
     content: str,
     model: str | None = None,
     on_busy: replying.OnBusy = "enqueue",
+    options: reply_options.SendOptions | None = None,
 ) -> images.Sent:
-    """Say something (000-17); the socket hears the reply."""
+    """Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply."""
     _hear(ctx, socket, image_id)
-    return images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy)
+    return images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy, options=options)
 
 
 @mutation

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, domains, lifecycle, replying
+from chalicelib.functions import access, domains, lifecycle, reply_options, replying
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.titles import auto_title
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
@@ -55,6 +55,7 @@ def send_message(
     model: ShortText | None = None,
     client_key: ShortText | None = None,
     on_busy: replying.OnBusy = "enqueue",
+    options: reply_options.SendOptions | None = None,
 ) -> str:
     """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
 
@@ -63,14 +64,16 @@ def send_message(
 
     The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
     reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
-    that wait (`interrupt`), or has their turns not count at all (`rollback`).
+    that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone (000-E05).
     """
     session = access.owned(ctx, session_id, "send a message")
     if session.status == "terminated":
         raise Refused("SessionTerminated", "The session has ended; start a new one.")
+    asked = reply_options.checked(options)
+    sent = content + reply_options.digest(asked)
     if client_key is not None:
         known = ctx.db.get(ClientKey, f"{session.id}:{client_key}")
-        if known is not None and known.content == content:
+        if known is not None and known.content == sent:
             return known.message_id
         if known is not None:
             raise Refused("ClientKeyReused", "This clientKey was used for another message; choose a new one.")
@@ -78,12 +81,18 @@ def send_message(
     image = ctx.db.peek(Image, session.image_id)
     if conversation is None or image is None:
         raise access.not_found()
-    wanted = model or session.model or image.model
-    conversation, message_id = replying.say(ctx, session, conversation, content, wanted, client_key)
+    if asked is not None and conversation.responder != "model":
+        raise Refused(
+            "INVALID_OPTIONS", "options: they are for replies of the model; somebody else answers here.", field="options"
+        )
+    wanted = model or (options.model if options else None) or session.model or image.model
+    conversation, message_id = replying.say(
+        ctx, session, conversation, content, wanted, client_key, reply_options.image_parts(asked)
+    )
     if conversation.responder in ("model", "worker"):
-        message_id = replying.reply(ctx, conversation, session, wanted, on_busy=on_busy).message_id
+        message_id = replying.reply(ctx, conversation, session, wanted, on_busy=on_busy, options=asked).message_id
     if client_key is not None:
-        key = ClientKey(id=f"{session.id}:{client_key}", content=content, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
+        key = ClientKey(id=f"{session.id}:{client_key}", content=sent, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)
     _name(ctx, session, conversation, content)
     return message_id
@@ -172,7 +181,7 @@ def write_chunk(
         if known.chunk != chunk:
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
-    times = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
+    times: dict[str, Any] = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
     piece = ChatChunk(
         id=ctx.new_id("chunk-"),
         reply=stream,

@@ -4,7 +4,8 @@ It is a part of the socket's feed (`feeds.py`): derived from the log and the pie
 connection, in order, whichever door it was asked for at. Who comes in the middle of a reply is told it from its beginning, and
 who comes back goes on (000-U18). Every event has its context; one that had none would reach nobody.
 
-The cursor: `seq`, the entry that is next; of a reply that is being written `chars` and `piece`, how far it was told.
+The cursor: `seq`, the entry that is next; of a reply that is being written `chars`, `piece` and `tools`, how far it was
+told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from chalicelib.schema import ChatChunk, ChatMessage, Run
 
 PAGE, PIECES = 20, 8
 TIMEOUTS = ("timeout", "deadline")
+TOOLS = {"tool_call": ("tool_planned", "tool_executing"), "tool_result": ("tool_result_message",)}
+"""The provider calls a tool as soon as the model has asked for it, so both are told at once."""
 SENTENCES = {
     "GENERATION_ABORTED": "The reply was stopped.",
     "GENERATION_TIMEOUT": "The model did not answer in time.",
@@ -92,6 +95,9 @@ class Stream:
         log = ChatChunk.log(lifecycle.stream_of(entry.id, run.epoch if run.read_epoch is None else run.read_epoch))
         pieces = self.ctx.db.query(log.after(int(self.cursor.get("piece", -1)))).take(PIECES)
         for piece in pieces:
+            if piece.part is not None:
+                self._tool(one, entry, piece.part)
+                self.cursor["tools"] = int(self.cursor.get("tools", 0)) + 1
             if piece.chunk:
                 self._tell(one, entry, "text_delta", {"messageId": entry.id, "text": piece.chunk})
             self.cursor["piece"] = piece.sequence
@@ -99,11 +105,14 @@ class Stream:
         return chars + sum(len(piece.chunk) for piece in pieces)
 
     def _parts(self, one: Owned, entry: ChatMessage) -> None:
-        for part in entry.parts or []:
-            if part.get("type") == "tool_call":
-                self._tell(one, entry, "tool_executing", part)
-            elif part.get("type") == "tool_result":
-                self._tell(one, entry, "tool_result_message", part)
+        """What tools did after what was told while the reply was written."""
+        tools = [part for part in entry.parts or [] if part.get("type") in TOOLS]
+        for part in tools[int(self.cursor.get("tools", 0)) :]:
+            self._tool(one, entry, part)
+
+    def _tool(self, one: Owned, entry: ChatMessage, part: dict[str, Any]) -> None:
+        for event in TOOLS[part["type"]]:
+            self._tell(one, entry, event, {"messageId": entry.id, **part})
 
     def _end(self, one: Owned, entry: ChatMessage) -> None:
         code = code_of(entry)

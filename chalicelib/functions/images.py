@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, conversation_delete, domains, forking, lifecycle, mcp, replying
+from chalicelib.functions import access, conversation_delete, domains, forking, lifecycle, mcp, reply_options, replying
 from chalicelib.functions import image_access as images
 from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.image_access import ImageRecord, Owned
@@ -134,19 +134,34 @@ def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
 
 
 @mutation
-def send(ctx: MutationCtx, image_id: Id, content: str, model: str | None = None, on_busy: replying.OnBusy = "enqueue") -> Sent:
+def send(
+    ctx: MutationCtx,
+    image_id: Id,
+    content: str,
+    model: str | None = None,
+    on_busy: replying.OnBusy = "enqueue",
+    options: reply_options.SendOptions | None = None,
+) -> Sent:
     """Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
 
     Raises:
-        Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), or what a send raises.
+        Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
     """
     _check(content)
     one = images.owned(ctx, image_id, "send a message")
     from chalicelib.functions import chat
 
     untitled = not one.session.name
-    message = chat.send_message.handler(ctx, session_id=one.session.id, content=content, model=model, on_busy=on_busy)
+    how: dict[str, Any] = {"model": model, "on_busy": on_busy, "options": options}
+    message = chat.send_message.handler(ctx, session_id=one.session.id, content=content, **how)
     return Sent(image_id=image_id, session_id=one.session.id, message_id=message, title_generated=untitled or None)
+
+
+@query
+def tools(ctx: QueryCtx, image_id: Id) -> list[mcp.ServerView]:
+    """The servers of tools that the model has in a conversation, and where each is from (000-U20); none for strangers."""
+    one = images.found(ctx, image_id)
+    return [] if one is None else mcp.merged(ctx, one.image.mcp_servers)
 
 
 @query

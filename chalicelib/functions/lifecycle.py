@@ -26,6 +26,42 @@ QUEUED_RUNS = 100
 """Sends that may wait behind a running reply."""
 
 
+class Pieces:
+    """The pieces of a reply, put together: its text, and the parts of one that is more than text.
+
+    Parts, in order: `{type: "text", text}`, `{type: "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
+    `{type: "tool_result", id, isError, content}`. A tool's part that was too large has `text` and `cut` instead.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._parts: list[dict[str, Any]] = []
+        self._tools = False
+
+    def add(self, text: str, part: dict[str, Any] | None = None) -> None:
+        """A piece of text, or a tool's part."""
+        self.text += text
+        if part is not None:
+            self._parts.append(part)
+            self._tools = True
+        else:
+            self._say("text", text)
+
+    def think(self, text: str) -> None:
+        """A piece of a thought."""
+        self._say("thinking", text)
+
+    def parts(self) -> list[Any] | None:
+        """The parts; None where no tool was called: then the text, and the reasoning before it, are all there is."""
+        return self._parts if self._tools else None
+
+    def _say(self, kind: str, text: str) -> None:
+        if text and self._parts and self._parts[-1]["type"] == kind:
+            self._parts[-1]["text"] += text
+        elif text:
+            self._parts.append({"type": kind, "text": text})
+
+
 def stream_of(message_id: str, epoch: int) -> str:
     """The log that one writer of a reply writes to."""
     return f"{message_id}:{epoch}"
@@ -72,18 +108,22 @@ def end_from_outside(ctx: MutationCtx, run: Run, ending: Status, reason: str) ->
     ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
 
 
-def sealed_text(ctx: MutationCtx, run: Run) -> str:
-    """The accepted pieces of a fenced run, in order; the commit that calls this makes sure that there will be no others."""
+def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
+    """The accepted pieces of a fenced run, in order: their text, and the parts where a tool was called.
+
+    The commit that calls this makes sure that there will be no others.
+    """
     stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
-    found: list[str] = []
+    found = Pieces()
     after = -1
     while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):
-        found += [piece.chunk for piece in page]
+        for piece in page:
+            found.add(piece.chunk, piece.part)
         after = page[-1].sequence
         if len(page) < PIECES_READ:
             break
     ctx.db.insert(seal(ctx, run, stream, after + 1))
-    return "".join(found)
+    return found.text, found.parts()
 
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from chalicelib import MutationCtx, Refused
+from chalicelib import MutationCtx, QueryCtx, Refused
 
 RESERVED = ("promptx", "retriever")
 """The system's own names (000-U20)."""
@@ -32,7 +32,7 @@ class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     """One server as its owner sees it, with where it is from (000-U20)."""
 
     name: str
-    source: Literal["system", "user"]
+    source: Literal["system", "built-in", "user"]
     url: str | None = None
     authorization: dict[str, str] | None = None
     """`{"secret": "NAME"}`; never the secret."""
@@ -52,6 +52,19 @@ def checked(ctx: MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, An
 def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
     """The servers of a configuration, by name."""
     return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
+
+
+def merged(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> list[ServerView]:
+    """All servers of a conversation, by name: its own, and the operator's (SYSTEM_MCP_SERVERS).
+
+    Those under a reserved name are the system's and cannot be replaced; others of the operator's are built in, and give way to
+    the conversation's own of that name (000-U20). Where the operator's are is nobody's business.
+    `llm/service.py` merges them in the same way when the model is asked.
+    """
+    operators = ctx.limits.get("mcp_system", {})
+    own = {each.name: each for each in views(servers)}
+    theirs = {name: ServerView(name=name, source="system" if name.lower() in RESERVED else "built-in") for name in operators}
+    return [found for _, found in sorted((theirs | own).items())]
 
 
 def _server(ctx: MutationCtx, name: str, how: Any) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def say(
     content: str,
     model: str,
     client_key: str | None = None,
+    parts: list[dict[str, Any]] | None = None,
 ) -> tuple[Conversation, str]:
     """Write what a person says. Returns the conversation after it, and the message's id.
 
@@ -59,6 +60,7 @@ def say(
         timestamp=now,
         model=model,
         client_key=client_key,
+        parts=parts,
     )
     ctx.db.insert(message)
     room = counters.after(conversation.room, message)

@@ -12,12 +12,14 @@ import time
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
-from chalicelib.functions import lifecycle
+from chalicelib.functions import lifecycle, reply_options
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Image, Run, Status
 
 HISTORY = 200
 """Messages that are sent to the model at most; the prompt's own token bound usually ends sooner."""
 HISTORY_BYTES = 250_000
+IMAGE_TURNS = 3
+"""The newest messages whose images are told again."""
 LARGEST_PART, LARGEST_PARTS = 20_000, 60_000
 """Bytes of what a tool was asked or has answered, one by one and together, that a message keeps whole."""
 POLL_S = 0.4
@@ -41,7 +43,12 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     state, reason = writer.write()
     if state is None:
         return
-    told = {"content": writer.text, "reasoning": writer.reasoning or None, "usage": writer.usage, "parts": writer.told_parts()}
+    told = {
+        "content": writer.pieces.text,
+        "reasoning": writer.reasoning or None,
+        "usage": writer.usage,
+        "parts": writer.pieces.parts(),
+    }
     ctx.run_mutation(end, run_id=run_id, epoch=epoch, state=state, reason=reason, **told)
 
 
@@ -50,52 +57,37 @@ class _Writer:
 
     def __init__(self, ctx: ActionCtx, run_id: str, epoch: int, asked: dict[str, Any]) -> None:
         self.ctx, self.run_id, self.epoch, self.asked = ctx, run_id, epoch, asked
-        self.text, self.reasoning = "", ""
+        self.pieces, self.reasoning = lifecycle.Pieces(), ""
         self.usage: dict[str, Any] | None = None
-        self.parts: list[dict[str, Any]] = []
-        self._shown = self._parts_size = 0
+        self._parts_size = 0
         self.sequence = 0
         self.fenced = False
         self._looked = time.monotonic()
 
     def write(self) -> tuple[Status | None, str | None]:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
-        turns = [(each["role"], each["content"]) for each in self.asked["turns"]]
-        asked = (self.asked["model"], self.asked["system"], turns)
-        for event in self.ctx.parts.model.reply(*asked, self._stopped, self._seconds_left(), self.asked["tools"]):
+        asked = (self.asked["model"], self.asked["system"], self.asked["turns"], self._stopped, self._seconds_left())
+        told = {"tools": self.asked["tools"], "settings": self.asked["settings"], "options": self.asked["options"]}
+        for event in self.ctx.parts.model.reply(*asked, **told):
             if event.ended:
                 self.usage = event.usage
                 self.ctx.parts.used(self.ctx.org, event.usage)
                 return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
-            if event.kind == "tool":
-                self._part(event.part)
-            elif event.kind == "thinking":
+            if event.kind == "thinking":
                 self.reasoning += event.text
-            elif not self._store(event.text):
+                self.pieces.think(event.text)
+            elif not self._store(event.text, self._small(event.part) if event.kind == "tool" else None):
                 return None, None
         return "failed", "truncated"
 
-    def _part(self, part: dict[str, Any]) -> None:
-        """A tool was called or answered: the text before it is a part, too, so that a reader sees the order."""
-        self._text_part()
+    def _small(self, part: dict[str, Any]) -> dict[str, Any]:
+        """What a tool was asked or has answered, cut where it is too large for the message's document."""
         size = len(json.dumps(part, default=repr))
-        self._parts_size += size
-        if size > LARGEST_PART or self._parts_size > LARGEST_PARTS:  # a document holds 400 KB, with the text
-            shown = {name: value for name, value in part.items() if name not in ("input", "content")}
-            part = {**shown, "text": json.dumps(part.get("input", part.get("content")), default=repr)[:1000], "cut": True}
-        self.parts.append(part)
-
-    def _text_part(self) -> None:
-        if self._shown < len(self.text):
-            self.parts.append({"type": "text", "text": self.text[self._shown :]})
-            self._shown = len(self.text)
-
-    def told_parts(self) -> list[dict[str, Any]] | None:
-        """The parts of the reply in their order; None where it is text and nothing else."""
-        if not self.parts:
-            return None
-        self._text_part()
-        return self.parts
+        if size <= LARGEST_PART and self._parts_size + size <= LARGEST_PARTS:  # a document holds 400 KB, with the text
+            self._parts_size += size
+            return part
+        shown = {name: value for name, value in part.items() if name not in ("input", "content")}
+        return {**shown, "text": json.dumps(part.get("input", part.get("content")), default=repr)[:1000], "cut": True}
 
     def _seconds_left(self) -> float:
         """How long the model may take."""
@@ -103,18 +95,24 @@ class _Writer:
             return LONGEST_REPLY_S
         return min(LONGEST_REPLY_S, max(1.0, (self.ctx.deadline - self.ctx.now) / 1000 - LAST_COMMIT_S))
 
-    def _store(self, text: str) -> bool:
-        """Store one piece by a single conditional write. False: the place is another writer's."""
+    def _store(self, text: str, part: dict[str, Any] | None = None) -> bool:
+        """Store one piece, of text or what a tool did, by a single conditional write. False: the place is another writer's."""
         now = self.ctx.now
         place: dict[str, Any] = {"reply": lifecycle.stream_of(self.asked["messageId"], self.epoch), "sequence": self.sequence}
         about = {"message_id": self.asked["messageId"], "session_id": self.asked["sessionId"]}
         piece = ChatChunk(
-            id=self.ctx.new_id("chunk-"), chunk=text, timestamp=now, expires_at=now + lifecycle.CHUNK_LIFE_MS, **place, **about
+            id=self.ctx.new_id("chunk-"),
+            chunk=text,
+            part=part,
+            timestamp=now,
+            expires_at=now + lifecycle.CHUNK_LIFE_MS,
+            **place,
+            **about,
         )
         if not self.ctx.parts.append(self.ctx.org, piece, hint=self.sequence == 0):
             self.fenced = True
             return False
-        self.text += text
+        self.pieces.add(text, part)
         self.sequence += 1
         return not self._stopped()
 
@@ -169,29 +167,43 @@ def end(
 
 @internal_query
 def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
-    """What the model is asked for a run: the image's instruction and the log before the placeholder."""
+    """What the model is asked for a run: the image's configuration, the run's own options, and the log before the placeholder."""
     run = ctx.db.get(Run, run_id)
     assert run is not None
     session = ctx.db.peek(ChatSession, run.session_id)
     image = ctx.db.peek(Image, session.image_id) if session else None
     log = ctx.db.peek_log(ChatMessage.log(run.conversation).before(run.sequence), HISTORY)
-    turns: list[dict[str, str]] = []
-    size = 0
+    return {
+        "model": run.model,
+        "system": (run.options or {}).get("systemPrompt") or (image.system_prompt if image else ""),
+        "turns": _turns(ctx, run, log),
+        "tools": (image.mcp_servers if image else None) or {},
+        "settings": (image.settings if image else None) or {},
+        "options": {name: value for name, value in (run.options or {}).items() if name in ("thinking", "providerOptions")},
+        "messageId": run.message_id,
+        "sessionId": run.session_id,
+    }
+
+
+def _turns(ctx: QueryCtx, run: Run, log: list[ChatMessage]) -> list[list[Any]]:
+    """`[role, content, images]` of what counts, oldest first. Of earlier replies the text is told, not what tools did."""
+    turns: list[list[Any]] = []
+    size = with_images = 0
+    answer = run.message_id
     for each in log:
         size += len(each.content.encode())
         if turns and size > HISTORY_BYTES:
             break
+        shown: list[Any] = []
+        if each.role == "user" and each.parts and with_images < IMAGE_TURNS:
+            answered = ctx.db.peek(Run, f"run-{answer.removeprefix('msg-')}")  # a send's images are with the run that answers it
+            shown = [list(pair) for pair in reply_options.images_of(answered.options if answered else None)]
+            with_images += bool(shown)
         # A stored `system` entry is somebody's words and never becomes the model's instruction.
         if each.content and each.completed and not each.superseded and each.role in ("user", "assistant"):
-            turns.append({"role": each.role, "content": each.content})
-    return {
-        "model": run.model,
-        "system": (run.options or {}).get("systemPrompt") or (image.system_prompt if image else ""),
-        "turns": list(reversed(turns)),
-        "tools": (image.mcp_servers if image else None) or {},
-        "messageId": run.message_id,
-        "sessionId": run.session_id,
-    }
+            turns.append([each.role, each.content, shown])
+        answer = each.id
+    return list(reversed(turns))
 
 
 @internal_mutation
@@ -211,7 +223,8 @@ def settle(ctx: MutationCtx, run_id: str) -> None:
     if run is None or run.read_epoch is None or run.state in lifecycle.TERMINAL:
         return
     ending: Any = run.ending or "interrupted"
-    lifecycle.finish(ctx, run, ending, lifecycle.sealed_text(ctx, run), reason=run.reason)
+    text, parts = lifecycle.sealed(ctx, run)
+    lifecycle.finish(ctx, run, ending, text, reason=run.reason, parts=parts)
 
 
 @internal_mutation

@@ -52,6 +52,8 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     """Why a reply failed, was aborted or was interrupted."""
     reasoning: str | None = None
     parts: list[Any] | None = None
+    """Of a reply with tools, in order: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}`,
+    `{type: "tool_result", id, isError, content}`. Of a message with images: `{type: "image", mediaType, bytes}`."""
     superseded: bool | None = None
     """Whether it no longer counts: another reply stands for it, or its turn was rolled back."""
 
@@ -64,6 +66,8 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     sequence: int
     chunk: str
     timestamp: float
+    part: dict[str, Any] | None = None
+    """A tool was called (`tool_call`) or has answered (`tool_result`); the piece is empty then."""
 
 
 def session_view(session: ChatSession) -> SessionView:
@@ -113,4 +117,5 @@ def chunk_view(chunk: ChatChunk) -> ChunkView:
         sequence=chunk.sequence,
         chunk=chunk.chunk,
         timestamp=chunk.timestamp,
+        part=chunk.part,
     )

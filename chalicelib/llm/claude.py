@@ -12,22 +12,25 @@ tracing is off.
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from chalicelib.llm import prompt as prompts
-from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Tool, Usage, no_usage
+from chalicelib.llm.blocks import Blocks
+from chalicelib.llm.outcome import PAUSED, STOPPED, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
 from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
 
 ANTHROPIC = "https://api.anthropic.com"
+PAUSES = 5
+"""So often a paused turn is asked to go on."""
 
 
 def _never() -> bool:
@@ -73,12 +76,9 @@ def reply(
         ModelFailed: after the last joined piece was yielded.
     """
     joiner = joiner or Joiner(lambda: time.monotonic() * 1000)
-
-    def attempt() -> Generator[Event | None, None, None]:
-        return _events(prompt, settings, stopped)
-
+    ask_again = partial(retrying, policy=policy, stopped=stopped, deadline=settings.deadline, clock=clock)
     try:
-        with closing(retrying(attempt, policy, stopped=stopped, deadline=settings.deadline, clock=clock)) as events:
+        with closing(_turns(prompt, partial(_events, settings=settings, stopped=stopped), ask_again)) as events:
             for event in events:
                 match event:
                     case Piece():
@@ -91,6 +91,38 @@ def reply(
     except ModelFailed:
         yield from joiner.end()
         raise
+
+
+def _turns(
+    prompt: Prompt,
+    ask: Callable[[Prompt], Generator[Event | None, None, None]],
+    ask_again: Callable[..., Generator[Event | None, None, None]],
+) -> Generator[Event | None, None, None]:
+    """The turns of one reply. The provider pauses a turn whose tools take long; it is asked to go on with what it has said.
+
+    `max_tokens` bounds all turns together, and so does the usage count them. A turn may be asked for again on its own.
+    """
+    said: tuple[dict[str, Any], ...] = ()
+    spent = no_usage()
+    for turn in range(1 + PAUSES):
+        asked = replace(prompt, said=said, max_tokens=prompt.max_tokens - spent["outputTokens"])
+        ended = Finished(STOPPED)
+        try:
+            with closing(ask_again(partial(ask, asked))) as events:
+                for event in events:
+                    if isinstance(event, Finished):
+                        ended = event
+                    else:
+                        yield event
+        except ModelFailed as failed:
+            failed.usage = add_usage(failed.usage, spent)
+            raise
+        said, spent = (*said, *ended.blocks), add_usage(ended.usage, spent)
+        exhausted = prompt.max_tokens - spent["outputTokens"] < prompts.least_tokens(prompt)
+        if ended.stop_reason != PAUSED or not ended.blocks or exhausted or turn == PAUSES:
+            reason = "max_tokens" if ended.stop_reason == PAUSED and exhausted else ended.stop_reason
+            yield Finished(reason, spent)
+            return
 
 
 def stream(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool] = _never) -> Generator[Event, None, None]:
@@ -159,8 +191,7 @@ class _Reader:
         self.count = _Count()
         self._line = wire.Line()
         self._heard: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
-        self._tool: Any = None
-        self._call = ""
+        self._blocks = Blocks()
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._read, name="model-reader", daemon=True)
 
@@ -227,12 +258,12 @@ class _Reader:
                 self.count.start(event.message.usage)
             case "content_block_start":
                 self._say(event.content_block)
-                self._begin_tool(event.content_block)
+                self._tool(self._blocks.begin(event.content_block))
             case "content_block_delta":
                 self._say(event.delta)
-                self._call += getattr(event.delta, "partial_json", None) or ""
+                self._blocks.grow(event.delta)
             case "content_block_stop":
-                self._end_tool()
+                self._tool(self._blocks.end())
             case "message_delta":
                 self.count.end(event.usage)
                 self.count.stop_reason = event.delta.stop_reason or self.count.stop_reason
@@ -250,24 +281,9 @@ class _Reader:
             self.count.said(piece.text)
             self._heard.put(piece)
 
-    def _begin_tool(self, block: Any) -> None:
-        """A call's input comes in pieces after this; a result comes whole."""
-        match getattr(block, "type", None):
-            case "mcp_tool_use":
-                self._tool, self._call = block, ""
-            case "mcp_tool_result":
-                content = [each.model_dump() if hasattr(each, "model_dump") else each for each in _listed(block.content)]
-                self._heard.put(Tool("tool_result", block.tool_use_id, content=content, is_error=bool(block.is_error)))
-
-    def _end_tool(self) -> None:
-        block, self._tool = self._tool, None
-        if block is None:
-            return
-        try:
-            asked = json.loads(self._call) if self._call else block.input
-        except ValueError:
-            asked = self._call
-        self._heard.put(Tool("tool_call", block.id, block.name, block.server_name, asked))
+    def _tool(self, event: Tool | None) -> None:
+        if event is not None:
+            self._heard.put(event)
 
     def _stop(self) -> None:
         reason = self.count.stop_reason
@@ -277,11 +293,7 @@ class _Reader:
         if reason == "refusal":
             self._heard.put(ModelFailed("refused", "the model declined to answer"))
         else:
-            self._heard.put(Finished(reason, self.count.usage()))
-
-
-def _listed(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
+            self._heard.put(Finished(reason, self.count.usage(), self._blocks.whole() if reason == PAUSED else ()))
 
 
 class _Count:

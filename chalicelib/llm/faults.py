@@ -1,4 +1,4 @@
-"""What an error of the SDK, of the HTTP library under it, or of our own timers means, in our eleven reasons.
+"""What an error of the SDK, of the HTTP library under it, or of our own timers means, in our twelve reasons.
 
 The traps (seen with `anthropic` 2.11): an error in the middle of a stream is a plain `APIStatusError` with status **200**, so
 its `type` decides before its status; what breaks or times out after the headers is an error of `httpx2`, not of the SDK.
@@ -81,6 +81,8 @@ def _status(error: anthropic.APIStatusError) -> ModelFailed:
     reason = _BY_TYPE.get(error.type or "") or _BY_STATUS.get(error.status_code)
     if reason is None:
         reason = "invalid_request" if 400 <= error.status_code < 500 else "model_error"
+    if reason in ("invalid_request", "model_error") and "mcp server" in said.lower():
+        reason = "mcp_error"  # seen as 400 with "… for MCP server 'name' …": the conversation's configuration, not its words
     if reason == "invalid_request" and said.lower().startswith("prompt is too long"):
         reason = "too_large"  # the API's word for a prompt beyond the context window is a 400
     return ModelFailed(reason, said, retry_after_s=_retry_after(error.response.headers))

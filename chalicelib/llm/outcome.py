@@ -1,4 +1,4 @@
-"""How a reply can end: `Finished`, or `ModelFailed` with one of eleven reasons. Partial text is kept in either case.
+"""How a reply can end: `Finished`, or `ModelFailed` with one of twelve reasons. Partial text is kept in either case.
 
 | reason | what happened | again? |
 |---|---|---|
@@ -13,6 +13,7 @@
 | unauthorized | 401, 402, 403, or no key | no |
 | too_large | 413, or a prompt beyond the model's context | no |
 | refused | the model stopped with `refusal` | no |
+| mcp_error | a server of tools cannot be reached or does not accept its token, or the operator keeps no such token | no |
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ Reason = Literal[
     "unauthorized",
     "too_large",
     "refused",
+    "mcp_error",
 ]
-FINAL: frozenset[Reason] = frozenset({"invalid_request", "unauthorized", "too_large", "refused"})
+FINAL: frozenset[Reason] = frozenset({"invalid_request", "unauthorized", "too_large", "refused", "mcp_error"})
 """Asking again would end the same way."""
 
 Usage = dict[str, int]
 """`inputTokens` (without the cached), `outputTokens`, `cacheReadTokens`, `cacheCreationTokens`. Always all four."""
 
+PAUSED = "pause_turn"
+"""The stop reason of a turn that the provider paused while a tool took long: the model goes on when it is asked again."""
 STOPPED = "stopped"
 """The stop reason of a reply that the caller stopped; every other one is the API's (`end_turn`, `max_tokens`, …)."""
 
@@ -60,10 +64,12 @@ class Finished:
     """The reply is complete, or was stopped on request. Always the last event.
 
     `usage` is the API's count; for a stopped reply, whose final count never comes, `outputTokens` is estimated from the text.
+    `blocks` are the whole answer as the API said it, only of a turn that was paused: it wants them back to go on.
     """
 
     stop_reason: str
     usage: Usage = field(default_factory=no_usage)
+    blocks: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

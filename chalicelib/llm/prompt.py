@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["user", "assistant", "system", "tool"]
 CACHED: dict[str, str] = {"type": "ephemeral"}
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 MCP_BETA = "mcp-client-2025-11-20"
+IMAGE_TOKENS = 1600
+"""About what an image costs, at most."""
 MIN_THINKING = 1024
 """The API's smallest thinking budget, in tokens."""
 
@@ -32,6 +34,8 @@ class Turn:
 
     role: Role
     content: str
+    images: tuple[tuple[str, str], ...] = ()
+    """Of a user: (media type, base64), told before the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +43,21 @@ class Prompt:
     """Everything that decides a reply.
 
     `max_tokens` bounds the reply (thinking included). `history_tokens` bounds what is sent of `messages`, as `tokens`
-    estimates it. `options` are what a caller may set for one reply; the words are those of `request`.
+    estimates it. `thinking`: `"off"` forbids it, False leaves it to the model's own default. `options` are what a caller may
+    set for one reply; the words are those of `request`. `said` is what the model has answered already, in the API's blocks,
+    when its turn was paused.
     """
 
     model: str
     system: str = ""
     messages: Sequence[Turn] = ()
     max_tokens: int = 16_384
-    thinking: bool = False
+    thinking: bool | Literal["off"] = False
     options: Mapping[str, Any] = field(default_factory=dict)
     history_tokens: int = 150_000
     mcp_servers: Sequence[Mapping[str, str]] = ()
     """Servers of tools that the provider connects to: `name`, `url`, and `authorization_token` where one is needed."""
+    said: Sequence[Mapping[str, Any]] = ()
 
 
 def tokens(text: str) -> int:
@@ -73,6 +80,8 @@ def request(prompt: Prompt) -> dict[str, Any]:
     if prompt.max_tokens < 1:
         raise ValueError("max_tokens must be at least 1")
     messages[-1]["content"][-1]["cache_control"] = CACHED
+    if prompt.said:
+        messages.append({"role": "assistant", "content": [dict(block) for block in prompt.said]})
     asked: dict[str, Any] = {"model": prompt.model, "max_tokens": prompt.max_tokens, "messages": messages}
     if prompt.system.strip():
         asked["system"] = [{"type": "text", "text": _sendable(prompt.system), "cache_control": CACHED}]
@@ -94,12 +103,18 @@ def _tools(servers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     }
 
 
+def least_tokens(prompt: Prompt) -> int:
+    """The smallest `max_tokens` that this prompt can be asked with."""
+    budget = prompt.options.get("thinkingBudget") if prompt.thinking is True else None
+    return int(budget) + 1 if budget is not None and _is_number(budget) else 1
+
+
 def trim(turns: Sequence[Turn], budget: int) -> list[Turn]:
     """The newest turns that fit into `budget` tokens; the newest one always, whatever its size.
 
     Whole quarters of the budget are dropped, counted from the first turn, so the start moves rarely (see the file's head).
     """
-    starts = list(itertools.accumulate((tokens(turn.content) for turn in turns), initial=0))
+    starts = list(itertools.accumulate((tokens(turn.content) + IMAGE_TOKENS * len(turn.images) for turn in turns), initial=0))
     over = starts[-1] - budget
     if over <= 0:
         return list(turns)
@@ -113,13 +128,13 @@ def _told(turns: Iterable[Turn]) -> list[Turn]:
     """What the model may be told, in its two roles; it ends with the user's words, because a reply answers those."""
     told = []
     for turn in turns:
-        if turn.role == "system" or not turn.content.strip():
+        if turn.role == "system" or not (turn.content.strip() or turn.images):
             continue
         text = _sendable(turn.content)
         if turn.role == "tool":
             told.append(Turn("user", f"<tool-result>\n{text}\n</tool-result>"))
         else:
-            told.append(Turn(turn.role, text))
+            told.append(replace(turn, content=text))
     while told and told[-1].role == "assistant":
         told.pop()
     return told
@@ -134,12 +149,21 @@ def _messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """Turns of one side become one message. An assistant's words at the start (its question was trimmed) are left out."""
     begun = itertools.dropwhile(lambda turn: turn.role == "assistant", turns)
     return [
-        {"role": role, "content": [{"type": "text", "text": turn.content} for turn in group]}
+        {"role": role, "content": [block for turn in group for block in _blocks(turn)]}
         for role, group in itertools.groupby(begun, key=lambda turn: turn.role)
     ]
 
 
+def _blocks(turn: Turn) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = [
+        {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}} for kind, data in turn.images
+    ]
+    return [*shown, {"type": "text", "text": turn.content}] if turn.content.strip() else shown
+
+
 def _thinking(prompt: Prompt) -> dict[str, Any]:
+    if prompt.thinking == "off":
+        return {"type": "disabled"}
     budget = prompt.options.get("thinkingBudget")
     if budget is None:
         return {"type": "adaptive", "display": "summarized"}

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Tool, add_usage, no_usage
 from chalicelib.llm.pieces import Piece
@@ -71,7 +71,7 @@ def retrying(
             with closing(attempt()) as events:
                 for event in events:
                     spoke = spoke or isinstance(event, Piece | Tool)  # what a tool did cannot be done again
-                    yield Finished(event.stop_reason, add_usage(event.usage, spent)) if isinstance(event, Finished) else event
+                    yield replace(event, usage=add_usage(event.usage, spent)) if isinstance(event, Finished) else event
             return
         except ModelFailed as failed:
             failed.usage = spent = add_usage(failed.usage, spent)

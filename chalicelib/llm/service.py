@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from chalicelib.data.meters import measure
 from chalicelib.llm.claude import ModelSettings, reply
@@ -19,6 +20,8 @@ from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
 KEY = "ANTHROPIC_API_KEY"
+RESERVED = ("promptx", "retriever")
+"""Names of the operator's servers that nobody else's can have (000-U20)."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +83,29 @@ class ModelService:
         self,
         model: str,
         system: str,
-        turns: Sequence[tuple[str, str]],
+        turns: Sequence[Sequence[Any]],
         stopped: Callable[[], bool],
         seconds: float,
         tools: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Generator[Said | Used | Ended, None, None]:
         """A reply in pieces. Never raises for what the model or the network does: the last event says it.
 
         One log line says how it ended, in counts and words of ours, never in the reply's; an alarm counts its tokens.
 
         Args:
-            turns: (role, content) of the conversation, oldest first; the last one is answered.
+            turns: (role, content) of the conversation, oldest first, and a user's images as (media type, base64); the last one
+                is answered.
             stopped: asked at least every 200 ms; cheap.
-            seconds: after this long the reply ends with the reason `deadline`.
+            seconds: after this long, or GENERATION_TIMEOUT_S, the reply ends with the reason `deadline`.
             tools: an image's MCP servers; those with a `url` are the provider's to reach, others a worker's.
+            settings: an image's roles and retrieval, which the operator's own servers are told (000-U21).
+            options: `thinking` and `providerOptions` of this reply alone (000-E05).
         """
         asked, silent = time.monotonic(), True
-        with closing(self._events(model, system, turns, stopped, seconds, tools or {})) as events:
+        seconds = min(seconds, self._settings.generation_timeout_s)
+        with closing(self._events(model, system, turns, stopped, seconds, tools or {}, settings or {}, options or {})) as events:
             for event in events:
                 if silent and not event.ended:
                     measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)
@@ -110,14 +119,16 @@ class ModelService:
         self,
         model: str,
         system: str,
-        turns: Sequence[tuple[str, str]],
+        turns: Sequence[Sequence[Any]],
         stopped: Callable[[], bool],
         seconds: float,
         tools: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        options: Mapping[str, Any],
     ) -> Generator[Said | Used | Ended, None, None]:
         secrets = self._secrets()
         where = ModelSettings(url=self._url, api_key=secrets.get(KEY), deadline=time.monotonic() + seconds)
-        reachable = {name: how for name, how in tools.items() if "url" in how}
+        reachable = merged(self._settings.mcp_system, tools, settings)
         missing = sorted(
             how["authorization"]["secret"]
             for how in reachable.values()
@@ -128,8 +139,10 @@ class ModelService:
             yield Ended("failed", "mcp_error")
             return
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
-        told = [Turn(role, content) for role, content in turns]  # type: ignore[arg-type]
-        prompt = Prompt(model, system=system, messages=told, mcp_servers=_servers(reachable, secrets))
+        told = [
+            Turn(role, content, tuple((kind, data) for each in images for kind, data in each)) for role, content, *images in turns
+        ]
+        prompt = Prompt(model, system=system, messages=told, mcp_servers=_servers(reachable, secrets), **_asked_with(options))
         try:
             with closing(reply(prompt, where, stopped, joiner)) as events:
                 for event in events:
@@ -145,6 +158,43 @@ class ModelService:
                         )
         except ModelFailed as failure:
             yield Ended("failed", failure.reason, dict(failure.usage))
+
+
+def merged(
+    system: Mapping[str, Any], tools: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The servers that the provider reaches: an image's own, and the operator's (SYSTEM_MCP_SERVERS).
+
+    A reserved name is always the operator's; another of the operator's gives way to the image's own of that name (000-U20).
+    The operator's are told the image's roles and retrieval settings, as parameters of their address (000-U21); an image's own
+    are not: they are somebody else's.
+    """
+    own = {name: how for name, how in tools.items() if "url" in how and name.lower() not in RESERVED}
+    told = [(name, str(each)) for name, value in sorted((settings or {}).items()) for each in _several(value)]
+    theirs = {name: {**how, "url": _with(how["url"], told)} for name, how in system.items()}
+    return theirs | own
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _with(url: str, parameters: Sequence[tuple[str, str]]) -> str:
+    return url + ("&" if "?" in url else "?") + urlencode(parameters) if parameters else url
+
+
+def _asked_with(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A send's own options as fields of a prompt. They were checked when they were accepted."""
+    chosen = dict(options.get("providerOptions") or {})
+    thinking = options.get("thinking")
+    fields: dict[str, Any] = {"options": chosen}
+    if (longest := chosen.pop("maxTokens", None)) is not None:
+        fields["max_tokens"] = int(longest)
+    if thinking in ("off", "adaptive"):
+        fields["thinking"] = "off" if thinking == "off" else True
+    elif thinking is not None:
+        fields["thinking"], chosen["thinkingBudget"] = True, int(thinking)
+    return fields
 
 
 def _servers(reachable: Mapping[str, Any], secrets: Mapping[str, str]) -> list[dict[str, str]]:

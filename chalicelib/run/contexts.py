@@ -85,9 +85,11 @@ class _Ctx:
 class QueryCtx(_Ctx):
     """The context of a query: it reads."""
 
-    def __init__(self, caller: Caller, log: Log, db: Reader) -> None:
+    def __init__(self, caller: Caller, log: Log, db: Reader, limits: Mapping[str, Any] = NO_LIMITS) -> None:
         super().__init__(caller, log)
         self.db = db
+        self.limits = limits
+        """What the operator allows, by name (settings)."""
 
 
 class Scheduling(Protocol):

@@ -153,7 +153,7 @@ class Executor:
             kept, lines = Journal(journal), Log()
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
-                result = function.handler(QueryCtx(caller, lines, Reader(tx, kept)), **validate.bind(function, args))
+                result = function.handler(QueryCtx(caller, lines, Reader(tx, kept), self.limits), **validate.bind(function, args))
                 found.text = self._encode(function, result)
             except (Conflict, StoreFailed):
                 self._backoff(attempt, 50)

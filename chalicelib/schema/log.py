@@ -71,6 +71,8 @@ class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True
     message_id: str
     session_id: str
     chunk: str
+    part: dict[str, Any] | None = None
+    """A call or an answer of a tool, which stands here in the order of the text; the piece itself is empty then."""
     timestamp: float
     expires_at: float
 

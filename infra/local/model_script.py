@@ -8,7 +8,7 @@ the last user message counts: clients merge several user turns into one message,
 | `/fail overloaded [times]` | 529 before anything is sent; with `times` only so often for this prompt, then the answer |
 | `/fail rate_limited [seconds] [times]` | 429; `retry-after: seconds` (default 1) |
 | `/fail invalid [times]` | 400; so also `unauthorized` 401, `forbidden` 403, `not_found` 404 |
-| `/fail server [times]` | 500; so also `too_large` 413, `gateway` 504 |
+| `/fail server [times]` | 500; so also `too_large` 413, `gateway` 504, `mcp` 400 |
 | `/fail midstream [after] [times]` | after so many pieces (default 5) an `event: error` with `overloaded_error`, on a 200 |
 | `/fail reset [after] [times]` | the TCP connection is reset (RST) |
 | `/fail broken [after] [times]` | the connection ends inside a chunk |
@@ -23,12 +23,17 @@ the last user message counts: clients merge several user turns into one message,
 | `/pace N` | N tokens a second; 0 is as fast as possible |
 | `/think [words]` | a thinking block first, also without the request asking for one |
 | `/say words` | exactly these words |
-| `/tool name [words]` | the first MCP server's tool is called and answers these words, before anything is said |
+| `/tool name [words]` | the first MCP server's tool is called and answers these words, before anything is said; may be repeated |
+| `/tool name {"json": 1}` | the same, called with this input; it answers `done` |
+| `/tool_error name [words]` | the same, and the tool fails with these words |
+| `/pause` | the turn pauses after each tool (`pause_turn`); without a tool it pauses whenever it is asked |
 """
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 STATUS_FAULTS: dict[str, tuple[int, str, str]] = {
@@ -40,6 +45,7 @@ STATUS_FAULTS: dict[str, tuple[int, str, str]] = {
     "not_found": (404, "not_found_error", "model: no-such-model"),
     "too_large": (413, "request_too_large", "Request exceeds the maximum size"),
     "server": (500, "api_error", "Internal server error"),
+    "mcp": (400, "invalid_request_error", "Invalid authorization token for MCP server 'scripted'."),
     "gateway": (504, "timeout_error", "The request timed out."),
 }
 """What `/fail` can answer instead of a stream: status, the error's type, its message."""
@@ -49,6 +55,16 @@ STREAM_FAULTS = ("midstream", "reset", "broken", "truncated", "json", "stall", "
 
 DEFAULT_AFTER = 5
 NUMBER = r"\d{1,9}(\.\d{1,9})?"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool that is called: its input, and what it answers."""
+
+    name: str
+    input: str
+    answer: str
+    fails: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,8 @@ class Script:
     pace: float | None = None
     think: str | None = None
     words: str | None = None
-    tool: tuple[str, str] | None = None
+    tools: tuple[Call, ...] = ()
+    pauses: bool = False
     unknown: str | None = None
 
 
@@ -95,12 +112,22 @@ def _apply(script: Script, word: str, rest: str) -> Script | None:
             return replace(script, think=rest)
         case "say":
             return replace(script, words=rest)
-        case "tool":
-            name, _, answer = rest.partition(" ")
-            return replace(script, tool=(name or "tool", answer or "done"))
+        case "tool" | "tool_error":
+            return replace(script, tools=(*script.tools, _call(rest, word == "tool_error")))
+        case "pause":
+            return replace(script, pauses=True)
         case "max_tokens" | "slow" | "silent" | "pace":
             return _number(script, word, rest)
     return None
+
+
+def _call(rest: str, fails: bool) -> Call:
+    name, _, words = rest.partition(" ")
+    with suppress(ValueError):
+        if isinstance(json.loads(words), dict):
+            return Call(name, words, "failed" if fails else "done", fails)
+    answer = words or ("failed" if fails else "done")
+    return Call(name or "tool", json.dumps({"words": answer}), answer, fails)
 
 
 def _number(script: Script, word: str, rest: str) -> Script:

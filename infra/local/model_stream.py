@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.local import model_answers, model_wire
-from infra.local.model_script import Script
+from infra.local.model_script import Call, Script
 from infra.local.model_wire import InputUsage, Part
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "transfer-encoding": "chunked"}
@@ -122,23 +121,30 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
     talk = model_answers.read(body, script.question)
     parts = []
     thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
-    if thinking or script.think is not None:
+    done = model_wire.continued(body)
+    if (thinking or script.think is not None) and not done:
         parts.append(_part("thinking", script.think or model_answers.thoughts(talk)))
-    if script.tool is not None and body.get("mcp_servers"):
-        parts += _tool(body["mcp_servers"][0]["name"], *script.tool)
+    calls = script.tools if body.get("mcp_servers") else ()
+    if script.pauses and calls and (answered := sum(block["type"] == "mcp_tool_result" for block in done)) < len(calls):
+        return [*parts, *_tool(body["mcp_servers"][0]["name"], calls[answered])], "pause_turn"
+    for call in () if done else calls:
+        parts += _tool(body["mcp_servers"][0]["name"], call)
     text = script.unknown or script.words
     text = model_answers.answer(talk) if text is None else text
     if text:
         parts.append(_part("text", text))
-    return _cut(parts, min(body["max_tokens"], script.max_tokens or body["max_tokens"]))
+    kept, reason = _cut(parts, min(body["max_tokens"], script.max_tokens or body["max_tokens"]))
+    return kept, "pause_turn" if script.pauses and not calls else reason
 
 
-def _tool(server: str, name: str, answer: str) -> list[Part]:
+def _tool(server: str, call: Call) -> list[Part]:
     """A call, whose input comes in pieces, and the answer, which comes whole."""
     number = model_wire.fresh_id("mcptoolu")
-    call: tuple[tuple[str, Any], ...] = (("id", number), ("name", name), ("server_name", server), ("input", {}))
-    result = (("tool_use_id", number), ("is_error", False), ("content", [{"type": "text", "text": answer}]))
-    return [Part("mcp_tool_use", ('{"words": ', f"{json.dumps(answer)}}}"), call), Part("mcp_tool_result", (), result)]
+    asked: tuple[tuple[str, Any], ...] = (("id", number), ("name", call.name), ("server_name", server), ("input", {}))
+    answer = [{"type": "text", "text": call.answer}]
+    result = (("tool_use_id", number), ("is_error", call.fails), ("content", answer))
+    half = len(call.input) // 2
+    return [Part("mcp_tool_use", (call.input[:half], call.input[half:]), asked), Part("mcp_tool_result", (), result)]
 
 
 def _part(kind: str, text: str) -> Part:

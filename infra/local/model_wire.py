@@ -97,6 +97,9 @@ def check_body(body: Any, counting: bool = False) -> dict[str, Any]:
     if marked > MAX_BREAKPOINTS:
         raise BadModelRequest(f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {marked}.")
     _check_thinking(body)
+    _check_servers(body)
+    for block in (block for _, block in every if block.get("type") == "image"):
+        _check_image(block.get("source") or {})
     return body
 
 
@@ -108,6 +111,34 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
             raise BadModelRequest("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
         if budget >= body.get("max_tokens", budget + 1):
             raise BadModelRequest("`max_tokens` must be greater than `thinking.budget_tokens`.")
+
+
+def _check_servers(body: Mapping[str, Any]) -> None:
+    """The MCP connector: each server is named by exactly one toolset."""
+    named = [server.get("name") for server in body.get("mcp_servers") or []]
+    used = [tool.get("mcp_server_name") for tool in body.get("tools") or [] if tool.get("type") == "mcp_toolset"]
+    if sorted(map(str, named)) != sorted(map(str, used)):
+        raise BadModelRequest("mcp_servers: each server must be referenced by exactly one mcp_toolset in tools")
+    if any(
+        server.get("type") != "url" or not str(server.get("url")).startswith("https://")
+        for server in body.get("mcp_servers") or []
+    ):
+        raise BadModelRequest("mcp_servers: URL must start with https://")
+
+
+def _check_image(source: Mapping[str, Any]) -> None:
+    if source.get("type") != "base64" or source.get("media_type") not in ("image/png", "image/jpeg", "image/gif", "image/webp"):
+        raise BadModelRequest("messages: image.source.base64.media_type: Input should be a supported image type")
+    try:
+        base64.b64decode(source.get("data") or "", validate=True)
+    except ValueError:
+        raise BadModelRequest("messages: image.source.base64: invalid base64 data") from None
+
+
+def continued(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the assistant has said already, where the prompt ends with it: a turn that was paused goes on."""
+    last = body["messages"][-1]
+    return blocks_of(last.get("content")) if last["role"] == "assistant" else []
 
 
 def blocks_of(content: Any) -> list[dict[str, Any]]:

@@ -16,12 +16,14 @@ SETTINGS = {
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
+    "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
+    "GENERATION_TIMEOUT_S": ("GenerationTimeout", "Seconds that one reply may take."),
     "MCP_COMMANDS": ("McpCommands", "Programs that workers may start as MCP servers, comma list."),
     "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
 }
 """Settings of `chalicelib/settings.py` that are parameters."""
 
-_DEFAULTS = {"AUTH_ORG_CLAIM": "org", "TOKEN_BUDGET_PER_ORG": "2000000"}
+_DEFAULTS = {"AUTH_ORG_CLAIM": "org", "TOKEN_BUDGET_PER_ORG": "2000000", "GENERATION_TIMEOUT_S": "840"}
 
 
 def parameters() -> Resource:

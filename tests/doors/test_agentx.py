@@ -105,6 +105,37 @@ def test_who_comes_in_the_middle_of_a_reply_is_told_it_from_its_beginning(chat: 
     assert [name for name, _ in told].count("conversation_end") == 1
 
 
+def test_what_tools_do_is_told_as_it_happens_and_once(chat: Chat) -> None:
+    """000-E03 (`tool_planned`, `tool_executing`, `tool_result_message`), E05: options of a send over the socket."""
+    alice = Line(chat, "alice@acme", name="a1")
+    servers = {"search": {"url": "https://search.example.com/mcp"}}
+    image = asked(alice, "image_create_request", config={"mcpServers": servers})["record"]["imageId"]
+    words = "/tool find x\n/tool_error read y\n/say found it"
+    asked(alice, "message_send_request", imageId=image, content=words, options={"thinking": "off"})
+    lent = chat.backend.executor.parts
+    append, early = lent.append, list[list[str]]()
+
+    def watched(org: str, document: Any, hint: bool = False) -> bool:
+        done = append(org, document, hint)
+        if document.sequence == 1:
+            chat.tell()
+            early.append([name for name, _ in streamed(alice, image)])
+        return bool(done)
+
+    lent.append = watched
+    chat.work()
+    lent.append = append
+    chat.tell()
+    one = ["tool_planned", "tool_executing", "tool_result_message"]
+    assert early == [["user_message", "conversation_start", *one]], "told while the reply was being written"
+    told = streamed(alice, image)
+    assert [name for name, _ in told if name.startswith("tool_")] == one * 2
+    assert [data["isError"] for name, data in told if name == "tool_result_message"] == [False, True]
+    late = Line(chat, "alice@acme", name="late")
+    log = asked(late, "image_messages_request", imageId=image)["messages"]
+    assert [part["type"] for part in log[-1]["parts"]] == ["tool_call", "tool_result"] * 2 + ["text"]
+
+
 def test_an_interrupted_reply_says_so_and_keeps_its_text(chat: Chat) -> None:
     """000-19, U03, U15, U16: found by the image, without an agent's id."""
     alice = Line(chat, "alice@acme")

@@ -75,15 +75,15 @@ def fence_without_epoch(ctx: MutationCtx, run: Run, ending: Any, reason: str) ->
     return ctx.db.patch(run, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
 
 
-def text_without_seal(ctx: MutationCtx, run: Run) -> str:
+def text_without_seal(ctx: MutationCtx, run: Run) -> tuple[str, None]:
     """The pieces that are here now; others may still come."""
     stream = ChatChunk.log(lifecycle.stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch))
-    return "".join(piece.chunk for piece in ctx.db.peek_log(stream, 500, newest=False))
+    return "".join(piece.chunk for piece in ctx.db.peek_log(stream, 500, newest=False)), None
 
 
-def no_text(ctx: MutationCtx, run: Run) -> str:
+def no_text(ctx: MutationCtx, run: Run) -> tuple[str, None]:
     """What was said before the end is not kept."""
-    return ""
+    return "", None
 
 
 def beat_without_renewal(ctx: MutationCtx, run_id: str, epoch: int) -> bool:
@@ -241,8 +241,8 @@ REPLIES: dict[str, Switch] = {
     "the sweep settles what was stopped": a_sweep_without("fenced"),
     "the sweep starts what nobody claimed": a_sweep_without("pending"),
     "a stop raises the epoch": lambda: swapped((lifecycle, "fence", fence_without_epoch)),
-    "the pieces are sealed when they become the text": lambda: swapped((lifecycle, "sealed_text", text_without_seal)),
-    "the partial text is kept": lambda: swapped((lifecycle, "sealed_text", no_text)),
+    "the pieces are sealed when they become the text": lambda: swapped((lifecycle, "sealed", text_without_seal)),
+    "the partial text is kept": lambda: swapped((lifecycle, "sealed", no_text)),
     "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
     "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
     "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets"),

@@ -94,6 +94,8 @@ export interface ChunkView {
   sequence: number;
   chunk: string;
   timestamp: number;
+  /** A tool was called (`tool_call`) or has answered (`tool_result`); the piece is empty then. */
+  part?: Record<string, any>;
 }
 
 /** What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it. */
@@ -375,6 +377,10 @@ export interface MessageView {
   /** Why a reply failed, was aborted or was interrupted. */
   reason?: string;
   reasoning?: string;
+  /**
+   * Of a reply with tools, in order: `{type: "text" | "thinking", text}`, `{type: "tool_call", id, name, server, input}`,
+   * `{type: "tool_result", id, isError, content}`. Of a message with images: `{type: "image", mediaType, bytes}`.
+   */
   parts?: any[];
   /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
   superseded?: boolean;
@@ -455,6 +461,14 @@ export interface Options {
    * At most 512 characters.
    */
   userId?: string;
+  /** A whole number, at least 1024, below 32768. */
+  thinking?: "adaptive" | "off" | number;
+  providerOptions?: ProviderOptions;
+  /**
+   * Of this reply alone, as in `chat:sendMessage` (000-E05, 001-U14).
+   * At most 5 items.
+   */
+  images?: string[];
   /** Not a thing here: subscriptions replace it. */
   broadcastFn?: any;
 }
@@ -471,6 +485,24 @@ export interface Participants {
   userId?: string;
   agentId?: string;
   agentIds?: string[];
+}
+
+/** Options of the model's provider that a caller may set; there are no others. */
+export interface ProviderOptions {
+  /**
+   * Of the whole reply, thoughts and tools' inputs included; default 16384.
+   * A whole number, 1 to 32768.
+   */
+  maxTokens?: number;
+  effort?: "high" | "low" | "max" | "medium" | "xhigh";
+  /** At most 4 items. */
+  stopSequences?: string[];
+  /** 0 to 1. */
+  temperature?: number;
+  /** 0 to 1. */
+  topP?: number;
+  /** A whole number, 1 to 500. */
+  topK?: number;
 }
 
 /** How far a member has read. */
@@ -658,10 +690,21 @@ export interface SearchResult {
   score: number;
 }
 
+/** What a send may say beside the message (000-E05). */
+export interface SendOptions {
+  /** 1 to 200 characters. */
+  model?: string;
+  /** A whole number, at least 1024, below 32768. */
+  thinking?: "adaptive" | "off" | number;
+  providerOptions?: ProviderOptions;
+  /** At most 5 items. */
+  images?: string[];
+}
+
 /** One server as its owner sees it, with where it is from (000-U20). */
 export interface ServerView {
   name: string;
-  source: "system" | "user";
+  source: "built-in" | "system" | "user";
   url?: string;
   /** `{"secret": "NAME"}`; never the secret. */
   authorization?: Record<string, string>;
@@ -872,7 +915,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, ImageRecord>;
-    /** Say something (000-17); the socket hears the reply. */
+    /** Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply. */
     send: Mutation<{
       /** At most 512 characters. */
       socket: string;
@@ -882,6 +925,7 @@ export const api = anyApi as unknown as {
       model?: string;
       /** Default: "enqueue". */
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+      options?: SendOptions;
     }, ImagesSent>;
     /** Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two). */
     stop: Mutation<{
@@ -932,7 +976,7 @@ export const api = anyApi as unknown as {
      *
      * The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
      * reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
-     * that wait (`interrupt`), or has their turns not count at all (`rollback`).
+     * that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone (000-E05).
      */
     sendMessage: Mutation<{
       sessionId: string;
@@ -944,6 +988,7 @@ export const api = anyApi as unknown as {
       clientKey?: string;
       /** Default: "enqueue". */
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+      options?: SendOptions;
     }, string>;
     /** The worker has set the session up (004-10); it may name its own session, to restore it later. */
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;
@@ -1428,7 +1473,7 @@ export const api = anyApi as unknown as {
      * Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
      *
      * Raises:
-     *     Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), or what a send raises.
+     *     Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
      */
     send: Mutation<{
       /** At most 512 characters. */
@@ -1437,7 +1482,13 @@ export const api = anyApi as unknown as {
       model?: string;
       /** Default: "enqueue". */
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
+      options?: SendOptions;
     }, ImagesSent>;
+    /** The servers of tools that the model has in a conversation, and where each is from (000-U20); none for strangers. */
+    tools: Query<{
+      /** At most 512 characters. */
+      imageId: string;
+    }, ServerView[]>;
     /** Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02). */
     update: Mutation<{
       /** At most 512 characters. */

@@ -86,6 +86,8 @@ export interface ChatChunk {
   messageId: string;
   sessionId: string;
   chunk: string;
+  /** A call or an answer of a tool, which stands here in the order of the text; the piece itself is empty then. */
+  part?: Record<string, any>;
   timestamp: number;
   expiresAt: number;
 }
