@@ -7,11 +7,19 @@ export async function signsIn(url) {
   const client = open(url), told = [], seen = watch(client, api.whoami, {});
   await seen.until((all) => all.values.length === 1);
   same(seen.values[0], null, "nobody");
-  client.setAuth(() => token(url, "alice"), (is) => told.push(is));
+  const fetched = [];
+  const fetch = async ({ forceRefreshToken }) => {
+    const fresh = await token(url, "alice");
+    fetched.push(forceRefreshToken);
+    return fresh;
+  };
+  client.setAuth(fetch, (is) => told.push(is));
   await seen.until((all) => alice(all.values.at(-1)), "alice");
   same(seen.values.at(-1).token, "concave-dev|alice", "token identifier");
   check(alice(await client.mutation(api.whoamiNow, {})), "the mutation knows her");
   await until(() => told.at(-1) === true, "onChange(true)");
+  // The client asks for a fresh token once the first is confirmed, and `clearAuth` of the base client does not call that off.
+  await until(() => fetched.includes(true), "a fresh token");
   client.client.clearAuth();
   await seen.until((all) => all.values.at(-1) === null, "nobody again");
   same(await client.mutation(api.whoamiNow, {}), null, "the mutation knows nobody");
