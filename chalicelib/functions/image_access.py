@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.functions import access, domains, mcp
 from chalicelib.schema import ChatSession, Conversation, Image
+
+
+class ImageMetadata(msgspec.Struct, rename="camel", kw_only=True):
+    """What answers in an image's conversation (000-E02)."""
+
+    model: str
+    provider: Literal["anthropic", "worker", "agent", "none"]
 
 
 class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -25,6 +32,7 @@ class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     mcp_servers: list[mcp.ServerView]
     settings: domains.Settings | None = None
     parent_image_id: str | None = None
+    metadata: ImageMetadata
     custom_data: Any = None
     created_at: float
     updated_at: float
@@ -52,6 +60,10 @@ class Owned:
             mcp_servers=mcp.views(image.mcp_servers),
             settings=msgspec.convert(image.settings, domains.Settings) if image.settings else None,
             parent_image_id=image.parent_image_id,
+            metadata=ImageMetadata(
+                model=self.session.model or image.model,
+                provider="anthropic" if conversation.responder == "model" else conversation.responder,
+            ),
             custom_data=image.custom_data,
             created_at=image.creation_time,
             updated_at=conversation.updated_at,

@@ -22,8 +22,6 @@ from chalicelib.schema import ChatMessage, Conversation, Run
 
 Id = Annotated[str, Meta(max_length=512)]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
-LONGEST_MESSAGE = 10_000
-"""Characters (000-U12)."""
 LISTED = 100
 PAGE, LARGEST_PAGE = 50, 200
 LARGEST_CUSTOM = 16 * 1024
@@ -147,7 +145,7 @@ def send(
     Raises:
         Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
     """
-    _check(content)
+    replying.check_content(content)
     one = images.owned(ctx, image_id, "send a message")
     from chalicelib.functions import chat
 
@@ -212,7 +210,7 @@ def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Tit
 @mutation
 def edit(ctx: MutationCtx, image_id: Id, message_id: Id, content: str, model: str | None = None) -> Sent:
     """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
-    _check(content)
+    replying.check_content(content)
     one = images.owned(ctx, image_id, "edit a message")
     entry = _entry(ctx, one, message_id)
     if entry.role != "user":
@@ -247,15 +245,6 @@ def regenerate(
     run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence)
     ctx.db.patch(one.session, status="active", last_activity=ctx.now)
     return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)
-
-
-def _check(content: str) -> None:
-    if not content.strip():
-        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
-    if len(content) > LONGEST_MESSAGE:
-        raise Refused(
-            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"
-        )
 
 
 def _custom(value: Any) -> Any:

@@ -58,11 +58,13 @@ class RoomPage(msgspec.Struct, rename="camel", kw_only=True):
     meta: PageMeta
 
 
-class Sent(msgspec.Struct, rename="camel", kw_only=True):
+class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """What became of a message."""
 
     conversation_id: str
     message: RoomMessage
+    title_generated: bool | None = None
+    """This message gave the conversation its title (000-U14)."""
 
 
 def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
@@ -334,5 +336,8 @@ def send(
         attachments=attachments,
         cost=counters.cost(usage),
     )
+    titled = sending.untitled(ctx, conversation)
     message = sending.append(ctx, me, conversation, role, content, said, usage)
-    return Sent(conversation_id=conversation.conversation_id, message=message_view(conversation, message))
+    shown = message_view(conversation, message)
+    generated = (titled and message.role == "user") or None
+    return Sent(conversation_id=conversation.conversation_id, message=shown, title_generated=generated)

@@ -320,6 +320,12 @@ export interface HistoryView {
   nextOffset: number;
 }
 
+/** What answers in an image's conversation (000-E02). */
+export interface ImageMetadata {
+  model: string;
+  provider: "agent" | "anthropic" | "none" | "worker";
+}
+
 /** An image (000-E02): the copy of a configuration, and the conversation and session that it is one with (000-01, U01). */
 export interface ImageRecord {
   imageId: string;
@@ -333,6 +339,7 @@ export interface ImageRecord {
   mcpServers: ServerView[];
   settings?: DomainsSettings;
   parentImageId?: string;
+  metadata: ImageMetadata;
   customData?: any;
   createdAt: number;
   updatedAt: number;
@@ -444,7 +451,10 @@ export interface Options {
    * At most 512 characters.
    */
   agentRunId?: string;
-  /** At most 100 characters. */
+  /**
+   * Whose instruction is used where there is no `customSystemPrompt` (001-11).
+   * At most 100 characters.
+   */
   agentType?: string;
   permissionMode?: "acceptEdits" | "bypassPermissions" | "default" | "plan";
   /** Default: "enqueue". */
@@ -469,8 +479,9 @@ export interface Options {
    * At most 5 items.
    */
   images?: string[];
-  /** Not a thing here: subscriptions replace it. */
   broadcastFn?: any;
+  /** Not things here: subscriptions replace them. */
+  broadcastToTaskSubscribersFn?: any;
 }
 
 /** A member (002-16). */
@@ -608,6 +619,8 @@ export interface RoomsPageMeta {
 export interface RoomsSent {
   conversationId: string;
   message: RoomMessage;
+  /** This message gave the conversation its title (000-U14). */
+  titleGenerated?: boolean;
 }
 
 /** What a message of the chat gateway carries beside its text (002-U07, U08). */
@@ -800,6 +813,8 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       conversationId: string;
     }, Active | null>;
+    /** What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations (001-U06). */
+    getAllActiveStreamingSessions: Query<Record<string, never>, Active[]>;
     /** Whether a reply of this session is being written, or waits for it (001-U06). */
     isSessionActive: Query<{
       /** At most 512 characters. */
@@ -1691,7 +1706,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       agentRunId: string;
     }, AgentRunView | null>;
-    /** Name the conversation of a run that has none (001-U10). */
+    /** Name the conversation of a run that has none (001-U10). Its next reply, or the one that is being written, is the run's. */
     linkConversation: Mutation<{
       /** At most 512 characters. */
       agentRunId: string;
@@ -1708,6 +1723,10 @@ export const api = anyApi as unknown as {
     /**
      * Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
      *
+     * Args:
+     *     begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id (001-10), or links
+     *         one; a run that has no reply within a minute has failed.
+     *
      * Raises:
      *     Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
      */
@@ -1717,6 +1736,8 @@ export const api = anyApi as unknown as {
       type: string;
       /** 1 to 10000 characters. */
       message?: string;
+      /** Default: true. */
+      begin?: boolean;
     }, AgentRunView>;
     /** Stop an agent run with its reply; it ends `aborted`, and nothing follows it. Returns whether it ran. */
     stopRun: Mutation<{
