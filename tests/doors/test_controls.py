@@ -142,19 +142,15 @@ def test_who_subscribes_in_the_middle_of_a_reply_hears_it_from_its_beginning(cha
 
 def test_a_reply_that_began_and_ended_before_anybody_looked_is_told(chat: Chat) -> None:
     """A subscription begins with its commit, not with the first look after it."""
-    begun = started(chat, task_of(chat), "/say quick")
-    alice = Line(chat, "alice@acme")
-    tell, chat.tell = chat.tell, lambda: None  # type: ignore[method-assign]
-    alice.send(json.dumps({"event": "subscribe-session", "data": {"sessionId": begun["sessionId"]}}))
-    alice.send(json.dumps({"event": "subscribe-task", "data": {"taskId": begun_task(chat)}}))
+    task = task_of(chat)
+    begun = started(chat, task, "/say quick")
+    line, alice = Line(chat, "alice@acme"), chat.person("alice")
+    alice.mutation("controls:subscribeSession", socket=line.name, sessionId=begun["sessionId"])
+    alice.mutation("controls:subscribeTask", socket=line.name, taskId=task)
     chat.work()
-    tell()
-    assert [each["status"] for each in alice.heard("streaming-ended")] == ["completed", "completed"], "the session's, the task's"
-
-
-def begun_task(chat: Chat) -> str:
-    (task,) = chat.person("alice").query("tasks:list")
-    return str(task["taskId"])
+    assert news(line) == [], "nobody has looked"
+    chat.tell()
+    assert [each["status"] for each in line.heard("streaming-ended")] == ["completed", "completed"], "the session's, the task's"
 
 
 def test_tools_are_told_as_they_are_used(chat: Chat) -> None:
