@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import adapter, image_access, images, reply_feed, reply_options, replying, sending
+from chalicelib.functions import access, adapter, image_access, images, reply_feed, reply_options, replying, sending
 from chalicelib.functions.image_feed import agent_of
-from chalicelib.schema import ChatSocket, Conversation
+from chalicelib.schema import ChatSocket, Conversation, Run
 
 STREAMS = 20
 """Images that one socket may hear of."""
@@ -71,6 +71,36 @@ def agents(ctx: QueryCtx) -> list[AgentView]:
     """The caller's replies that are being written."""
     found = adapter.get_active_sessions.handler(ctx)
     return [each for one in found if (each := _agent(ctx, one)) is not None]
+
+
+@query
+def alive(
+    ctx: QueryCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None, session_id: images.Id | None = None
+) -> bool:
+    """Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session."""
+    found = adapter.get_active_sessions.handler(ctx)
+    if reply_id is not None:
+        return any(agent_of(each.message_id) == reply_id for each in found)
+    one = image_access.found(ctx, image_id) if image_id is not None else None
+    session = one.session.id if one is not None else session_id
+    return session is not None and adapter.is_session_active.handler(ctx, session_id=session)
+
+
+@mutation
+def interrupt(ctx: MutationCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None) -> bool:
+    """Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+
+    Raises:
+        Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.
+    """
+    run = ctx.db.get(Run, f"run-{reply_id.removeprefix('agent_')}") if reply_id else None
+    session = access.readable(ctx, run.session_id) if run is not None else None
+    if reply_id is not None and image_id is None:
+        image_id = session.image_id if session is not None else ""
+    one = image_access.owned(ctx, image_id or "", "stop a reply")
+    if reply_id is not None and (run is None or one.conversation.active_run != run.id):
+        return False
+    return images.interrupt.handler(ctx, image_id=one.image.id)
 
 
 def _agent(ctx: QueryCtx, one: Any) -> AgentView | None:

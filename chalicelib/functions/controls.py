@@ -134,9 +134,9 @@ def command(
     Raises:
         Refused: ConversationRequired without one: over a socket none is made (001-U11).
     """
+    row = sending.own_socket(ctx, socket)
     if session_id is None and conversation_id is None:
         raise Refused("ConversationRequired", "New conversations must be created via REST: POST /tasks/:id/conversations.")
-    row = sending.own_socket(ctx, socket)
     session, conversation = _session(ctx, session_id, conversation_id)
     begun = adapter.send_message.handler(ctx, conversation_id=conversation.conversation_id, message=command, options=options)
     if session.id not in row.sessions:

@@ -15,11 +15,24 @@ from chalicelib.schema import ChatMessage
 TIMEOUTS = ("timeout", "deadline")
 TOOLS = {"tool_call": ("tool_planned", "tool_executing"), "tool_result": ("tool_result_message",)}
 """The provider calls a tool as soon as the model has asked for it, so both are told at once."""
+RETRIEVER = "retriever"
+"""The system's server that finds sources (000-U20, U21)."""
 SENTENCES = {
     "GENERATION_ABORTED": "The reply was stopped.",
     "GENERATION_TIMEOUT": "The model did not answer in time.",
     "AGENTX_ERROR": "The reply could not be written.",
 }
+STATUSES = {"GENERATION_ABORTED": 499, "GENERATION_TIMEOUT": 504, "AGENTX_ERROR": 502}
+"""What a request would have been answered that waits for its reply (000-U13)."""
+HOPELESS = ("invalid_request", "unauthorized", "too_large", "refusal", "mcp_error")
+"""Reasons that the same question meets again (000-E06, `recoverable`)."""
+
+
+def category_of(message: ChatMessage) -> str:
+    """Where a reply went wrong (000-E06): reaching the model, the model, or what runs it."""
+    if message.reason in ("connection", "truncated"):
+        return "connection"
+    return "driver" if message.status == "failed" and message.reason not in TIMEOUTS else "runtime"
 
 
 def code_of(message: ChatMessage) -> str | None:
@@ -53,16 +66,26 @@ class ImageStream(reply_feed.Stream):
         self._tell(entry, f"{entry.role}_message", {"messageId": entry.id, "content": entry.content})
 
     def started(self, entry: ChatMessage) -> None:
-        """`conversation_start`."""
-        self._tell(entry, "conversation_start", {"messageId": entry.id})
+        """`conversation_start` and `turn_request`; the model thinks until it says something."""
+        for event in ("conversation_start", "turn_request", "thinking_start"):
+            self._tell(entry, event, {"messageId": entry.id})
 
     def text(self, entry: ChatMessage, text: str) -> None:
-        """`text_delta`."""
+        """`text_delta`; before the first one that the model responds."""
+        if not self.cursor.get("responding"):
+            self.cursor["responding"] = True
+            self._tell(entry, "conversation_responding", {"messageId": entry.id})
         self._tell(entry, "text_delta", {"messageId": entry.id, "text": text})
 
     def tool(self, entry: ChatMessage, part: dict[str, Any]) -> None:
-        """`tool_planned` and `tool_executing`, `tool_result_message`."""
-        for event in TOOLS[part["type"]]:
+        """`tool_planned` and `tool_executing`, `tool_result_message`; what the retriever found is a `source_reference`."""
+        asked: list[str] = self.cursor.get("sources", [])
+        if part["type"] == "tool_call" and str(part.get("server")).lower() == RETRIEVER:
+            self.cursor["sources"] = [*asked, part["id"]]
+        for event in (
+            *TOOLS[part["type"]],
+            *(["source_reference"] if part["type"] == "tool_result" and part["id"] in asked else []),
+        ):
             self._tell(entry, event, {"messageId": entry.id, **part})
 
     def ended(self, entry: ChatMessage) -> None:
@@ -71,11 +94,13 @@ class ImageStream(reply_feed.Stream):
         if code == "GENERATION_ABORTED":
             self._tell(entry, "message_interrupted", {"messageId": entry.id, "content": entry.content})
         if code is not None:
-            told: dict[str, Any] = {"messageId": entry.id, "code": code, "message": SENTENCES[code], "reason": entry.reason}
-            self._tell(entry, "error_message", told)
+            about = {"code": code, "message": SENTENCES[code], "reason": entry.reason, "status": STATUSES[code]}
+            again = {"category": category_of(entry), "recoverable": entry.reason not in HOPELESS}
+            self._tell(entry, "error_message", {"messageId": entry.id, **about, **again})
         else:
             usage = {"usage": entry.usage} if entry.usage is not None else {}
             self._tell(entry, "assistant_message", {"messageId": entry.id, "content": entry.content, **usage})
+        self._tell(entry, "turn_response", {"messageId": entry.id, "status": entry.status})
         self._tell(entry, "conversation_end", {"messageId": entry.id, "status": entry.status})
 
     def _tell(self, entry: ChatMessage, event: str, data: dict[str, Any]) -> None:

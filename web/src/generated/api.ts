@@ -92,8 +92,9 @@ export interface AgentxAgentView {
 export interface Begun {
   conversationId: string;
   sessionId: string;
-  messageId: string;
-  runId: string;
+  messageId?: string;
+  /** Absent where nothing was said yet. */
+  runId?: string;
   isNewSession: boolean;
   warnings?: string[];
 }
@@ -343,6 +344,7 @@ export interface ImageRecord {
   model: string;
   mcpServers: ServerView[];
   settings?: DomainsSettings;
+  metadata: Metadata;
   parentImageId?: string;
   customData?: any;
   createdAt: number;
@@ -363,6 +365,13 @@ export interface ImagesSent {
 export interface Joined {
   conversationId: string;
   conversation: RoomView;
+}
+
+/** A conversation, its session, and what the session is called elsewhere. */
+export interface Linked {
+  conversationId: string;
+  sessionId: string;
+  claudeSessionId: string;
 }
 
 /** How many messages, both bounds included (003-U04). */
@@ -407,6 +416,14 @@ export interface Messages {
 export interface MessagesMeta {
   total: number;
   before?: number;
+}
+
+/** What an engine says of an image's session (000-E02). */
+export interface Metadata {
+  /** The session's name at who writes its replies, where that is a worker or was told (001-U10). */
+  claudeSdkSessionId?: string;
+  model: string;
+  provider: "agent" | "anthropic" | "worker";
 }
 
 /** A message to add (003-20). */
@@ -589,6 +606,10 @@ export interface RoomView {
   description?: string;
   agentId?: string;
   userId?: string;
+  imageId?: string;
+  sessionId?: string;
+  /** Of a conversation that is one with an image (000-16, U01). */
+  domainId?: string;
   conversationType: "chat";
   status: "active" | "archived" | "closed";
   /** In the answer about one conversation, not in lists. */
@@ -846,6 +867,13 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       sessionId: string;
     }, boolean>;
+    /** Say what who writes the replies calls a conversation's session (001-U10). Raises `Refused`: ConversationNotFound. */
+    linkSession: Mutation<{
+      /** At most 512 characters. */
+      conversationId: string;
+      /** At most 512 characters. */
+      claudeSessionId: string;
+    }, Linked>;
     /** Resume a conversation that the adapter started (001-05). */
     sendMessage: Mutation<{
       /** At most 512 characters. */
@@ -862,12 +890,17 @@ export const api = anyApi as unknown as {
       message: string;
       options?: Options;
     }, Begun>;
-    /** Start a conversation about a task (001-04). The task is in progress from then on (001-U09). */
+    /**
+     * Start a conversation about a task (001-04). The task is in progress from then on (001-U09).
+     *
+     * Args:
+     *     message: what is said first; without one the conversation waits for `adapter:sendMessage` (001-U10).
+     */
     startConversation: Mutation<{
       /** At most 512 characters. */
       taskId: string;
       /** 1 to 10000 characters. */
-      message: string;
+      message?: string;
       options?: Options;
     }, Begun>;
     /**
@@ -941,6 +974,15 @@ export const api = anyApi as unknown as {
   agentx: {
     /** The caller's replies that are being written. */
     agents: Query<Record<string, never>, AgentxAgentView[]>;
+    /** Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session. */
+    alive: Query<{
+      /** At most 512 characters. */
+      replyId?: string;
+      /** At most 512 characters. */
+      imageId?: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+    }, boolean>;
     /** Open a conversation with its image (000-11…16); the socket hears of it from now on. */
     create: Mutation<{
       /** At most 512 characters. */
@@ -949,6 +991,18 @@ export const api = anyApi as unknown as {
       containerId?: string;
       config?: Config;
     }, Created>;
+    /**
+     * Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+     *
+     * Raises:
+     *     Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.
+     */
+    interrupt: Mutation<{
+      /** At most 512 characters. */
+      replyId?: string;
+      /** At most 512 characters. */
+      imageId?: string;
+    }, boolean>;
     /** Hear of an image: what is being written from its beginning, then everything new (000-U18). */
     run: Mutation<{
       /** At most 512 characters. */
@@ -1434,6 +1488,10 @@ export const api = anyApi as unknown as {
      *     offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
      *     history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
      *     conversationId: joined as well.
+     *     stream: a conversation of the caller's own; the socket hears its replies as they are written (000-U08), and joins nothing.
+     *
+     * Raises:
+     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
      */
     open: Mutation<{
       /** 1 to 200 characters. */
@@ -1444,6 +1502,8 @@ export const api = anyApi as unknown as {
       history?: number;
       /** At most 512 characters. */
       conversationId?: string;
+      /** At most 512 characters. */
+      stream?: string;
     }, Opened>;
     /** This socket's user types, or stops; who says nothing more has stopped after six seconds. */
     typing: Mutation<{
@@ -1455,7 +1515,13 @@ export const api = anyApi as unknown as {
     }, null>;
   };
   history: {
-    /** The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through. */
+    /**
+     * The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
+     *
+     * Args:
+     *     before: below this sequence number.
+     *     offset: so many of the newest are passed over (001-U10); `before` holds still while messages come.
+     */
     messages: Query<{
       conversationId: string;
       /** A whole number, 1 to 200. Default: 50. */
@@ -1464,6 +1530,8 @@ export const api = anyApi as unknown as {
       before?: number;
       role?: "assistant" | "system" | "tool" | "user";
       attachments?: boolean;
+      /** A whole number, 0 to 9007199254740992. */
+      offset?: number;
     }, Messages | null>;
     /** The newest messages that contain a text, whatever its case; null for strangers. Looks through a thousand at a time. */
     search: Query<{
@@ -1515,6 +1583,7 @@ export const api = anyApi as unknown as {
       messageId: string;
       content: string;
       model?: string;
+      options?: SendOptions;
     }, ImagesSent>;
     /**
      * A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
@@ -1564,6 +1633,7 @@ export const api = anyApi as unknown as {
      * Args:
      *     messageId: the reply; it must be the newest entry.
      *     onBusy: while it is being written: refuse (default), or end it and begin again.
+     *     options: of the new reply alone (000-E05). Images of the message are shown again, and cannot be changed here.
      */
     regenerate: Mutation<{
       /** At most 512 characters. */
@@ -1573,6 +1643,7 @@ export const api = anyApi as unknown as {
       model?: string;
       /** Default: "reject". */
       onBusy?: "interrupt" | "reject";
+      options?: SendOptions;
     }, ImagesSent>;
     /** Give a conversation a title of 1 to 200 characters (000-U08). */
     rename: Mutation<{

@@ -118,6 +118,8 @@ export interface ChatMessage {
   named?: string;
   /** It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it. */
   superseded: boolean;
+  /** In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run. */
+  copyOf?: string;
   /** Who said it and what came with it, where a chat client or an agent did (002-U07). */
   said?: Said;
 }
