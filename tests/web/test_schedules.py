@@ -40,9 +40,7 @@ def test_an_expression_is_judged_while_it_is_typed_and_its_next_run_is_told_in_l
     expect(page.get_by_role("status").filter(has_text="is no cron expression of five fields")).to_be_visible()
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill(NEVER)
-    expect(
-        page.get_by_text(re.compile(r"Next run: Fri, 1 Jan 20\d\d, 0?9:00, your time|Next run: \w+,? 1 Jan.*9:00"))
-    ).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Next run: .*1 Jan.*9:00, your time"))).to_be_visible()
     expect(field).not_to_have_attribute("aria-invalid", "true")
     page.get_by_role("button", name="Create").click()
     expect(card(page, "New Year")).to_contain_text(re.compile(r"Next run.*1 Jan.*9:00"))
