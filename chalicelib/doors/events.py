@@ -281,7 +281,7 @@ class Events:
             result = {row.wrap: result} if row.wrap else result
             posts.append(self.event(row.response(note["event"]), {**request, **result}))
         if row.sent is not None:
-            posts.append(self.event(row.sent[0], result[row.sent[1]]))
+            posts.append(self.event(row.sent[0], result[row.sent[1]] if row.sent[1] else result))
         if ack is not None:
             plain = result if isinstance(result, dict) else {} if result is None else {row.empty: result}
             posts.append(self.ack(ack, {"success": True, **plain}))

@@ -3,6 +3,12 @@
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from "convex/server";
 export type { ErrorCode, ErrorData } from "./errors";
 
+/** Whether there was a reply to stop. */
+export interface Aborted {
+  sessionId: string;
+  success: boolean;
+}
+
 /** A reply that is being written or waits for it (001-19, U06). */
 export interface Active {
   conversationId: string;
@@ -10,6 +16,11 @@ export interface Active {
   messageId: string;
   runId: string;
   state: "pending" | "running";
+}
+
+/** The caller's replies that are being written. */
+export interface ActiveSessions {
+  sessions: Active[];
 }
 
 /** An agent run. `status` is the document's word (001-U05): aborted and interrupted runs have `failed` there, and why. */
@@ -712,6 +723,24 @@ export interface ServerView {
   args?: string[];
 }
 
+/** A session that is not heard of any more. */
+export interface SessionNamed {
+  sessionId: string;
+}
+
+/** Whether a reply of a session is being written, or waits. */
+export interface SessionStatus {
+  sessionId: string;
+  isProcessing: boolean;
+}
+
+/** What a socket hears of from now on. A reply that is being written is told from its beginning (001-U16). */
+export interface SessionSubscribed {
+  sessionId: string;
+  conversationId: string;
+  isStreaming: boolean;
+}
+
 /** A session as its owner sees it (004-01). Times are milliseconds since the epoch. */
 export interface SessionView {
   sessionId: string;
@@ -751,6 +780,18 @@ export interface TaskConversation {
   active: boolean;
   createdAt: number;
   updatedAt: number;
+}
+
+/** A task that is not heard of any more. */
+export interface TaskNamed {
+  taskId: string;
+}
+
+/** A task as it is when it is subscribed; what changes is told. */
+export interface TaskSubscribed {
+  taskId: string;
+  conversations: TaskConversation[];
+  agentRuns: AgentRunView[];
 }
 
 /** A task. Times are milliseconds since the epoch. */
@@ -1042,6 +1083,77 @@ export const api = anyApi as unknown as {
       sequence: number;
       epoch?: number;
     }, null>;
+  };
+  controls: {
+    /** Stop the reply of a session (001-U06): `success` is false for one that is unknown, or quiet. */
+    abort: Mutation<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, Aborted>;
+    /** The caller's replies that are being written (001-U06). */
+    active: Query<Record<string, never>, ActiveSessions>;
+    /**
+     * Say something in a conversation that is there (001-21); the socket hears the reply.
+     *
+     * Raises:
+     *     Refused: ConversationRequired without one: over a socket none is made (001-U11).
+     */
+    command: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** 1 to 10000 characters. */
+      command: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+      /** At most 512 characters. */
+      conversationId?: string;
+      options?: Options;
+    }, Begun>;
+    /** Whether a reply of a session is being written. */
+    status: Query<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, SessionStatus>;
+    /**
+     * Hear of a session's replies, of what is being written from its beginning. Subscribing twice is once.
+     *
+     * Raises:
+     *     Refused: SessionNotFound, also to strangers; TooManySubscriptions.
+     */
+    subscribeSession: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+      /** At most 512 characters. */
+      conversationId?: string;
+    }, SessionSubscribed>;
+    /**
+     * Hear of a task's conversations and agent runs. Subscribing twice is once.
+     *
+     * Raises:
+     *     Refused: TaskNotFound, also to strangers; TooManySubscriptions.
+     */
+    subscribeTask: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskSubscribed>;
+    /** Hear no more of a session. Its reply goes on: stopping it is another request (001-U11). */
+    unsubscribeSession: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      sessionId: string;
+    }, SessionNamed>;
+    /** Hear no more of a task. */
+    unsubscribeTask: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskNamed>;
   };
   conversations: {
     /**

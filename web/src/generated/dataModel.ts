@@ -159,8 +159,12 @@ export interface ChatSocket {
   rooms: Record<string, any>;
   /** The conversation that is meant when none is named (002-U05). */
   current?: string;
-  /** Images whose replies it hears as they are written (seed 000). */
-  images: string[];
+  /** Images whose replies it hears as they are written (seed 000), each with the entry it began with. */
+  images: Record<string, number>;
+  /** Sessions that it has subscribed (001-U11), in the same way. */
+  sessions: Record<string, number>;
+  /** Tasks that it has subscribed, each with what was known then. */
+  tasks: Record<string, any>;
   history: number;
   leaseUntil: number;
   state: "open";
