@@ -104,6 +104,7 @@ def test_a_schedule_is_switched_off_changed_and_deleted(site: Served, window: Wi
     page.get_by_label("Prompt").fill("/say Changed.")
     page.get_by_label("Cron expression").fill("30 6 * * SUN")
     page.get_by_role("button", name="Save").click()
+    expect(card(page, "Digest").get_by_role("link", name="Edit")).to_be_focused()
     expect(card(page, "Digest")).to_contain_text("/say Changed.")
     expect(card(page, "Digest")).to_contain_text("30 6 * * SUN")
     asked = []
@@ -141,6 +142,7 @@ def test_the_keyboard_makes_and_runs_a_schedule(site: Served, window: Window) ->
         page.keyboard.type(text)
     page.keyboard.press("Enter")
     expect(card(page, "Keys")).to_be_visible()
+    expect(page.get_by_role("link", name="New schedule")).to_be_focused()
     switch = page.get_by_role("switch", name="Keys is switched on")
     switch.focus()
     page.keyboard.press("Space")

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "convex/react";
 import type { FunctionReturnType } from "convex/server";
 import { Pencil, Play, Plus, Square, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../generated/api";
 import { explain } from "../lib/explain";
 import { go, SCHEDULES, scheduleAt } from "../lib/route";
@@ -14,16 +14,26 @@ export type ScheduleView = FunctionReturnType<typeof api.schedules.list>[number]
 
 const BY = { cron: "By the clock", manual: "By hand", chain: "By hand" } as const;
 
+/** The id of what opens a form. */
+const opener = (schedule: string) => `open-${schedule}`;
+
 /** Prompts that are asked by the clock (seed 001, U12). `open`: whose form is shown, `new` for one that is not made yet. */
 export function Schedules({ open }: { open: string | null }) {
   const schedules = useQuery(api.schedules.list, {});
   const [problem, setProblem] = useState<string | null>(null);
+  const last = useRef<string | null>(null);
   const done = () => go(SCHEDULES);
+
+  useEffect(() => {
+    // the keyboard goes on where the form was opened
+    if (open === null && last.current !== null) document.getElementById(opener(last.current))?.focus();
+    last.current = open;
+  }, [open]);
 
   return (
     <main className="pane" aria-busy={schedules === undefined}>
       <PaneHeader title="Schedules">
-        <a className="button" href={scheduleAt("new")}>
+        <a className="button" id={opener("new")} href={scheduleAt("new")}>
           <Plus aria-hidden="true" size={16} /> New schedule
         </a>
       </PaneHeader>
@@ -113,7 +123,7 @@ function Schedule({ schedule, onProblem }: Props) {
             <Play aria-hidden="true" size={15} /> Run now
           </button>
         )}
-        <a className="button" href={scheduleAt(scheduleId)}>
+        <a className="button" id={opener(scheduleId)} href={scheduleAt(scheduleId)}>
           <Pencil aria-hidden="true" size={15} /> Edit
         </a>
         <button
