@@ -191,5 +191,13 @@ TASKS = [
     _image("POST", "/schedules/{agentId}/conversations", "adapter:startAgentConversation", status=201),
 ]
 
-ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS], key=lambda row: len(row.places))
+PUSH = [
+    _image("GET", "/push/public-key", "push:publicKey"),
+    _image("GET", "/push/subscriptions", "push:list"),
+    _image("POST", "/push/subscriptions", "push:subscribe", status=201),
+    _image("DELETE", "/push/subscriptions", "push:unsubscribe"),
+    _image("POST", "/push/test", "push:test"),
+]
+
+ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS, *PUSH], key=lambda row: len(row.places))
 """Every row; a path without `{}` goes before one with it."""

@@ -10,22 +10,19 @@ or of this machine, however it is written; the provider, not this server, connec
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
-from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib import MutationCtx, QueryCtx, Refused, hosts
 
 RESERVED = ("promptx", "retriever")
 """The system's own names (000-U20)."""
 MOST = 16
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-LONGEST_URL = 2000
 
 
 class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -101,7 +98,7 @@ def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]
         raise _invalid(f"{field}.type", "must be url, http or sse")
     url = how["url"]
     host = _host(f"{field}.url", url)
-    if not any(_matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
+    if not any(hosts.matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
         raise _invalid(f"{field}.url", f"{host} is not a host that the operator allows (MCP_HOSTS)")
     authorization = how.get("authorization")
     if authorization is None:
@@ -115,31 +112,9 @@ def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]
 def _host(field: str, url: Any) -> str:
     """The host of an address that may be reached. Raises `Refused`."""
     try:
-        parts = urlsplit(url if isinstance(url, str) and len(url) <= LONGEST_URL and url.isascii() else "")
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:
-        raise _invalid(field, "is no URL") from None
-    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None or parts.fragment:
-        raise _invalid(field, "must be an https:// address without user, password and fragment")
-    if _is_private(host):
-        raise _invalid(field, "must be a public host by its name, not an address or a name of a private network")
-    return host
-
-
-def _is_private(host: str) -> bool:
-    """Whether a host is an address (in any notation), or a name that only means something within a network."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-        return True
-    except ValueError:
-        pass
-    last = host.rpartition(".")[2]
-    numeric = re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)", last) is not None  # 127.1, 2130706433, 0x7f.1: a resolver takes them all
-    return numeric or "." not in host or last in ("localhost", "local", "internal", "lan", "home", "arpa", "onion")
-
-
-def _matches(host: str, allowed: str) -> bool:
-    return allowed == "*" or host == allowed.lower() or (allowed.startswith("*.") and host.endswith(allowed[1:].lower()))
+        return hosts.public_host(url, ports=True)
+    except hosts.BadAddress as rule:
+        raise _invalid(field, str(rule)) from None
 
 
 def _program(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def update(
     """Change a task, field by field. With `workflowComplete` its agents stop following each other (001-U07)."""
     task = owned(ctx, task_id)
     given = {"title": title, "description": description, "status": status, "workflow_complete": workflow_complete}
-    return _view(ctx.db.patch(task, updated_at=ctx.now, **{name: value for name, value in given.items() if value is not None}))
+    return _view(handler.on_task_changed(ctx, task, **{name: value for name, value in given.items() if value is not None}))
 
 
 @mutation

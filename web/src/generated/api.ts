@@ -533,6 +533,18 @@ export interface ProviderOptions {
   topK?: number;
 }
 
+/**
+ * A subscription as its owner sees it: the host of its push service, never the address or the keys.
+ *
+ * `id` is `push-` and the first 40 hex digits of the endpoint's SHA-256, so that a browser can find itself.
+ */
+export interface PushView {
+  _id: string;
+  host: string;
+  label?: string;
+  createdAt: number;
+}
+
 /** How far a member has read. */
 export interface ReadView {
   type: string;
@@ -790,6 +802,22 @@ export interface Statistics {
   byType: Record<string, number>;
   withAttachments: number;
   counted: number;
+}
+
+/** A browser's PushSubscription, as its `toJSON()` has it. */
+export interface Subscribed {
+  /** 1 to 2000 characters. */
+  endpoint: string;
+  keys: SubscriptionKeys;
+  expirationTime?: number;
+}
+
+/** The browser's keys, base64url: a P-256 point of 65 bytes, and 16 bytes (RFC 8291 section 2). */
+export interface SubscriptionKeys {
+  /** 1 to 100 characters. */
+  p256dh: string;
+  /** 1 to 100 characters. */
+  auth: string;
 }
 
 /** A conversation of a task. */
@@ -1680,6 +1708,30 @@ export const api = anyApi as unknown as {
       name?: string;
       customData?: any;
     }, ImageRecord>;
+  };
+  push: {
+    /** The browsers in which the caller is notified, the newest first. */
+    list: Query<Record<string, never>, PushView[]>;
+    /** What a browser subscribes with (`applicationServerKey`, base64url); null where no messages are sent. */
+    publicKey: Query<Record<string, never>, string | null>;
+    /**
+     * Have the caller's messages sent to a browser. Twice is once; a browser that another user subscribed becomes the caller's.
+     *
+     * Raises:
+     *     Refused: NotConfigured, PushEndpointNotAllowed, InvalidSubscription, TooManySubscriptions.
+     */
+    subscribe: Mutation<{
+      subscription: Subscribed;
+      /** At most 200 characters. */
+      label?: string;
+    }, PushView>;
+    /** Send a message to each of the caller's browsers. Returns to how many. */
+    test: Mutation<Record<string, never>, number>;
+    /** Send nothing to a browser any more. Returns whether it was one of the caller's. */
+    unsubscribe: Mutation<{
+      /** 1 to 2000 characters. */
+      endpoint: string;
+    }, boolean>;
   };
   receipts: {
     /** How far everybody has read a conversation. Strangers get []. */

@@ -333,6 +333,22 @@ export interface Presence {
   typingUntil?: number;
 }
 
+/** One browser of one user. Its id is a hash of the endpoint, so that a browser has one row whoever uses it (`push.id_of`). */
+export interface PushSubscription {
+  _id: Id<"pushSubscriptions">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  owner: string;
+  /** Who knows it may send to it, so it is told to nobody. */
+  endpoint: string;
+  p256dh: string;
+  auth: string;
+  label?: string;
+  subscribedAt: number;
+  /** Messages since the last delivered one that the service did not take. */
+  failures: number;
+}
+
 /** How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so (002-U03). */
 export interface Receipt {
   _id: Id<"receipts">;
@@ -435,6 +451,7 @@ export interface Tables {
   images: Image;
   participants: Participant;
   presences: Presence;
+  pushSubscriptions: PushSubscription;
   receipts: Receipt;
   residues: Residue;
   runs: Run;
