@@ -33,6 +33,10 @@
 | MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; a stage keeps it with its key |
 | SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
+| PUSH_PUBLIC_KEY | (none; the local server makes a pair) | base64url of a P-256 point: what browsers subscribe with |
+| PUSH_PRIVATE_KEY | (none) | base64url of its 32 secret bytes: signs push messages; only who sends them has it |
+| PUSH_SUBJECT | (none); an example without STAGE | whom push services may ask, `mailto:` or `https:`; without it none are sent |
+| PUSH_HOSTS | Chrome's, Firefox's, Edge's, Safari's | push services, comma list; without STAGE also `http://127.0.0.1:<port>` |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
@@ -42,6 +46,8 @@ A wrong value raises `BadSetting`, which names the variable, the value and what 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import os
 import re
@@ -56,6 +62,16 @@ VERSION = "0.1.0"
 
 MCP_SECRET = "MCP_SECRET_"
 """How the variables begin that hold tokens of MCP servers."""
+
+PUSH_SERVICES = (
+    "fcm.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "*.push.services.mozilla.com",
+    "*.notify.windows.com",
+    "web.push.apple.com",
+    "*.push.apple.com",
+)
+"""Where browsers have their push messages sent to."""
 
 StoreKind = Literal["sqlite", "dynamodb"]
 
@@ -110,11 +126,20 @@ class Settings:
     mcp_commands: tuple[str, ...] = ()
     mcp_system: Mapping[str, Any] = field(default_factory=dict)
     mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    push_public_key: str | None = None
+    push_private_key: str | None = field(default=None, repr=False)
+    push_subject: str | None = "mailto:operator@example.com"
+    push_hosts: tuple[str, ...] = PUSH_SERVICES
 
     @property
     def development(self) -> bool:
         """True on a laptop and in tests: no STAGE. Details of errors and log lines go to clients only then."""
         return self.stage is None
+
+    @property
+    def push_key(self) -> str | None:
+        """What browsers subscribe with; None where no push messages are sent, because a key or the contact is missing."""
+        return self.push_public_key if self.push_subject else None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -154,6 +179,10 @@ class Settings:
             mcp_hosts=_words(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=_words(env, "MCP_COMMANDS", ()),
             mcp_system=_servers(env, "SYSTEM_MCP_SERVERS"),
+            push_public_key=_key(env, "PUSH_PUBLIC_KEY", 65),
+            push_private_key=_key(env, "PUSH_PRIVATE_KEY", 32),
+            push_subject=_contact(env, "PUSH_SUBJECT", stage),
+            push_hosts=_push_hosts(env, "PUSH_HOSTS", stage),
             mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},
         )
 
@@ -215,6 +244,37 @@ def _pem(env: Mapping[str, str], name: str) -> str | None:
     if value is not None and "PRIVATE KEY-----" not in value:
         raise BadSetting(name, "…", "must be a private key in PEM, its line ends written as \\n")
     return value and value.replace("\\n", "\n")
+
+
+def _key(env: Mapping[str, str], name: str, size: int) -> str | None:
+    """One half of a key pair, without the padding that some tools add."""
+    value = (_text(env, name) or "").rstrip("=")
+    if not value:
+        return None
+    try:
+        found = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if len(found) != size or (size == 65 and found[0] != 4):
+        raise BadSetting(name, "…", f"must be base64url of {size} bytes of a P-256 key")
+    return value
+
+
+def _contact(env: Mapping[str, str], name: str, stage: str | None) -> str | None:
+    value = _text(env, name)
+    if value is not None and not re.fullmatch(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+\.[\w./-]+", value):
+        raise BadSetting(name, value, "must be mailto:someone@example.com or https://example.com")
+    return value or (Settings.push_subject if stage is None else None)
+
+
+def _push_hosts(env: Mapping[str, str], name: str, stage: str | None) -> tuple[str, ...]:
+    """Hosts, and on a laptop also origins of this machine, which tests listen at."""
+    here = r"http://(127\.0\.0\.1|localhost):[0-9]{1,5}"
+    found = tuple(word for each in (_text(env, name) or "").split(",") if (word := each.strip().lower()))
+    wrong = next((each for each in found if not re.fullmatch(rf"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+|{here}", each)), None)
+    if wrong is not None or (stage is not None and any("/" in each for each in found)):
+        raise BadSetting(name, wrong or ",".join(found), "must be a comma list of host names; `*.a.org` is all below a.org")
+    return found or PUSH_SERVICES
 
 
 def _url(env: Mapping[str, str], name: str) -> str | None:

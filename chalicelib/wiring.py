@@ -15,6 +15,7 @@ from chalicelib.data.meters import measure
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, socketio
+from chalicelib.push.service import PushService
 from chalicelib.run.canary import index_lag
 from chalicelib.run.executor import Executor
 from chalicelib.run.identity import Provider, Verifier, fetch
@@ -102,6 +103,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "mcp_hosts": settings.mcp_hosts,
             "mcp_commands": settings.mcp_commands,
             "mcp_system": settings.mcp_system,
+            "push_key": settings.push_key,
+            "push_hosts": settings.push_hosts,
         },
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
@@ -122,16 +125,17 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         ended=events.ended,
         together=Threads(settings.fan_out_threads if parts.threads else 1),
     )
-    executor.parts = Lent(model, executor, made, parts.clock, minter)
+    executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
     made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]
     return made
 
 
 @dataclass
 class Lent:
-    """What built-in actions may use beyond the public words: the model, and appends of single rows."""
+    """What built-in actions may use beyond the public words: the model, push services, and appends of single rows."""
 
     model: Any
+    push: PushService
     executor: Executor
     backend: Backend
     clock: Clock

@@ -30,6 +30,7 @@ GIVEN = {
     **{variable: name for variable, (name, _) in SETTINGS.items()},
     "ANTHROPIC_API_KEY_SECRET": "AnthropicKeySecret",
     "SIGNING_KEY_SECRET": "SigningKeySecret",
+    "PUSH_KEY_SECRET": "PushKeySecret",
     "ALARM_EMAIL": "AlarmEmail",
     "TOKENS_PER_HOUR_ALARM": "TokensPerHourAlarm",
     "LOG_RETENTION_DAYS": "LogRetentionDays",

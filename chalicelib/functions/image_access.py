@@ -11,9 +11,11 @@ from chalicelib.functions import access, domains, mcp
 from chalicelib.schema import ChatSession, Conversation, Image
 
 
-class ImageMetadata(msgspec.Struct, rename="camel", kw_only=True):
-    """What answers in an image's conversation (000-E02)."""
+class Metadata(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """What an engine says of an image's session (000-E02)."""
 
+    claude_sdk_session_id: str | None = None
+    """The session's name at who writes its replies, where that is a worker or was told (001-U10)."""
     model: str
     provider: Literal["anthropic", "worker", "agent", "none"]
 
@@ -31,8 +33,8 @@ class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     model: str
     mcp_servers: list[mcp.ServerView]
     settings: domains.Settings | None = None
+    metadata: Metadata
     parent_image_id: str | None = None
-    metadata: ImageMetadata
     custom_data: Any = None
     created_at: float
     updated_at: float
@@ -59,14 +61,19 @@ class Owned:
             model=self.session.model or image.model,
             mcp_servers=mcp.views(image.mcp_servers),
             settings=msgspec.convert(image.settings, domains.Settings) if image.settings else None,
+            metadata=self._metadata(),
             parent_image_id=image.parent_image_id,
-            metadata=ImageMetadata(
-                model=self.session.model or image.model,
-                provider="anthropic" if conversation.responder == "model" else conversation.responder,
-            ),
             custom_data=image.custom_data,
             created_at=image.creation_time,
             updated_at=conversation.updated_at,
+        )
+
+    def _metadata(self) -> Metadata:
+        writer = self.conversation.responder
+        return Metadata(
+            claude_sdk_session_id=self.session.agent_session_id,
+            model=self.session.model or self.image.model,
+            provider="anthropic" if writer == "model" else writer,
         )
 
 

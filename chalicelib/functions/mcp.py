@@ -10,22 +10,19 @@ or of this machine, however it is written; the provider, not this server, connec
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
-from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib import MutationCtx, QueryCtx, Refused, hosts
 
 RESERVED = ("promptx", "retriever")
 """The system's own names (000-U20)."""
 MOST = 16
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-LONGEST_URL = 2000
 
 
 class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -54,15 +51,28 @@ def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
     return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
 
 
+def allowed(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The servers of a configuration whose hosts and programs the operator allows now: an image is older than a setting."""
+    commands, named = ctx.limits.get("mcp_commands", ()), ctx.limits.get("mcp_hosts", ())
+
+    def is_allowed(how: dict[str, Any]) -> bool:
+        if "command" in how:
+            return how["command"] in commands
+        host = hosts.public_host(how["url"], ports=True)  # it was checked when it was stored
+        return any(hosts.matches(host, each) for each in named)
+
+    return {name: how for name, how in (servers or {}).items() if is_allowed(how)}
+
+
 def merged(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> list[ServerView]:
     """All servers of a conversation, by name: its own, and the operator's (SYSTEM_MCP_SERVERS).
 
     Those under a reserved name are the system's and cannot be replaced; others of the operator's are built in, and give way to
     the conversation's own of that name (000-U20). Where the operator's are is nobody's business.
-    `llm/service.py` merges them in the same way when the model is asked.
+    What the operator allows no longer is left out. `llm/service.py` merges them in the same way when the model is asked.
     """
     operators = ctx.limits.get("mcp_system", {})
-    own = {each.name: each for each in views(servers)}
+    own = {each.name: each for each in views(allowed(ctx, servers))}
     theirs = {name: ServerView(name=name, source="system" if name.lower() in RESERVED else "built-in") for name in operators}
     return [found for _, found in sorted((theirs | own).items())]
 
@@ -88,7 +98,7 @@ def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]
         raise _invalid(f"{field}.type", "must be url, http or sse")
     url = how["url"]
     host = _host(f"{field}.url", url)
-    if not any(_matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
+    if not any(hosts.matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
         raise _invalid(f"{field}.url", f"{host} is not a host that the operator allows (MCP_HOSTS)")
     authorization = how.get("authorization")
     if authorization is None:
@@ -102,31 +112,9 @@ def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]
 def _host(field: str, url: Any) -> str:
     """The host of an address that may be reached. Raises `Refused`."""
     try:
-        parts = urlsplit(url if isinstance(url, str) and len(url) <= LONGEST_URL and url.isascii() else "")
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:
-        raise _invalid(field, "is no URL") from None
-    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None or parts.fragment:
-        raise _invalid(field, "must be an https:// address without user, password and fragment")
-    if _is_private(host):
-        raise _invalid(field, "must be a public host by its name, not an address or a name of a private network")
-    return host
-
-
-def _is_private(host: str) -> bool:
-    """Whether a host is an address (in any notation), or a name that only means something within a network."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-        return True
-    except ValueError:
-        pass
-    last = host.rpartition(".")[2]
-    numeric = re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)", last) is not None  # 127.1, 2130706433, 0x7f.1: a resolver takes them all
-    return numeric or "." not in host or last in ("localhost", "local", "internal", "lan", "home", "arpa", "onion")
-
-
-def _matches(host: str, allowed: str) -> bool:
-    return allowed == "*" or host == allowed.lower() or (allowed.startswith("*.") and host.endswith(allowed[1:].lower()))
+        return hosts.public_host(url, ports=True)
+    except hosts.BadAddress as rule:
+        raise _invalid(field, str(rule)) from None
 
 
 def _program(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]:

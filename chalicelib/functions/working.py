@@ -50,7 +50,7 @@ def start(
     agent_run = _new(ctx, owner=task.owner, task=task.id, type=type_, triggered_by=triggered_by)
     agent_run = _converse(ctx, agent_run, PROMPTS[type_], text, f"{type_.title()}: {task.title}", task=task.id)
     rounds = task.rounds + 1 if triggered_by == "chain" else 0
-    ctx.db.patch(task, running=agent_run.id, rounds=rounds, status=_begun(task), updated_at=ctx.now)
+    handler.on_task_changed(ctx, task, running=agent_run.id, rounds=rounds, status=_begun(task))
     return agent_run
 
 
@@ -99,7 +99,7 @@ def chain(ctx: MutationCtx, task_id: str, after: str) -> None:
         start(ctx, task, NEXT[ended.type], "chain", before=ended.result)
     except Refused as refused:  # it is raised before anything is written
         failed = _new(ctx, owner=task.owner, task=task.id, type=NEXT[ended.type], triggered_by="chain")
-        ctx.db.patch(failed, state="failed", reason=refused.tag, ended_at=ctx.now)
+        handler.end_agent_run(ctx, failed, "failed", refused.tag)
 
 
 @internal_mutation
@@ -130,7 +130,7 @@ def begun(ctx: MutationCtx, task_id: str) -> None:
     """A conversation or a run of a task has begun: it is in progress (001-U09)."""
     task = ctx.db.get(Task, task_id)
     if task is not None and task.status == "pending":
-        ctx.db.patch(task, status=_begun(task), updated_at=ctx.now)
+        handler.on_task_changed(ctx, task, status=_begun(task))
 
 
 def _begun(task: Task) -> Any:

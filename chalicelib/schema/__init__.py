@@ -11,6 +11,7 @@ conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
+push.py            PushSubscription
 upkeep.py          Erasure, Residue, Budget
 """
 
@@ -27,6 +28,7 @@ from chalicelib.schema.conversations import (
 )
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
+from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, Residue
 
@@ -48,6 +50,7 @@ __all__ = [
     "Image",
     "Participant",
     "Presence",
+    "PushSubscription",
     "Receipt",
     "Residue",
     "Responder",

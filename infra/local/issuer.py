@@ -43,7 +43,7 @@ class DevIssuer:
         if settings.stage is not None:
             raise BadSetting("STAGE", settings.stage, "the development issuer does not run in the cloud; set AUTH_ISSUER")
         self._now = now
-        self._key = _load_or_make(settings.data_dir / "issuer.pem")
+        self._key = load_or_make(settings.data_dir / "issuer.pem")
         public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key()))
         self._jwk = {**public, "kid": _thumbprint(public), "alg": "ES256", "use": "sig"}
 
@@ -70,12 +70,12 @@ class DevIssuer:
         return Provider(ISSUER, self.jwks_data_url(), AUDIENCE)
 
 
-def _load_or_make(path: Path) -> ec.EllipticCurvePrivateKey:
+def load_or_make(path: Path) -> ec.EllipticCurvePrivateKey:
     """The key of this file. Two processes that start at once end up with the same one: linking fails where a file is."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".issuer-")  # readable by the owner alone
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")  # readable by the owner alone
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(pem)

@@ -30,6 +30,7 @@ from infra.local.lambdas import Lambdas, timeouts
 from infra.local.loop import Loop
 from infra.local.posts import LocalGateway
 from infra.local.pump import LogFeed, Pump, StreamFeed
+from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
 from infra.local.server import Server
 from infra.local.site import Site
@@ -123,7 +124,7 @@ class Stack:
         """Trust the development issuer, and let the scripted model answer where no other is named."""
         dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
         settings = dataclasses.replace(
-            settings, auth=(*settings.auth, dev), signing_key=settings.signing_key or self.issuer.pem()
+            with_push_keys(settings), auth=(*settings.auth, dev), signing_key=settings.signing_key or self.issuer.pem()
         )
         if settings.model_url is None and settings.anthropic_key is None:
             from infra.local.model import ScriptedModel

@@ -76,6 +76,9 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     # Who verifies an agent's token, or makes one, has the key; resolved at the deployment, as the edge's secret is.
     signing = sub("{{resolve:secretsmanager:${SigningKeySecret}}}")
     made["SIGNING_KEY"] = {"Fn::If": ["HasSigningKey", signing, {"Ref": "AWS::NoValue"}]}
+    if grant.pushes:
+        secret = sub("{{resolve:secretsmanager:${PushKeySecret}}}")
+        made["PUSH_PRIVATE_KEY"] = {"Fn::If": ["HasPushKey", secret, {"Ref": "AWS::NoValue"}]}
     if grant.secret:
         made |= {name: ref(SETTINGS[name][0]) for name in FOR_THE_MODEL}
         made["ANTHROPIC_API_KEY_SECRET"] = ref("AnthropicKeySecret")

@@ -18,6 +18,9 @@ SETTINGS = {
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
     "GENERATION_TIMEOUT_S": ("GenerationTimeout", "Seconds that one reply may take."),
+    "PUSH_PUBLIC_KEY": ("PushPublicKey", "What browsers subscribe to push messages with (base64url); empty: none are sent."),
+    "PUSH_SUBJECT": ("PushSubject", "Whom push services may ask: mailto:you@example.com or https://example.com."),
+    "PUSH_HOSTS": ("PushHosts", "Push services, comma list; empty: those of Chrome, Firefox, Edge and Safari."),
     "MCP_COMMANDS": ("McpCommands", "Programs that workers may start as MCP servers, comma list."),
     "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
 }
@@ -44,6 +47,12 @@ def parameters() -> Resource:
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret with the EC P-256 private key (PEM) that signs agents' tokens; empty: no agents.",
     }
+    made["PushKeySecret"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
+        "Description": "ARN of the secret with the private half of PushPublicKey (base64url); empty: no push messages are sent.",
+    }
     made["AlarmEmail"] = {"Type": "String", "Default": "", "Description": "Who is told of alarms; empty: nobody."}
     made["TokensPerHourAlarm"] = {
         "Type": "Number",
@@ -64,5 +73,6 @@ def conditions() -> Resource:
     return {
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
         "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
+        "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
         "HasAlarmEmail": {"Fn::Not": [{"Fn::Equals": [ref("AlarmEmail"), ""]}]},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import tempfile
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -254,19 +254,26 @@ def test_two_sends_at_once_are_two_turns_and_never_two_writers(house: House) -> 
 
 
 @pytest.mark.parametrize("ending", ["completed", "failed", "aborted"])
-def test_an_image_that_was_sent_is_never_a_file_and_goes_with_its_conversation(
-    house: House, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_was_sent_is_never_a_file_and_goes_with_its_conversation(house: House, ending: str) -> None:
     """001-U14: there is nothing to clean up after an error or an abort; what is kept is erased with the rest."""
     alice = house.person("alice")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = list[str]()
+    watching = [True]
+
+    def watch(event: str, about: tuple[Any, ...]) -> None:
+        """An audit hook stays for good: it looks while the test runs, at files that are opened for writing."""
+        if watching and event == "open" and isinstance(about[1], str) and set("wax+") & set(about[1]):
+            files.append(str(about[0]))
+
+    sys.addaudithook(watch)
     message = "/fail invalid\nlook" if ending == "failed" else "/say a dot"
     begun = alice.mutation("adapter:startConversation", taskId=task(alice), message=message, options={"images": [IMAGE]})
     if ending == "aborted":
         assert alice.mutation("adapter:abortSession", sessionId=begun["sessionId"])
     house.work()
     assert messages(alice, begun["sessionId"])[-1]["status"] == ending
-    assert list(tmp_path.iterdir()) == []
+    watching.clear()
+    assert files == []
     alice.mutation("conversations:delete", conversationId=begun["conversationId"])
     for _ in range(3):
         pass_by(house)

@@ -21,19 +21,23 @@ NAMES = {
     "userId": "user-",
     "agentId": "agent-",
     "id": "agent-",
+    "replyId": "agent_",
     "participantId": "user-",
     "receiptId": "erasure-",
     "socket": "socket-",
+    "endpoint": "https://fcm.googleapis.com/fcm/send/",
 }
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
-FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
+FREE = {"agentSessionId", "claudeSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
 FREE |= {"options.conversationId", "settings.primaryRoleId", "settings.subRoleIds"}
 """Names that the caller makes up, within something of its own."""
 CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
-"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken."""
+CHOSEN |= {("push:subscribe", "subscription.endpoint")}
+"""Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken.
+A browser's endpoint is the browser's own secret: who shows it has the browser before him, and takes it over."""
 MADE_NOW = re.compile(
     r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
-    r"|Request ID: [0-9a-f]{16}"
+    r"|push-[0-9a-f]{40}|Request ID: [0-9a-f]{16}"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"
 )
 """What is new with every call: ids, signed tokens, moments, and places in a log of the caller's own."""

@@ -12,35 +12,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import inspect
 
 from chalicelib.doors.http import HttpRequest, handle
 from chalicelib.run.registry import Function
 from infra.local.model import ScriptedModel
+from infra.local.push_keys import encoded
 from tests.functions.conftest import Refusal
 from tests.functions.names import CHOSEN, FREE, MADE_NOW, NAMES
 from tests.functions.tabs import Live, who
 from tests.live import counters
+from tests.support.push_service import Browser
 from tests.support.sim import Sim
 from tests.support.verdict import check, rows
 
+PUBLIC, _ = encoded(ec.derive_private_key(7, ec.SECP256R1()))
 DOORS_ASK = ["bob@acme", "alice@north", None]
 """Every door asks the executor, which all of them ask; so a door is asked by these."""
-OWNED = (
-    "conversations",
-    "domains",
-    "tasks",
-    "agentRuns",
-    "cronAgents",
-    "images",
-    "chatSessions",
-    "chatMessages",
-    "runs",
-    "chatChunks",
-    "participants",
-    "erasures",
-    "jobs",
-)
+OWNED = ("conversations", "domains", "tasks", "agentRuns", "cronAgents", "images", "chatSessions", "chatMessages", "runs")
+OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
 """The tables of people's things."""
 STRANGERS = [
@@ -71,7 +62,7 @@ class Scene:
     @classmethod
     def set(cls, model: ScriptedModel) -> Scene:
         """Open one."""
-        house = Live(model)
+        house = Live(model, push_public_key=PUBLIC)  # without the private key nothing leaves this house
         alice = house.person("alice")
         domain = alice.mutation("domains:create", name="a canary's domain")["domainId"]
         own = alice.mutation("chat:startSession", domainId=domain)
@@ -107,6 +98,10 @@ class Scene:
         ]
         asked = {"name": "a canary", "prompt": "sing", "schedule": "0 0 1 1 *"}
         real["scheduleId"] = [alice.mutation("schedules:create", **asked)["scheduleId"] for _ in range(2)]
+        real["replyId"] = [f"agent_{each.removeprefix('msg-')}" for each in replies[:2]]
+        real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
+        for each in real["endpoint"]:
+            alice.mutation("push:subscribe", subscription=Browser(each).subscription, label="a canary")
         real["imageId"] = [alice.query("chat:getSession", sessionId=each)["imageId"] for each in (own, held[0])]
         return cls(house, real)
 
@@ -123,6 +118,7 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
+                names["replyId"] = f"agent_{names['messageId'].removeprefix('msg-')}"
                 names["imageId"] = person.query("chat:getSession", sessionId=names["sessionId"])["imageId"]
                 names["domainId"] = person.mutation("domains:create", name="mine")["domainId"]
                 names["containerId"] = f"domain_{names['domainId']}"
@@ -165,6 +161,7 @@ class Scene:
                 "taskId",
                 "agentRunId",
                 "scheduleId",
+                "endpoint",
             )
             for each in self.real[name]
         ]

@@ -106,6 +106,7 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     schedule = alice.mutation("schedules:create", name="x", prompt="x", schedule="0 0 1 1 *")["scheduleId"]
     alice.query("schedules:list")
     alice.query("schedules:runs", scheduleId=schedule)
+    alice.query("push:list")
     # Rooms and agents.
     helper = house.agent("helper", audience="org")
     room = Socket(helper, "s1").ready["conversationId"]

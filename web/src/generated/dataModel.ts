@@ -118,6 +118,8 @@ export interface ChatMessage {
   named?: string;
   /** It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it. */
   superseded: boolean;
+  /** In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run. */
+  copyOf?: string;
   /** Who said it and what came with it, where a chat client or an agent did (002-U07). */
   said?: Said;
 }
@@ -159,8 +161,12 @@ export interface ChatSocket {
   rooms: Record<string, any>;
   /** The conversation that is meant when none is named (002-U05). */
   current?: string;
-  /** Images whose replies it hears as they are written (seed 000). */
-  images: string[];
+  /** Images whose replies it hears as they are written (seed 000), each with the entry it began with. */
+  images: Record<string, number>;
+  /** Sessions that it has subscribed (001-U11), in the same way. */
+  sessions: Record<string, number>;
+  /** Tasks that it has subscribed, each with what was known then. */
+  tasks: Record<string, any>;
   history: number;
   leaseUntil: number;
   state: "open";
@@ -327,6 +333,22 @@ export interface Presence {
   typingUntil?: number;
 }
 
+/** One browser of one user. Its id is a hash of the endpoint, so that a browser has one row whoever uses it (`push.id_of`). */
+export interface PushSubscription {
+  _id: Id<"pushSubscriptions">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  owner: string;
+  /** Who knows it may send to it, so it is told to nobody. */
+  endpoint: string;
+  p256dh: string;
+  auth: string;
+  label?: string;
+  subscribedAt: number;
+  /** Messages since the last delivered one that the service did not take. */
+  failures: number;
+}
+
 /** How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so (002-U03). */
 export interface Receipt {
   _id: Id<"receipts">;
@@ -429,6 +451,7 @@ export interface Tables {
   images: Image;
   participants: Participant;
   presences: Presence;
+  pushSubscriptions: PushSubscription;
   receipts: Receipt;
   residues: Residue;
   runs: Run;

@@ -1,0 +1,96 @@
+"""One POST to a machine that somebody else named: to an address that was looked at, without redirects, in so many seconds.
+
+The name is resolved once, every address it stands for is checked, and the connection goes to an address that was checked: a
+name that changes its mind in between is not asked again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from chalicelib import hosts
+
+Resolve = Callable[[str, int], Iterable[str]]
+
+
+class Unreachable(Exception):
+    """Where the name leads may not be reached."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What of an answer counts."""
+
+    status: int
+    retry_after: str | None
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, as the system's resolver says. Raises `OSError`."""
+    return [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def post(
+    url: str, headers: dict[str, str], body: bytes, *, seconds: float, private: bool = False, resolver: Resolve = resolve
+) -> Answer:
+    """Send one request and read the head of its answer; the rest is not read, and a redirect is an answer like any other.
+
+    Args:
+        url: an http or https address that was checked.
+        seconds: for connecting, sending and the answer's head together.
+        private: whether addresses of private networks may be reached (an operator's own entry on a laptop).
+        resolver: from a name to its addresses.
+
+    Raises:
+        Unreachable: the name stands for an address of a private network.
+        OSError, http.client.HTTPException: no answer, or none in time.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    addresses = list(resolver(host, port))
+    if not addresses or (not private and any(hosts.is_private_address(each) for each in addresses)):
+        raise Unreachable("the host stands for an address of a private network")
+    connection = _Checked(host, port, addresses[0], secure, seconds)
+    timer = threading.Timer(seconds, connection.cut)  # a socket's timeout begins anew with every byte; this one does not
+    timer.daemon = True
+    timer.start()
+    try:
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", path or "/", body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers.get("retry-after"))
+    finally:
+        timer.cancel()
+        connection.close()
+
+
+class _Checked(http.client.HTTPConnection):
+    """A connection to one address, which is asked for by its name: in TLS and in the Host header."""
+
+    def __init__(self, host: str, port: int, address: str, secure: bool, seconds: float) -> None:
+        super().__init__(host, port, timeout=seconds)
+        self._address, self._secure, self._late = address, secure, False
+        self.default_port = 443 if secure else 80
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        if self._late:
+            raise TimeoutError
+        if self._secure:
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+    def cut(self) -> None:
+        """Time is up, whatever it is doing."""
+        self._late = True
+        found = self.sock
+        if found is not None:
+            with suppress(OSError):  # it may have ended by itself just now
+                found.shutdown(socket.SHUT_RDWR)
