@@ -105,7 +105,7 @@ def test_ids_have_their_formats_and_an_agents_is_stored_nowhere(house: House, op
     stored = json.dumps(items, default=repr)
     assert image in stored
     assert handle not in stored
-    (conversation,) = [item for item in house.store.inner.scan("conversations", None, 10).items]
+    (conversation,) = house.store.inner.scan("conversations", None, 10).items
     assert conversation["imageId"] == image
     assert "agentId" not in conversation
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from chalicelib.doors import events
 from infra.local.model import ScriptedModel
 from tests.acceptance.conftest import Chat
 from tests.doors.test_agentx import asked, streamed
@@ -245,4 +242,3 @@ def test_an_event_without_a_sign_in_is_answered_by_nothing(chat: Chat) -> None:
     packets.send('42/chat,0["image_create_request",{}]')
     assert packets.closed
     assert not [text for text in packets.posted if "record" in text]
-    assert events is not None
