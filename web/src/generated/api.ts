@@ -1874,7 +1874,12 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       scheduleId: string;
     }, AgentRunView[]>;
-    /** Change a cron agent, field by field. It is due next as its schedule says from now on. */
+    /**
+     * Change a cron agent, field by field. It is due next as its schedule says from now on.
+     *
+     * Args:
+     *     model: an empty one is the server's default.
+     */
     update: Mutation<{
       /** At most 512 characters. */
       scheduleId: string;
@@ -1885,6 +1890,8 @@ export const api = anyApi as unknown as {
       /** 1 to 100 characters. */
       schedule?: string;
       enabled?: boolean;
+      /** At most 100 characters. */
+      model?: string;
     }, ScheduleView>;
     /** Look at a cron expression (five fields). A mutation, because a query has no clock. */
     validate: Mutation<{
