@@ -13,7 +13,7 @@ class Row:
     Args:
         function: what it calls; a query is answered without being stored as a change.
         socket: whether the function is told which socket asks.
-        sent: a further event to the sender, with this part of the result as its data.
+        sent: a further event to the sender, with this part of the result as its data; the whole result where none is named.
         failed: a further event to the sender when it was refused.
         empty: what the acknowledgement says when the result is no object.
         responds: a request of seed 000's engine: its response is an event of its own, with the request's id.

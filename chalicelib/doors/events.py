@@ -92,7 +92,9 @@ def sign_in(backend: Backend, connection: str, token: str, wishes: Mapping[str, 
     who = {"type": "Connect", "sessionId": connection[:128]}
     feed = {"type": "Add", "queryId": 0, "udfPath": FEED, "args": [{"socket": connection}]}
     watch = {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": [feed]}
-    wanted = {name: part for name in ("offset", "history", "conversationId") if (part := wishes.get(name)) not in (None, "")}
+    wanted = {
+        name: part for name in ("offset", "history", "conversationId", "stream") if (part := wishes.get(name)) not in (None, "")
+    }
     if isinstance(wanted.get("history"), str):
         wanted["history"] = int(wanted["history"]) if wanted["history"].isdecimal() else 0
     call = {"type": "Mutation", "requestId": 1, "udfPath": OPEN, "args": [{"socket": connection, **wanted}]}
@@ -281,7 +283,7 @@ class Events:
             result = {row.wrap: result} if row.wrap else result
             posts.append(self.event(row.response(note["event"]), {**request, **result}))
         if row.sent is not None:
-            posts.append(self.event(row.sent[0], result[row.sent[1]]))
+            posts.append(self.event(row.sent[0], result[row.sent[1]] if row.sent[1] else result))
         if ack is not None:
             plain = result if isinstance(result, dict) else {} if result is None else {row.empty: result}
             posts.append(self.ack(ack, {"success": True, **plain}))

@@ -35,6 +35,8 @@ STATUSES = [
     (re.compile(r"OptimisticConcurrencyControlFailure"), 503),
 ]
 """A refusal's tag → its status; any other is 400."""
+CODES = {"ConversationNotFound": "CONVERSATION_NOT_FOUND"}
+"""What this door says instead of a tag: its document fixes the word (000-U13)."""
 
 
 def found(path: str) -> dict[str, Handler] | None:
@@ -64,7 +66,7 @@ def _handler(row: Route) -> Handler:
         if outcome.error is not None:
             return _refused(outcome.error)
         if outcome.value is None and row.missing:
-            raise Refusal(404, "NotFound", row.missing)
+            raise Refusal(404, *row.missing)
         value = values.clean(outcome.value)
         return json_answer({"data": value} if row.result == "data" else value, row.status)
 
@@ -110,7 +112,7 @@ def _typed(function: Function[..., Any], name: str, text: str) -> Any:
 def _refused(error: FunctionError) -> HttpResponse:
     status = 500 if error.ours else next((status for tags, status in STATUSES if tags.fullmatch(error.tag)), 400)
     message = error.detail if error.detail and not error.ours else error.message
-    told = {"code": error.tag, "message": message}
+    told = {"code": CODES.get(error.tag, error.tag), "message": message}
     if error.has_data and isinstance(error.data, dict):
         told = {**values.clean(error.data), **told}
     more = {"www-authenticate": "Bearer"} if status == 401 else {"retry-after": "1"} if status == 503 else {}

@@ -25,7 +25,7 @@ class Route:
         fixed: arguments that this row decides.
         hidden: arguments that have no meaning on this door.
         result: `data` (in an envelope), `page` (the function's own `{data, meta}`), `bare` (as the function returns it).
-        missing: what a null means: 404 with this sentence.
+        missing: what a null means: 404 with this code and sentence.
     """
 
     method: str
@@ -37,7 +37,7 @@ class Route:
     hidden: tuple[str, ...] = ()
     result: Result = "data"
     status: int = 200
-    missing: str = ""
+    missing: tuple[str, str] | None = None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -59,7 +59,7 @@ def _chat(method: str, path: str, function: str, **more: object) -> Route:
     return Route(method, path, f"chat:{function}", "sessions", **more)  # type: ignore[arg-type]
 
 
-NO_SESSION = "Session not found"
+NO_SESSION = ("SessionNotFound", "Session not found")
 
 SESSIONS = [
     _chat("GET", "/sessions", "listSessions"),
@@ -81,7 +81,7 @@ def _agent(method: str, tail: str, function: str, **more: object) -> Route:
 AGENTS = [
     _agent("GET", "", "list"),
     _agent("POST", "", "create", status=201),
-    _agent("GET", "/{agentId}", "get", missing="Agent not found"),
+    _agent("GET", "/{agentId}", "get", missing=("AgentNotFound", "Agent not found")),
     _agent("PATCH", "/{agentId}", "update"),
     _agent("POST", "/{agentId}/connect", "connect", result="bare"),
     _agent("POST", "/{agentId}/heartbeat", "heartbeat"),
@@ -99,7 +99,7 @@ def _room(method: str, tail: str, function: str, **more: object) -> Route:
 
 STATUS = {"filter[status]": "status"}
 FILTERS = {"filter[agentId]": "agentId", "filter[status]": "status"}
-NO_ROOM = "Conversation not found"
+NO_ROOM = ("CONVERSATION_NOT_FOUND", "Conversation not found")
 ONE = "/{conversationId}"
 
 CONVERSATIONS = [
@@ -123,7 +123,7 @@ CONVERSATIONS = [
     _room("POST", f"{ONE}/messages", "send", status=201, hidden=("socket",)),
     _room("GET", f"{ONE}/messages/search", "history:search", result="page", missing=NO_ROOM),
     _room("GET", f"{ONE}/messages/statistics", "history:statistics", missing=NO_ROOM),
-    _room("GET", f"{ONE}/messages/{{messageId}}/thread", "history:thread", missing="Message not found"),
+    _room("GET", f"{ONE}/messages/{{messageId}}/thread", "history:thread", missing=("MessageNotFound", "Message not found")),
     _room("POST", f"{ONE}/messages/{{messageId}}/read", "receipts:read"),
     _room("GET", f"{ONE}/receipts", "receipts:get"),
     _room("GET", f"{ONE}/unread", "receipts:unread", missing=NO_ROOM),
@@ -135,7 +135,9 @@ def _image(method: str, path: str, function: str, **more: object) -> Route:
 
 
 DOMAIN, IMAGE = "/domains/{domainId}", "/images/{imageId}"
-NO_DOMAIN, NO_IMAGE = "Domain not found", "Image not found"
+NO_DOMAIN = ("DOMAIN_NOT_FOUND", "Domain not found")
+NO_IMAGE = ("IMAGE_NOT_FOUND", "Image not found")
+NO_AGENT = ("AgentNotFound", "Agent not found")
 
 IMAGES = [
     _image("GET", "/domains", "domains:list"),
@@ -147,6 +149,7 @@ IMAGES = [
     _image("POST", f"{DOMAIN}/conversations", "domains:startConversation", status=201),
     _image("PATCH", f"/conversations{ONE}/title", "images:rename"),
     _image("POST", f"/conversations{ONE}/abort", "images:abort"),
+    _image("PATCH", f"/conversations{ONE}/claude-id", "adapter:linkSession", names={"claudeConversationId": "claudeSessionId"}),
     _image("GET", "/images", "images:list"),
     _image("POST", "/images", "images:create", status=201),
     _image("GET", IMAGE, "images:get", missing=NO_IMAGE),
@@ -165,21 +168,22 @@ TASK, RUN, SCHEDULE = "/tasks/{taskId}", "/agent-runs/{agentRunId}", "/schedules
 TASKS = [
     _image("GET", "/tasks", "tasks:list"),
     _image("POST", "/tasks", "tasks:create", status=201),
-    _image("GET", TASK, "tasks:get", missing="Task not found"),
+    _image("GET", TASK, "tasks:get", missing=("TaskNotFound", "Task not found")),
     _image("PATCH", TASK, "tasks:update"),
     _image("DELETE", TASK, "tasks:delete"),
     _image("GET", f"{TASK}/conversations", "tasks:conversations"),
     _image("POST", f"{TASK}/conversations", "adapter:startConversation", status=201),
     _image("GET", f"{TASK}/agent-runs", "tasks:runs"),
     _image("POST", f"{TASK}/agent-runs", "tasks:startRun", names={"agentType": "type"}, status=201),
-    _image("GET", RUN, "tasks:getRun", missing="Agent run not found"),
+    _image("GET", RUN, "tasks:getRun", missing=("AgentRunNotFound", "Agent run not found")),
     _image("DELETE", RUN, "tasks:deleteRun"),
     _image("POST", f"{RUN}/stop", "tasks:stopRun"),
     _image("PUT", f"{RUN}/complete", "tasks:completeRun"),
     _image("PUT", f"{RUN}/link-conversation", "tasks:linkConversation"),
     _image("GET", "/schedules", "schedules:list"),
+    _image("POST", "/schedules/validate", "schedules:validate"),
     _image("POST", "/schedules", "schedules:create", status=201),
-    _image("GET", SCHEDULE, "schedules:get", missing="Agent not found"),
+    _image("GET", SCHEDULE, "schedules:get", missing=NO_AGENT),
     _image("PATCH", SCHEDULE, "schedules:update"),
     _image("DELETE", SCHEDULE, "schedules:delete"),
     _image("POST", f"{SCHEDULE}/run", "schedules:runNow", status=201),

@@ -3,6 +3,7 @@
     /api/sync, /api/{version}/sync   Convex's sync protocol (`sync.py`)
     /chat                            chat events as JSON frames (`events.py`)
     /socket.io/, /chat with EIO=4    the same as Socket.IO packets (`socketio.py`)
+    /conversations/ID/stream         one conversation's replies as they are written, as JSON frames (000-U08)
 
 After the handshake API Gateway names no path any more, so a frame tells by its form what it is, and the connection's mailbox
 whether it may be that.
@@ -14,6 +15,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from chalicelib.doors import edge, events, socketio, sync
 from chalicelib.live.messages import BadFrame
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("concave")
 CHAT = re.compile(r"^/(chat|socket\.io)/?$")
+STREAM = re.compile(r"^/conversations/([^/]+)/stream/?$")
 IS_PACKET = re.compile(r"[0-9b]")
 IS_EVENT = re.compile(r'\s*\{\s*"(event|data|id)"\s*:')
 
@@ -31,7 +34,10 @@ def connect(backend: Backend, connection: str, path: str, headers: Mapping[str, 
     """Open a connection. Returns an HTTP status."""
     if not edge.passed(backend.settings.origin_secret, headers):
         return 403
-    if not CHAT.match(re.sub("/+", "/", path)):
+    path = re.sub("/+", "/", path)
+    if stream := STREAM.match(path):
+        return events.connect(backend, connection, headers, {"token": query.get("token", ""), "stream": unquote(stream[1])})
+    if not CHAT.match(path):
         return sync.connect(backend, connection, path, dict(headers))
     if "EIO" in query or not path.strip("/").startswith("chat"):
         return socketio.connect(backend, connection, headers, query)

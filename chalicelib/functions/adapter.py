@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, lifecycle, reply_options, replying, tasks
+from chalicelib.functions import access, lifecycle, members, reply_options, replying, tasks
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.working import PROMPTS, begun
 from chalicelib.schema import AgentRun, ChatSession, Conversation, CronAgent, Image, Run, Task
@@ -53,10 +53,19 @@ class Begun(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
 
     conversation_id: str
     session_id: str
-    message_id: str
-    run_id: str
+    message_id: str | None = None
+    run_id: str | None = None
+    """Absent where nothing was said yet."""
     is_new_session: bool
     warnings: list[str] | None = None
+
+
+class Linked(msgspec.Struct, rename="camel", kw_only=True):
+    """A conversation, its session, and what the session is called elsewhere."""
+
+    conversation_id: str
+    session_id: str
+    claude_session_id: str
 
 
 class Active(msgspec.Struct, rename="camel", kw_only=True):
@@ -70,8 +79,12 @@ class Active(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @mutation
-def start_conversation(ctx: MutationCtx, task_id: Id, message: Content, options: Options | None = None) -> Begun:
-    """Start a conversation about a task (001-04). The task is in progress from then on (001-U09)."""
+def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = None, options: Options | None = None) -> Begun:
+    """Start a conversation about a task (001-04). The task is in progress from then on (001-U09).
+
+    Args:
+        message: what is said first; without one the conversation waits for `adapter:sendMessage` (001-U10).
+    """
     wanted = _options(ctx, options)
     task = tasks.owned(ctx, task_id)
     return _start(ctx, task.owner, message, wanted, task=task.id)
@@ -104,7 +117,15 @@ def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, option
         ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **_link(ctx, wanted, conversation)
     )
     ctx.db.patch(session, status="active", last_activity=ctx.now)
-    return _begun(conversation, run, wanted, new=False)
+    return _begun(conversation, session, run, wanted, new=False)
+
+
+@mutation
+def link_session(ctx: MutationCtx, conversation_id: Id, claude_session_id: Id) -> Linked:
+    """Say what who writes the replies calls a conversation's session (001-U10). Raises `Refused`: ConversationNotFound."""
+    _, session = _own(ctx, access.signed_in(ctx, "name a session"), conversation_id)
+    ctx.db.patch(session, agent_session_id=claude_session_id)
+    return Linked(conversation_id=conversation_id, session_id=session.id, claude_session_id=claude_session_id)
 
 
 @mutation
@@ -175,16 +196,21 @@ def _options(ctx: MutationCtx, options: Options | None) -> Options:
     return wanted
 
 
-def _start(ctx: MutationCtx, owner: str, message: str, wanted: Options, *, instruction: str | None = None, **about: str) -> Begun:
+def _start(
+    ctx: MutationCtx, owner: str, message: str | None, wanted: Options, *, instruction: str | None = None, **about: str
+) -> Begun:
     """A conversation of exactly one task or agent (001-U01), its first message, and the run of the reply, in one commit."""
-    configured = {"system_prompt": wanted.custom_system_prompt or instruction, "name": clean_name(message)}
+    if message is None and (wanted.agent_run_id is not None or _of_reply(wanted) is not None):
+        raise Refused("MessageRequired", "Options of a reply need a message that is answered.", field="message")
+    name = None if message is None else clean_name(message)
+    configured = {"system_prompt": wanted.custom_system_prompt or instruction, "name": name}
     session = open_conversation(
         ctx,
         owner,
         responder="model",
         model=wanted.model,
         configured=configured,
-        name=clean_name(message),
+        name=name,
         conversation_id=wanted.conversation_id,
     )
     conversation = ctx.db.get(Conversation, session.conversation)
@@ -192,13 +218,15 @@ def _start(ctx: MutationCtx, owner: str, message: str, wanted: Options, *, instr
     assert conversation is not None
     assert image is not None
     conversation = ctx.db.patch(conversation, **about)
+    if "task" in about:
+        begun(ctx, about["task"])
+    if message is None:
+        return _begun(conversation, session, None, wanted, new=True)
     own = _of_reply(wanted)
     conversation, _ = replying.say(ctx, session, conversation, message, image.model, parts=reply_options.image_parts(own))
     run = replying.reply(ctx, conversation, session, image.model, options=own, **_link(ctx, wanted, conversation))
     ctx.db.patch(session, last_activity=ctx.now)
-    if "task" in about:
-        begun(ctx, about["task"])
-    return _begun(conversation, run, wanted, new=True)
+    return _begun(conversation, session, run, wanted, new=True)
 
 
 def _link(ctx: MutationCtx, wanted: Options, conversation: Conversation) -> dict[str, Any]:
@@ -222,13 +250,13 @@ def _of_reply(wanted: Options, instruction: str | None = None) -> dict[str, Any]
     return {**(own or {}), "systemPrompt": instruction} if instruction else own
 
 
-def _begun(conversation: Conversation, run: Run, wanted: Options, *, new: bool) -> Begun:
+def _begun(conversation: Conversation, session: ChatSession, run: Run | None, wanted: Options, *, new: bool) -> Begun:
     missing = f"permissionMode is missing; {DEFAULT_PERMISSIONS} is used"
     return Begun(
         conversation_id=conversation.conversation_id,
-        session_id=run.session_id,
-        message_id=run.message_id,
-        run_id=run.id,
+        session_id=session.id,
+        message_id=None if run is None else run.message_id,
+        run_id=None if run is None else run.id,
         is_new_session=new,
         warnings=[missing] if wanted.permission_mode is None else None,
     )
@@ -236,16 +264,24 @@ def _begun(conversation: Conversation, run: Run, wanted: Options, *, new: bool) 
 
 def _resumed(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversation, ChatSession]:
     """A conversation of the adapter's, for its owner. Raises `Refused` with the sentences of 001-U04."""
-    found: Conversation | None = (
-        ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None
-    )
-    session = ctx.db.get(ChatSession, found.session_id) if found and found.session_id else None
-    if found is None or session is None or not (user.is_service or session.user_id == user.subject):
-        raise Refused("ConversationNotFound", f"Conversation {conversation_id} not found")
+    found, session = _own(ctx, user, conversation_id)
     if found.task is None and found.cron_agent is None:
         raise Refused("NotOfTheAdapter", f"Conversation {conversation_id} has no task_id or agent_id")
     if found.task is not None and ctx.db.get(Task, found.task) is None:
         raise Refused("TaskNotFound", f"Task {found.task} not found")
+    return found, session
+
+
+def _own(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversation, ChatSession]:
+    """A conversation of the caller's own, and its session. Raises `Refused` with the sentences of 001-U04."""
+    found: Conversation | None = (
+        ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None
+    )
+    session = ctx.db.get(ChatSession, found.session_id) if found and found.session_id else None
+    if found is not None and session is None and members.takes_part(ctx, found, members.caller(ctx)):
+        raise Refused("NoSession", f"Conversation {conversation_id} has no Claude session ID yet")
+    if found is None or session is None or not (user.is_service or session.user_id == user.subject):
+        raise Refused("ConversationNotFound", f"Conversation {conversation_id} not found")
     return found, session
 
 

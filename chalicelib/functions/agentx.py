@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, image_access, images, members, reply_options, replying, sending
+from chalicelib.functions import access, adapter, image_access, images, reply_feed, reply_options, replying, sending
 from chalicelib.functions.image_feed import agent_of
-from chalicelib.schema import ChatSocket, Conversation
+from chalicelib.schema import ChatSocket, Conversation, Run
 
 STREAMS = 20
 """Images that one socket may hear of."""
@@ -30,7 +30,7 @@ def create(
 ) -> images.Created:
     """Open a conversation with its image (000-11…16); the socket hears of it from now on."""
     made = images.create.handler(ctx, container_id=container_id, config=config)
-    _hear(ctx, socket, made.record.image_id)
+    _hear(ctx, _listener(ctx, socket, made.record.image_id), made.record.image_id)
     return made
 
 
@@ -45,22 +45,24 @@ def send(
     options: reply_options.SendOptions | None = None,
 ) -> images.Sent:
     """Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply."""
-    _hear(ctx, socket, image_id)
-    return images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy, options=options)
+    row = _listener(ctx, socket, image_id)
+    sent = images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy, options=options)
+    _hear(ctx, row, image_id)
+    return sent
 
 
 @mutation
 def run(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> image_access.ImageRecord:
     """Hear of an image: what is being written from its beginning, then everything new (000-U18)."""
-    _hear(ctx, socket, image_id)
+    _hear(ctx, _listener(ctx, socket, image_id), image_id)
     return image_access.owned(ctx, image_id, "hear of an image").record
 
 
 @mutation
 def stop(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> str:
     """Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two)."""
-    row = _own(ctx, socket)
-    ctx.db.patch(row, images=[each for each in row.images if each != image_id])
+    row = sending.own_socket(ctx, socket)
+    ctx.db.patch(row, images={each: first for each, first in row.images.items() if each != image_id})
     return image_id
 
 
@@ -69,6 +71,36 @@ def agents(ctx: QueryCtx) -> list[AgentView]:
     """The caller's replies that are being written."""
     found = adapter.get_active_sessions.handler(ctx)
     return [each for one in found if (each := _agent(ctx, one)) is not None]
+
+
+@query
+def alive(
+    ctx: QueryCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None, session_id: images.Id | None = None
+) -> bool:
+    """Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session."""
+    found = adapter.get_active_sessions.handler(ctx)
+    if reply_id is not None:
+        return any(agent_of(each.message_id) == reply_id for each in found)
+    one = image_access.found(ctx, image_id) if image_id is not None else None
+    session = one.session.id if one is not None else session_id
+    return session is not None and adapter.is_session_active.handler(ctx, session_id=session)
+
+
+@mutation
+def interrupt(ctx: MutationCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None) -> bool:
+    """Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+
+    Raises:
+        Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.
+    """
+    run = ctx.db.get(Run, f"run-{reply_id.removeprefix('agent_')}") if reply_id else None
+    session = access.readable(ctx, run.session_id) if run is not None else None
+    if reply_id is not None and image_id is None:
+        image_id = session.image_id if session is not None else ""
+    one = image_access.owned(ctx, image_id or "", "stop a reply")
+    if reply_id is not None and (run is None or one.conversation.active_run != run.id):
+        return False
+    return images.interrupt.handler(ctx, image_id=one.image.id)
 
 
 def _agent(ctx: QueryCtx, one: Any) -> AgentView | None:
@@ -80,19 +112,16 @@ def _agent(ctx: QueryCtx, one: Any) -> AgentView | None:
     )
 
 
-def _hear(ctx: MutationCtx, socket: str, image_id: str) -> None:
-    row = _own(ctx, socket)
+def _listener(ctx: MutationCtx, socket: str, image_id: str) -> ChatSocket:
+    """The caller's socket, with a place for this image. Raises `Refused`."""
+    row = sending.own_socket(ctx, socket)
     image_access.owned(ctx, image_id, "hear of an image")
-    if image_id in row.images:
-        return
-    if len(row.images) >= STREAMS:
+    if image_id not in row.images and len(row.images) >= STREAMS:
         raise Refused("TooManyImages", f"A socket hears of {STREAMS} images; stop hearing of one first.")
-    ctx.db.patch(row, images=[*row.images, image_id])
-
-
-def _own(ctx: MutationCtx, socket: str) -> ChatSocket:
-    access.signed_in(ctx, "use a socket")
-    row = sending.socket_of(ctx, members.caller(ctx), socket)
-    if row is None:
-        raise Refused("SocketNotFound", "There is no such socket.")
     return row
+
+
+def _hear(ctx: MutationCtx, row: ChatSocket, image_id: str) -> None:
+    if image_id not in row.images:
+        first = reply_feed.place(ctx, image_access.owned(ctx, image_id, "hear of an image").conversation)
+        ctx.db.patch(row, images={**row.images, image_id: first})

@@ -10,10 +10,11 @@ typing, and how far everybody had said to have read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from chalicelib import QueryCtx, Refused, query
-from chalicelib.functions import gateway, image_feed, members, offsets, receipts
+from chalicelib.functions import gateway, image_feed, members, offsets, receipts, session_feed, task_feed
 from chalicelib.functions.members import Kind, Me
 from chalicelib.functions.room_views import message_view
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation
@@ -51,17 +52,26 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         told += room.events
         cursors[conversation_id] = room.cursor
         more = more or room.more
-    for image_id in row.images:
-        stream = image_feed.Stream(ctx, image_id, seen.get(image_id))
+    for key, stream in _streams(ctx, row, seen):
         stream.look()
         told += stream.events
-        cursors[image_id] = stream.cursor
+        cursors[key] = stream.cursor
         more = more or stream.more
     offset = offsets.write({name: cursor for name, cursor in cursors.items() if "after" in cursor})
     for event in told:
         if event["event"] == "message:new":
             event["offset"] = offset
     return {"events": told, "next": {"socket": socket, "seen": cursors}, "more": more}
+
+
+def _streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What else a socket has subscribed: images (seed 000), sessions and tasks (001-U11)."""
+    for image_id, first in row.images.items():
+        yield image_id, image_feed.ImageStream(ctx, image_id, first, seen.get(image_id))
+    for session_id, first in row.sessions.items():
+        yield session_id, session_feed.SessionStream(ctx, session_id, first, seen.get(session_id))
+    for task_id, known in row.tasks.items():
+        yield task_id, task_feed.TaskStream(ctx, task_id, seen.get(task_id) or known)
 
 
 class _Room:

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from chalicelib import MutationCtx, Refused, internal_mutation
-from chalicelib.functions import replying
+from chalicelib.functions import reply_options, replying
 from chalicelib.functions.image_access import Owned
 from chalicelib.functions.opening import id_suffix, open_conversation
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Image
@@ -70,7 +70,14 @@ def _copy(ctx: MutationCtx, conversation: Conversation, session: ChatSession) ->
     for entry in page:
         done += 1
         suffix = id_suffix(ctx, done)
-        about = {"conversation": conversation.id, "session_id": session.id, "sequence": done, "client_key": None, "named": None}
+        about: dict[str, Any] = {
+            "conversation": conversation.id,
+            "session_id": session.id,
+            "sequence": done,
+            "client_key": None,
+            "named": None,
+        }
+        about["copy_of"] = entry.copy_of or entry.id
         ctx.db.insert(structs.replace(entry, id=f"msg-{suffix}", creation_time=0.0, **about))
     last = page[-1].timestamp if page else conversation.last_message_at
     changes: dict[str, Any] = {"message_count": done, "last_message_at": last, "updated_at": ctx.now}
@@ -87,6 +94,7 @@ def answered(ctx: MutationCtx, conversation: Conversation, session: ChatSession,
     """Say something in a fork, and have it answered."""
     image = ctx.db.get(Image, conversation.image_id) if conversation.image_id else None
     model = said.get("model") or session.model or (image.model if image else "")
-    conversation, _ = replying.say(ctx, session, conversation, said["content"], model)
+    own = said.get("options")
+    conversation, _ = replying.say(ctx, session, conversation, said["content"], model, parts=reply_options.image_parts(own))
     if conversation.responder in ("model", "worker"):
-        replying.reply(ctx, conversation, session, model)
+        replying.reply(ctx, conversation, session, model, options=own)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.functions import members, offsets, rooms, sending
+from chalicelib.functions import image_access, members, offsets, reply_feed, rooms, sending
 from chalicelib.functions.room_views import RoomView, room_view
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation, Presence
 
@@ -68,6 +68,7 @@ def open(
     offset: Annotated[str, Meta(max_length=4000)] | None = None,
     history: Annotated[int, Meta(ge=0, le=50)] | None = None,
     conversation_id: Annotated[str, Meta(max_length=512)] | None = None,
+    stream: Annotated[str, Meta(max_length=512)] | None = None,
 ) -> Opened:
     """A socket begins. An agent's joins its conversation by itself, which is found or made (002-05…09, 18…22).
 
@@ -75,6 +76,10 @@ def open(
         offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
         history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
         conversation_id: joined as well.
+        stream: a conversation of the caller's own; the socket hears its replies as they are written (000-U08), and joins nothing.
+
+    Raises:
+        Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
     """
     me = members.caller(ctx)
     known = ctx.db.get(ChatSocket, socket)
@@ -97,6 +102,9 @@ def open(
             wanted.append(each)
     for each in wanted[:ROOMS]:
         _enter(ctx, row, each, places.get(each.id))
+    if stream is not None:
+        heard = image_access.of_conversation(ctx, stream, "hear a conversation")
+        row.images = {heard.image.id: reply_feed.place(ctx, heard.conversation)}
     ctx.db.insert(row)
     if me.kind == "agent":
         ctx.log(f"Agent {me.name} is now online (socket: {socket})")

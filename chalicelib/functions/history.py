@@ -57,11 +57,21 @@ def messages(
     before: Sequence | None = None,
     role: Wanted | None = None,
     attachments: bool | None = None,
+    offset: Annotated[int, Meta(ge=0, le=2**53)] | None = None,
 ) -> Messages | None:
-    """The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through."""
+    """The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
+
+    Args:
+        before: below this sequence number.
+        offset: so many of the newest are passed over (001-U10); `before` holds still while messages come.
+    """
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:
         return None
+    if offset is not None and before is None:
+        before = conversation.message_count - offset + 1
+        if before <= 1:
+            return _told(conversation, [], None)
     if role is None and attachments is None:
         log = ChatMessage.log(conversation.id)
         found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)

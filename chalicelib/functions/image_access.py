@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.functions import access, domains, mcp
 from chalicelib.schema import ChatSession, Conversation, Image
+
+
+class Metadata(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """What an engine says of an image's session (000-E02)."""
+
+    claude_sdk_session_id: str | None = None
+    """The session's name at who writes its replies, where that is a worker or was told (001-U10)."""
+    model: str
+    provider: Literal["anthropic", "worker", "agent"]
 
 
 class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -24,6 +33,7 @@ class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     model: str
     mcp_servers: list[mcp.ServerView]
     settings: domains.Settings | None = None
+    metadata: Metadata
     parent_image_id: str | None = None
     custom_data: Any = None
     created_at: float
@@ -51,10 +61,19 @@ class Owned:
             model=self.session.model or image.model,
             mcp_servers=mcp.views(image.mcp_servers),
             settings=msgspec.convert(image.settings, domains.Settings) if image.settings else None,
+            metadata=self._metadata(),
             parent_image_id=image.parent_image_id,
             custom_data=image.custom_data,
             created_at=image.creation_time,
             updated_at=conversation.updated_at,
+        )
+
+    def _metadata(self) -> Metadata:
+        writer = self.conversation.responder
+        return Metadata(
+            claude_sdk_session_id=self.session.agent_session_id,
+            model=self.session.model or self.image.model,
+            provider=writer if writer in ("worker", "agent") else "anthropic",
         )
 
 

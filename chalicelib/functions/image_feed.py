@@ -1,11 +1,6 @@
-"""What a socket is told of an image: its messages, and its replies as they are written (000-20, U04, U15, E03).
+"""Replies as seed 000's engine tells them: events with the image's context, filtered by it (000-20, U04, U15, E03).
 
-It is a part of the socket's feed (`feeds.py`): derived from the log and the pieces after a cursor, so a reply is told once on a
-connection, in order, whichever door it was asked for at. Who comes in the middle of a reply is told it from its beginning, and
-who comes back goes on (000-U18). Every event has its context; one that had none would reach nobody.
-
-The cursor: `seq`, the entry that is next; of a reply that is being written `chars`, `piece` and `tools`, how far it was
-told.
+Every event has its context; one that had none would reach nobody.
 """
 
 from __future__ import annotations
@@ -13,19 +8,31 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import QueryCtx
-from chalicelib.functions import access, domains, lifecycle
+from chalicelib.functions import access, domains, reply_feed
 from chalicelib.functions.image_access import Owned, found
-from chalicelib.schema import ChatChunk, ChatMessage, Run
+from chalicelib.schema import ChatMessage
 
-PAGE, PIECES = 20, 8
 TIMEOUTS = ("timeout", "deadline")
 TOOLS = {"tool_call": ("tool_planned", "tool_executing"), "tool_result": ("tool_result_message",)}
 """The provider calls a tool as soon as the model has asked for it, so both are told at once."""
+RETRIEVER = "retriever"
+"""The system's server that finds sources (000-U20, U21)."""
 SENTENCES = {
     "GENERATION_ABORTED": "The reply was stopped.",
     "GENERATION_TIMEOUT": "The model did not answer in time.",
     "AGENTX_ERROR": "The reply could not be written.",
 }
+STATUSES = {"GENERATION_ABORTED": 499, "GENERATION_TIMEOUT": 504, "AGENTX_ERROR": 502}
+"""What a request would have been answered that waits for its reply (000-U13)."""
+HOPELESS = ("invalid_request", "unauthorized", "too_large", "refusal", "mcp_error")
+"""Reasons that the same question meets again (000-E06, `recoverable`)."""
+
+
+def category_of(message: ChatMessage) -> str:
+    """Where a reply went wrong (000-E06): reaching the model, the model, or what runs it."""
+    if message.reason in ("connection", "truncated"):
+        return "connection"
+    return "driver" if message.status == "failed" and message.reason not in TIMEOUTS else "runtime"
 
 
 def code_of(message: ChatMessage) -> str | None:
@@ -37,96 +44,67 @@ def code_of(message: ChatMessage) -> str | None:
     return None
 
 
-class Stream:
-    """One image of one socket: what is new since its cursor."""
+class ImageStream(reply_feed.Stream):
+    """One image of one socket."""
 
-    def __init__(self, ctx: QueryCtx, image_id: str, cursor: dict[str, Any] | None) -> None:
-        self.ctx = ctx
+    one: Owned
+
+    def __init__(self, ctx: QueryCtx, image_id: str, first: int, cursor: dict[str, Any] | None) -> None:
+        super().__init__(ctx, first, cursor)
         self.image_id = image_id
-        self.cursor: dict[str, Any] = dict(cursor or {})
-        self.events: list[dict[str, Any]] = []
-        self.more = False
 
-    def look(self) -> None:
-        """Gather the events, and move the cursor."""
+    def conversation(self) -> str | None:
+        """The image's conversation, for its owner."""
         one = found(self.ctx, self.image_id)
         if one is None or access.reader(self.ctx) is None:
-            self.cursor = {"gone": True}
-            return
-        if "seq" not in self.cursor:
-            self.cursor = {"seq": self._first(one)}
-        told = 0
-        while told < PAGE:
-            entry = self.ctx.db.get(ChatMessage, one.conversation.id, int(self.cursor["seq"]))
-            if entry is None:
-                return
-            told += 1
-            if entry.role == "assistant" and not self._reply(one, entry):
-                return
-            if entry.role != "assistant":
-                self._tell(one, entry, f"{entry.role}_message", {"messageId": entry.id, "content": entry.content})
-            self.cursor = {"seq": entry.sequence + 1}
-        self.more = True
+            return None
+        self.one = one
+        return one.conversation.id
 
-    def _first(self, one: Owned) -> int:
-        """Where a new subscription begins: with the reply that is being written, or after everything."""
-        run = self.ctx.db.get(Run, one.conversation.active_run) if one.conversation.active_run else None
-        return run.sequence if run is not None else one.conversation.message_count + 1
+    def said(self, entry: ChatMessage) -> None:
+        """`user_message`, `system_message`, …"""
+        self._tell(entry, f"{entry.role}_message", {"messageId": entry.id, "content": entry.content})
 
-    def _reply(self, one: Owned, entry: ChatMessage) -> bool:
-        """Tell of a reply. False: it is not over."""
-        run = self.ctx.db.get(Run, f"run-{entry.id.removeprefix('msg-')}")
-        chars = int(self.cursor.get("chars", -1))
-        if chars < 0 and (entry.completed or (run is not None and run.state == "running")):
-            self._tell(one, entry, "conversation_start", {"messageId": entry.id})
-            chars = 0
-        if not entry.completed:
-            if chars >= 0 and run is not None:
-                chars = self._pieces(one, entry, run, chars)
-            self.cursor["chars"] = chars
-            return False
-        self._parts(one, entry)
-        if entry.content[chars:]:
-            self._tell(one, entry, "text_delta", {"messageId": entry.id, "text": entry.content[chars:]})
-        self._end(one, entry)
-        return True
+    def started(self, entry: ChatMessage) -> None:
+        """`conversation_start` and `turn_request`; the model thinks until it says something."""
+        for event in ("conversation_start", "turn_request", "thinking_start"):
+            self._tell(entry, event, {"messageId": entry.id})
 
-    def _pieces(self, one: Owned, entry: ChatMessage, run: Run, chars: int) -> int:
-        log = ChatChunk.log(lifecycle.stream_of(entry.id, run.epoch if run.read_epoch is None else run.read_epoch))
-        pieces = self.ctx.db.query(log.after(int(self.cursor.get("piece", -1)))).take(PIECES)
-        for piece in pieces:
-            if piece.part is not None:
-                self._tool(one, entry, piece.part)
-                self.cursor["tools"] = int(self.cursor.get("tools", 0)) + 1
-            if piece.chunk:
-                self._tell(one, entry, "text_delta", {"messageId": entry.id, "text": piece.chunk})
-            self.cursor["piece"] = piece.sequence
-        self.more = self.more or len(pieces) == PIECES
-        return chars + sum(len(piece.chunk) for piece in pieces)
+    def text(self, entry: ChatMessage, text: str) -> None:
+        """`text_delta`; before the first one that the model responds."""
+        if not self.cursor.get("responding"):
+            self.cursor["responding"] = True
+            self._tell(entry, "conversation_responding", {"messageId": entry.id})
+        self._tell(entry, "text_delta", {"messageId": entry.id, "text": text})
 
-    def _parts(self, one: Owned, entry: ChatMessage) -> None:
-        """What tools did after what was told while the reply was written."""
-        tools = [part for part in entry.parts or [] if part.get("type") in TOOLS]
-        for part in tools[int(self.cursor.get("tools", 0)) :]:
-            self._tool(one, entry, part)
+    def tool(self, entry: ChatMessage, part: dict[str, Any]) -> None:
+        """`tool_planned` and `tool_executing`, `tool_result_message`; what the retriever found is a `source_reference`."""
+        asked: list[str] = self.cursor.get("sources", [])
+        if part["type"] == "tool_call" and str(part.get("server")).lower() == RETRIEVER:
+            self.cursor["sources"] = [*asked, part["id"]]
+        for event in (
+            *TOOLS[part["type"]],
+            *(["source_reference"] if part["type"] == "tool_result" and part["id"] in asked else []),
+        ):
+            self._tell(entry, event, {"messageId": entry.id, **part})
 
-    def _tool(self, one: Owned, entry: ChatMessage, part: dict[str, Any]) -> None:
-        for event in TOOLS[part["type"]]:
-            self._tell(one, entry, event, {"messageId": entry.id, **part})
-
-    def _end(self, one: Owned, entry: ChatMessage) -> None:
+    def ended(self, entry: ChatMessage) -> None:
+        """`assistant_message`, or what went wrong; then `conversation_end`."""
         code = code_of(entry)
         if code == "GENERATION_ABORTED":
-            self._tell(one, entry, "message_interrupted", {"messageId": entry.id, "content": entry.content})
+            self._tell(entry, "message_interrupted", {"messageId": entry.id, "content": entry.content})
         if code is not None:
-            told: dict[str, Any] = {"messageId": entry.id, "code": code, "message": SENTENCES[code], "reason": entry.reason}
-            self._tell(one, entry, "error_message", told)
+            about = {"code": code, "message": SENTENCES[code], "reason": entry.reason, "status": STATUSES[code]}
+            again = {"category": category_of(entry), "recoverable": entry.reason not in HOPELESS}
+            self._tell(entry, "error_message", {"messageId": entry.id, **about, **again})
         else:
             usage = {"usage": entry.usage} if entry.usage is not None else {}
-            self._tell(one, entry, "assistant_message", {"messageId": entry.id, "content": entry.content, **usage})
-        self._tell(one, entry, "conversation_end", {"messageId": entry.id, "status": entry.status})
+            self._tell(entry, "assistant_message", {"messageId": entry.id, "content": entry.content, **usage})
+        self._tell(entry, "turn_response", {"messageId": entry.id, "status": entry.status})
+        self._tell(entry, "conversation_end", {"messageId": entry.id, "status": entry.status})
 
-    def _tell(self, one: Owned, entry: ChatMessage, event: str, data: dict[str, Any]) -> None:
+    def _tell(self, entry: ChatMessage, event: str, data: dict[str, Any]) -> None:
+        one = self.one
         context = {
             "containerId": domains.container_of(one.image.domain_id) if one.image.domain_id else None,
             "imageId": one.image.id,

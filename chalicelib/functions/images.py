@@ -22,8 +22,6 @@ from chalicelib.schema import ChatMessage, Conversation, Run
 
 Id = Annotated[str, Meta(max_length=512)]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
-LONGEST_MESSAGE = 10_000
-"""Characters (000-U12)."""
 LISTED = 100
 PAGE, LARGEST_PAGE = 50, 200
 LARGEST_CUSTOM = 16 * 1024
@@ -147,7 +145,7 @@ def send(
     Raises:
         Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
     """
-    _check(content)
+    reply_options.check_content(content)
     one = images.owned(ctx, image_id, "send a message")
     from chalicelib.functions import chat
 
@@ -210,14 +208,23 @@ def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Tit
 
 
 @mutation
-def edit(ctx: MutationCtx, image_id: Id, message_id: Id, content: str, model: str | None = None) -> Sent:
+def edit(
+    ctx: MutationCtx,
+    image_id: Id,
+    message_id: Id,
+    content: str,
+    model: str | None = None,
+    options: reply_options.SendOptions | None = None,
+) -> Sent:
     """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
-    _check(content)
+    reply_options.check_content(content)
     one = images.owned(ctx, image_id, "edit a message")
     entry = _entry(ctx, one, message_id)
     if entry.role != "user":
         raise Refused("NotYourMessage", "Only a message of yours can be edited; a reply can be regenerated.")
-    session = forking.fork(ctx, one, entry.sequence - 1, None, {"content": content, "model": model})
+    own = reply_options.checked(options)
+    model = model or (options.model if options else None)
+    session = forking.fork(ctx, one, entry.sequence - 1, None, {"content": content, "model": model, "options": own})
     conversation = ctx.db.get(Conversation, session.conversation)
     run = conversation.queued_runs[-1] if conversation and conversation.queued_runs else conversation and conversation.active_run
     message = f"msg-{run.removeprefix('run-')}" if run else None
@@ -231,31 +238,27 @@ def regenerate(
     message_id: Id | None = None,
     model: str | None = None,
     on_busy: Literal["reject", "interrupt"] = "reject",
+    options: reply_options.SendOptions | None = None,
 ) -> Sent:
     """Have the newest reply written again. The old one stays in the log, `superseded`; the model is not told of it.
 
     Args:
         message_id: the reply; it must be the newest entry.
         on_busy: while it is being written: refuse (default), or end it and begin again.
+        options: of the new reply alone (000-E05). Images of the message are shown again, and cannot be changed here.
     """
+    own = reply_options.checked(options)
+    if own and "images" in own:
+        raise Refused("INVALID_OPTIONS", "options.images: belong to a message; edit the message.", field="options.images")
     one = images.owned(ctx, image_id, "regenerate a reply")
     newest = ctx.db.get(ChatMessage, one.conversation.id, one.conversation.message_count)
     if newest is None or newest.role != "assistant" or (message_id is not None and newest.id != message_id):
         raise Refused("NotTheNewestReply", "Only the newest reply can be regenerated; fork the conversation at an earlier one.")
     ctx.db.patch(newest, superseded=True)
-    wanted = model or one.session.model or one.image.model
-    run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence)
+    wanted = model or (options.model if options else None) or one.session.model or one.image.model
+    run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence, options=own)
     ctx.db.patch(one.session, status="active", last_activity=ctx.now)
     return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)
-
-
-def _check(content: str) -> None:
-    if not content.strip():
-        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
-    if len(content) > LONGEST_MESSAGE:
-        raise Refused(
-            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"
-        )
 
 
 def _custom(value: Any) -> Any:

@@ -51,15 +51,28 @@ def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
     return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
 
 
+def allowed(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The servers of a configuration whose hosts and programs the operator allows now: an image is older than a setting."""
+    commands, hosts = ctx.limits.get("mcp_commands", ()), ctx.limits.get("mcp_hosts", ())
+
+    def is_allowed(how: dict[str, Any]) -> bool:
+        if "command" in how:
+            return how["command"] in commands
+        host = (urlsplit(how["url"]).hostname or "").rstrip(".")
+        return any(_matches(host, each) for each in hosts)
+
+    return {name: how for name, how in (servers or {}).items() if is_allowed(how)}
+
+
 def merged(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> list[ServerView]:
     """All servers of a conversation, by name: its own, and the operator's (SYSTEM_MCP_SERVERS).
 
     Those under a reserved name are the system's and cannot be replaced; others of the operator's are built in, and give way to
     the conversation's own of that name (000-U20). Where the operator's are is nobody's business.
-    `llm/service.py` merges them in the same way when the model is asked.
+    What the operator allows no longer is left out. `llm/service.py` merges them in the same way when the model is asked.
     """
     operators = ctx.limits.get("mcp_system", {})
-    own = {each.name: each for each in views(servers)}
+    own = {each.name: each for each in views(allowed(ctx, servers))}
     theirs = {name: ServerView(name=name, source="system" if name.lower() in RESERVED else "built-in") for name in operators}
     return [found for _, found in sorted((theirs | own).items())]
 

@@ -31,6 +31,10 @@ class RoomView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
     description: str | None = None
     agent_id: str | None = None
     user_id: str | None = None
+    image_id: str | None = None
+    session_id: str | None = None
+    domain_id: str | None = None
+    """Of a conversation that is one with an image (000-16, U01)."""
     conversation_type: Literal["chat"] = "chat"
     status: Literal["active", "closed", "archived"]
     participants: list[ParticipantView] | None = None
@@ -87,6 +91,9 @@ def room_view(ctx: Ctx, conversation: Conversation, members: list[Participant] |
         description=room.description,
         agent_id=parts.get("agentId"),
         user_id=parts.get("userId"),
+        image_id=conversation.image_id,
+        session_id=conversation.session_id,
+        domain_id=conversation.domain_id,
         status=conversation.status,
         participants=listed,
         total_messages=conversation.message_count,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
-from chalicelib.functions import counters, members, sending
+from chalicelib.functions import counters, members, reply_options, sending
 from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
@@ -317,6 +317,8 @@ def send(
     me = members.caller(ctx)
     ours = sending.socket_of(ctx, me, socket)
     conversation = sending.meant(ctx, me, conversation_id, ours)
+    if conversation.image_id is not None and me.kind == "user":
+        reply_options.check_content(content)
     if parent_id is not None and by_id(ctx, conversation, parent_id) is None:
         raise Refused("MessageNotFound", "Message not found")
     said = Said(

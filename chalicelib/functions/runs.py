@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
-from chalicelib.functions import lifecycle, reply_options
+from chalicelib.functions import lifecycle, mcp, reply_options
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Image, Run, Status
 
 HISTORY = 200
@@ -177,7 +177,7 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
         "model": run.model,
         "system": (run.options or {}).get("systemPrompt") or (image.system_prompt if image else ""),
         "turns": _turns(ctx, run, log),
-        "tools": (image.mcp_servers if image else None) or {},
+        "tools": mcp.allowed(ctx, image.mcp_servers if image else None),
         "settings": (image.settings if image else None) or {},
         "options": {name: value for name, value in (run.options or {}).items() if name in ("thinking", "providerOptions")},
         "messageId": run.message_id,
@@ -202,7 +202,7 @@ def _turns(ctx: QueryCtx, run: Run, log: list[ChatMessage]) -> list[list[Any]]:
         # A stored `system` entry is somebody's words and never becomes the model's instruction.
         if each.content and each.completed and not each.superseded and each.role in ("user", "assistant"):
             turns.append([each.role, each.content, shown])
-        answer = each.id
+        answer = each.copy_of or each.id
     return list(reversed(turns))
 
 

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from chalicelib import MutationCtx, Refused
+from chalicelib.functions import access, counters, members, receipts, replying
 from chalicelib.functions import conversation_log as log
-from chalicelib.functions import counters, members, receipts, replying
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Said
 
 AGENT_TURNS = 50
@@ -28,6 +28,15 @@ def socket_of(ctx: members.Ctx, me: members.Me, socket: str | None) -> ChatSocke
     """The caller's own socket; another's counts as none."""
     found = ctx.db.get(ChatSocket, socket) if socket else None
     return found if found is not None and found.member == me.key else None
+
+
+def own_socket(ctx: MutationCtx, socket: str) -> ChatSocket:
+    """The caller's own socket, which it must name. Raises `Refused`."""
+    access.signed_in(ctx, "use a socket")
+    row = socket_of(ctx, members.caller(ctx), socket)
+    if row is None:
+        raise Refused("SocketNotFound", "There is no such socket.")
+    return row
 
 
 def meant(ctx: MutationCtx, me: members.Me, conversation_id: str | None, socket: ChatSocket | None) -> Conversation:

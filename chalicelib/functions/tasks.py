@@ -123,18 +123,7 @@ def conversations(ctx: QueryCtx, task_id: Id) -> list[TaskConversation]:
     """A task's conversations, newest first: the newest 30 (001-U10). Raises `Refused` to strangers."""
     if _found(ctx, task_id) is None:
         raise _not_found(task_id)
-    found = ctx.db.query(Conversation.by_task(task_id)).newest().take(30)
-    return [
-        TaskConversation(
-            conversation_id=each.conversation_id,
-            session_id=each.session_id or "",
-            title=each.title or "New Chat",
-            active=each.active_run is not None,
-            created_at=each.creation_time,
-            updated_at=each.updated_at,
-        )
-        for each in found
-    ]
+    return conversations_of(ctx, task_id)
 
 
 # Agent runs -------------------------------------------------------------------------------------------------------------
@@ -161,7 +150,7 @@ def runs(ctx: QueryCtx, task_id: Id) -> list[AgentRunView]:
     """A task's agent runs, newest first: the newest 50. Raises `Refused` to strangers."""
     if _found(ctx, task_id) is None:
         raise _not_found(task_id)
-    return [run_view(each) for each in ctx.db.query(AgentRun.by_task(task_id)).newest().take(RUNS)]
+    return runs_of(ctx, task_id)
 
 
 @query
@@ -219,6 +208,28 @@ def owned(ctx: MutationCtx, task_id: str) -> Task:
     if found is None:
         raise _not_found(task_id)
     return found
+
+
+def conversations_of(ctx: QueryCtx | MutationCtx, task_id: str) -> list[TaskConversation]:
+    """The views of a task's newest conversations."""
+    return [conversation_view(each) for each in ctx.db.query(Conversation.by_task(task_id)).newest().take(30)]
+
+
+def runs_of(ctx: QueryCtx | MutationCtx, task_id: str) -> list[AgentRunView]:
+    """The views of a task's newest agent runs."""
+    return [run_view(each) for each in ctx.db.query(AgentRun.by_task(task_id)).newest().take(RUNS)]
+
+
+def conversation_view(conversation: Conversation) -> TaskConversation:
+    """A task's conversation → what its owner sees."""
+    return TaskConversation(
+        conversation_id=conversation.conversation_id,
+        session_id=conversation.session_id or "",
+        title=conversation.title or "New Chat",
+        active=conversation.active_run is not None,
+        created_at=conversation.creation_time,
+        updated_at=conversation.updated_at,
+    )
 
 
 def run_view(run: AgentRun) -> AgentRunView:

@@ -54,8 +54,12 @@ class ChatSocket(Table, name="chatSockets"):
     rooms: dict[str, Any] = {}
     current: str | None = None
     """The conversation that is meant when none is named (002-U05)."""
-    images: list[str] = []
-    """Images whose replies it hears as they are written (seed 000)."""
+    images: dict[str, int] = {}
+    """Images whose replies it hears as they are written (seed 000), each with the entry it began with."""
+    sessions: dict[str, int] = {}
+    """Sessions that it has subscribed (001-U11), in the same way."""
+    tasks: dict[str, Any] = {}
+    """Tasks that it has subscribed, each with what was known then."""
     history: int = 0
     lease_until: float = 0.0
     state: Literal["open"] = "open"

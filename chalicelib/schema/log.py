@@ -53,6 +53,8 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     """Its id again, when its writer chose it; an id of ours holds the sequence and needs no index."""
     superseded: bool = False
     """It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it."""
+    copy_of: str | None = None
+    """In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run."""
     said: Said | None = None
     """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
 

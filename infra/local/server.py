@@ -34,7 +34,7 @@ from infra.local.shapes import Request, connect_event, disconnect_event, message
 
 log = logging.getLogger("concave.local")
 
-SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?|/socket\.io/?")
+SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?|/socket\.io/?|/conversations/[^/]+/stream/?")
 GRACE_S = 2.0
 """How long a peer may take to answer a goodbye before the TCP connection is cut."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
 
 HEADER = "x-concave-origin"
-SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io/*")
+SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io/*", "/conversations/*/stream")
 """Paths of the WebSocket doors."""
 DOORS = ("/api/*",)
 """Paths of the HTTP door that must not be taken for files of the page, whatever they end with."""

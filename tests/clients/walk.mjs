@@ -18,8 +18,9 @@ function client(subject) {
 /** Follow a reply as the hook does: the cursor moves to the last sequence seen. */
 function follow(by, sessionId, messageId) {
   const seen = { text: "", pieces: 0, after: -1 };
-  let leave;
+  let leave, moving = false;
   const watch = () => {
+    moving = false;
     leave = by.onUpdate(api.chat.subscribeToChunks, { sessionId, messageId, after: seen.after }, (page) => {
       if (!page.length) return;
       for (const piece of page) {
@@ -29,8 +30,9 @@ function follow(by, sessionId, messageId) {
         seen.after = piece.sequence;
         seen.pieces += 1;
       }
-      const old = leave;
-      queueMicrotask(() => { old?.(); watch(); });
+      if (moving) return; // two pages came before the cursor was moved
+      moving = true;
+      queueMicrotask(() => { leave(); watch(); });
     });
   };
   watch();

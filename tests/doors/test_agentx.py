@@ -14,6 +14,7 @@ from tests.doors.test_events import Chat, Line, chat
 from tests.functions.conftest import model
 
 __all__ = ["chat", "model"]
+STARTED, ENDED = ["conversation_start", "turn_request", "thinking_start"], ["turn_response", "conversation_end"]
 
 
 def asked(line: Line, event: str, **data: Any) -> dict[str, Any]:
@@ -47,9 +48,9 @@ def test_a_conversation_from_creation_to_the_end_of_a_reply(chat: Chat) -> None:
     chat.tell()
     told = streamed(alice, image)
     names = [name for name, _ in told]
-    assert names[:2] == ["user_message", "conversation_start"]
-    assert names[-2:] == ["assistant_message", "conversation_end"]
-    assert set(names[2:-2]) == {"text_delta"}
+    assert names[:5] == ["user_message", *STARTED, "conversation_responding"]
+    assert names[-3:] == ["assistant_message", *ENDED]
+    assert set(names[5:-3]) == {"text_delta"}
     assert "".join(data["text"] for name, data in told if name == "text_delta").strip() == "Hello there."
     for _, data in told:
         context = data["context"]
@@ -127,7 +128,7 @@ def test_what_tools_do_is_told_as_it_happens_and_once(chat: Chat) -> None:
     lent.append = append
     chat.tell()
     one = ["tool_planned", "tool_executing", "tool_result_message"]
-    assert early == [["user_message", "conversation_start", *one]], "told while the reply was being written"
+    assert early == [["user_message", *STARTED, *one]], "told while the reply was being written"
     told = streamed(alice, image)
     assert [name for name, _ in told if name.startswith("tool_")] == one * 2
     assert [data["isError"] for name, data in told if name == "tool_result_message"] == [False, True]
@@ -143,12 +144,15 @@ def test_an_interrupted_reply_says_so_and_keeps_its_text(chat: Chat) -> None:
     asked(alice, "message_send_request", imageId=image, content="/say never")
     (agent,) = asked(alice, "agent_list_request")["agents"]
     assert (agent["imageId"], agent["agentId"][:6]) == (image, "agent_")
-    assert asked(alice, "agent_interrupt_request", imageId=image)["interrupted"] is True
+    assert asked(alice, "agent_get_request", agentId=agent["agentId"])["alive"] is True
+    assert asked(alice, "agent_destroy_request", agentId="agent_x", imageId=image)["destroyed"] is False, "another reply"
+    assert asked(alice, "agent_interrupt_request", agentId=agent["agentId"])["interrupted"] is True
+    assert asked(alice, "agent_interrupt_request", imageId=image)["interrupted"] is False, "once"
     chat.work()
     chat.tell()
     told = streamed(alice, image)
-    assert [name for name, _ in told][-3:] == ["message_interrupted", "error_message", "conversation_end"]
-    assert told[-2][1]["code"] == "GENERATION_ABORTED"
+    assert [name for name, _ in told][-4:] == ["message_interrupted", "error_message", *ENDED]
+    assert told[-3][1]["code"] == "GENERATION_ABORTED"
     assert asked(alice, "agent_list_request")["agents"] == []
 
 
@@ -159,7 +163,9 @@ def test_a_failed_reply_says_why(chat: Chat) -> None:
     asked(alice, "message_send_request", imageId=image, content="/fail invalid\nhello")
     chat.work()
     chat.tell()
-    assert [data["code"] for name, data in streamed(alice, image) if name == "error_message"] == ["AGENTX_ERROR"]
+    (error,) = [data for name, data in streamed(alice, image) if name == "error_message"]
+    assert (error["code"], error["status"], error["reason"]) == ("AGENTX_ERROR", 502, "invalid_request")
+    assert (error["category"], error["recoverable"]) == ("driver", False)
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ NAMES = {
     "userId": "user-",
     "agentId": "agent-",
     "id": "agent-",
+    "replyId": "agent_",
     "participantId": "user-",
     "receiptId": "erasure-",
     "socket": "socket-",
     "endpoint": "https://fcm.googleapis.com/fcm/send/",
 }
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
-FREE = {"agentSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
+FREE = {"agentSessionId", "claudeSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
 FREE |= {"options.conversationId", "settings.primaryRoleId", "settings.subRoleIds"}
 """Names that the caller makes up, within something of its own."""
 CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}

@@ -98,6 +98,7 @@ class Scene:
         ]
         asked = {"name": "a canary", "prompt": "sing", "schedule": "0 0 1 1 *"}
         real["scheduleId"] = [alice.mutation("schedules:create", **asked)["scheduleId"] for _ in range(2)]
+        real["replyId"] = [f"agent_{each.removeprefix('msg-')}" for each in replies[:2]]
         real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
         for each in real["endpoint"]:
             alice.mutation("push:subscribe", subscription=Browser(each).subscription, label="a canary")
@@ -117,6 +118,7 @@ class Scene:
                 worker = subject if subject not in self.real["workerId"] else "worker-own"  # a namesake is somebody else
                 names["sessionId"] = person.mutation("chat:startSession", workerId=worker)
                 names["messageId"] = person.mutation("chat:sendMessage", sessionId=names["sessionId"], content="mine")
+                names["replyId"] = f"agent_{names['messageId'].removeprefix('msg-')}"
                 names["imageId"] = person.query("chat:getSession", sessionId=names["sessionId"])["imageId"]
                 names["domainId"] = person.mutation("domains:create", name="mine")["domainId"]
                 names["containerId"] = f"domain_{names['domainId']}"

@@ -9,6 +9,7 @@ from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_busy import by_id, talking, told
 from tests.functions.test_chat import messages, send, start
 from tests.functions.test_domains import refused
+from tests.functions.test_options import IMAGE
 
 
 def image_of(person: Person, session: str) -> str:
@@ -129,3 +130,40 @@ def test_a_rolled_back_second_try_brings_the_first_reply_back(house: House) -> N
     assert "superseded" not in found[first]
     assert found[again]["superseded"] is True
     assert told(house) == ["/say one", "one", "/say next"]
+
+
+def test_a_fork_shows_the_model_the_images_of_its_past(house: House) -> None:
+    """001-U14: an image is kept with the run that answered it, also for a fork, and a fork of it."""
+    alice = house.person("alice")
+    session = start(alice)
+    alice.mutation("chat:sendMessage", sessionId=session, content="/say a cat", options={"images": [IMAGE]})
+    house.work()
+    fork = alice.mutation("images:fork", imageId=image_of(alice, session))["record"]
+    second = alice.mutation("images:fork", imageId=fork["imageId"])["record"]
+    send(alice, second["sessionId"], "/say still a cat")
+    house.work()
+    first = house.model.requests[-1].body["messages"][0]["content"]
+    assert [each["type"] for each in first] == ["image", "text"]
+
+
+def test_an_edit_and_a_second_try_have_options_of_their_own(house: House) -> None:
+    """000-E05: model, thinking and the provider's options, of the new reply alone; images belong to a message."""
+    alice, session, image = chatted(house, "one")
+    options = {"thinking": "off", "providerOptions": {"maxTokens": 99}}
+    alice.mutation("images:regenerate", imageId=image, options=options)
+    house.work()
+    asked = house.model.requests[-1].body
+    assert (asked["thinking"], asked["max_tokens"]) == ({"type": "disabled"}, 99)
+    refused("INVALID_OPTIONS", alice, "mutation", "images:regenerate", imageId=image, options={"images": [IMAGE]})
+    question = messages(alice, session)[0]["messageId"]
+    sent = alice.mutation(
+        "images:edit", imageId=image, messageId=question, content="/say seen", options={"images": [IMAGE], "model": "other"}
+    )
+    house.work()
+    asked = house.model.requests[-1].body
+    assert asked["model"] == "other"
+    assert [each["type"] for each in asked["messages"][-1]["content"]] == ["image", "text"]
+    send(alice, session, "/say next")
+    house.work()
+    assert house.model.requests[-1].body["max_tokens"] != 99
+    assert messages(alice, sent["sessionId"])[0]["content"] == "/say seen"

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.data.tables import all_specs
 from infra.local.model import Pace, ScriptedModel
+from infra.local.sqlite import SqliteStore
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages
 
@@ -191,6 +193,20 @@ def test_a_reply_that_fails_keeps_what_tools_did(tools: House) -> None:
     reply = messages(alice, session)[-1]
     assert (reply["status"], reply["reason"]) == ("failed", "overloaded")
     assert [part["type"] for part in reply["parts"]] == ["tool_call", "tool_result", "text"]
+
+
+def test_a_host_that_the_operator_allows_no_longer_is_not_reached(model: ScriptedModel) -> None:
+    """000-U20: an image is older than the setting; what it names is looked at when the model is asked, too."""
+    store = SqliteStore(":memory:", all_specs())
+    before = House(model, store=store, mcp_hosts=("*.tools.example",), mcp_secrets={"SEARCH": "sk-x"})
+    image, _ = opened(before.person("alice"))
+    after = House(model, store=store, mcp_hosts=("other.example",), mcp_secrets={"SEARCH": "sk-x"})
+    alice = after.person("alice")
+    assert len(alice.query("images:get", imageId=image)["mcpServers"]) == len(SERVERS), "the snapshot stays"
+    assert alice.query("images:tools", imageId=image) == []
+    alice.mutation("images:send", imageId=image, content="/say hello")
+    after.work()
+    assert "mcp_servers" not in told(after)
 
 
 # The operator's servers -------------------------------------------------------------------------------------------------

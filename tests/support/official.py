@@ -52,8 +52,9 @@ class Client:
         out = self.process.stdout.read()  # not `communicate`: it passes over what `hear` has buffered
         self.process.wait()
         late.cancel()
-        assert self.process.returncode == 0, f"{out}\n{self._errors()}"
+        errors = self._errors()
         self.stop()
+        assert self.process.returncode == 0, f"{out}\n{errors}"
         last = out.strip().splitlines()[-1]
         return last if last == "fine" else json.loads(last)
 

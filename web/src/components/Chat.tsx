@@ -4,13 +4,21 @@ import { useBranches } from "../hooks/useBranches";
 import { mark } from "../lib/activity";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
+import { ImageSettings } from "./ImageSettings";
 import { MessageList } from "./MessageList";
 import { NotFound } from "./NotFound";
 import { PaneHeader } from "./PaneHeader";
 import { SessionMenu } from "./SessionMenu";
 
+interface Props {
+  sessionId: string;
+  shown: boolean;
+  /** Its settings are open. */
+  settings: boolean;
+}
+
 /** One session. While it is not shown it stays live. */
-export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }) {
+export function Chat({ sessionId, shown, settings }: Props) {
   const chat = useAssistantChat(sessionId);
   const { session, messages, running, stop } = chat;
   const branches = useBranches(sessionId, session?.imageId);
@@ -33,7 +41,7 @@ export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }
   useEffect(() => {
     if (!shown || !writing) return;
     const onKey = (event: KeyboardEvent) => {
-      const elsewhere = event.isComposing || (event.target instanceof Element && event.target.closest("dialog"));
+      const elsewhere = event.isComposing || document.querySelector("dialog[open]") !== null;
       if (event.key === "Escape" && !elsewhere) void stop();
     };
     addEventListener("keydown", onKey);
@@ -53,6 +61,7 @@ export function Chat({ sessionId, shown }: { sessionId: string; shown: boolean }
         onRetry={ended ? null : chat.retry}
         branches={ended ? null : branches}
       />
+      {settings && session && <ImageSettings session={session} />}
       {shown && <Announcer messages={messages} running={running} />}
       {ended ? (
         <p className="ended">This session has ended. Its messages stay readable.</p>

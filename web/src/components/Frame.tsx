@@ -5,6 +5,7 @@ import { Boundary } from "./Boundary";
 import { Chat } from "./Chat";
 import { Domains } from "./Domains";
 import { NewChat } from "./NewChat";
+import { Schedules } from "./Schedules";
 import { Sidebar } from "./Sidebar";
 import { Tasks } from "./Tasks";
 
@@ -26,6 +27,7 @@ function useVisited(current: string | null): readonly string[] {
 export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
   const route = useRoute();
   const current = route.view === "session" ? route.sessionId : null;
+  const settings = route.view === "session" && route.settings;
   const visited = useVisited(current);
 
   useEffect(() => {
@@ -37,11 +39,16 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
       <Sidebar who={who} current={current} view={route.view} confirmed={confirmed} />
       {confirmed && route.view === "domains" && <Domains />}
       {confirmed && route.view === "tasks" && <Tasks />}
+      {confirmed && route.view === "schedules" && <Schedules open={route.open} />}
       {(route.view === "home" || route.view === "new") && <NewChat />}
       {confirmed
         ? [...visited].sort().map((sessionId) => (
             <Boundary key={sessionId} hidden={sessionId !== current}>
-              <Chat sessionId={sessionId} shown={sessionId === current} />
+              <Chat
+                sessionId={sessionId}
+                shown={sessionId === current}
+                settings={settings && sessionId === current}
+              />
             </Boundary>
           ))
         : current !== null && (

@@ -1,4 +1,4 @@
-import { GitBranch, Pencil } from "lucide-react";
+import { GitBranch, Image, Pencil } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import type { Branches } from "../hooks/useBranches";
 import { isGuess } from "../hooks/useSend";
@@ -25,6 +25,7 @@ export function Said({ message, branches }: { message: MessageView; branches: Br
           {message.content}
         </div>
       )}
+      <Images parts={message.parts ?? []} />
       {guess && <span className="spoken">Sending</span>}
       {!guess && !editing && branches && (
         <div className="foot">
@@ -39,6 +40,29 @@ export function Said({ message, branches }: { message: MessageView; branches: Br
     </li>
   );
 }
+
+/** The images that were sent with a message: the log keeps their kinds and sizes, the images were the model's alone. */
+function Images({ parts }: { parts: readonly unknown[] }) {
+  const images = parts.filter(isImage);
+  if (images.length === 0) return null;
+  return (
+    <ul className="images" aria-label={images.length === 1 ? "1 image" : `${images.length} images`}>
+      {images.map(({ mediaType, bytes }, at) => (
+        // a message's images never move
+        <li key={at}>
+          <Image aria-hidden="true" size={14} /> {kind(mediaType)} image, {size(bytes)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+type ImagePart = { type: "image"; mediaType: string; bytes: number };
+
+const isImage = (part: unknown): part is ImagePart =>
+  typeof part === "object" && part !== null && "type" in part && part.type === "image" && "bytes" in part;
+const kind = (mediaType: unknown) => String(mediaType).replace("image/", "").toUpperCase();
+const size = (bytes: number) => (bytes < 1000 ? `${bytes} bytes` : `${Math.round(bytes / 1000)} KB`);
 
 function Changing(props: { text: string; onSay: (content: string) => void; onCancel: () => void }) {
   const [text, setText] = useState(props.text);

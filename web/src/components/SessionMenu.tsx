@@ -1,11 +1,12 @@
-import { Play } from "lucide-react";
+import { Play, Settings2 } from "lucide-react";
 import { useRef } from "react";
 import { useSessionActions } from "../hooks/useAssistantSessions";
 import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
+import { settingsOf } from "../lib/route";
 import type { SessionView } from "../lib/views";
 
-/** Resume an idle session; end it for good, after asking. */
+/** A session's settings; resume an idle one; end it for good, after asking. */
 export function SessionMenu({ session: { sessionId, status, ready } }: { session: SessionView }) {
   const { resume, end } = useSessionActions();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -18,7 +19,19 @@ export function SessionMenu({ session: { sessionId, status, ready } }: { session
     }
   }
 
-  if (status === "terminated") return <span className="badge">Ended</span>;
+  const settings = (
+    <a className="icon" href={settingsOf(sessionId)} aria-label="Settings of this session" title="Settings">
+      <Settings2 aria-hidden="true" size={18} />
+    </a>
+  );
+  if (status === "terminated") {
+    return (
+      <>
+        <span className="badge">Ended</span>
+        {settings}
+      </>
+    );
+  }
   return (
     <>
       {!ready && <span className="badge">Waits for its worker</span>}
@@ -27,6 +40,7 @@ export function SessionMenu({ session: { sessionId, status, ready } }: { session
           <Play aria-hidden="true" size={15} /> Resume
         </button>
       )}
+      {settings}
       <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
         End<span className="spoken"> session</span>
       </button>

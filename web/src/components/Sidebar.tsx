@@ -1,6 +1,6 @@
-import { LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
+import { CalendarClock, LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
 import { nameOf, type Person, signOut } from "../lib/identity";
-import { DOMAINS, HOME, NEW, type Route, TASKS } from "../lib/route";
+import { DOMAINS, HOME, NEW, type Route, SCHEDULES, TASKS } from "../lib/route";
 import { ConnectionState } from "./ConnectionState";
 import { SessionList } from "./SessionList";
 import { ThemeSwitch } from "./ThemeSwitch";
@@ -35,6 +35,9 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
         </a>
         <a href={TASKS} aria-current={view === "tasks" ? "page" : undefined}>
           <ListTodo aria-hidden="true" size={16} /> Tasks
+        </a>
+        <a href={SCHEDULES} aria-current={view === "schedules" ? "page" : undefined}>
+          <CalendarClock aria-hidden="true" size={16} /> Schedules
         </a>
       </div>
       {confirmed ? <SessionList current={current} /> : <div className="sessions" aria-busy="true" />}

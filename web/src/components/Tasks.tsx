@@ -1,25 +1,15 @@
 import { useMutation, useQuery } from "convex/react";
 import type { FunctionReturnType } from "convex/server";
-import { CircleCheck, Play, Plus, Square } from "lucide-react";
+import { CircleCheck, Play, Plus, RotateCcw, Square, Trash2 } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { api } from "../generated/api";
 import { explain } from "../lib/explain";
-import { addressOf } from "../lib/route";
 import { PaneHeader } from "./PaneHeader";
-import { When } from "./When";
+import { Runs } from "./Runs";
 
 type TaskView = FunctionReturnType<typeof api.tasks.list>[number];
-type AgentRunView = FunctionReturnType<typeof api.tasks.runs>[number];
 
 const STATUS = { pending: "Not begun", in_progress: "In progress", completed: "Done" } as const;
-const STATE = {
-  pending: "Waits",
-  running: "Runs",
-  completed: "Completed",
-  failed: "Failed",
-  aborted: "Stopped",
-  interrupted: "Interrupted",
-} as const;
 const AGENTS = ["planification", "implementation", "review"] as const;
 const NAMES = { planification: "Plan", implementation: "Implement", review: "Review" } as const;
 
@@ -28,14 +18,16 @@ export function Tasks() {
   const tasks = useQuery(api.tasks.list, {});
   const create = useMutation(api.tasks.create);
   const [title, setTitle] = useState("");
+  const [description, setDescription] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
 
   async function add(event: FormEvent) {
     event.preventDefault();
     setProblem(null);
     try {
-      await create({ title: title.trim() });
+      await create({ title: title.trim(), ...(description.trim() && { description: description.trim() }) });
       setTitle("");
+      setDescription("");
     } catch (refused) {
       setProblem(explain(refused));
     }
@@ -46,7 +38,7 @@ export function Tasks() {
       <PaneHeader title="Tasks" />
       <div className="scroller">
         <div className="column cards">
-          <form className="row" onSubmit={add}>
+          <form className="row adding" onSubmit={add}>
             <input
               aria-label="What is to be done"
               placeholder="What is to be done"
@@ -57,6 +49,16 @@ export function Tasks() {
             <button type="submit" className="primary" disabled={!title.trim()}>
               <Plus aria-hidden="true" size={16} /> Add
             </button>
+            {title.trim() && (
+              <textarea
+                aria-label="What the agents have to know about it"
+                placeholder="What the agents have to know about it"
+                rows={3}
+                value={description}
+                maxLength={8000}
+                onChange={(event) => setDescription(event.target.value)}
+              />
+            )}
           </form>
           {problem && (
             <p role="alert" className="problem">
@@ -84,13 +86,14 @@ function Task({ task, onProblem }: { task: TaskView; onProblem: (problem: string
   const start = useMutation(api.tasks.startRun);
   const stop = useMutation(api.tasks.stopRun);
   const update = useMutation(api.tasks.update);
+  const remove = useMutation(api.tasks.delete);
 
   async function attempt(work: () => Promise<unknown>) {
     onProblem(null);
     try {
       await work();
     } catch (refused) {
-      onProblem(explain(refused));
+      onProblem(`${task.title}: ${explain(refused)}`);
     }
   }
 
@@ -101,13 +104,8 @@ function Task({ task, onProblem }: { task: TaskView; onProblem: (problem: string
         {STATUS[task.status]}
         {task.workflowComplete && " · workflow complete"}
       </p>
-      {runs && runs.length > 0 && (
-        <ol className="runs" aria-label="Agent runs">
-          {runs.map((run) => (
-            <Run key={run.agentRunId} run={run} />
-          ))}
-        </ol>
-      )}
+      {task.description && <p className="hint excerpt">{task.description}</p>}
+      {runs && <Runs runs={runs} name={({ agentType }) => (agentType ? NAMES[agentType] : "Agent")} />}
       <menu>
         {running ? (
           <button type="button" onClick={() => attempt(() => stop({ agentRunId: running }))}>
@@ -120,7 +118,15 @@ function Task({ task, onProblem }: { task: TaskView; onProblem: (problem: string
             </button>
           ))
         )}
-        {!task.workflowComplete && (
+        {task.workflowComplete ? (
+          <button
+            type="button"
+            className="quiet"
+            onClick={() => attempt(() => update({ taskId, workflowComplete: false, status: "in_progress" }))}
+          >
+            <RotateCcw aria-hidden="true" size={15} /> Reopen
+          </button>
+        ) : (
           <button
             type="button"
             className="quiet"
@@ -129,21 +135,19 @@ function Task({ task, onProblem }: { task: TaskView; onProblem: (problem: string
             <CircleCheck aria-hidden="true" size={16} /> Complete
           </button>
         )}
+        <button
+          type="button"
+          className="quiet"
+          aria-label={`Delete ${task.title}`}
+          onClick={() => {
+            if (confirm(`Delete the task “${task.title}”? What runs for it is stopped; its conversations stay.`)) {
+              void attempt(() => remove({ taskId }));
+            }
+          }}
+        >
+          <Trash2 aria-hidden="true" size={15} />
+        </button>
       </menu>
     </article>
-  );
-}
-
-function Run({ run }: { run: AgentRunView }) {
-  const name = run.agentType ? NAMES[run.agentType] : "Agent";
-  return (
-    <li data-state={run.state}>
-      {run.sessionId ? <a href={addressOf(run.sessionId)}>{name}</a> : name}
-      <span className="state">{STATE[run.state]}</span>
-      {run.reason && <span className="hint">{run.reason}</span>}
-      <span className="about">
-        <When at={run.createdAt} />
-      </span>
-    </li>
   );
 }

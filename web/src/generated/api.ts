@@ -3,6 +3,12 @@
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from "convex/server";
 export type { ErrorCode, ErrorData } from "./errors";
 
+/** Whether there was a reply to stop. */
+export interface Aborted {
+  sessionId: string;
+  success: boolean;
+}
+
 /** A reply that is being written or waits for it (001-19, U06). */
 export interface Active {
   conversationId: string;
@@ -10,6 +16,11 @@ export interface Active {
   messageId: string;
   runId: string;
   state: "pending" | "running";
+}
+
+/** The caller's replies that are being written. */
+export interface ActiveSessions {
+  sessions: Active[];
 }
 
 /** An agent run. `status` is the document's word (001-U05): aborted and interrupted runs have `failed` there, and why. */
@@ -81,8 +92,9 @@ export interface AgentxAgentView {
 export interface Begun {
   conversationId: string;
   sessionId: string;
-  messageId: string;
-  runId: string;
+  messageId?: string;
+  /** Absent where nothing was said yet. */
+  runId?: string;
   isNewSession: boolean;
   warnings?: string[];
 }
@@ -332,6 +344,7 @@ export interface ImageRecord {
   model: string;
   mcpServers: ServerView[];
   settings?: DomainsSettings;
+  metadata: Metadata;
   parentImageId?: string;
   customData?: any;
   createdAt: number;
@@ -352,6 +365,13 @@ export interface ImagesSent {
 export interface Joined {
   conversationId: string;
   conversation: RoomView;
+}
+
+/** A conversation, its session, and what the session is called elsewhere. */
+export interface Linked {
+  conversationId: string;
+  sessionId: string;
+  claudeSessionId: string;
 }
 
 /** How many messages, both bounds included (003-U04). */
@@ -396,6 +416,14 @@ export interface Messages {
 export interface MessagesMeta {
   total: number;
   before?: number;
+}
+
+/** What an engine says of an image's session (000-E02). */
+export interface Metadata {
+  /** The session's name at who writes its replies, where that is a worker or was told (001-U10). */
+  claudeSdkSessionId?: string;
+  model: string;
+  provider: "agent" | "anthropic" | "worker";
 }
 
 /** A message to add (003-20). */
@@ -590,6 +618,10 @@ export interface RoomView {
   description?: string;
   agentId?: string;
   userId?: string;
+  imageId?: string;
+  sessionId?: string;
+  /** Of a conversation that is one with an image (000-16, U01). */
+  domainId?: string;
   conversationType: "chat";
   status: "active" | "archived" | "closed";
   /** In the answer about one conversation, not in lists. */
@@ -724,6 +756,24 @@ export interface ServerView {
   args?: string[];
 }
 
+/** A session that is not heard of any more. */
+export interface SessionNamed {
+  sessionId: string;
+}
+
+/** Whether a reply of a session is being written, or waits. */
+export interface SessionStatus {
+  sessionId: string;
+  isProcessing: boolean;
+}
+
+/** What a socket hears of from now on. A reply that is being written is told from its beginning (001-U16). */
+export interface SessionSubscribed {
+  sessionId: string;
+  conversationId: string;
+  isStreaming: boolean;
+}
+
 /** A session as its owner sees it (004-01). Times are milliseconds since the epoch. */
 export interface SessionView {
   sessionId: string;
@@ -781,6 +831,18 @@ export interface TaskConversation {
   updatedAt: number;
 }
 
+/** A task that is not heard of any more. */
+export interface TaskNamed {
+  taskId: string;
+}
+
+/** A task as it is when it is subscribed; what changes is told. */
+export interface TaskSubscribed {
+  taskId: string;
+  conversations: TaskConversation[];
+  agentRuns: AgentRunView[];
+}
+
 /** A task. Times are milliseconds since the epoch. */
 export interface TaskView {
   _id: string;
@@ -833,6 +895,13 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       sessionId: string;
     }, boolean>;
+    /** Say what who writes the replies calls a conversation's session (001-U10). Raises `Refused`: ConversationNotFound. */
+    linkSession: Mutation<{
+      /** At most 512 characters. */
+      conversationId: string;
+      /** At most 512 characters. */
+      claudeSessionId: string;
+    }, Linked>;
     /** Resume a conversation that the adapter started (001-05). */
     sendMessage: Mutation<{
       /** At most 512 characters. */
@@ -849,12 +918,17 @@ export const api = anyApi as unknown as {
       message: string;
       options?: Options;
     }, Begun>;
-    /** Start a conversation about a task (001-04). The task is in progress from then on (001-U09). */
+    /**
+     * Start a conversation about a task (001-04). The task is in progress from then on (001-U09).
+     *
+     * Args:
+     *     message: what is said first; without one the conversation waits for `adapter:sendMessage` (001-U10).
+     */
     startConversation: Mutation<{
       /** At most 512 characters. */
       taskId: string;
       /** 1 to 10000 characters. */
-      message: string;
+      message?: string;
       options?: Options;
     }, Begun>;
     /**
@@ -928,6 +1002,15 @@ export const api = anyApi as unknown as {
   agentx: {
     /** The caller's replies that are being written. */
     agents: Query<Record<string, never>, AgentxAgentView[]>;
+    /** Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session. */
+    alive: Query<{
+      /** At most 512 characters. */
+      replyId?: string;
+      /** At most 512 characters. */
+      imageId?: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+    }, boolean>;
     /** Open a conversation with its image (000-11…16); the socket hears of it from now on. */
     create: Mutation<{
       /** At most 512 characters. */
@@ -936,6 +1019,18 @@ export const api = anyApi as unknown as {
       containerId?: string;
       config?: Config;
     }, Created>;
+    /**
+     * Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+     *
+     * Raises:
+     *     Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.
+     */
+    interrupt: Mutation<{
+      /** At most 512 characters. */
+      replyId?: string;
+      /** At most 512 characters. */
+      imageId?: string;
+    }, boolean>;
     /** Hear of an image: what is being written from its beginning, then everything new (000-U18). */
     run: Mutation<{
       /** At most 512 characters. */
@@ -1070,6 +1165,77 @@ export const api = anyApi as unknown as {
       sequence: number;
       epoch?: number;
     }, null>;
+  };
+  controls: {
+    /** Stop the reply of a session (001-U06): `success` is false for one that is unknown, or quiet. */
+    abort: Mutation<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, Aborted>;
+    /** The caller's replies that are being written (001-U06). */
+    active: Query<Record<string, never>, ActiveSessions>;
+    /**
+     * Say something in a conversation that is there (001-21); the socket hears the reply.
+     *
+     * Raises:
+     *     Refused: ConversationRequired without one: over a socket none is made (001-U11).
+     */
+    command: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** 1 to 10000 characters. */
+      command: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+      /** At most 512 characters. */
+      conversationId?: string;
+      options?: Options;
+    }, Begun>;
+    /** Whether a reply of a session is being written. */
+    status: Query<{
+      /** At most 512 characters. */
+      sessionId: string;
+    }, SessionStatus>;
+    /**
+     * Hear of a session's replies, of what is being written from its beginning. Subscribing twice is once.
+     *
+     * Raises:
+     *     Refused: SessionNotFound, also to strangers; TooManySubscriptions.
+     */
+    subscribeSession: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      sessionId?: string;
+      /** At most 512 characters. */
+      conversationId?: string;
+    }, SessionSubscribed>;
+    /**
+     * Hear of a task's conversations and agent runs. Subscribing twice is once.
+     *
+     * Raises:
+     *     Refused: TaskNotFound, also to strangers; TooManySubscriptions.
+     */
+    subscribeTask: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskSubscribed>;
+    /** Hear no more of a session. Its reply goes on: stopping it is another request (001-U11). */
+    unsubscribeSession: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      sessionId: string;
+    }, SessionNamed>;
+    /** Hear no more of a task. */
+    unsubscribeTask: Mutation<{
+      /** At most 512 characters. */
+      socket: string;
+      /** At most 512 characters. */
+      taskId: string;
+    }, TaskNamed>;
   };
   conversations: {
     /**
@@ -1350,6 +1516,10 @@ export const api = anyApi as unknown as {
      *     offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
      *     history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
      *     conversationId: joined as well.
+     *     stream: a conversation of the caller's own; the socket hears its replies as they are written (000-U08), and joins nothing.
+     *
+     * Raises:
+     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
      */
     open: Mutation<{
       /** 1 to 200 characters. */
@@ -1360,6 +1530,8 @@ export const api = anyApi as unknown as {
       history?: number;
       /** At most 512 characters. */
       conversationId?: string;
+      /** At most 512 characters. */
+      stream?: string;
     }, Opened>;
     /** This socket's user types, or stops; who says nothing more has stopped after six seconds. */
     typing: Mutation<{
@@ -1371,7 +1543,13 @@ export const api = anyApi as unknown as {
     }, null>;
   };
   history: {
-    /** The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through. */
+    /**
+     * The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
+     *
+     * Args:
+     *     before: below this sequence number.
+     *     offset: so many of the newest are passed over (001-U10); `before` holds still while messages come.
+     */
     messages: Query<{
       conversationId: string;
       /** A whole number, 1 to 200. Default: 50. */
@@ -1380,6 +1558,8 @@ export const api = anyApi as unknown as {
       before?: number;
       role?: "assistant" | "system" | "tool" | "user";
       attachments?: boolean;
+      /** A whole number, 0 to 9007199254740992. */
+      offset?: number;
     }, Messages | null>;
     /** The newest messages that contain a text, whatever its case; null for strangers. Looks through a thousand at a time. */
     search: Query<{
@@ -1431,6 +1611,7 @@ export const api = anyApi as unknown as {
       messageId: string;
       content: string;
       model?: string;
+      options?: SendOptions;
     }, ImagesSent>;
     /**
      * A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
@@ -1480,6 +1661,7 @@ export const api = anyApi as unknown as {
      * Args:
      *     messageId: the reply; it must be the newest entry.
      *     onBusy: while it is being written: refuse (default), or end it and begin again.
+     *     options: of the new reply alone (000-E05). Images of the message are shown again, and cannot be changed here.
      */
     regenerate: Mutation<{
       /** At most 512 characters. */
@@ -1489,6 +1671,7 @@ export const api = anyApi as unknown as {
       model?: string;
       /** Default: "reject". */
       onBusy?: "interrupt" | "reject";
+      options?: SendOptions;
     }, ImagesSent>;
     /** Give a conversation a title of 1 to 200 characters (000-U08). */
     rename: Mutation<{

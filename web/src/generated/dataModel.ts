@@ -118,6 +118,8 @@ export interface ChatMessage {
   named?: string;
   /** It no longer counts: another reply stands for it, or its turn was rolled back. The model is not told of it. */
   superseded: boolean;
+  /** In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run. */
+  copyOf?: string;
   /** Who said it and what came with it, where a chat client or an agent did (002-U07). */
   said?: Said;
 }
@@ -159,8 +161,12 @@ export interface ChatSocket {
   rooms: Record<string, any>;
   /** The conversation that is meant when none is named (002-U05). */
   current?: string;
-  /** Images whose replies it hears as they are written (seed 000). */
-  images: string[];
+  /** Images whose replies it hears as they are written (seed 000), each with the entry it began with. */
+  images: Record<string, number>;
+  /** Sessions that it has subscribed (001-U11), in the same way. */
+  sessions: Record<string, number>;
+  /** Tasks that it has subscribed, each with what was known then. */
+  tasks: Record<string, any>;
   history: number;
   leaseUntil: number;
   state: "open";

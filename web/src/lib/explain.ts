@@ -14,6 +14,29 @@ export function explain(problem: unknown): string {
   return said ?? (text && !text.includes("Server Error") ? text : "Something went wrong on the server. Try again.");
 }
 
+/** What was refused: the server's field, where it names one, and the sentence. */
+export interface Refusal {
+  field: string | null;
+  text: string;
+}
+
+export function refusalOf(problem: unknown): Refusal {
+  const data: unknown = problem instanceof ConvexError ? problem.data : null;
+  const field = typeof data === "object" && data !== null && "field" in data ? data.field : null;
+  if (typeof field === "string") return { field, text: explain(problem) };
+  return misfit(problem) ?? { field: null, text: explain(problem) };
+}
+
+/** An argument of another type or length than the function takes: `Path: .config.name` names it. */
+function misfit(problem: unknown): Refusal | null {
+  const text = problem instanceof Error ? problem.message : "";
+  const rule = /ArgumentValidationError: (.+)\nPath: \.(?:config\.)?(\S+)/.exec(text);
+  if (!rule?.[1] || !rule[2]) return null;
+  const length = /of length (<=|>=) (\d+)/.exec(rule[1]);
+  const words = length && `This needs ${length[1] === "<=" ? "at most" : "at least"} ${length[2]} characters.`;
+  return { field: rule[2], text: words ?? rule[1] };
+}
+
 const FAILURES: Record<string, string> = {
   overloaded: "The model is overloaded right now. Try again in a moment.",
   rate_limited: "Too many requests at once. Try again in a minute.",
@@ -36,6 +59,11 @@ const NOTES: Record<string, string> = {
   "interrupted by a newer message": "Interrupted by the next message. What was written stays.",
 };
 
+const RUNS: Record<string, string> = {
+  BudgetExceeded: "What may be spent on the model today is spent.",
+  TaskBusy: "Another agent was at work.",
+};
+
 /** How a reply ended, when that needs saying; null for an ordinary end. */
 export function ending({ status, reason = "" }: MessageView): { text: string; failed: boolean } | null {
   if (status === "failed") return { text: FAILURES[reason] ?? "The reply failed. Try again.", failed: true };
@@ -43,4 +71,10 @@ export function ending({ status, reason = "" }: MessageView): { text: string; fa
     return { text: "The server went down while writing. What had arrived is kept.", failed: true };
   if (status === "aborted") return { text: NOTES[reason] ?? `Stopped: ${reason || "by the server"}.`, failed: false };
   return NOTES[reason] ? { text: NOTES[reason], failed: false } : null;
+}
+
+/** Why an agent's run ended as it did, in words; its state alone says the rest. */
+export function cause(reason: string | undefined): string | null {
+  if (!reason || reason === "stopped") return null;
+  return FAILURES[reason] ?? NOTES[reason] ?? RUNS[reason] ?? reason;
 }

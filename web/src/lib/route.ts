@@ -6,17 +6,24 @@ export type Route =
   | { view: "new" }
   | { view: "domains" }
   | { view: "tasks" }
-  | { view: "session"; sessionId: string };
+  | { view: "schedules"; open: string | null }
+  | { view: "session"; sessionId: string; settings: boolean };
 
 export const HOME = "#/";
 export const NEW = "#/new";
 export const DOMAINS = "#/domains";
 export const TASKS = "#/tasks";
+export const SCHEDULES = "#/schedules";
+/** The form of a schedule: its id, or `new`. */
+export const scheduleAt = (open: string) => `${SCHEDULES}/${encodeURIComponent(open)}`;
 export const addressOf = (sessionId: string) => `#/s/${encodeURIComponent(sessionId)}`;
+export const settingsOf = (sessionId: string) => `${addressOf(sessionId)}/settings`;
 
 function parse(hash: string): Route {
-  const found = /^#\/s\/([^/]+)$/.exec(hash);
-  if (found?.[1]) return { view: "session", sessionId: safely(found[1]) };
+  const found = /^#\/s\/([^/]+)(\/settings)?$/.exec(hash);
+  if (found?.[1]) return { view: "session", sessionId: safely(found[1]), settings: found[2] !== undefined };
+  const schedule = /^#\/schedules(?:\/([^/]+))?$/.exec(hash);
+  if (schedule) return { view: "schedules", open: schedule[1] ? safely(schedule[1]) : null };
   if (hash === DOMAINS) return { view: "domains" };
   if (hash === TASKS) return { view: "tasks" };
   return hash === NEW ? { view: "new" } : { view: "home" };

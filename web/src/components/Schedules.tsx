@@ -1,0 +1,144 @@
+import { useMutation, useQuery } from "convex/react";
+import type { FunctionReturnType } from "convex/server";
+import { Pencil, Play, Plus, Square, Trash2 } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { api } from "../generated/api";
+import { explain } from "../lib/explain";
+import { go, SCHEDULES, scheduleAt } from "../lib/route";
+import { PaneHeader } from "./PaneHeader";
+import { Runs } from "./Runs";
+import { ScheduleForm } from "./ScheduleForm";
+import { Moment } from "./When";
+
+export type ScheduleView = FunctionReturnType<typeof api.schedules.list>[number];
+
+const BY = { cron: "By the clock", manual: "By hand", chain: "By hand" } as const;
+
+/** The id of what opens a form. */
+const opener = (schedule: string) => `open-${schedule}`;
+
+/** Prompts that are asked by the clock (seed 001, U12). `open`: whose form is shown, `new` for one that is not made yet. */
+export function Schedules({ open }: { open: string | null }) {
+  const schedules = useQuery(api.schedules.list, {});
+  const [problem, setProblem] = useState<string | null>(null);
+  const last = useRef<string | null>(null);
+  const done = () => go(SCHEDULES);
+
+  useEffect(() => {
+    // the keyboard goes on where the form was opened
+    if (open === null && last.current !== null) document.getElementById(opener(last.current))?.focus();
+    last.current = open;
+  }, [open]);
+
+  return (
+    <main className="pane" aria-busy={schedules === undefined}>
+      <PaneHeader title="Schedules">
+        <a className="button" id={opener("new")} href={scheduleAt("new")}>
+          <Plus aria-hidden="true" size={16} /> New schedule
+        </a>
+      </PaneHeader>
+      <div className="scroller">
+        <div className="column cards">
+          {problem && (
+            <p role="alert" className="problem">
+              {problem}
+            </p>
+          )}
+          {open === "new" && <ScheduleForm onDone={done} />}
+          {schedules?.length === 0 && open !== "new" && (
+            <p className="hint">
+              A schedule asks the assistant something by the clock, each time in a session of its own. While one run is
+              at work the next is left out.
+            </p>
+          )}
+          {schedules?.map((schedule) =>
+            open === schedule.scheduleId ? (
+              <ScheduleForm key={schedule.scheduleId} schedule={schedule} onDone={done} />
+            ) : (
+              <Schedule key={schedule.scheduleId} schedule={schedule} onProblem={setProblem} />
+            ),
+          )}
+        </div>
+      </div>
+    </main>
+  );
+}
+
+interface Props {
+  schedule: ScheduleView;
+  onProblem: (problem: string | null) => void;
+}
+
+function Schedule({ schedule, onProblem }: Props) {
+  const { scheduleId, name, enabled, running, nextRunAt, lastRunAt } = schedule;
+  const runs = useQuery(api.schedules.runs, { scheduleId });
+  const update = useMutation(api.schedules.update);
+  const remove = useMutation(api.schedules.delete);
+  const runNow = useMutation(api.schedules.runNow);
+  const stop = useMutation(api.tasks.stopRun);
+
+  async function attempt(work: () => Promise<unknown>) {
+    onProblem(null);
+    try {
+      await work();
+    } catch (refused) {
+      onProblem(`${name}: ${explain(refused)}`);
+    }
+  }
+
+  return (
+    <article className="card" aria-label={name}>
+      <header>
+        <h2>{name}</h2>
+        <label className="switch">
+          <input
+            type="checkbox"
+            role="switch"
+            aria-label={`${name} is switched on`}
+            checked={enabled}
+            onChange={() => attempt(() => update({ scheduleId, enabled: !enabled }))}
+          />
+          <span aria-hidden="true">{enabled ? "On" : "Off"}</span>
+        </label>
+      </header>
+      <p className="hint excerpt">{schedule.prompt}</p>
+      <dl className="facts">
+        <dt>When</dt>
+        <dd>
+          <code>{schedule.schedule}</code> UTC
+        </dd>
+        <dt>Next run</dt>
+        <dd>{nextRunAt === undefined ? "None while it is switched off" : <Moment at={nextRunAt} />}</dd>
+        <dt>Last run</dt>
+        <dd>{lastRunAt === undefined ? "Not yet" : <Moment at={lastRunAt} />}</dd>
+      </dl>
+      {runs && <Runs runs={runs} name={(run) => BY[run.triggeredBy]} />}
+      <menu>
+        {running ? (
+          <button type="button" onClick={() => attempt(() => stop({ agentRunId: running }))}>
+            <Square aria-hidden="true" size={13} fill="currentColor" /> Stop
+          </button>
+        ) : (
+          <button type="button" onClick={() => attempt(() => runNow({ scheduleId }))}>
+            <Play aria-hidden="true" size={15} /> Run now
+          </button>
+        )}
+        <a className="button" id={opener(scheduleId)} href={scheduleAt(scheduleId)}>
+          <Pencil aria-hidden="true" size={15} /> Edit
+        </a>
+        <button
+          type="button"
+          className="quiet"
+          aria-label={`Delete ${name}`}
+          onClick={() => {
+            if (confirm(`Delete the schedule “${name}”? The sessions that it started stay.`)) {
+              void attempt(() => remove({ scheduleId }));
+            }
+          }}
+        >
+          <Trash2 aria-hidden="true" size={15} />
+        </button>
+      </menu>
+    </article>
+  );
+}

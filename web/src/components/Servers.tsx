@@ -1,0 +1,112 @@
+import type { FunctionReturnType } from "convex/server";
+import { Plus, X } from "lucide-react";
+import { useId } from "react";
+import type { api } from "../generated/api";
+import type { Refusal } from "../lib/explain";
+
+type ServerView = FunctionReturnType<typeof api.images.tools>[number];
+
+/** A server of tools as the form has it. */
+export interface Server {
+  name: string;
+  url: string;
+  /** The name of a secret that the operator keeps; never the secret. */
+  secret: string;
+}
+
+/** The servers that are reached by an address; programs of a worker are not changed here. */
+export const reachable = (servers: readonly ServerView[]): Server[] =>
+  servers.flatMap(({ name, url, authorization }) => (url ? [{ name, url, secret: authorization?.secret ?? "" }] : []));
+
+/** What the server is told: the form's servers, and the programs that were there. */
+export function configured(servers: readonly Server[], before: readonly ServerView[]) {
+  return Object.fromEntries([
+    ...before.flatMap(({ name, command, args }) => (command ? [[name, { command, args: args ?? [] }] as const] : [])),
+    ...servers.map(({ name, url, secret }) => [name, secret ? { url, authorization: { secret } } : { url }] as const),
+  ]);
+}
+
+interface Props {
+  servers: readonly Server[];
+  refusal: Refusal | null;
+  onChange: (servers: Server[]) => void;
+}
+
+/** The rows of servers. A refusal that names a server (`mcpServers.search.url`) stands below its row. */
+export function Servers({ servers, refusal, onChange }: Props) {
+  const id = useId();
+  const change = (at: number, part: Partial<Server>) =>
+    onChange(servers.map((each, here) => (here === at ? { ...each, ...part } : each)));
+  const wrong = refusal?.field?.startsWith("mcpServers") ? refusal : null;
+  const row = wrong ? servers.findIndex(({ name }) => of(wrong, name)) : -1;
+  const refused = wrong && (
+    <p role="alert" className="problem" id={id}>
+      {wrong.text}
+    </p>
+  );
+  return (
+    <fieldset>
+      <legend>Servers of tools (MCP)</legend>
+      {servers.map((server, at) => {
+        const aria = (part: string) => {
+          const it = at === row && wrong !== null && names(wrong, server.name, part);
+          return { "aria-invalid": it || undefined, "aria-describedby": it ? id : undefined };
+        };
+        return (
+          // rows are told apart by their place only
+          <div className="row" key={at}>
+            <input
+              aria-label={`Name of server ${at + 1}`}
+              placeholder="Name"
+              required
+              value={server.name}
+              {...aria("name")}
+              onChange={(event) => change(at, { name: event.target.value })}
+            />
+            <input
+              aria-label={`Address of server ${at + 1}`}
+              placeholder="https://…"
+              required
+              value={server.url}
+              {...aria("url")}
+              onChange={(event) => change(at, { url: event.target.value })}
+            />
+            <input
+              aria-label={`Secret of server ${at + 1}`}
+              placeholder="Secret's name"
+              value={server.secret}
+              {...aria("authorization")}
+              onChange={(event) => change(at, { secret: event.target.value })}
+            />
+            <button
+              type="button"
+              className="icon"
+              aria-label={`Remove server ${at + 1}`}
+              onClick={() => onChange(servers.filter((_, here) => here !== at))}
+            >
+              <X aria-hidden="true" size={16} />
+            </button>
+            {at === row && refused}
+          </div>
+        );
+      })}
+      {row < 0 && refused}
+      <button
+        type="button"
+        className="small"
+        onClick={() => onChange([...servers, { name: "", url: "", secret: "" }])}
+      >
+        <Plus aria-hidden="true" size={14} /> Add a server
+      </button>
+    </fieldset>
+  );
+}
+
+const of = ({ field }: Refusal, name: string) =>
+  field === `mcpServers.${name}` || (field ?? "").startsWith(`mcpServers.${name}.`);
+
+/** Whether a refusal is about this part of a server. Without a part it is about the name. */
+function names({ field }: Refusal, name: string, part: string): boolean {
+  const rest = (field ?? "").slice(`mcpServers.${name}`.length);
+  return part === "name" ? rest === "" : rest.startsWith(`.${part}`);
+}
