@@ -181,7 +181,7 @@ def _payload(ctx: QueryCtx, notice: Notice) -> dict[str, Any] | None:
     if notice.run_id is not None:
         run = ctx.db.peek(Run, notice.run_id)
         message = ctx.db.peek(ChatMessage, run.conversation, run.sequence) if run else None
-        if run is None or message is None:
+        if run is None or message is None:  # a deletion takes the run at once, and the log by and by
             return None
         text = message.content.rstrip().removesuffix(DONE)
         told |= {"body": beginning(text) or run.reason or "", "url": f"#/s/{run.session_id}", "tag": run.conversation}

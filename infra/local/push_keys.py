@@ -1,12 +1,14 @@
 """The key pair that a laptop's push messages are signed with: made once, kept in the data folder beside the issuer's key.
 
-A browser's subscription belongs to the public key it was made with, so a lost pair means that browsers subscribe again.
+`python -m infra.local.push_keys` prints a new pair for a stage. A browser's subscription belongs to the public key it was made
+with, so a lost pair means that browsers subscribe again.
 """
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import sys
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -31,3 +33,8 @@ def encoded(key: ec.EllipticCurvePrivateKey) -> tuple[str, str]:
 
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+if __name__ == "__main__":  # a pair for a stage
+    made = encoded(ec.generate_private_key(ec.SECP256R1()))
+    sys.stdout.write("PUSH_PUBLIC_KEY={}\nPUSH_PRIVATE_KEY={}\n".format(*made))

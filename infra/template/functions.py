@@ -13,6 +13,8 @@ from infra.template.queues import FAILURES, LATER, queue_id
 FOR_THE_MODEL = ("MODEL_URL",)
 AT_THE_EDGE = ("api", "ws_connect")
 """Functions that the outside reaches; they ask for the edge's secret."""
+PUSHES = ("run_job",)
+"""Functions that send push messages; they sign them."""
 ASYNC_TRIES, ASYNC_AGE_S = 2, 3600
 """Retries of an asynchronous invocation that failed, and how long it may wait. All of them are safe to repeat: a job or a
 run is claimed by a condition."""
@@ -76,7 +78,7 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     # Who verifies an agent's token, or makes one, has the key; resolved at the deployment, as the edge's secret is.
     signing = sub("{{resolve:secretsmanager:${SigningKeySecret}}}")
     made["SIGNING_KEY"] = {"Fn::If": ["HasSigningKey", signing, {"Ref": "AWS::NoValue"}]}
-    if grant.pushes:
+    if function.entry in PUSHES:
         secret = sub("{{resolve:secretsmanager:${PushKeySecret}}}")
         made["PUSH_PRIVATE_KEY"] = {"Fn::If": ["HasPushKey", secret, {"Ref": "AWS::NoValue"}]}
     if grant.secret:

@@ -41,7 +41,6 @@ class Capability:
         later: entry points that it starts through their delay queue.
         sockets: `GET` to look whether one is there, `POST` to write to it, `DELETE` to close it.
         secret: whether it reads the model's key.
-        pushes: whether it signs push messages; the key comes with its settings.
     """
 
     tables: dict[str, str] = field(default_factory=dict)
@@ -49,7 +48,6 @@ class Capability:
     later: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
     secret: bool = False
-    pushes: bool = False
 
 
 READ = Capability({DOCUMENTS: "gbq", "fences": "gq", "claims": "g"})
@@ -80,8 +78,6 @@ LOOK = Capability({DOCUMENTS: "bq", "mailboxes": "bq"})
 """Look over everything, through indexes."""
 ASK = Capability(secret=True)
 """Ask the model."""
-PUSH = Capability(pushes=True)
-"""Send push messages."""
 SWEEP = Capability(invokes=("sweep",), later=("sweep",))
 """Have it swept."""
 
@@ -98,7 +94,7 @@ ROLES: dict[str, tuple[Capability, ...]] = {
     "on_change": (FAN_OUT, *HOLD),
     "serve": HOLD,
     "act": (ACT, *HOLD),
-    "run_job": (PUSH, *CALL),
+    "run_job": CALL,
     "generate": (ASK, FAN_OUT, *HOLD),
     "tick": (SWEEP,),
     "sweep": (LOOK, *HOLD),
@@ -119,7 +115,6 @@ def together(capabilities: Iterable[Capability]) -> Capability:
         tuple(sorted({entry for each in whole for entry in each.later})),
         tuple(verb for verb in ("GET", "POST", "DELETE") if any(verb in each.sockets for each in whole)),
         any(each.secret for each in whole),
-        any(each.pushes for each in whole),
     )
 
 

@@ -121,7 +121,7 @@ def test_the_badge_is_the_number_of_tasks_in_progress(house: House, service: Pus
         (BEGUN, "Bridge", 1),
     ]
     alice.mutation("tasks:update", taskId=road, status="in_progress")
-    alice.mutation("tasks:update", taskId=road, title="Long road")
+    alice.mutation("tasks:update", taskId=road, title="Long road", status="in_progress")
     alice.mutation("tasks:update", taskId=bridge, status="completed")
     house.work()
     last = heard(service, browser)[2:]

@@ -142,6 +142,13 @@ def test_no_policy_grants_everything_and_each_fits_into_a_role(template: Templat
         assert len(text) + 50 * (text.count("Fn::GetAtt") + text.count("Fn::Sub")) < 10_240, name
 
 
+def test_only_who_sends_push_messages_has_their_private_key(template: Template) -> None:
+    functions = _of_type(template, "AWS::Serverless::Function")
+    having = [name for name, each in functions.items() if "PushKeySecret" in json.dumps(each)]
+    assert having == ["RunJob"]
+    assert all("PUSH_PUBLIC_KEY" in json.dumps(each) for each in functions.values())
+
+
 def test_only_the_function_that_asks_the_model_can_read_its_key(template: Template) -> None:
     readers = {name for name, role in _of_type(template, "AWS::IAM::Role").items() if "secretsmanager" in json.dumps(role)}
     assert readers == {"GenerateRole"}
