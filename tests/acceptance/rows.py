@@ -13,6 +13,7 @@ ADAPTER = "tests/acceptance/test_seed_001_adapter.py::test_"
 RUNS = "tests/acceptance/test_seed_001_runs.py::test_"
 AT_ONCE = "tests/acceptance/test_at_once.py::test_"
 WALK = "tests/acceptance/test_walk_agentx.py::test_"
+TURNS = "tests/acceptance/test_walk_runs.py::test_"
 AGENTX = "tests/doors/test_agentx.py::test_"
 CONTROLS = "tests/doors/test_controls.py::test_"
 DOORS = "tests/doors/test_rest_images.py::test_"
@@ -166,7 +167,7 @@ ROWS: dict[str, list[str]] = {
         f"{IMAGES}custom_data_comes_back_as_it_was_whatever_it_is",
         f"{OPTIONS}a_wrong_option_is_refused_by_its_name_and_nothing_is_written",
     ],
-    "001-01": [COMPLETED],
+    "001-01": [COMPLETED, f"{TURNS}a_run_of_the_callers_own_making_is_completed_by_a_message_over_the_socket"],
     "001-02": [ONE_PLACE, COMPLETED],
     "001-03": [OWN_WORDS],
     "001-04": [RESUMED],
@@ -194,8 +195,12 @@ ROWS: dict[str, list[str]] = {
     "001-23": [RESUMED, STARTED],
     "001-24": [RESUMED, f"{CONTROLS}a_resumed_conversation_is_no_new_session"],
     "001-25": [BY_TYPE, "tests/web/test_domains.py::test_an_agents_run_is_seen_live_in_two_windows"],
-    "001-26": [COMPLETED],
-    "001-27": [STARTED, f"{CONTROLS}a_tasks_subscribers_hear_of_its_conversations_and_runs"],
+    "001-26": [COMPLETED, f"{TURNS}implementation_is_followed_by_a_review_that_ends_the_workflow_and_who_watches_is_told"],
+    "001-27": [
+        STARTED,
+        f"{TURNS}implementation_is_followed_by_a_review_that_ends_the_workflow_and_who_watches_is_told",
+        f"{CONTROLS}a_tasks_subscribers_hear_of_its_conversations_and_runs",
+    ],
     "001-28": [
         f"{NEWS}the_commit_that_ends_a_reply_schedules_its_telling_and_that_one_job_per_browser",
         "tests/push/test_sender.py::test_a_message_arrives_and_only_its_browser_can_open_it",
@@ -227,6 +232,7 @@ ROWS: dict[str, list[str]] = {
     "001-U06": [
         f"{RUNS}a_stopped_run_is_aborted_before_and_while_it_is_written",
         f"{ADAPTER}an_unknown_or_foreign_session_cannot_be_aborted",
+        f"{TURNS}a_second_run_is_409_and_stopping_over_the_socket_frees_the_task",
         f"{ADAPTER}active_sessions_are_listed_to_whose_they_are_and_all_to_the_orgs_backend",
     ],
     "001-U07": [
@@ -239,6 +245,7 @@ ROWS: dict[str, list[str]] = {
     ],
     "001-U08": [
         f"{RUNS}of_twenty_starts_at_once_one_takes_place_and_the_others_are_409",
+        f"{TURNS}a_second_run_is_409_and_stopping_over_the_socket_frees_the_task",
         f"{RUNS}a_run_that_is_given_no_reply_has_failed_in_a_minute",
     ],
     "001-U09": [f"{ADAPTER}a_conversation_or_a_run_begins_a_task_once", f"{NEWS}the_badge_is_the_number_of_tasks_in_progress"],
