@@ -216,6 +216,9 @@ def _start(
     name = None if message is None else clean_name(message)
     of_type = PROMPTS.get(wanted.agent_type or "")
     configured = {"system_prompt": wanted.custom_system_prompt or of_type or instruction, "name": name}
+    chosen = wanted.conversation_id
+    if chosen is not None and ctx.db.query(Conversation.by_conversationId(chosen)).unique() is not None:
+        raise Refused("ConversationExists", "options.conversationId: there is a conversation of this id.", field="conversationId")
     session = open_conversation(
         ctx,
         owner,
@@ -223,7 +226,7 @@ def _start(
         model=wanted.model,
         configured=configured,
         name=name,
-        conversation_id=wanted.conversation_id,
+        conversation_id=chosen,
     )
     conversation = ctx.db.get(Conversation, session.conversation)
     image = ctx.db.get(Image, session.image_id)

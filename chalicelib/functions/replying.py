@@ -55,8 +55,9 @@ def say(
     """Write what a person says. Returns the conversation after it, and the message's id.
 
     Raises:
-        Refused: `ForkInProgress` while the past of a fork is being copied.
+        Refused: `ForkInProgress` while the past of a fork is being copied; MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG.
     """
+    check_content(content)
     if conversation.copying is not None:
         raise Refused("ForkInProgress", "The past of this conversation is being copied; send again in a moment.")
     number, now = conversation.message_count + 1, later(ctx, conversation)

@@ -14,7 +14,7 @@ from cronsim import CronSim, CronSimError
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.functions import access, tasks, working
+from chalicelib.functions import access, replying, tasks, working
 from chalicelib.schema import AgentRun, CronAgent
 
 Id = Annotated[str, Meta(max_length=512)]
@@ -64,6 +64,7 @@ def create(
 ) -> ScheduleView:
     """Make a cron agent. Raises `Refused`: InvalidSchedule."""
     user = access.signed_in(ctx, "create a schedule")
+    replying.check_content(prompt)  # a run of it could not begin
     if ctx.db.count(CronAgent.by_owner(user.subject)) >= LISTED:
         raise Refused("TooManySchedules", f"You have {LISTED} schedules; delete one first.")
     made = CronAgent(
@@ -111,6 +112,8 @@ def update(
         model: an empty one is the server's default.
     """
     agent = owned(ctx, schedule_id)
+    if prompt is not None:
+        replying.check_content(prompt)
     given = {"name": name, "prompt": prompt, "schedule": schedule}
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if model is not None:

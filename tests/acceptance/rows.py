@@ -11,6 +11,7 @@ TALK = "tests/acceptance/test_seed_000_talk.py::test_"
 REST = "tests/acceptance/test_seed_000_rest.py::test_"
 ADAPTER = "tests/acceptance/test_seed_001_adapter.py::test_"
 RUNS = "tests/acceptance/test_seed_001_runs.py::test_"
+RACES = "tests/acceptance/test_seed_001_races.py::test_"
 AT_ONCE = "tests/acceptance/test_at_once.py::test_"
 WALK = "tests/acceptance/test_walk_agentx.py::test_"
 TURNS = "tests/acceptance/test_walk_runs.py::test_"
@@ -186,7 +187,11 @@ ROWS: dict[str, list[str]] = {
     "001-14": [ONE_PLACE],
     "001-15": [STARTED],
     "001-16": [STARTED],
-    "001-17": [COMPLETED, f"{RUNS}a_reply_that_is_being_written_is_the_runs_that_is_linked_to_it"],
+    "001-17": [
+        COMPLETED,
+        f"{RUNS}a_reply_that_is_being_written_is_the_runs_that_is_linked_to_it",
+        f"{RACES}a_link_before_any_write_of_the_writer_leaves_no_run_running",
+    ],
     "001-18": [f"{NEWS}a_reply_that_is_ready_is_told_in_every_browser_of_its_user_and_in_nobody_elses"],
     "001-19": [f"{ADAPTER}active_sessions_are_listed_to_whose_they_are_and_all_to_the_orgs_backend"],
     "001-20": [OWN_WORDS, BY_TYPE],
@@ -231,20 +236,22 @@ ROWS: dict[str, list[str]] = {
     ],
     "001-U06": [
         f"{RUNS}a_stopped_run_is_aborted_before_and_while_it_is_written",
+        f"{RACES}of_eight_stops_at_once_one_has_stopped_it",
+        f"{RACES}a_stop_before_any_write_of_the_writer_leaves_one_end",
         f"{ADAPTER}an_unknown_or_foreign_session_cannot_be_aborted",
         f"{TURNS}a_second_run_is_409_and_stopping_over_the_socket_frees_the_task",
         f"{ADAPTER}active_sessions_are_listed_to_whose_they_are_and_all_to_the_orgs_backend",
     ],
     "001-U07": [
-        f"{RUNS}of_two_chains_at_once_one_starts_the_review",
-        f"{RUNS}a_chain_and_a_person_at_once_start_one_run",
-        f"{RUNS}a_workflow_that_is_completed_before_the_second_is_over_is_not_followed",
+        f"{RACES}of_two_chains_at_once_one_starts_the_review",
+        f"{RACES}a_chain_and_a_person_at_once_start_one_run",
+        f"{RACES}a_workflow_that_is_completed_before_the_second_is_over_is_not_followed",
         f"{AGENT_RUNS}implementation_and_review_take_turns_until_the_review_is_content",
         f"{AGENT_RUNS}a_chain_that_cannot_start_is_recorded_as_a_failed_run",
         f"{AGENT_RUNS}a_plan_is_followed_by_nothing",
     ],
     "001-U08": [
-        f"{RUNS}of_twenty_starts_at_once_one_takes_place_and_the_others_are_409",
+        f"{RACES}of_twenty_starts_at_once_one_takes_place_and_the_others_are_409",
         f"{TURNS}a_second_run_is_409_and_stopping_over_the_socket_frees_the_task",
         f"{RUNS}a_run_that_is_given_no_reply_has_failed_in_a_minute",
     ],
@@ -259,6 +266,7 @@ ROWS: dict[str, list[str]] = {
     ],
     "001-U11": [
         f"{CONTROLS}who_unsubscribes_hears_no_more_and_others_go_on",
+        f"{TALK}a_socket_that_closes_takes_its_subscriptions_with_it_and_stops_nothing",
         f"{CONTROLS}a_new_conversation_over_the_socket_is_refused",
         f"{CONTROLS}stopping_over_the_socket_ends_the_reply_and_closing_it_does_not",
     ],

@@ -38,7 +38,8 @@ def test_a_conversations_own_id_is_taken_once(house: House) -> None:
     def begun(_: int) -> bool:
         try:
             return bool(alice.mutation("adapter:startConversation", **wanted))
-        except Refusal:
+        except Refusal as refusal:
+            assert refusal.tag == "ConversationExists"
             return False
 
     with ThreadPoolExecutor(CALLERS) as pool:

@@ -242,3 +242,21 @@ def test_an_event_without_a_sign_in_is_answered_by_nothing(chat: Chat) -> None:
     packets.send('42/chat,0["image_create_request",{}]')
     assert packets.closed
     assert not [text for text in packets.posted if "record" in text]
+
+
+def test_a_socket_that_closes_takes_its_subscriptions_with_it_and_stops_nothing(chat: Chat) -> None:
+    """000-U18, U19, 001-U11: images, sessions and tasks; the reply goes on."""
+    alice, person = Line(chat, "alice@acme"), chat.person("alice")
+    image = new(alice)
+    record = asked(alice, "image_get_request", imageId=image)["record"]
+    task = person.mutation("tasks:create", title="Bridge")["taskId"]
+    assert alice.ask("subscribe-session", {"sessionId": record["sessionId"]})["isStreaming"] is False
+    assert alice.ask("subscribe-task", {"taskId": task})["agentRuns"] == []
+    asked(alice, "message_send_request", imageId=image, content=LONG)
+    assert chat.rows("chatSockets") == 1
+    during(chat, 2, alice.leave)
+    told = len(alice.posted)
+    chat.tell()
+    assert chat.rows("chatSockets") == 0
+    assert len(alice.posted) == told
+    assert person.query("images:messages", imageId=image)[-1]["status"] == "completed"

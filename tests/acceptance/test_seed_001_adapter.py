@@ -187,6 +187,31 @@ def test_errors_are_404_and_400_with_the_documents_sentences_at_the_rest_door(ho
     assert bob("GET", "/tasks")[1]["data"] == bob("GET", "/schedules")[1]["data"] == []
 
 
+@pytest.mark.parametrize("words", [" ", "\n\t ", "\u2003"])
+def test_a_blank_message_is_refused_at_every_way_in_and_leaves_nothing(house: House, words: str) -> None:
+    """001-03, 000-U12: no run is made that could only fail."""
+    alice = house.person("alice")
+    bridge, daily = task(alice), agent(alice)
+    begun = alice.mutation("adapter:startConversation", taskId=bridge, message="/say x")
+    record = alice.query("chat:getSession", sessionId=begun["sessionId"])
+    house.work()
+    for path, args in (
+        ("adapter:startConversation", {"taskId": bridge, "message": words}),
+        ("adapter:startAgentConversation", {"agentId": daily, "message": words}),
+        ("adapter:sendMessage", {"conversationId": begun["conversationId"], "message": words}),
+        ("tasks:startRun", {"taskId": bridge, "type": "review", "message": words}),
+        ("chat:sendMessage", {"sessionId": begun["sessionId"], "content": words}),
+        ("images:send", {"imageId": record["imageId"], "content": words}),
+        ("rooms:send", {"conversationId": begun["conversationId"], "content": words}),
+        ("schedules:create", {"name": "x", "prompt": words, "schedule": "0 9 * * *"}),
+        ("schedules:update", {"scheduleId": daily, "prompt": words}),
+    ):
+        refused("MESSAGE_CONTENT_REQUIRED", alice, "mutation", path, **args)
+    assert len(messages(alice, begun["sessionId"])) == 2
+    assert runs(alice, bridge) == alice.query("schedules:runs", scheduleId=daily) == []
+    assert len(alice.query("tasks:conversations", taskId=bridge)) == 1
+
+
 # Sessions that are active -----------------------------------------------------------------------------------------------------
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from chalicelib.data.store import Store
 from chalicelib.functions import working
 from infra.local.model import ScriptedModel
 from tests.acceptance.conftest import pass_by, patient
-from tests.functions.conftest import House, Person, Refusal
+from tests.functions.conftest import House, Person
 from tests.functions.replies import Died, mortal
 from tests.functions.test_agent_runs import runs, task
 from tests.functions.test_chat import messages
@@ -237,88 +235,3 @@ def test_a_run_has_one_reply_and_one_conversation(house: House) -> None:
     refused("AlreadyLinkedConflict", alice, "mutation", "tasks:linkConversation", agentRunId=run, conversationId=free)
     bobs = house.person("bob").mutation("images:create")["record"]["conversationId"]
     refused("ConversationNotFound", alice, "mutation", "tasks:linkConversation", agentRunId=other, conversationId=bobs)
-
-
-# At once --------------------------------------------------------------------------------------------------------------------
-
-
-def test_of_twenty_starts_at_once_one_takes_place_and_the_others_are_409(house: House) -> None:
-    """001-U08, at the REST door."""
-    from tests.support.rest import Rest
-
-    alice = house.person("alice")
-    bridge = task(alice)
-    caller = Rest(house.backend, "alice@acme")
-
-    def started(number: int) -> tuple[int, str]:
-        body = {"agentType": "planification", "begin": number % 2 == 0}
-        status, told = caller("POST", f"/tasks/{bridge}/agent-runs", body)
-        return status, told.get("code", "")
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = sorted(pool.map(started, range(20)))
-    assert answers == [(201, ""), *[(409, "TaskBusy")] * 19]
-    assert len(runs(alice, bridge)) == 1
-
-
-def test_of_two_chains_at_once_one_starts_the_review(house: House) -> None:
-    """001-U07: the task is asked again in the commit that starts it."""
-    alice = house.person("alice")
-    bridge = task(alice, description="/say built")
-    run = by_a_start_of(alice, bridge, "implementation")
-    house.work()
-    assert state_of(alice, run)["status"] == "completed"
-    executor, ready = house.backend.executor, threading.Barrier(4)
-
-    def chained(_: int) -> None:
-        ready.wait()
-        executor.call("acme", working.chain, task_id=bridge, after=run)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(chained, range(4)))
-    assert [(each["agentType"], each["triggeredBy"]) for each in runs(alice, bridge)] == [
-        ("implementation", "manual"),
-        ("review", "chain"),
-    ]
-
-
-def by_a_start_of(alice: Person, of: str, kind: str) -> str:
-    return str(alice.mutation("tasks:startRun", taskId=of, type=kind)["agentRunId"])
-
-
-def test_a_chain_and_a_person_at_once_start_one_run(house: House) -> None:
-    """001-U07, U08: whichever of the two is first, the other finds the task busy."""
-    alice = house.person("alice")
-    bridge = task(alice, description="/say built")
-    run = by_a_start_of(alice, bridge, "implementation")
-    house.work()
-    executor, ready = house.backend.executor, threading.Barrier(2)
-
-    def chained() -> None:
-        ready.wait()
-        executor.call("acme", working.chain, task_id=bridge, after=run)
-
-    def started() -> bool:
-        ready.wait()
-        try:
-            return bool(by_a_start_of(alice, bridge, "planification"))
-        except Refusal as refusal:
-            assert refusal.tag == "TaskBusy"
-            return False
-
-    with ThreadPoolExecutor(2) as pool:
-        chain, mine = pool.submit(chained), pool.submit(started)
-        chain.result()
-        kinds = [each["agentType"] for each in runs(alice, bridge)]
-        assert kinds == ["implementation", "planification" if mine.result() else "review"]
-
-
-def test_a_workflow_that_is_completed_before_the_second_is_over_is_not_followed(house: House) -> None:
-    """001-U07: `workflow_complete` is asked again before the start."""
-    alice = house.person("alice")
-    bridge = task(alice, description="/say built")
-    by_a_start_of(alice, bridge, "implementation")
-    house.work()
-    alice.mutation("tasks:update", taskId=bridge, workflowComplete=True)
-    pass_by(house)
-    assert len(runs(alice, bridge)) == 1

@@ -21,6 +21,7 @@ export type ErrorCode =
   | "ClientKeyReused"
   | "ConversationBusy"
   | "ConversationClosed"
+  | "ConversationExists"
   | "ConversationNotFound"
   | "ConversationRequired"
   | "CustomDataTooLarge"
