@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("concave")
 KIND = "chat"
 FEED, OPEN = "feeds:feed", "gateway:open"
-FIRST, ARRIVED, STEP = 2, 2**20, 256
+FIRST, ARRIVED, STEP = 2, 2**20, 2**32
 """Where a client counts its acknowledgements, its frames have dense numbers from the first on, and are run in that order.
-Others are numbered by the millisecond of their arrival since the connection opened, times a step, above all those."""
+Others are numbered by the millisecond of their arrival since the connection opened, times a step, and their place in it
+(`_Places`), above all those."""
 HANDSHAKE_MS = 5_000
 SIGN_IN_MS = 45_000
 """Who has not said by then who they are is closed."""
@@ -161,7 +163,7 @@ def take_in(
         at: when it came (ms).
         counted: which one it is of those that want an acknowledgement, where the client counts them from 0.
     """
-    number = ARRIVED + max(0, at - int(mailbox["opened"])) * STEP
+    number = ARRIVED + max(0, at - int(mailbox["opened"])) * STEP + _places.within(at)
     if counted is not None and counted < ARRIVED - FIRST:
         number = FIRST + counted
     row = EVENTS.get(event)
@@ -203,6 +205,29 @@ def _store_answer(backend: Backend, connection: str, answer: Answer) -> None:
     row = rows.answer_row(connection, fitted(answer), backend.clock.now_ms())
     insist(backend.clock, lambda: backend.store.write(Put("inbox", row)))
     backend.visit(connection)
+
+
+class _Places:
+    """Where frames of one millisecond stand: in their order in this process, and apart from other processes' by chance.
+
+    A number is never used again, also when its frame is answered and gone: the connection would take the next frame for one
+    that it has answered. Nor is one shared by a call and a question, whose answers have one place.
+    """
+
+    ORDER, CHANCE = 2**12, 20
+
+    def __init__(self) -> None:
+        self._lock, self._at, self._count = threading.Lock(), 0, 0
+
+    def within(self, at: int) -> int:
+        """A place below `STEP` for a frame that came then (ms)."""
+        with self._lock:
+            self._count = 0 if at > self._at else self._count + 1
+            self._at = max(at, self._at)
+            return (self._count % self.ORDER << self.CHANCE) + secrets.randbits(self.CHANCE)
+
+
+_places = _Places()
 
 
 def _numbered(backend: Backend, connection: str, kind: str, number: int, frame: dict[str, Any], note: str) -> int:

@@ -22,6 +22,7 @@ from chalicelib.run.errors import FunctionError
 from chalicelib.run.registry import Function
 
 STATUSES = [
+    (re.compile(r"MCP_.*"), 400),
     (re.compile(r"Unauthorized|Unauthenticated|BadCredentials|InvalidToken"), 401),
     (re.compile(r".*NotFound|.*NOT_FOUND"), 404),
     (re.compile(r"Forbidden|FORBIDDEN|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
@@ -61,6 +62,8 @@ def page(b: Backend, request: HttpRequest) -> HttpResponse:
 def _handler(row: Route) -> Handler:
     def handler(b: Backend, request: HttpRequest) -> HttpResponse:
         user = caller(b, request)
+        if user is None and not row.anybody:
+            raise Refusal(401, "Unauthenticated", "A token is needed: Authorization: Bearer …", **{"www-authenticate": "Bearer"})
         function = b.registry.get(row.function)
         outcome = run(b, request, function.kind, row.function, _arguments(row, function, request), user)
         if outcome.error is not None:

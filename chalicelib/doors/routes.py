@@ -26,6 +26,7 @@ class Route:
         hidden: arguments that have no meaning on this door.
         result: `data` (in an envelope), `page` (the function's own `{data, meta}`), `bare` (as the function returns it).
         missing: what a null means: 404 with this code and sentence.
+        anybody: no token is needed; every other row answers 401 without one, as it does to a bad one.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Route:
     result: Result = "data"
     status: int = 200
     missing: tuple[str, str] | None = None
+    anybody: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -83,7 +85,7 @@ AGENTS = [
     _agent("POST", "", "create", status=201),
     _agent("GET", "/{agentId}", "get", missing=("AgentNotFound", "Agent not found")),
     _agent("PATCH", "/{agentId}", "update"),
-    _agent("POST", "/{agentId}/connect", "connect", result="bare"),
+    _agent("POST", "/{agentId}/connect", "connect", result="bare", anybody=True),
     _agent("POST", "/{agentId}/heartbeat", "heartbeat"),
     _agent("POST", "/{agentId}/disconnect", "disconnect"),
     _agent("POST", "/{agentId}/credentials/regenerate", "regenerate"),
@@ -192,7 +194,7 @@ TASKS = [
 ]
 
 PUSH = [
-    _image("GET", "/push/public-key", "push:publicKey"),
+    _image("GET", "/push/public-key", "push:publicKey", anybody=True),
     _image("GET", "/push/subscriptions", "push:list"),
     _image("POST", "/push/subscriptions", "push:subscribe", status=201),
     _image("DELETE", "/push/subscriptions", "push:unsubscribe"),

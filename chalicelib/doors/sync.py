@@ -104,7 +104,7 @@ def act(backend: Backend, connection: str, request_id: int) -> None:
     place = Key("inbox", connection, rows.place(rows.ACTION, request_id))
     row = insist(backend.clock, lambda: backend.store.get(place))
     if row is not None and _claimed(backend, place):
-        frame = messages.read_frame(row["body"])
+        frame = messages.stored_frame(row["body"])
         assert isinstance(frame, messages.Action)
         identity = backend.settled_identity(connection)
         if identity is not None:

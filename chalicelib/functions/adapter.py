@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, lifecycle, members, reply_options, replying, tasks
+from chalicelib.functions import access, lifecycle, linking, members, reply_options, replying, tasks
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.working import PROMPTS, begun
 from chalicelib.schema import AgentRun, ChatSession, Conversation, CronAgent, Image, Run, Task
@@ -33,6 +33,7 @@ class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, 
     agent_run_id: Id | None = None
     """The agent run whose reply this is."""
     agent_type: AgentTypeName | None = None
+    """Whose instruction is used where there is no `customSystemPrompt` (001-11)."""
     permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
     on_busy: replying.OnBusy = "enqueue"
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -45,7 +46,8 @@ class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, 
     images: reply_options.Images = None
     """Of this reply alone, as in `chat:sendMessage` (000-E05, 001-U14)."""
     broadcast_fn: Any = None
-    """Not a thing here: subscriptions replace it."""
+    broadcast_to_task_subscribers_fn: Any = None
+    """Not things here: subscriptions replace them."""
 
 
 class Begun(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -111,7 +113,7 @@ def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, option
     model = wanted.model or session.model or (image.model if image else "")
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
-    own = _of_reply(wanted, instruction=wanted.custom_system_prompt)
+    own = _of_reply(wanted, instruction=wanted.custom_system_prompt or PROMPTS.get(wanted.agent_type or ""))
     conversation, _ = replying.say(ctx, session, conversation, message, model, parts=reply_options.image_parts(own))
     run = replying.reply(
         ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **_link(ctx, wanted, conversation)
@@ -167,6 +169,16 @@ def get_active_sessions(ctx: QueryCtx) -> list[Active]:
 
 
 @query
+def get_all_active_streaming_sessions(ctx: QueryCtx) -> list[Active]:
+    """What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations (001-U06)."""
+    user = access.reader(ctx)
+    if user is None:
+        return []
+    everybody = user.is_service or "service" in user.roles
+    return [_active(ctx, each) for each in _running(ctx, None if everybody else user.subject)]
+
+
+@query
 def get_active_streaming_by_conversation(ctx: QueryCtx, conversation_id: Id) -> Active | None:
     """The reply that is being written in a conversation (001-U06); null when there is none."""
     user = access.reader(ctx)
@@ -184,10 +196,9 @@ def get_active_streaming_by_conversation(ctx: QueryCtx, conversation_id: Id) -> 
 def _options(ctx: MutationCtx, options: Options | None) -> Options:
     """The options, checked. Raises `Refused`."""
     wanted = options or Options()
-    if wanted.broadcast_fn is not None:
-        raise Refused(
-            "NotSupported", "options.broadcastFn: subscriptions replace it; whoever watches is told.", field="broadcastFn"
-        )
+    for name in ("broadcastFn", "broadcastToTaskSubscribersFn"):
+        if getattr(wanted, "broadcast_fn" if name == "broadcastFn" else "broadcast_to_task_subscribers_fn") is not None:
+            raise Refused("NotSupported", f"options.{name}: subscriptions replace it; whoever watches is told.", field=name)
     if wanted.agent_type is not None and wanted.agent_type not in PROMPTS:
         raise Refused("UnknownAgentType", f"Unknown agent type: {wanted.agent_type}", field="agentType")
     user = ctx.user
@@ -203,7 +214,8 @@ def _start(
     if message is None and (wanted.agent_run_id is not None or _of_reply(wanted) is not None):
         raise Refused("MessageRequired", "Options of a reply need a message that is answered.", field="message")
     name = None if message is None else clean_name(message)
-    configured = {"system_prompt": wanted.custom_system_prompt or instruction, "name": name}
+    of_type = PROMPTS.get(wanted.agent_type or "")
+    configured = {"system_prompt": wanted.custom_system_prompt or of_type or instruction, "name": name}
     session = open_conversation(
         ctx,
         owner,
@@ -237,9 +249,9 @@ def _link(ctx: MutationCtx, wanted: Options, conversation: Conversation) -> dict
     agent_run = ctx.db.get(AgentRun, wanted.agent_run_id)
     if agent_run is None or (agent_run.task, agent_run.cron_agent) != (conversation.task, conversation.cron_agent):
         raise Refused("AgentRunNotFound", f"Agent run {wanted.agent_run_id} not found")
-    if agent_run.state != "pending" or agent_run.run is not None:
+    if not linking.waits(agent_run):
         raise Refused("AgentRunEnded", "This agent run has its reply already.")
-    return {**links, "agent_run": agent_run.id}
+    return {**links, "agent_run_id": agent_run.id}
 
 
 def _of_reply(wanted: Options, instruction: str | None = None) -> dict[str, Any] | None:

@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, domains, lifecycle, reply_options, replying
-from chalicelib.functions.opening import clean_name, open_conversation
-from chalicelib.functions.titles import auto_title
+from chalicelib.functions import access, domains, lifecycle, reply_options, replying, titles
+from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
 
@@ -94,19 +93,8 @@ def send_message(
     if client_key is not None:
         key = ClientKey(id=f"{session.id}:{client_key}", content=sent, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)
-    _name(ctx, session, conversation, content)
+    titles.woken(ctx, session, conversation, content)
     return message_id
-
-
-def _name(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
-    """The session is active; its first message names it, unless somebody has (004-U06; in a domain 000-U14)."""
-    changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
-    if not session.name:
-        in_domain = conversation.domain_id is not None
-        changes |= {"name": auto_title(content) if in_domain else clean_name(content), "title_generated": True}
-        if in_domain:
-            ctx.db.patch(conversation, title=changes["name"])
-    ctx.db.patch(session, **changes)
 
 
 @mutation

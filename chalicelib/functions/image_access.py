@@ -17,7 +17,7 @@ class Metadata(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
     claude_sdk_session_id: str | None = None
     """The session's name at who writes its replies, where that is a worker or was told (001-U10)."""
     model: str
-    provider: Literal["anthropic", "worker", "agent"]
+    provider: Literal["anthropic", "worker", "agent", "none"]
 
 
 class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -73,7 +73,7 @@ class Owned:
         return Metadata(
             claude_sdk_session_id=self.session.agent_session_id,
             model=self.session.model or self.image.model,
-            provider=writer if writer in ("worker", "agent") else "anthropic",
+            provider="anthropic" if writer == "model" else writer,
         )
 
 

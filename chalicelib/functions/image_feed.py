@@ -24,7 +24,7 @@ SENTENCES = {
 }
 STATUSES = {"GENERATION_ABORTED": 499, "GENERATION_TIMEOUT": 504, "AGENTX_ERROR": 502}
 """What a request would have been answered that waits for its reply (000-U13)."""
-HOPELESS = ("invalid_request", "unauthorized", "too_large", "refusal", "mcp_error")
+HOPELESS = ("invalid_request", "unauthorized", "too_large", "refused", "mcp_error")
 """Reasons that the same question meets again (000-E06, `recoverable`)."""
 
 

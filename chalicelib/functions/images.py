@@ -145,7 +145,7 @@ def send(
     Raises:
         Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
     """
-    reply_options.check_content(content)
+    replying.check_content(content)
     one = images.owned(ctx, image_id, "send a message")
     from chalicelib.functions import chat
 
@@ -217,7 +217,7 @@ def edit(
     options: reply_options.SendOptions | None = None,
 ) -> Sent:
     """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
-    reply_options.check_content(content)
+    replying.check_content(content)
     one = images.owned(ctx, image_id, "edit a message")
     entry = _entry(ctx, one, message_id)
     if entry.role != "user":

@@ -53,13 +53,13 @@ def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
 
 def allowed(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
     """The servers of a configuration whose hosts and programs the operator allows now: an image is older than a setting."""
-    commands, hosts = ctx.limits.get("mcp_commands", ()), ctx.limits.get("mcp_hosts", ())
+    commands, named = ctx.limits.get("mcp_commands", ()), ctx.limits.get("mcp_hosts", ())
 
     def is_allowed(how: dict[str, Any]) -> bool:
         if "command" in how:
             return how["command"] in commands
-        host = (urlsplit(how["url"]).hostname or "").rstrip(".")
-        return any(_matches(host, each) for each in hosts)
+        host = hosts.public_host(how["url"], ports=True)  # it was checked when it was stored
+        return any(hosts.matches(host, each) for each in named)
 
     return {name: how for name, how in (servers or {}).items() if is_allowed(how)}
 

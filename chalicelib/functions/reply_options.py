@@ -17,8 +17,6 @@ from msgspec import Meta
 
 from chalicelib import Refused
 
-LONGEST_MESSAGE = 10_000
-"""Characters (000-U12)."""
 LONGEST_REPLY = 32_768
 """Tokens: a reply's document holds its text twice where it has parts, and 400 KB at most."""
 DEFAULT_REPLY = 16_384
@@ -53,16 +51,6 @@ class SendOptions(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     thinking: Thinking = None
     provider_options: ProviderOptions | None = None
     images: Images = None
-
-
-def check_content(content: str) -> None:
-    """Whether this may be said to a model (000-U12). Raises `Refused`: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG."""
-    if not content.strip():
-        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
-    if len(content) > LONGEST_MESSAGE:
-        raise Refused(
-            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"
-        )
 
 
 def checked(options: SendOptions | None) -> dict[str, Any] | None:

@@ -22,13 +22,25 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from chalicelib import MutationCtx, Refused
-from chalicelib.functions import budget, counters, lifecycle
+from chalicelib.functions import budget, counters, lifecycle, linking
 from chalicelib.functions.opening import id_suffix, later
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 
 OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
+LONGEST_MESSAGE = 10_000
+"""Characters of what a person says where the model or a worker answers (000-U12)."""
 TAKEN_BACK = 25
 """Waiting runs that `interrupt` and `rollback` end: each is three writes of a commit that has room for a hundred."""
+
+
+def check_content(content: str) -> None:
+    """What a person says has 1 to 10,000 characters. Raises `Refused`: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12)."""
+    if not content.strip():
+        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
+    if len(content) > LONGEST_MESSAGE:
+        raise Refused(
+            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"
+        )
 
 
 def say(
@@ -77,7 +89,7 @@ def reply(
     options: dict[str, Any] | None = None,
     replaces: int | None = None,
     user_id: str | None = None,
-    **links: Any,
+    agent_run_id: str | None = None,
 ) -> Run:
     """Have the newest message of a log answered, in the commit that wrote it.
 
@@ -86,7 +98,7 @@ def reply(
         options: what this reply alone is asked with (000-E05, 001-09); it goes before the image's configuration.
         replaces: the sequence of a reply that this one stands for, so that a rollback brings it back.
         user_id: who is told when it ends; default: whose session it is.
-        links: further fields of the run, such as its task.
+        agent_run_id: the agent run whose reply this is; default: the one that waits for this conversation, if any (001-17).
 
     Returns:
         The run. Its message is the placeholder after the newest message.
@@ -100,6 +112,7 @@ def reply(
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
     sequence, now = conversation.message_count + 1, later(ctx, conversation)
     suffix = id_suffix(ctx, sequence)
+    agent_run = linking.meant(ctx, conversation, agent_run_id)
     common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
     run = Run(
         id=f"run-{suffix}",
@@ -109,9 +122,11 @@ def reply(
         options=options,
         replaces=replaces,
         user_id=user_id or session.user_id,
+        agent_run=agent_run.id if agent_run is not None else None,
         **common,
-        **links,
     )
+    if agent_run is not None:
+        linking.link(ctx, agent_run, conversation, run)
     asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
     ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
     ctx.db.insert(run)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
-from chalicelib.functions import counters, members, reply_options, sending
+from chalicelib.functions import counters, members, sending
 from chalicelib.functions.conversation_log import by_id
 from chalicelib.functions.opening import open_conversation
 from chalicelib.functions.room_views import (
@@ -58,11 +58,13 @@ class RoomPage(msgspec.Struct, rename="camel", kw_only=True):
     meta: PageMeta
 
 
-class Sent(msgspec.Struct, rename="camel", kw_only=True):
+class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """What became of a message."""
 
     conversation_id: str
     message: RoomMessage
+    title_generated: bool | None = None
+    """This message gave the conversation its title (000-U14)."""
 
 
 def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
@@ -317,8 +319,6 @@ def send(
     me = members.caller(ctx)
     ours = sending.socket_of(ctx, me, socket)
     conversation = sending.meant(ctx, me, conversation_id, ours)
-    if conversation.image_id is not None and me.kind == "user":
-        reply_options.check_content(content)
     if parent_id is not None and by_id(ctx, conversation, parent_id) is None:
         raise Refused("MessageNotFound", "Message not found")
     said = Said(
@@ -336,5 +336,8 @@ def send(
         attachments=attachments,
         cost=counters.cost(usage),
     )
+    titled = sending.untitled(ctx, conversation)
     message = sending.append(ctx, me, conversation, role, content, said, usage)
-    return Sent(conversation_id=conversation.conversation_id, message=message_view(conversation, message))
+    shown = message_view(conversation, message)
+    generated = (titled and message.role == "user") or None
+    return Sent(conversation_id=conversation.conversation_id, message=shown, title_generated=generated)

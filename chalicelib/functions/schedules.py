@@ -103,11 +103,18 @@ def update(
     prompt: Prompt | None = None,
     schedule: Expression | None = None,
     enabled: bool | None = None,
+    model: Annotated[str, Meta(max_length=100)] | None = None,
 ) -> ScheduleView:
-    """Change a cron agent, field by field. It is due next as its schedule says from now on."""
+    """Change a cron agent, field by field. It is due next as its schedule says from now on.
+
+    Args:
+        model: an empty one is the server's default.
+    """
     agent = owned(ctx, schedule_id)
     given = {"name": name, "prompt": prompt, "schedule": schedule}
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    if model is not None:
+        changes["model"] = model or None
     if enabled is not None:
         changes["state"] = "enabled" if enabled else "disabled"
     if schedule is not None or enabled:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from chalicelib import MutationCtx, Refused
-from chalicelib.functions import access, counters, members, receipts, replying
+from chalicelib.functions import access, counters, members, receipts, replying, titles
 from chalicelib.functions import conversation_log as log
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Said
 
@@ -68,13 +68,16 @@ def append(
     _check_turn(me, conversation)
     voice: Any = _voice(me, role)
     agent = me.name if me.kind == "agent" else None
+    answered = voice == "user" and conversation.responder in ("model", "worker")
+    if answered:
+        replying.check_content(content)
     message, conversation = log.append(ctx, conversation, role=voice, content=content, agent_id=agent)
     status: Any = "failed" if said.type == "error" else "completed"
     message = ctx.db.patch(message, said=said, usage=usage, status=status)
     receipts.has_read(ctx, conversation, me, message.sequence)
     ctx.db.patch(conversation, room=counters.after(conversation.room, message))
-    if message.role == "user" and conversation.responder in ("model", "worker"):
-        _reply(ctx, conversation)
+    if answered:
+        _reply(ctx, conversation, content)
     if message.sequence % SUMMARY_EVERY == 0 and conversation.responder == "agent":
         from chalicelib.functions import summaries
 
@@ -110,11 +113,17 @@ def _check(said: Said, usage: dict[str, Any] | None) -> None:
         raise Refused("MessageTooLarge", f"What comes with a message's text has at most {LARGEST_EXTRA} bytes.")
 
 
-def _reply(ctx: MutationCtx, conversation: Conversation) -> None:
+def untitled(ctx: MutationCtx, conversation: Conversation) -> bool:
+    """Whether the next thing that a person says here gives the conversation its title (000-U14)."""
+    session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
+    return session is not None and not session.name and conversation.responder in ("model", "worker")
+
+
+def _reply(ctx: MutationCtx, conversation: Conversation, content: str) -> None:
     """Where the model or a worker answers, it is asked to."""
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
     image = ctx.db.peek(Image, session.image_id) if session else None
     if session is None or image is None:
         raise members.not_found()
     replying.reply(ctx, conversation, session, session.model or image.model)
-    ctx.db.patch(session, status="active", last_activity=ctx.now)
+    titles.woken(ctx, session, conversation, content)

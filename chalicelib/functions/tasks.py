@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, handler, lifecycle, working
+from chalicelib.functions import access, handler, lifecycle, linking, working
 from chalicelib.functions.working import PROMPTS
 from chalicelib.schema import AgentRun, AgentType, ChatSession, Conversation, Run, Task, TaskStatus
 
@@ -131,9 +131,17 @@ def conversations(ctx: QueryCtx, task_id: Id) -> list[TaskConversation]:
 
 @mutation
 def start_run(
-    ctx: MutationCtx, task_id: Id, type: str, message: Annotated[str, Meta(min_length=1, max_length=10_000)] | None = None
+    ctx: MutationCtx,
+    task_id: Id,
+    type: str,
+    message: Annotated[str, Meta(min_length=1, max_length=10_000)] | None = None,
+    begin: bool = True,
 ) -> AgentRunView:
     """Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
+
+    Args:
+        begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id (001-10), or links
+            one; a run that has no reply within a minute has failed.
 
     Raises:
         Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
@@ -142,6 +150,8 @@ def start_run(
     if type not in PROMPTS:
         raise Refused("UnknownAgentType", f"Unknown agent type: {type}", field="type")
     wanted: Any = type
+    if not begin:
+        return run_view(working.reserve(ctx, task, wanted))
     return run_view(working.start(ctx, task, wanted, message=message))
 
 
@@ -178,15 +188,13 @@ def complete_run(ctx: MutationCtx, agent_run_id: Id) -> AgentRunView:
 
 @mutation
 def link_conversation(ctx: MutationCtx, agent_run_id: Id, conversation_id: Id) -> AgentRunView:
-    """Name the conversation of a run that has none (001-U10)."""
+    """Name the conversation of a run that has none (001-U10). Its next reply, or the one that is being written, is the run's."""
     found = _owned_run(ctx, agent_run_id)
     conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(conversation_id)).unique()
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation and conversation.session_id else None
     if conversation is None or session is None or session.user_id != found.owner:
         raise Refused("ConversationNotFound", f"Conversation {conversation_id} not found")
-    if found.conversation not in (None, conversation.conversation_id):
-        raise Refused("AlreadyLinkedConflict", "This run has its conversation already.")
-    return run_view(ctx.db.patch(found, conversation=conversation.conversation_id, session_id=session.id))
+    return run_view(linking.adopt(ctx, found, conversation))
 
 
 @mutation

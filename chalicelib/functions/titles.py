@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from chalicelib import MutationCtx
+from chalicelib.functions.opening import clean_name
+from chalicelib.schema import ChatSession, Conversation
 
 TITLE_CHARS = 50
 WORD_BOUNDARY = 0.6
@@ -17,3 +22,15 @@ def auto_title(text: str) -> str:
     cut = line[:TITLE_CHARS]
     space = cut.rfind(" ")
     return (cut[:space] if space > TITLE_CHARS * WORD_BOUNDARY else cut).rstrip() + "..."
+
+
+def woken(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
+    """A session in which something was said is active; its first message names it, unless somebody has (004-U06; in a domain
+    000-U14)."""
+    changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
+    if not session.name:
+        in_domain = conversation.domain_id is not None
+        changes |= {"name": auto_title(content) if in_domain else clean_name(content), "title_generated": True}
+        if in_domain:
+            ctx.db.patch(conversation, title=changes["name"])
+    ctx.db.patch(session, **changes)

@@ -44,9 +44,7 @@ def start(
     Raises:
         Refused: `TaskBusy` while another run runs (001-U08), or what the budget says.
     """
-    running = ctx.db.get(AgentRun, task.running) if task.running else None
-    if running is not None and running.state in ("pending", "running"):
-        raise Refused("TaskBusy", "An agent run of this task is running; wait for it, or stop it.")
+    _must_be_free(ctx, task)
     budget.check(ctx)
     text = message or _message(task, type_, before)
     agent_run = _new(ctx, owner=task.owner, task=task.id, type=type_, triggered_by=triggered_by)
@@ -54,6 +52,23 @@ def start(
     rounds = task.rounds + 1 if triggered_by == "chain" else 0
     handler.on_task_changed(ctx, task, running=agent_run.id, rounds=rounds, status=_begun(task))
     return agent_run
+
+
+def reserve(ctx: MutationCtx, task: Task, type_: AgentType) -> AgentRun:
+    """An agent run whose reply its caller asks for (001-03, 10): with its id, or in a conversation that is linked to it.
+
+    One that was given none within a minute has failed. Raises `Refused`: `TaskBusy`.
+    """
+    _must_be_free(ctx, task)
+    agent_run = _new(ctx, owner=task.owner, task=task.id, type=type_, triggered_by="manual")
+    ctx.db.patch(task, running=agent_run.id, rounds=0, status=_begun(task), updated_at=ctx.now)
+    return agent_run
+
+
+def _must_be_free(ctx: MutationCtx, task: Task) -> None:
+    running = ctx.db.get(AgentRun, task.running) if task.running else None
+    if running is not None and running.state in ("pending", "running"):
+        raise Refused("TaskBusy", "An agent run of this task is running; wait for it, or stop it.")
 
 
 def start_cron(ctx: MutationCtx, agent: CronAgent, triggered_by: Any) -> AgentRun:
@@ -137,9 +152,10 @@ def _converse(
     assert conversation is not None
     assert image is not None
     conversation, _ = replying.say(ctx, session, ctx.db.patch(conversation, **about), text, image.model)
-    run = replying.reply(ctx, conversation, session, image.model, agent_run=agent_run.id)
-    about_run = {"conversation": conversation.conversation_id, "session_id": session.id, "run": run.id}
-    return ctx.db.patch(agent_run, **about_run)
+    replying.reply(ctx, conversation, session, image.model, agent_run_id=agent_run.id)
+    linked = ctx.db.get(AgentRun, agent_run.id)
+    assert linked is not None
+    return linked
 
 
 def _message(task: Task, type_: str, before: str | None) -> str:

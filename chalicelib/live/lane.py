@@ -133,7 +133,7 @@ class Lane:
         return rows.state_of(mailbox).callable(now, self.world.settle_ms)
 
     def _one(self, connection: str, held: Held, mailbox: Item, row: Item) -> None:
-        frame = messages.read_frame(row["body"])
+        frame = messages.stored_frame(row["body"])
         assert isinstance(frame, messages.Mutation)
         place = Key("inbox", connection, row["sk"])
         if "commit" in row:

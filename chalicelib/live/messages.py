@@ -28,6 +28,8 @@ PING = '{"type":"Ping"}'
 
 U32 = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 """Versions, query ids and request ids (the Rust clients hold them in 32 bits)."""
+Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+"""A request id as it is stored: a door that numbers frames itself has more room than a client."""
 SessionId = Annotated[str, msgspec.Meta(max_length=128)]
 """Becomes a part of a key."""
 
@@ -74,7 +76,7 @@ class ModifyQuerySet(msgspec.Struct, tag="ModifyQuerySet", rename="camel"):
 class Mutation(msgspec.Struct, tag="Mutation", rename="camel"):
     """Call a mutation; answered once, before the Transition that shows its effect."""
 
-    request_id: U32
+    request_id: Number
     udf_path: str
     args: Any = ()
     component_path: str | None = None
@@ -83,7 +85,7 @@ class Mutation(msgspec.Struct, tag="Mutation", rename="camel"):
 class Action(msgspec.Struct, tag="Action", rename="camel"):
     """Call an action."""
 
-    request_id: U32
+    request_id: Number
     udf_path: str
     args: Any = ()
     component_path: str | None = None
@@ -109,6 +111,14 @@ _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 def read_frame(body: str) -> Frame:
     """A client's frame. Raises `BadFrame`."""
+    frame = stored_frame(body)
+    if isinstance(frame, Mutation | Action) and frame.request_id >= 2**32:
+        raise BadFrame("a request id has 32 bits")
+    return frame
+
+
+def stored_frame(body: str) -> Frame:
+    """A frame as a door has stored it. Raises `BadFrame`."""
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError as error:

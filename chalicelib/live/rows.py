@@ -57,7 +57,7 @@ def expired(row: Item, now_ms: int) -> bool:
 
 def place(kind: str, number: int) -> str:
     """The inbox key of a frame or answer. The same frame twice has the same key."""
-    return f"{kind}|{number:010d}"
+    return f"{kind}|{number:019d}"
 
 
 def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -> Item:

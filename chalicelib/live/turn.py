@@ -391,4 +391,4 @@ def _is_frame(action: Action) -> bool:
 
 
 def _control(row: Item) -> Any:
-    return messages.read_frame(row["body"])
+    return messages.stored_frame(row["body"])

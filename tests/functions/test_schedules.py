@@ -68,5 +68,8 @@ def test_a_disabled_cron_agent_rests(house: House) -> None:
     assert alice.query("schedules:runs", scheduleId=agent) == []
     assert "nextRunAt" not in alice.query("schedules:get", scheduleId=agent)
     assert alice.mutation("schedules:update", scheduleId=agent, enabled=True)["nextRunAt"] > house.clock.now_ms()
+    assert alice.mutation("schedules:update", scheduleId=agent, model="other-model")["model"] == "other-model"
+    assert alice.mutation("schedules:update", scheduleId=agent, name="Renamed")["model"] == "other-model"
+    assert "model" not in alice.mutation("schedules:update", scheduleId=agent, model="")
     alice.mutation("schedules:delete", scheduleId=agent)
     assert alice.query("schedules:list") == []

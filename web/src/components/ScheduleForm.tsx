@@ -16,7 +16,7 @@ export function ScheduleForm({ schedule: before, onDone }: { schedule?: Schedule
   const [name, setName] = useState(before?.name ?? "");
   const [prompt, setPrompt] = useState(before?.prompt ?? "");
   const [schedule, setSchedule] = useState(before?.schedule ?? "");
-  const [model, setModel] = useState("");
+  const [model, setModel] = useState(before?.model ?? "");
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [busy, setBusy] = useState(false);
   const title = useId();
@@ -27,7 +27,7 @@ export function ScheduleForm({ schedule: before, onDone }: { schedule?: Schedule
     setRefusal(null);
     const told = { name: name.trim(), prompt: prompt.trim(), schedule: schedule.trim() };
     try {
-      if (before) await update({ scheduleId: before.scheduleId, ...told });
+      if (before) await update({ scheduleId: before.scheduleId, ...told, model: model.trim() });
       else await create({ ...told, ...(model.trim() && { model: model.trim() }) });
       onDone();
     } catch (refused) {
@@ -65,21 +65,17 @@ export function ScheduleForm({ schedule: before, onDone }: { schedule?: Schedule
         )}
       </Field>
       <Expression value={schedule} refusal={refusal} onChange={setSchedule} />
-      {before ? (
-        before.model && <p className="hint">Model: {before.model}</p>
-      ) : (
-        <Field label="Model" name="model" refusal={refusal}>
-          {(aria) => (
-            <input
-              {...aria}
-              value={model}
-              maxLength={100}
-              placeholder="The server's default"
-              onChange={(event) => setModel(event.target.value)}
-            />
-          )}
-        </Field>
-      )}
+      <Field label="Model" name="model" refusal={refusal}>
+        {(aria) => (
+          <input
+            {...aria}
+            value={model}
+            maxLength={100}
+            placeholder="The server's default"
+            onChange={(event) => setModel(event.target.value)}
+          />
+        )}
+      </Field>
       <Refused refusal={refusal} shown={FIELDS} />
       <menu>
         <button type="button" onClick={onDone}>

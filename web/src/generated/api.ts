@@ -423,7 +423,7 @@ export interface Metadata {
   /** The session's name at who writes its replies, where that is a worker or was told (001-U10). */
   claudeSdkSessionId?: string;
   model: string;
-  provider: "agent" | "anthropic" | "worker";
+  provider: "agent" | "anthropic" | "none" | "worker";
 }
 
 /** A message to add (003-20). */
@@ -472,7 +472,10 @@ export interface Options {
    * At most 512 characters.
    */
   agentRunId?: string;
-  /** At most 100 characters. */
+  /**
+   * Whose instruction is used where there is no `customSystemPrompt` (001-11).
+   * At most 100 characters.
+   */
   agentType?: string;
   permissionMode?: "acceptEdits" | "bypassPermissions" | "default" | "plan";
   /** Default: "enqueue". */
@@ -497,8 +500,9 @@ export interface Options {
    * At most 5 items.
    */
   images?: string[];
-  /** Not a thing here: subscriptions replace it. */
   broadcastFn?: any;
+  /** Not things here: subscriptions replace them. */
+  broadcastToTaskSubscribersFn?: any;
 }
 
 /** A member (002-16). */
@@ -652,6 +656,8 @@ export interface RoomsPageMeta {
 export interface RoomsSent {
   conversationId: string;
   message: RoomMessage;
+  /** This message gave the conversation its title (000-U14). */
+  titleGenerated?: boolean;
 }
 
 /** What a message of the chat gateway carries beside its text (002-U07, U08). */
@@ -890,6 +896,8 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       conversationId: string;
     }, Active | null>;
+    /** What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations (001-U06). */
+    getAllActiveStreamingSessions: Query<Record<string, never>, Active[]>;
     /** Whether a reply of this session is being written, or waits for it (001-U06). */
     isSessionActive: Query<{
       /** At most 512 characters. */
@@ -1866,7 +1874,12 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       scheduleId: string;
     }, AgentRunView[]>;
-    /** Change a cron agent, field by field. It is due next as its schedule says from now on. */
+    /**
+     * Change a cron agent, field by field. It is due next as its schedule says from now on.
+     *
+     * Args:
+     *     model: an empty one is the server's default.
+     */
     update: Mutation<{
       /** At most 512 characters. */
       scheduleId: string;
@@ -1877,6 +1890,8 @@ export const api = anyApi as unknown as {
       /** 1 to 100 characters. */
       schedule?: string;
       enabled?: boolean;
+      /** At most 100 characters. */
+      model?: string;
     }, ScheduleView>;
     /** Look at a cron expression (five fields). A mutation, because a query has no clock. */
     validate: Mutation<{
@@ -1926,7 +1941,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       agentRunId: string;
     }, AgentRunView | null>;
-    /** Name the conversation of a run that has none (001-U10). */
+    /** Name the conversation of a run that has none (001-U10). Its next reply, or the one that is being written, is the run's. */
     linkConversation: Mutation<{
       /** At most 512 characters. */
       agentRunId: string;
@@ -1943,6 +1958,10 @@ export const api = anyApi as unknown as {
     /**
      * Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
      *
+     * Args:
+     *     begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id (001-10), or links
+     *         one; a run that has no reply within a minute has failed.
+     *
      * Raises:
      *     Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
      */
@@ -1952,6 +1971,8 @@ export const api = anyApi as unknown as {
       type: string;
       /** 1 to 10000 characters. */
       message?: string;
+      /** Default: true. */
+      begin?: boolean;
     }, AgentRunView>;
     /** Stop an agent run with its reply; it ends `aborted`, and nothing follows it. Returns whether it ran. */
     stopRun: Mutation<{

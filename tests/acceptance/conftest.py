@@ -1,0 +1,91 @@
+"""Seeds 000 and 001, row by row (`rows.py`). What matters most is asked of both stores."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.data.store import Store
+from chalicelib.data.tables import all_specs
+from chalicelib.run.registry import load
+from infra.local.model import ScriptedModel
+from infra.local.sqlite import SqliteStore
+from tests.doors.conftest import house as behind_doors
+from tests.doors.conftest import rest
+from tests.doors.test_events import Chat, chat
+from tests.functions.conftest import House, Later, model
+from tests.support import engine
+from tests.support.rest import Names
+
+__all__ = ["Chat", "behind_doors", "chat", "model", "rest"]
+
+Fresh = Callable[[], Store]
+
+
+class Waiting(Later):
+    """An invoker that keeps what is to be started later apart, until time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delayed: list[tuple[str, dict[str, Any]]] = []
+
+    def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
+        (self.delayed if delay_ms > 0 else self.asked).append((function, payload))
+
+
+def patient(model: ScriptedModel, store: Store, **settings: Any) -> House:
+    """A house where what is to happen in a second does not happen at once. A token is `subject@org`."""
+    made = House(model, store, **settings)
+    made.later = made.backend.jobs.invoker = Waiting()
+    made.backend.verifier = Names(made.backend.verifier)  # type: ignore[assignment]
+    return made
+
+
+def pass_by(house: House, ms: int = 2_000) -> None:
+    """Let time pass, and what was waiting for it happen."""
+    house.clock.ahead += ms
+    assert isinstance(house.later, Waiting)
+    house.later.asked = house.later.delayed + house.later.asked
+    house.later.delayed = []
+    house.sweep()
+    house.work()
+
+
+@pytest.fixture(scope="session")
+def tables() -> Iterator[Fresh]:
+    """Stores on one DynamoDB engine, each with tables of its own."""
+    if not engine.available():
+        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    from chalicelib.aws.models import ensure_tables, models
+    from chalicelib.aws.store import DynamoStore, connect
+
+    load(("chalicelib.functions",))  # which declares the tables
+    running = engine.Engine()
+    client, numbers = connect(running.url), itertools.count()
+
+    def fresh() -> Store:
+        prefix = f"t{next(numbers)}-"
+        ensure_tables(client, models(all_specs(), prefix).values())
+        return DynamoStore(all_specs(), prefix, client=client)
+
+    yield fresh
+    running.kill()
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """An empty store: SQLite, then DynamoDB."""
+    if request.param == "dynamodb":
+        fresh: Fresh = request.getfixturevalue("tables")
+        return fresh()
+    load(("chalicelib.functions",))
+    return SqliteStore(":memory:", all_specs())
+
+
+@pytest.fixture
+def house(model: ScriptedModel, store: Store) -> House:
+    """A patient house on each store."""
+    return patient(model, store)
