@@ -35,7 +35,7 @@ from chalicelib.live.world import World
 logger = logging.getLogger("concave")
 PREDECESSOR_MS = 200
 SIGN_IN_MS = 250
-"""From its arrival on, so long may an Authenticate that was sent before a call come after it."""
+"""From its arrival on, so long may an Authenticate that was sent before a call come after it (or IDENTITY_WAIT_MS, if less)."""
 ARRIVAL_MS = 20
 """From a mailbox's `sparse` on, frames are numbered by when they came: the next waits so long for one that came earlier."""
 
@@ -166,7 +166,7 @@ class Lane:
             mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
             if mailbox is None or mailbox.get("user") or any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox):
                 return mailbox is not None
-            remaining = at + SIGN_IN_MS - self.world.clock.now_ms()
+            remaining = at + min(SIGN_IN_MS, self.world.settle_ms) - self.world.clock.now_ms()
             if remaining <= 0:
                 return False
             self.world.clock.sleep(min(remaining, 50) / 1000)
