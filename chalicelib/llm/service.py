@@ -12,8 +12,9 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from chalicelib.data.meters import measure
+from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
 from chalicelib.llm.claude import ModelSettings, reply
-from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool
+from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool, no_usage
 from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.settings import Settings
@@ -45,7 +46,8 @@ class Used:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a reply ended: always the last event. `reason` is None for an ordinary end; see `outcome.py` for the others."""
+    """How a reply ended: always the last event. `reason` is None for an ordinary end; see `outcome.py` for the others, and
+    `breaker.py` for `circuit_open`."""
 
     state: Literal["completed", "failed", "stopped"]
     reason: str | None
@@ -64,6 +66,7 @@ class ModelService:
 
     def __init__(self, settings: Settings, url: str | None, key: Callable[[], str | None] | None = None) -> None:
         self._settings, self._url = settings, url
+        self._breakers = Breakers()
         self._stored = key or (lambda: settings.anthropic_key)
 
     def _secrets(self) -> dict[str, str]:
@@ -103,9 +106,25 @@ class ModelService:
             settings: an image's roles and retrieval, which the operator's own servers are told (000-U21).
             options: `thinking` and `providerOptions` of this reply alone (000-E05).
         """
+        breaker, end = self._breakers.of(model), None
+        if not breaker.admits():
+            logger.warning("reply refused", extra={"model": model, "state": "failed", "reason": CIRCUIT_OPEN})
+            yield Ended("failed", CIRCUIT_OPEN, dict(no_usage()))
+            return
+        asked = (model, system, turns, stopped, min(seconds, self._settings.generation_timeout_s))
+        try:
+            for event in self._measured(model, self._events(*asked, tools or {}, settings or {}, options or {})):
+                end = event if event.ended else end
+                yield event
+        finally:
+            breaker.ended(end.reason if end is not None else None, known=end is not None and end.state != "stopped")
+
+    def _measured(
+        self, model: str, told: Generator[Said | Used | Ended, None, None]
+    ) -> Generator[Said | Used | Ended, None, None]:
+        """The same, with the time to the first piece as a metric and the end in the log."""
         asked, silent = time.monotonic(), True
-        seconds = min(seconds, self._settings.generation_timeout_s)
-        with closing(self._events(model, system, turns, stopped, seconds, tools or {}, settings or {}, options or {})) as events:
+        with closing(told) as events:
             for event in events:
                 if silent and not event.ended:
                     measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)

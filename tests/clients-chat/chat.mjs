@@ -203,6 +203,46 @@ const scenarios = {
     assert.match(await new Promise((tell) => again.on("connect_error", (error) => tell(error.message))), /suspended/);
     again.disconnect();
   },
+  /** Seed 000's engine, in requests without acknowledgements: an image, a message, its events with their context, a stop. */
+  async agentx() {
+    const [one, other] = [connect(await tokenOf(options.user)), connect(await tokenOf("somebody-else"))];
+    await Promise.all([one.wait("connection:ready"), other.wait("connection:ready")]);
+    let requests = 0;
+    const request = (name, data = {}, socket = one) => {
+      const requestId = `r${(requests += 1)}`;
+      socket.emit(`${name}_request`, { ...data, requestId });
+      return socket.wait(`${name}_response`, (told) => told.requestId === requestId);
+    };
+    const domain = (await request("container_create", { name: "Support", systemPrompt: "Be short." })).record;
+    const config = { name: "Case", systemPrompt: "Be shorter." };
+    const made = await request("image_create", { containerId: `domain_${domain.domainId}`, config });
+    const { imageId, sessionId } = made.record;
+    assert.match(imageId, /^img_/);
+    const of = (event) => one.heardOf(event).filter((data) => data.context?.imageId === imageId);
+    const sent = await request("message_send", { imageId, content: "/say Hello there." });
+    await one.wait("conversation_end", (data) => data.messageId === sent.messageId);
+    assert.equal(of("text_delta").map((data) => data.text).join("").trim(), "Hello there.");
+    for (const [event, data] of one.heard) {
+      if (!data?.context) continue;
+      const { containerId, agentId } = data.context;
+      assert.deepEqual([containerId, data.context.sessionId, agentId.slice(0, 6)], [`domain_${domain.domainId}`, sessionId, "agent_"], event);
+    }
+    const { messages } = await request("image_messages", { imageId });
+    assert.deepEqual(messages.map((each) => each.content.trim()), ["/say Hello there.", "Hello there."]);
+    const long = await request("message_send", { imageId, content: "/pace 30\nwrite 5000 characters" });
+    await one.wait("text_delta", (data) => data.messageId === long.messageId);
+    assert.equal((await request("agent_interrupt", { imageId })).interrupted, true);
+    const cut = await one.wait("message_interrupted", (data) => data.messageId === long.messageId);
+    const ended = await one.wait("conversation_end", (data) => data.messageId === long.messageId);
+    assert.equal(ended.status, "aborted");
+    const told = of("text_delta").filter((data) => data.messageId === long.messageId).map((data) => data.text).join("");
+    assert.equal(told, cut.content);
+    assert.ok(told.length > 0 && told.length < 5000);
+    assert.equal((await request("image_get", { imageId }, other)).error.code, "IMAGE_NOT_FOUND");
+    assert.equal(other.heard.filter(([, data]) => data?.context).length, 0);
+    one.disconnect();
+    other.disconnect();
+  },
   /** Stays, says what it hears, and sends what it is told on its standard input. */
   async follow() {
     const socket = connect(options.token ?? (await tokenOf("alice")));

@@ -80,9 +80,18 @@ def shared_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backen
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
+def patient(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A server of this test's own, with the leases of a real one: on SQLite, then on the DynamoDB engine."""
+    env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
+    server = Backend(tmp_path / "data", **env, **SCENARIOS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
 def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """A server of this test's own, to be killed: on SQLite, then on the DynamoDB engine."""
     env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
-    server = Backend(tmp_path / "data", MAILBOX_LEASE="3", RUN_LEASE="3", SWEEP_SECONDS="0.5", **env, **SCENARIOS)
+    server = Backend(tmp_path / "data", MAILBOX_LEASE="3", RUN_LEASE="5", SWEEP_SECONDS="0.5", **env, **SCENARIOS)
     yield server
     server.stop()

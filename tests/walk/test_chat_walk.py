@@ -8,17 +8,17 @@ from tests.support.official import npm, pypi
 from tests.walk.conftest import Backend
 
 
-def test_a_socket_cut_at_many_pieces_changes_nothing(own: Backend) -> None:
+def test_a_socket_cut_at_many_pieces_changes_nothing(patient: Backend) -> None:
     """The issue's third proof: cut at the first pieces and later ones, the text is identical."""
-    told = npm(own.url, "replyCut", at=[0, 2, 5]).found(90)
+    told = npm(patient.url, "replyCut", at=[0, 2, 5]).found(90)
     assert told["pieces"] > 5
 
 
-def test_python_reads_the_reply_that_npm_asked_for(own: Backend) -> None:
+def test_python_reads_the_reply_that_npm_asked_for(patient: Backend) -> None:
     """Both kinds of client, one reply."""
-    asked = npm(own.url, "replyFor")
+    asked = npm(patient.url, "replyFor")
     ids = asked.hear()
-    assert pypi(own.url, "reply", own.token("alice"), ids["sessionId"], ids["messageId"]).found() == "fine"
+    assert pypi(patient.url, "reply", patient.token("alice"), ids["sessionId"], ids["messageId"]).found() == "fine"
     assert len(asked.found()) > 100
 
 

@@ -85,8 +85,9 @@ def test_200_clients_leave_nothing_behind(tmp_path: Path) -> None:
         # The first round fills caches and pools; two equal ones after it need nothing more.
         _, (memory, _), (more_memory, files) = after
         # The pool of connections to `@connections`, of which each has two ends here, grows when many post at once, to its bound.
-        # Of 400 clients each third one was cut off: a file kept for those alone would be 133.
-        assert files <= fresh + 2 * POOL + 10, (fresh, after)
+        # Threads hold files of the database, too. Of 400 clients each third one was cut off: a file kept for those alone would
+        # be 133 beside what the pools hold.
+        assert files <= fresh + 2 * POOL + 40, (fresh, after)
         assert more_memory <= memory + 16, after
     finally:
         server.stop()

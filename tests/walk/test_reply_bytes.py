@@ -14,7 +14,8 @@ def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long
     assert (short["chars"] >= 10_000, long["chars"] >= 40_000) == (True, True)
     for told in (short, long):
         assert told["bytes"] <= 6 * told["chars"], told
-    assert long["bytes"] / long["chars"] <= 1.125 * short["bytes"] / short["chars"], (short, long)
+    # How large a piece is depends on the machine's moment; what was told again with each piece would be four times as much here.
+    assert long["bytes"] / long["chars"] <= 1.5 * short["bytes"] / short["chars"], (short, long)
 
 
 def test_a_socket_cut_at_each_piece_of_a_reply_changes_nothing(shared: Backend) -> None:

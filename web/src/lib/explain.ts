@@ -39,6 +39,7 @@ function misfit(problem: unknown): Refusal | null {
 
 const FAILURES: Record<string, string> = {
   overloaded: "The model is overloaded right now. Try again in a moment.",
+  circuit_open: "The model has failed several times in a row. Try again in half a minute.",
   rate_limited: "Too many requests at once. Try again in a minute.",
   model_error: "The model had a problem. Try again.",
   timeout: "The model did not answer in time. Try again.",
