@@ -182,7 +182,7 @@ def test_what_is_no_message_of_ours_is_still_shown_as_something(site: Served, wi
     odd = ("", "nonsense", "[1]", "null", '{"title": 7, "badge": "many", "url": "https://evil.example/"}')
     for data in odd:
         worker.deliver(data)
-    assert {each["title"] for each in worker.shown(5)} == {"Concave", "7"}
+    assert sorted(each["title"] for each in worker.shown(5)) == ["7", "Concave", "Concave", "Concave", "Concave"]
 
 
 def test_a_silent_message_is_not_shown_while_the_page_is_in_view(site: Served, window: Window, service: PushService) -> None:
