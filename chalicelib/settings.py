@@ -26,7 +26,7 @@
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
 | JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
-| IDENTITY_WAIT_MS | 5000; 500 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
+| IDENTITY_WAIT_MS | 5000; 150 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |

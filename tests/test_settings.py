@@ -65,6 +65,14 @@ def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
         ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "http://a.example/"}}'}, "SYSTEM_MCP_SERVERS"),
         ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "https://a.example/", "token": "x"}}'}, "SYSTEM_MCP_SERVERS"),
         ({"SYSTEM_MCP_SERVERS": '{"a": {"url": "https://a.example/", "authorization": "x"}}'}, "SYSTEM_MCP_SERVERS"),
+        ({"PUSH_PUBLIC_KEY": "short"}, "PUSH_PUBLIC_KEY"),
+        ({"PUSH_PUBLIC_KEY": "A" * 87}, "PUSH_PUBLIC_KEY"),
+        ({"PUSH_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----"}, "PUSH_PRIVATE_KEY"),
+        ({"PUSH_SUBJECT": "me"}, "PUSH_SUBJECT"),
+        ({"PUSH_HOSTS": "https://fcm.googleapis.com"}, "PUSH_HOSTS"),
+        ({"PUSH_HOSTS": "*"}, "PUSH_HOSTS"),
+        ({"PUSH_HOSTS": "http://10.0.0.1:80"}, "PUSH_HOSTS"),
+        ({"PUSH_HOSTS": "fcm.googleapis.com, http://127.0.0.1:80", "STAGE": "prod"}, "PUSH_HOSTS"),
         ({"TABLE_PREFIX": "a b"}, "TABLE_PREFIX"),
         ({"CONCAVE_APPS": "my-app"}, "CONCAVE_APPS"),
         ({"MAILBOX_LEASE": "0"}, "MAILBOX_LEASE"),
@@ -84,6 +92,16 @@ def test_a_wrong_value_is_refused_by_name(env: dict[str, str], name: str) -> Non
 
 def test_the_key_of_the_model_is_not_printed() -> None:
     assert "hush" not in repr(Settings.from_env({"ANTHROPIC_API_KEY": "hush"}))
+
+
+def test_push_messages_are_sent_with_a_key_and_a_contact_only() -> None:
+    public = "B" + "A" * 86
+    assert Settings.from_env({"PUSH_PUBLIC_KEY": public + "="}).push_key == public
+    assert Settings.from_env({"PUSH_PUBLIC_KEY": public, "STAGE": "prod"}).push_key is None
+    whole = {"PUSH_PUBLIC_KEY": public, "STAGE": "prod", "PUSH_SUBJECT": "mailto:you@example.com", "PUSH_PRIVATE_KEY": "A" * 43}
+    assert Settings.from_env(whole).push_key == public
+    assert "A" * 43 not in repr(Settings.from_env({**whole, "PUSH_PUBLIC_KEY": ""}))
+    assert Settings.from_env({"PUSH_HOSTS": "http://127.0.0.1:99, A.example"}).push_hosts == ("http://127.0.0.1:99", "a.example")
 
 
 def test_the_table_lists_every_variable_that_is_read() -> None:

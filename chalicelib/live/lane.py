@@ -9,6 +9,10 @@ failure leaves an answer in the inbox, and only under the lane's lease.
 until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit
 id: a lane that takes over repeats the same call, not another one.
 
+Who is nobody may be signing in just now, and the frame that says so be overtaken by the call behind it. So what fails as
+nobody's call is not answered at once: when an Authenticate comes within a moment, it is called again, as that one's. A failed
+call has left nothing.
+
 **Order.** Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs:
 holes are legal after a reconnect, and actions share the counter.
 """
@@ -30,6 +34,8 @@ from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
 PREDECESSOR_MS = 200
+SIGN_IN_MS = 250
+"""From its arrival on, so long may an Authenticate that was sent before a call come after it (or IDENTITY_WAIT_MS, if less)."""
 ARRIVAL_MS = 20
 """From a mailbox's `sparse` on, frames are numbered by when they came: the next waits so long for one that came earlier."""
 
@@ -145,14 +151,29 @@ class Lane:
             return  # answered already, by a lane that was slower than its lease
         with tracing(str(row.get("trace", ""))):
             answer = self.mutate(frame, identity, key, connection)
+        if answer is not None and identity is None and self._signs_in(connection, int(row["at"])):
+            self._mark(place, {}, remove=(("commit",), ("as",), ("key",)))
+            return
         if answer is not None:
             self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])
         self._mark(place, {("ran",): True})
         self.deliver(connection)
 
-    def _mark(self, place: Key, sets: dict[tuple[str, ...], Any]) -> bool:
+    def _signs_in(self, connection: str, at: int) -> bool:
+        """Whether somebody signs in on this connection, until a moment after a call of nobody's came."""
+        while True:
+            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
+            mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
+            if mailbox is None or mailbox.get("user") or any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox):
+                return mailbox is not None
+            remaining = at + min(SIGN_IN_MS, self.world.settle_ms) - self.world.clock.now_ms()
+            if remaining <= 0:
+                return False
+            self.world.clock.sleep(min(remaining, 50) / 1000)
+
+    def _mark(self, place: Key, sets: dict[tuple[str, ...], Any], remove: tuple[tuple[str, ...], ...] = ()) -> bool:
         try:
-            insist(self.world.clock, lambda: self.world.store.write(Update(place, sets, {}, (), Exists())))
+            insist(self.world.clock, lambda: self.world.store.write(Update(place, sets, {}, remove, Exists())))
         except ConditionFailed:
             return False
         return True

@@ -102,7 +102,7 @@ class Live(House):
 
     def __init__(self, model: ScriptedModel, **settings: Any) -> None:
         self.sockets = Sockets()
-        super().__init__(model, gateway=self.sockets, **{"signing_key": signing_key(), **settings})
+        super().__init__(model, gateway=self.sockets, **{"signing_key": signing_key(), "identity_wait_ms": 5, **settings})
         self.backend.verifier = Names()  # type: ignore[assignment]
         inner: Any = self.store.inner
         assert isinstance(inner, SqliteStore)

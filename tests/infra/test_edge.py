@@ -79,6 +79,7 @@ def _origin(template: dict[str, Any], path: str) -> str:
         ("/", "page"),
         ("/index.html", "page"),
         ("/theme.js", "page"),
+        ("/sw.js", "page"),
         ("/assets/index-DFtGhU5V.js", "page"),
     ],
 )

@@ -148,6 +148,15 @@ def visit(ctx: MutationCtx, op: str) -> str:
 
 
 @mutation
+def sign(ctx: MutationCtx, op: str) -> str:
+    """For who is somebody."""
+    if ctx.user is None:
+        raise Refused("Unauthorized", "Who are you?")
+    ctx.db.insert(SimVisit(who=ctx.user.subject, op=op))
+    return ctx.user.subject
+
+
+@mutation
 def refuse(ctx: MutationCtx, op: str) -> None:
     ctx.db.insert(SimVisit(who="refused", op=op))
     raise Refused("No", "Never.", op=op)

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from chalicelib.backend import Backend
 from chalicelib.data.store import Absent, Item, Key, Put
 from chalicelib.live import messages
 from chalicelib.live import rows as keys
-from chalicelib.live.lane import PREDECESSOR_MS, Lane
+from chalicelib.live.lane import PREDECESSOR_MS, SIGN_IN_MS, Lane
 from chalicelib.live.mailbox import Held
 from tests.live import counters
 from tests.support.person import Person
@@ -96,6 +98,32 @@ def test_a_failure_is_told_once_and_leaves_nothing(sim: Sim) -> None:
     assert call.error.data == {"code": "No", "message": "Never.", "op": "x"}
     sim.run(3000)
     assert rows(sim, "inbox") == rows(sim, "simVisits") == []
+
+
+@pytest.mark.parametrize("behind_ms", [0.0, 5.0, 60.0, 200.0])
+def test_a_call_that_overtakes_the_sign_in_before_it_is_not_refused(behind_ms: float) -> None:
+    """A socket that is settled as nobody's; each frame is an invocation of its own."""
+    for seed in range(5):
+        with Sim(seed, counters) as sim:
+            person = ready(sim, token=None)
+            person.travel = lambda frame: behind_ms if "Authenticate" in frame else 0.0
+            person.do(lambda client: client.authenticate("alice@acme"))
+            call = person.call("counters:sign", op="x")
+            assert sim.until(lambda: call.settled, 5000)  # noqa: B023
+            assert (call.error, call.result) == (None, "alice"), seed
+            assert len(rows(sim, "simVisits")) == 1
+            sim.run(3000)
+            assert rows(sim, "inbox") == []
+            check(sim)
+
+
+def test_a_refusal_of_a_call_that_nobody_signs_in_for_waits_a_moment(sim: Sim) -> None:
+    person = ready(sim, token=None)
+    began = sim.schedule.now
+    call = person.call("counters:sign", op="x")
+    assert sim.until(lambda: call.settled, 2000, 2.0)
+    assert call.error is not None
+    assert sim.schedule.now - began < SIGN_IN_MS + 150
 
 
 class DiesOnce(Lane):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.official import post
 from tests.support.push_service import PushService, signed_by
+from tests.walk.conftest import on
 from tests.walk.server import Served
 
 
@@ -24,10 +25,11 @@ def service() -> Iterator[PushService]:
         yield running
 
 
-@pytest.fixture
-def server(tmp_path: Path, service: PushService) -> Iterator[Served]:
-    """A server that may reach it."""
-    running = Served(tmp_path / "data", PUSH_HOSTS=service.origin)
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, service: PushService) -> Iterator[Served]:
+    """A server that may reach it: on SQLite, then on the DynamoDB engine."""
+    env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
+    running = Served(tmp_path / "data", PUSH_HOSTS=service.origin, **env)
     yield running
     running.stop()
 

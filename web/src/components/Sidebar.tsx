@@ -2,6 +2,7 @@ import { CalendarClock, LayoutTemplate, ListTodo, LogOut, SquarePen } from "luci
 import { nameOf, type Person, signOut } from "../lib/identity";
 import { DOMAINS, HOME, NEW, type Route, SCHEDULES, TASKS } from "../lib/route";
 import { ConnectionState } from "./ConnectionState";
+import { Notifications } from "./Notifications";
 import { SessionList } from "./SessionList";
 import { ThemeSwitch } from "./ThemeSwitch";
 
@@ -45,6 +46,7 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
         <span className="who" title={org ? `${name}, ${org}` : name}>
           <b>{name}</b> {org}
         </span>
+        <Notifications confirmed={confirmed} />
         <ThemeSwitch />
         <button type="button" className="icon" onClick={signOut} aria-label="Sign out" title="Sign out">
           <LogOut aria-hidden="true" size={17} />
