@@ -148,6 +148,7 @@ ROWS: dict[str, list[str]] = {
     "000-E01": [
         f"{AGENTX}the_whole_set_of_requests_answers_under_its_names",
         "tests/doors/test_same_millisecond.py::test_requests_of_one_millisecond_are_all_answered",
+        f"{WALK}a_burst_of_requests_is_answered_to_the_last",
     ],
     "000-E02": [COPIED, f"{IMAGES}custom_data_comes_back_as_it_was_whatever_it_is"],
     "000-E03": [CREATED, f"{AGENTX}what_tools_do_is_told_as_it_happens_and_once"],

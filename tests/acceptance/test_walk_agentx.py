@@ -127,3 +127,19 @@ def test_a_reply_of_an_agents_run_ends_though_its_server_is_killed(own: Backend)
     assert (ended["status"], ended["state"]) == ("failed", "interrupted")
     assert "running" not in called(own, "query", "tasks:get", token, taskId=task)
     again.close()
+
+
+def test_a_burst_of_requests_is_answered_to_the_last(server: Backend) -> None:
+    """000-E01: questions and calls back to back, many in one millisecond."""
+    alice = Frames(server.url, server.token("dora"))
+    alice.wait("connection:ready")
+    numbers = [f"burst-{number}" for number in range(60)]
+    for number, name in enumerate(numbers):
+        alice.say("image_create_request" if number % 6 == 0 else "image_list_request", {"requestId": name})
+    for number, name in enumerate(numbers):
+        event = "image_create_response" if number % 6 == 0 else "image_list_response"
+        alice.wait(event, lambda told, name=name: told["requestId"] == name, seconds=60)
+    answered = [each["data"]["requestId"] for each in alice.heard if each["event"].endswith("_response")]
+    assert sorted(answered) == sorted(numbers), "each once"
+    assert len(asked(alice, "image_list")["records"]) == 10
+    alice.close()
