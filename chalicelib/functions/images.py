@@ -202,7 +202,7 @@ def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Tit
         message_id: default: the newest that is finished.
     """
     one = images.owned(ctx, image_id, "fork a conversation")
-    upto = _entry(ctx, one, message_id).sequence if message_id else _finished(ctx, one)
+    upto = _copied(ctx, one, _entry(ctx, one, message_id).sequence) if message_id else _finished(ctx, one)
     session = forking.fork(ctx, one, upto, name)
     return Created(record=images.owned(ctx, session.image_id, "fork a conversation").record)
 
@@ -224,7 +224,8 @@ def edit(
         raise Refused("NotYourMessage", "Only a message of yours can be edited; a reply can be regenerated.")
     own = reply_options.checked(options)
     model = model or (options.model if options else None)
-    session = forking.fork(ctx, one, entry.sequence - 1, None, {"content": content, "model": model, "options": own})
+    upto = _copied(ctx, one, entry.sequence - 1)
+    session = forking.fork(ctx, one, upto, None, {"content": content, "model": model, "options": own})
     conversation = ctx.db.get(Conversation, session.conversation)
     run = conversation.queued_runs[-1] if conversation and conversation.queued_runs else conversation and conversation.active_run
     message = f"msg-{run.removeprefix('run-')}" if run else None
@@ -283,11 +284,16 @@ def _entry(ctx: MutationCtx, one: Owned, message_id: str) -> ChatMessage:
 
 
 def _finished(ctx: MutationCtx, one: Owned) -> int:
-    """The newest sequence number before which nothing is unfinished."""
-    first = one.conversation.message_count
-    waiting = [one.conversation.active_run, *one.conversation.queued_runs]
-    runs = [ctx.db.get(Run, each) for each in waiting if each]
-    return min([first, *(each.sequence - 1 for each in runs if each is not None)])
+    """The newest sequence number before which nothing is unfinished: replies are written in order, so the active one is first."""
+    run = ctx.db.get(Run, one.conversation.active_run) if one.conversation.active_run else None
+    return one.conversation.message_count if run is None else run.sequence - 1
+
+
+def _copied(ctx: MutationCtx, one: Owned, upto: int) -> int:
+    """A past that a fork can have: a reply in it that is still written would never end there. Raises `Refused`."""
+    if upto > _finished(ctx, one):
+        raise Refused("ReplyRunning", "A reply before this message is being written; wait for its end, or stop it.")
+    return upto
 
 
 def _stop(ctx: MutationCtx, one: Owned) -> bool:

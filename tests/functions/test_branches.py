@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.functions import forking
+from chalicelib.functions import forking, lifecycle
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_busy import by_id, talking, told
 from tests.functions.test_chat import messages, send, start
@@ -54,6 +54,31 @@ def test_a_fork_without_a_message_leaves_out_what_is_being_written(house: House)
     assert texts(alice, fork["sessionId"]) == ["/say one", "one", "/say two"]
     running = messages(alice, session)[-1]["messageId"]
     refused("ReplyRunning", alice, "mutation", "images:fork", imageId=image, messageId=running)
+
+
+def test_no_fork_has_a_reply_that_is_still_being_written_in_its_past(house: House) -> None:
+    """There it would never end: its run is the original's."""
+    alice, session, image = chatted(house, "one")
+    for each in ("two", "three"):
+        send(alice, session, f"/say {each}")
+    log = messages(alice, session)
+    question, last = log[4]["messageId"], log[5]["messageId"]
+    alice.mutation("chat:stop", sessionId=session, messageId=last)
+    refused("ReplyRunning", alice, "mutation", "images:edit", imageId=image, messageId=question, content="/say other")
+    refused("ReplyRunning", alice, "mutation", "images:fork", imageId=image, messageId=last)
+    house.work()
+    edited = alice.mutation("images:edit", imageId=image, messageId=question, content="/say other")
+    house.work()
+    assert all(each["completed"] for each in messages(alice, edited["sessionId"]))
+    assert texts(alice, edited["sessionId"])[-1] == "other"
+
+
+def test_a_conversation_in_which_a_hundred_messages_wait_can_be_forked(house: House) -> None:
+    alice, session, image = chatted(house, "one")
+    for number in range(lifecycle.QUEUED_RUNS + 1):
+        send(alice, session, f"/say {number}")
+    fork = alice.mutation("images:fork", imageId=image)["record"]
+    assert texts(alice, fork["sessionId"]) == ["/say one", "one", "/say 0"]
 
 
 def test_a_long_past_is_copied_by_jobs_and_nothing_can_be_said_meanwhile(house: House) -> None:
