@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.functions import access, lifecycle, linking, members, reply_options, replying, tasks
 from chalicelib.functions.opening import clean_name, open_conversation
 from chalicelib.functions.working import PROMPTS, begun
@@ -22,6 +22,8 @@ Id = Annotated[str, Meta(max_length=512)]
 DEFAULT_PERMISSIONS = "bypassPermissions"
 LOOKED_AT = 100
 """The newest conversations among which running replies are looked for."""
+STOPPED_AT_ONCE, STOPPED_AMONG = 20, 60
+"""So many replies one commit has stopped, a job each, of so many conversations: it reads those, and has a hundred actions."""
 AgentTypeName = Annotated[str, Meta(max_length=100)]
 
 
@@ -140,17 +142,29 @@ def abort_session(ctx: MutationCtx, session_id: Id) -> bool:
 
 @mutation
 def stop_all(ctx: MutationCtx, scope: Literal["user", "all"] = "user") -> int:
-    """Stop every running reply of the caller, or, as the service, of the org: of the 100 conversations that moved last.
+    """Stop every reply of the caller, or, as the service, of the org: in the 60 conversations that moved last.
 
-    Returns: how many were stopped; 20 at most in one call: call again until it is 0.
+    Each is stopped by a job of its own: all their ends would not fit into one commit.
+
+    Returns: how many are being stopped; 20 at most in one call: call again until it is 0.
     """
     user = access.signed_in(ctx, "stop replies")
     if scope == "all" and not user.is_service and "service" not in user.roles:
         raise Refused("Forbidden", "Only the org's own backend stops everybody's replies.")
-    stopped = 0
-    for each in _running(ctx, user.subject if scope == "user" else None)[:20]:
-        stopped += _stop(ctx, each.conversation)
-    return stopped
+    newest = _newest(ctx, user.subject if scope == "user" else None, STOPPED_AMONG)
+    active = [each.active_run for each in newest if each.active_run][:STOPPED_AT_ONCE]
+    for run_id in active:
+        ctx.scheduler.run_after(0, stop_run, run_id=run_id)
+    return len(active)
+
+
+@internal_mutation
+def stop_run(ctx: MutationCtx, run_id: str) -> None:
+    """The job: stop a reply, if it is still the one that is written."""
+    run = ctx.db.get(Run, run_id)
+    conversation = ctx.db.get(Conversation, run.conversation) if run is not None else None
+    if conversation is not None and conversation.active_run == run_id:
+        _stop(ctx, conversation.id)
 
 
 @query
@@ -300,11 +314,15 @@ def _own(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversatio
     return found, session
 
 
-def _running(ctx: QueryCtx | MutationCtx, user_id: str | None) -> list[Run]:
-    newest = Conversation.by_user_updated(user_id) if user_id is not None else Conversation.by_created()
-    listed = ctx.db.query(newest).newest().take(LOOKED_AT)
-    runs = [ctx.db.get(Run, each.active_run) for each in listed if each.active_run]
+def _running(ctx: QueryCtx, user_id: str | None) -> list[Run]:
+    runs = [ctx.db.get(Run, each.active_run) for each in _newest(ctx, user_id, LOOKED_AT) if each.active_run]
     return [each for each in runs if each is not None and each.state in ("pending", "running")]
+
+
+def _newest(ctx: QueryCtx | MutationCtx, user_id: str | None, limit: int) -> list[Conversation]:
+    """A user's conversations, those that moved last first; the org's newest where no user is named."""
+    newest = Conversation.by_user_updated(user_id) if user_id is not None else Conversation.by_created()
+    return list(ctx.db.query(newest).newest().take(limit))
 
 
 def _active(ctx: QueryCtx, run: Run) -> Active:

@@ -381,17 +381,3 @@ def test_a_run_is_linked_once_and_completed_once(house: House) -> None:
     refused("AlreadyLinkedConflict", alice, "mutation", "tasks:linkConversation", agentRunId=run, conversationId=other)
     alice.mutation("tasks:deleteRun", agentRunId=run)
     assert runs(alice, bridge) == []
-
-
-def test_all_replies_of_a_user_are_stopped_and_nobody_elses(house: House) -> None:
-    """001: stop is scoped: one's own, or as the org's backend everybody's."""
-    alice, bob = house.person("alice"), house.person("bob")
-    for person in (alice, bob):
-        for _ in range(3):
-            person.mutation("adapter:startConversation", taskId=task(person), message="hello")
-    refused("Forbidden", alice, "mutation", "adapter:stopAll", scope="all")
-    assert alice.mutation("adapter:stopAll") == 3
-    assert alice.query("adapter:getActiveSessions") == []
-    assert len(bob.query("adapter:getActiveSessions")) == 3
-    assert house.person("backend", roles=("service",)).mutation("adapter:stopAll", scope="all") == 3
-    assert bob.query("adapter:getActiveSessions") == []

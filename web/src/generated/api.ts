@@ -940,9 +940,11 @@ export const api = anyApi as unknown as {
       options?: Options;
     }, Begun>;
     /**
-     * Stop every running reply of the caller, or, as the service, of the org: of the 100 conversations that moved last.
+     * Stop every reply of the caller, or, as the service, of the org: in the 60 conversations that moved last.
      *
-     * Returns: how many were stopped; 20 at most in one call: call again until it is 0.
+     * Each is stopped by a job of its own: all their ends would not fit into one commit.
+     *
+     * Returns: how many are being stopped; 20 at most in one call: call again until it is 0.
      */
     stopAll: Mutation<{
       /** Default: "user". */
