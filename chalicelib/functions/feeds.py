@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib import QueryCtx, Refused, query
-from chalicelib.functions import gateway, image_feed, members, offsets, receipts, session_feed, task_feed
+from chalicelib.functions import event_sizes, gateway, image_feed, members, offsets, receipts, session_feed, task_feed
 from chalicelib.functions.members import Kind, Me
 from chalicelib.functions.room_views import message_view
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation
 
 PAGE = 20
 """Messages of one conversation in one value; more are asked for at once."""
-LARGEST = 100_000
-"""Characters of text in one value, after its first message."""
+LARGEST = 90_000
+"""Bytes of one message, and of all messages of the past that are told together."""
 Event = dict[str, Any]
 
 
@@ -45,23 +45,30 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         return {"events": [], "next": {"socket": socket, "seen": {}}, "more": False}
     told: list[Event] = []
     cursors: dict[str, Any] = {}
-    more = False
-    for conversation_id in sorted(row.rooms):
-        room = _Room(ctx, me, row, conversation_id, seen.get(conversation_id))
-        room.look()
-        told += room.events
-        cursors[conversation_id] = room.cursor
-        more = more or room.more
-    for key, stream in _streams(ctx, row, seen):
-        stream.look()
-        told += stream.events
-        cursors[key] = stream.cursor
-        more = more or stream.more
-    offset = offsets.write({name: cursor for name, cursor in cursors.items() if "after" in cursor})
+    more, space = False, event_sizes.VALUE
+    for key, part in [*_rooms(ctx, me, row, seen), *_streams(ctx, row, seen)]:
+        if space <= 0:  # the rest is asked for at once
+            more = True
+            cursors |= {key: seen[key]} if key in seen else {}
+            continue
+        part.space = space
+        part.look()
+        found = [{**each, "data": event_sizes.fitted(each["data"])} for each in part.events]
+        told += found
+        space -= event_sizes.size(found) if found else 0
+        cursors[key] = part.cursor
+        more = more or part.more
+    places = {key: cursors.get(key) or place for key, place in row.rooms.items()}
+    offset = offsets.write({name: place for name, place in places.items() if "after" in place})
     for event in told:
         if event["event"] == "message:new":
             event["offset"] = offset
     return {"events": told, "next": {"socket": socket, "seen": cursors}, "more": more}
+
+
+def _rooms(ctx: QueryCtx, me: Me, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for conversation_id in sorted(row.rooms):
+        yield conversation_id, _Room(ctx, me, row, conversation_id, seen.get(conversation_id))
 
 
 def _streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -71,7 +78,7 @@ def _streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[t
     for session_id, first in row.sessions.items():
         yield session_id, session_feed.SessionStream(ctx, session_id, first, seen.get(session_id))
     for task_id, known in row.tasks.items():
-        yield task_id, task_feed.TaskStream(ctx, task_id, seen.get(task_id) or known)
+        yield task_id, task_feed.TaskStream(ctx, task_id, seen.get(task_id) or known, len(row.tasks))
 
 
 class _Room:
@@ -83,6 +90,7 @@ class _Room:
         self.cursor: dict[str, Any] = dict(cursor or {**row.rooms[conversation], "online": {}, "typing": [], "read": {}})
         self.events: list[Event] = []
         self.more = False
+        self.space = event_sizes.VALUE
         self.name = self.cursor.get("name", "")
 
     def look(self) -> None:
@@ -112,11 +120,12 @@ class _Room:
         kept: list[Any] = []
         size = 0
         for each in log:
-            size += len(each.content)
-            if kept and size > LARGEST:
-                break
             if each.completed:
-                kept.append(message_view(conversation, each))
+                view = event_sizes.fitted(message_view(conversation, each), LARGEST)
+                size += event_sizes.size(view)
+                if kept and size > LARGEST:
+                    break
+                kept.append(view)
         self._tell("conversation:history", messages=list(reversed(kept)))
 
     def _messages(self, conversation: Conversation) -> None:
@@ -124,19 +133,21 @@ class _Room:
         after, unfinished = int(self.cursor["after"]), list(self.cursor["open"])
         size = 0
         for number in list(unfinished):
+            if size > self.space:
+                break
             entry = self.ctx.db.get(ChatMessage, self.id, number)
             if entry is None or entry.completed:
                 unfinished.remove(number)
                 size += self._message(conversation, entry) if entry else 0
         for entry in self._new(conversation, after):
-            if size > LARGEST:
+            if size > self.space:
                 break
             after = entry.sequence
             if entry.completed:
                 size += self._message(conversation, entry)
             else:
                 unfinished = [*unfinished, entry.sequence][-offsets.LONGEST :]
-        self.more = after < conversation.message_count
+        self.more = after < conversation.message_count or size > self.space
         self.cursor |= {"after": after, "open": unfinished}
 
     def _new(self, conversation: Conversation, after: int) -> list[ChatMessage]:
@@ -157,8 +168,9 @@ class _Room:
         )
         if mine:
             return 0
-        self.events.append({"event": "message:new", "data": message_view(conversation, entry)})
-        return len(entry.content)
+        view = event_sizes.fitted(message_view(conversation, entry), LARGEST)
+        self.events.append({"event": "message:new", "data": view})
+        return event_sizes.size(view)
 
     def _presence(self) -> None:
         """Who came, who went, who types: members, whatever number of sockets they have."""

@@ -68,9 +68,10 @@ class SessionStream(reply_feed.Stream):
 
     def ended(self, entry: ChatMessage) -> None:
         """`claude-complete`, or `claude-error` for who waits for a reply that failed; then `streaming-ended`."""
-        usage = entry.usage or {}
+        # A worker's own counts may have other names, and more than numbers.
+        usage = {name: count for name, count in (entry.usage or {}).items() if isinstance(count, int | float)}
         if usage:
-            self._status("Done", tokens=usage["outputTokens"], can_interrupt=False)
+            self._status("Done", tokens=int(usage.get("outputTokens", 0)), can_interrupt=False)
             self._tell("token-budget", used=sum(usage.values()), total=CONTEXT_TOKENS)
         new = entry.sequence == FIRST_REPLY
         if entry.status == "completed":

@@ -16,11 +16,13 @@ from chalicelib.schema import AgentRun, ChatMessage, Conversation, Run
 
 CONVERSATIONS, RUNS = 30, 20
 """So many of a task's newest are watched."""
+ALL_CONVERSATIONS, ALL_RUNS = 300, 160
+"""So many of all the tasks of one socket together: a query reads a thousand documents at most."""
 
 
 def known(ctx: MutationCtx, task_id: str) -> dict[str, Any]:
     """A cursor that knows everything that is there now. A reply that is being written now will be told."""
-    conversations, runs = _conversations(ctx, task_id), _runs(ctx, task_id)
+    conversations, runs = _conversations(ctx, task_id, CONVERSATIONS), _runs(ctx, task_id, RUNS)
     return {
         "conversations": {each.id: {"seq": reply_feed.place(ctx, each)} for each in conversations},
         "runs": {each.id: each.state for each in runs},
@@ -29,14 +31,20 @@ def known(ctx: MutationCtx, task_id: str) -> dict[str, Any]:
 
 
 class TaskStream:
-    """One task of one socket: what is new since its cursor."""
+    """One task of one socket: what is new since its cursor.
 
-    def __init__(self, ctx: QueryCtx, task_id: str, cursor: dict[str, Any]) -> None:
+    Args:
+        among: how many tasks the socket has subscribed.
+    """
+
+    def __init__(self, ctx: QueryCtx, task_id: str, cursor: dict[str, Any], among: int = 1) -> None:
         self.ctx = ctx
         self.task_id = task_id
         self.cursor = cursor
         self.events: list[dict[str, Any]] = []
         self.more = False
+        self.space = 0  # these events are small
+        self.conversations, self.runs = min(CONVERSATIONS, ALL_CONVERSATIONS // among), min(RUNS, ALL_RUNS // among)
 
     def look(self) -> None:
         """Gather the events, and move the cursor."""
@@ -44,7 +52,8 @@ class TaskStream:
             self.cursor = {"gone": True}
             return
         before, (since, runs_since) = self.cursor, self.cursor["since"]
-        conversations, runs = _conversations(self.ctx, self.task_id), _runs(self.ctx, self.task_id)
+        conversations = _conversations(self.ctx, self.task_id, self.conversations)
+        runs = _runs(self.ctx, self.task_id, self.runs)
         told = {
             each.id: self._conversation(each, before["conversations"].get(each.id), since) for each in reversed(conversations)
         }
@@ -55,7 +64,7 @@ class TaskStream:
         self.cursor = {
             "conversations": told,
             "runs": {each.id: each.state for each in runs},
-            "since": [max(since, _oldest(conversations, CONVERSATIONS)), max(runs_since, _oldest(runs, RUNS))],
+            "since": [max(since, _oldest(conversations, self.conversations)), max(runs_since, _oldest(runs, self.runs))],
         }
 
     def _conversation(self, conversation: Conversation, cursor: dict[str, Any] | None, since: float) -> dict[str, Any]:
@@ -96,16 +105,19 @@ class _Replies(reply_feed.Stream):
         """`streaming-ended`."""
         self.events.append(session_feed.streaming_ended(self.names, entry))
 
-    def _pieces(self, entry: ChatMessage, run: Run, chars: int) -> int:
-        return chars
+    def _pieces(self, entry: ChatMessage, run: Run) -> None:
+        """Not told."""
+
+    def _rest(self, entry: ChatMessage) -> bool:
+        return True
 
 
-def _conversations(ctx: QueryCtx | MutationCtx, task_id: str) -> list[Conversation]:
-    return list(ctx.db.query(Conversation.by_task(task_id)).newest().take(CONVERSATIONS))
+def _conversations(ctx: QueryCtx | MutationCtx, task_id: str, most: int) -> list[Conversation]:
+    return list(ctx.db.query(Conversation.by_task(task_id)).newest().take(most))
 
 
-def _runs(ctx: QueryCtx | MutationCtx, task_id: str) -> list[AgentRun]:
-    return list(ctx.db.query(AgentRun.by_task(task_id)).newest().take(RUNS))
+def _runs(ctx: QueryCtx | MutationCtx, task_id: str, most: int) -> list[AgentRun]:
+    return list(ctx.db.query(AgentRun.by_task(task_id)).newest().take(most))
 
 
 def _oldest(listed: list[Any], most: int) -> float:
