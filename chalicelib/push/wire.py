@@ -49,13 +49,16 @@ def post(
         resolver: from a name to its addresses.
 
     Raises:
-        Unreachable: the name stands for an address of a private network.
+        Unreachable: the name stands for an address of a private network, or can be none.
         OSError, http.client.HTTPException: no answer, or none in time.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    addresses = list(resolver(host, port))
+    try:
+        addresses = list(resolver(host, port))
+    except UnicodeError:  # an empty label, or one of more than 63 characters
+        raise Unreachable("the host can be no name") from None
     if not addresses or (not private and any(hosts.is_private_address(each) for each in addresses)):
         raise Unreachable("the host stands for an address of a private network")
     connection = _Checked(host, port, addresses[0], secure, seconds)

@@ -112,6 +112,7 @@ def test_a_message_that_cannot_be_encrypted_or_signed_is_refused() -> None:
         (429, {"retry-after": "120"}, Retry("HTTP 429", 120.0)),
         (429, {}, Retry("HTTP 429", 0.0)),
         (429, {"retry-after": "soon"}, Retry("HTTP 429", 0.0)),
+        (503, {"retry-after": "Mon, 01 Jan 99999999999 00:00:00 GMT"}, Retry("HTTP 503", 0.0)),
         (500, {}, Retry("HTTP 500", 0.0)),
         (503, {"retry-after": "7"}, Retry("HTTP 503", 7.0)),
     ],
@@ -275,6 +276,15 @@ def test_a_name_that_stands_for_a_private_address_is_not_reached(addresses: list
         assert found == Refused("the host stands for an address of a private network")
         assert time.monotonic() - began < 2
         assert listener.arrived == []
+
+
+@pytest.mark.parametrize("host", ["a..push.apple.com", ".push.apple.com", f"{'a' * 64}.push.apple.com"])
+def test_a_host_that_can_be_no_name_is_refused(host: str) -> None:
+    """Python's resolver raises another error for it than for a name that nobody has."""
+    with PushService() as service:
+        keys = service.browser().subscription["keys"]
+    found = send(Subscription(f"https://{host}/x", keys["p256dh"], keys["auth"]), TOLD, KEYS, PUSH_SERVICES)
+    assert found == Refused("the host can be no name")
 
 
 def test_a_name_is_asked_once_and_what_was_checked_is_what_is_reached() -> None:
