@@ -61,7 +61,7 @@ def reserve(ctx: MutationCtx, task: Task, type_: AgentType) -> AgentRun:
     """
     _must_be_free(ctx, task)
     agent_run = _new(ctx, owner=task.owner, task=task.id, type=type_, triggered_by="manual")
-    ctx.db.patch(task, running=agent_run.id, rounds=0, status=_begun(task), updated_at=ctx.now)
+    handler.on_task_changed(ctx, task, running=agent_run.id, rounds=0, status=_begun(task))
     return agent_run
 
 

@@ -133,6 +133,17 @@ def test_the_badge_is_the_number_of_tasks_in_progress(house: House, service: Pus
     assert [(each["title"], each["badge"]) for each in heard(service, browser)[3:]] == [(BEGUN, 2), (READY, 2)]
 
 
+def test_a_task_that_begins_with_a_run_without_a_reply_is_told_of_as_well(house: House, service: PushService) -> None:
+    """001-03, 10, U09: the caller starts the conversation itself."""
+    alice = house.person("alice")
+    (browser,) = subscribed(alice, service)
+    bridge = task(alice)
+    run = alice.mutation("tasks:startRun", taskId=bridge, type="planification", begin=False)["agentRunId"]
+    alice.mutation("adapter:startConversation", taskId=bridge, message="/say a plan", options={"agentRunId": run})
+    house.work()
+    assert sorted(each["title"] for each in heard(service, browser)) == [READY, BEGUN]
+
+
 def test_agents_that_take_turns_are_told_of_once_at_the_end(house: House, service: PushService) -> None:
     alice = house.person("alice")
     (browser,) = subscribed(alice, service)
