@@ -146,7 +146,8 @@ class ModelService:
         options: Mapping[str, Any],
     ) -> Generator[Said | Used | Ended, None, None]:
         secrets = self._secrets()
-        where = ModelSettings(url=self._url, api_key=secrets.get(KEY), deadline=time.monotonic() + seconds)
+        key = secrets.pop(KEY, None)  # the model's alone: a conversation's server could be told any secret that it names
+        where = ModelSettings(url=self._url, api_key=key, deadline=time.monotonic() + seconds)
         reachable = merged(self._settings.mcp_system, tools, settings)
         missing = sorted(
             how["authorization"]["secret"]

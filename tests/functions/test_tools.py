@@ -109,3 +109,15 @@ def test_a_secret_that_the_operator_does_not_keep_ends_the_reply_with_its_reason
     reply = messages(alice, session)[-1]
     assert (reply["status"], reply["reason"]) == ("failed", "mcp_error")
     assert len(house.model.requests) == asked, "the model was not asked"
+
+
+def test_the_key_of_the_model_is_no_secret_of_a_server(house: House) -> None:
+    """Whoever makes an image chooses which server is told which secret."""
+    alice = house.person("alice")
+    theirs = {"x": {"url": "https://x.tools.example/", "authorization": {"secret": "ANTHROPIC_API_KEY"}}}
+    one, session = image(alice, theirs)
+    asked = len(house.model.requests)
+    alice.mutation("images:send", imageId=one, content="/say hello")
+    house.work()
+    assert messages(alice, session)[-1]["reason"] == "mcp_error"
+    assert len(house.model.requests) == asked
