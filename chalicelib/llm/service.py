@@ -117,7 +117,9 @@ class ModelService:
                 end = event if event.ended else end
                 yield event
         finally:
-            breaker.ended(end.reason if end is not None else None, known=end is not None and end.state != "stopped")
+            # Where a server's secret is missing the provider was not asked: somebody's configuration says nothing of it.
+            known = end is not None and end.state != "stopped" and end.reason != "mcp_error"
+            breaker.ended(end.reason if end is not None else None, known=known)
 
     def _measured(
         self, model: str, told: Generator[Said | Used | Ended, None, None]

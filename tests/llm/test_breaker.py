@@ -119,3 +119,18 @@ def test_an_open_circuit_asks_the_model_nothing_and_says_why(model: ScriptedMode
     assert ended("/say hello") == "circuit_open"
     assert len(model.requests) == asked
     assert ended("/say hello", "model-two") is None
+
+
+def test_a_reply_that_never_reached_the_provider_says_nothing_of_it(model: ScriptedModel) -> None:
+    """One conversation's wrong configuration would keep the circuit closed for all."""
+    service = ModelService(Settings(anthropic_key="scripted"), model.url)
+
+    def ended(words: str, **tools: Any) -> Any:
+        *_, last = service.reply("model-one", "", [["user", words]], lambda: False, 20, tools)
+        return last.reason
+
+    for _ in range(FAILURES - 1):
+        assert ended("/fail midstream 1 99\nwrite 20 words") == "overloaded"
+    assert ended("hi", x={"url": "https://x.example/", "authorization": {"secret": "NOBODY"}}) == "mcp_error"
+    assert ended("/fail midstream 1 99\nwrite 20 words") == "overloaded"
+    assert ended("hi") == "circuit_open"
