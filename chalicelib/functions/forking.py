@@ -59,10 +59,10 @@ def carry_on(ctx: MutationCtx, conversation_id: str) -> None:
     conversation = ctx.db.get(Conversation, conversation_id)
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation and conversation.session_id else None
     if conversation is not None and session is not None and conversation.copying is not None:
-        _copy(ctx, conversation, session)
+        _copy(ctx, conversation, session, in_a_job=True)
 
 
-def _copy(ctx: MutationCtx, conversation: Conversation, session: ChatSession) -> None:
+def _copy(ctx: MutationCtx, conversation: Conversation, session: ChatSession, *, in_a_job: bool = False) -> None:
     copying = conversation.copying
     assert copying is not None
     upto, done = int(copying["upto"]), conversation.message_count
@@ -87,14 +87,20 @@ def _copy(ctx: MutationCtx, conversation: Conversation, session: ChatSession) ->
         return
     conversation = ctx.db.patch(conversation, copying=None, **changes)
     if copying.get("then"):
-        answered(ctx, conversation, session, copying["then"])
+        _answered(ctx, conversation, session, copying["then"], in_a_job)
 
 
-def answered(ctx: MutationCtx, conversation: Conversation, session: ChatSession, said: dict[str, Any]) -> None:
-    """Say something in a fork, and have it answered."""
+def _answered(ctx: MutationCtx, conversation: Conversation, session: ChatSession, said: dict[str, Any], in_a_job: bool) -> None:
+    """Say something in a fork, and have it answered. In a job nobody would hear a refusal, and the fork would be copied for ever:
+    what was said stays there, to be answered another time."""
     image = ctx.db.get(Image, conversation.image_id) if conversation.image_id else None
     model = said.get("model") or session.model or (image.model if image else "")
     own = said.get("options")
     conversation, _ = replying.say(ctx, session, conversation, said["content"], model, parts=reply_options.image_parts(own))
     if conversation.responder in ("model", "worker"):
-        replying.reply(ctx, conversation, session, model, options=own)
+        try:
+            replying.reply(ctx, conversation, session, model, options=own)
+        except Refused as refused:  # raised before anything of the reply is written
+            if not in_a_job:
+                raise
+            ctx.log.warn("fork:", conversation.conversation_id, refused.tag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.functions import forking, lifecycle
+from infra.local.model import ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_busy import by_id, talking, told
 from tests.functions.test_chat import messages, send, start
@@ -79,6 +80,23 @@ def test_a_conversation_in_which_a_hundred_messages_wait_can_be_forked(house: Ho
         send(alice, session, f"/say {number}")
     fork = alice.mutation("images:fork", imageId=image)["record"]
     assert texts(alice, fork["sessionId"]) == ["/say one", "one", "/say 0"]
+
+
+def test_a_fork_whose_new_message_cannot_be_answered_is_whole_all_the_same(model: ScriptedModel) -> None:
+    """Today's tokens are spent when the last of its past is copied."""
+    house = House(model, token_budget_per_org=100)
+    alice, worker = house.person("alice"), house.person("w", roles=("worker",))
+    session = alice.mutation("chat:startSession", workerId="w")
+    for number in range(30):
+        reply = send(alice, session, f"m{number}")
+        usage = {"outputTokens": 200} if number == 29 else None
+        worker.mutation("chat:completeMessage", sessionId=session, messageId=reply, content=f"a{number}", usage=usage)
+    asked = alice.query("chat:getMessages", sessionId=session, limit=200)[58]["messageId"]
+    edited = alice.mutation("images:edit", imageId=image_of(alice, session), messageId=asked, content="other")["sessionId"]
+    house.work()
+    log = alice.query("chat:getMessages", sessionId=edited, limit=200)
+    assert (len(log), log[-1]["content"]) == (59, "other")
+    refused("BudgetExceeded", alice, "mutation", "chat:sendMessage", sessionId=edited, content="not in the middle of a copy")
 
 
 def test_a_long_past_is_copied_by_jobs_and_nothing_can_be_said_meanwhile(house: House) -> None:
