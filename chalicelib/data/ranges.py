@@ -121,8 +121,17 @@ class RangeReader:
 
     def log(self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None) -> list[tuple[str, Key, Item]]:
         """Rows of a log without a parent: whatever is there, strongly consistent row by row."""
-        rows = self.store.query(table, address, low=low, high=high, newest=newest, limit=limit).items
-        return [(row["sk"], Key(table, address, row["sk"]), row) for row in rows]
+        found: dict[str, Item] = {}
+        while limit is None or len(found) < limit:
+            wanted = None if limit is None else limit - len(found) + bool(found)  # the next page begins with the last row of this
+            rows = self.store.query(table, address, low=low, high=high, newest=newest, limit=wanted)
+            known = len(found)
+            found |= {row["sk"]: row for row in rows.items}
+            if not rows.more or len(found) == known:
+                break
+            last = rows.items[-1]["sk"]  # a page also ends at 1 MB
+            low, high = (low, last) if newest else (last, high)
+        return [(order, Key(table, address, order), row) for order, row in found.items()]
 
     def dense_log(
         self, table: str, address: str, low: str, high: str, newest: bool, limit: int | None, dense: Dense
