@@ -164,7 +164,7 @@ def carry_on(ctx: MutationCtx, erasure_id: str) -> None:
 def resume(executor: Any) -> None:
     """Deletions that stand still, whatever happened to their jobs: over all orgs."""
     for item in executor.listed(Erasure.by_state_touched, ("running",), executor.clock.now_ms() - STILL_MS):
-        executor.call(item["org"], carry_on, erasure_id=item["_id"])
+        executor.repair(item["org"], carry_on, erasure_id=item["_id"])
 
 
 def _step(ctx: MutationCtx, erasure_id: str) -> float | None:

@@ -292,4 +292,4 @@ def repair(executor: Any) -> None:
     """Sockets whose lease ran out: renewed where the connection lives, removed where nobody said that it ended."""
     for item in executor.listed(ChatSocket.by_lease, ("open",), executor.clock.now_ms()):
         alive = executor.parts.connected(item["_id"])
-        executor.call(item["org"], renew if alive else closed, socket=item["_id"])
+        executor.repair(item["org"], renew if alive else closed, socket=item["_id"])

@@ -22,6 +22,8 @@ CHUNK_LIFE_MS = 24 * 3600 * 1000
 TERMINAL = ("completed", "failed", "aborted", "interrupted")
 PIECES_READ = 500
 """Pieces that are read in one request when a reply is ended from outside."""
+LARGEST_TEXT = 300_000
+"""Bytes of a text that a message keeps of a reply which was ended from outside: its document holds 400 KB."""
 QUEUED_RUNS = 100
 """Sends that may wait behind a running reply."""
 
@@ -116,14 +118,20 @@ def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
     stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
     found = Pieces()
     after = -1
-    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):
+    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):  # also ends at 1 MB
         for piece in page:
             found.add(piece.chunk, piece.part)
         after = page[-1].sequence
-        if len(page) < PIECES_READ:
-            break
     ctx.db.insert(seal(ctx, run, stream, after + 1))
     return found.text, found.parts()
+
+
+def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
+    """What a message can hold of accepted pieces. A worker may write more than fits, and its reply must end all the same."""
+    size = len(text.encode())
+    if size * (1 if parts is None else 2) <= LARGEST_TEXT:
+        return text, parts
+    return text.encode()[:LARGEST_TEXT].decode(errors="ignore"), None
 
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:

@@ -44,7 +44,7 @@ def look(executor: Any) -> None:
         places = sorted({(each["reply"], each["sequence"]) for each in pieces})[:AT_ONCE]
         entries = executor.listed(ChatMessage.by_session, (session,), org=org, limit=AT_ONCE)
         found = [int(each["sequence"]) for each in entries if each["conversation"] == item["conversation"]]
-        executor.call(org, erase, session_id=session, pieces=[[reply, int(number)] for reply, number in places], entries=found)
+        executor.repair(org, erase, session_id=session, pieces=[[reply, int(number)] for reply, number in places], entries=found)
 
 
 @internal_mutation

@@ -223,7 +223,7 @@ def settle(ctx: MutationCtx, run_id: str) -> None:
     if run is None or run.read_epoch is None or run.state in lifecycle.TERMINAL:
         return
     ending: Any = run.ending or "interrupted"
-    text, parts = lifecycle.sealed(ctx, run)
+    text, parts = lifecycle.kept(*lifecycle.sealed(ctx, run))
     lifecycle.finish(ctx, run, ending, text, reason=run.reason, parts=parts)
 
 
@@ -268,8 +268,8 @@ def repair(executor: Any) -> None:
     """Runs whose writer died, runs that were never started, sessions that fell quiet: over all orgs."""
     now = executor.clock.now_ms()
     for item in executor.listed(Run.by_state_lease, ("running",), now):
-        executor.call(item["org"], settle if item.get("readEpoch") is not None else interrupt, run_id=item["_id"])
+        executor.repair(item["org"], settle if item.get("readEpoch") is not None else interrupt, run_id=item["_id"])
     for item in executor.listed(Run.by_state_lease, ("pending",), now - 10_000):
-        executor.call(item["org"], relaunch, run_id=item["_id"])
+        executor.repair(item["org"], relaunch, run_id=item["_id"])
     for item in executor.listed(ChatSession.by_status_activity, ("active",), now - IDLE_MS):
-        executor.call(item["org"], rest, session_id=item["_id"])
+        executor.repair(item["org"], rest, session_id=item["_id"])

@@ -162,7 +162,7 @@ def due(ctx: MutationCtx, schedule_id: str) -> None:
 def look(executor: Any) -> None:
     """What is due, over all orgs."""
     for item in executor.listed(CronAgent.by_state_next, ("enabled",), executor.clock.now_ms()):
-        executor.call(item["org"], due, schedule_id=item["_id"])
+        executor.repair(item["org"], due, schedule_id=item["_id"])
 
 
 def following(schedule: str, after_ms: float) -> float:

@@ -123,7 +123,7 @@ def repair(executor: Any) -> None:
     """Agent runs that nothing brings to an end: over all orgs (001-U08, U16)."""
     for state in ("pending", "running"):
         for item in executor.listed(AgentRun.by_state_lease, (state,), executor.clock.now_ms()):
-            executor.call(item["org"], recover, agent_run_id=item["_id"])
+            executor.repair(item["org"], recover, agent_run_id=item["_id"])
 
 
 def begun(ctx: MutationCtx, task_id: str) -> None:

@@ -348,6 +348,15 @@ class Executor:
         """Run an internal mutation as the service of an org."""
         return self.commit(function, values.decode(values.encode(wire_args(function, args))), caller_of(service(org))).value
 
+    def repair(self, org: str, function: Function[..., Any], **args: Any) -> None:
+        """`call` for a sweep: what fails is logged, and keeps nobody else's from being repaired. Raises `StoreFailed`."""
+        try:
+            self.call(org, function, **args)
+        except StoreFailed:
+            raise
+        except Exception:
+            logger.exception("%s failed for %s", function.path, args)
+
     # Inside ------------------------------------------------------------------------------------------------------------
 
     def failed(self, error: Exception, log: Log | None = None) -> Outcome:
