@@ -119,3 +119,11 @@ def test_an_open_circuit_asks_the_model_nothing_and_says_why(model: ScriptedMode
     assert ended("/say hello") == "circuit_open"
     assert len(model.requests) == asked
     assert ended("/say hello", "model-two") is None
+
+
+def test_an_operator_may_switch_it_off(model: ScriptedModel) -> None:
+    """MODEL_FAILURES=0: every reply is asked for."""
+    service = ModelService(Settings(anthropic_key="scripted", model_failures=0), model.url)
+    for words in ["/fail midstream 1 99\nwrite 20 words"] * (FAILURES + 1) + ["/say hello"]:
+        *_, last = service.reply("model-one", "", [["user", words]], lambda: False, 20)
+    assert (last.state, last.reason) == ("completed", None)
