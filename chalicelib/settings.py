@@ -21,6 +21,7 @@
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's pieces are stored at least this often (milliseconds) |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
+| MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
 | MAILBOX_LEASE | 30 | seconds one holder may serve a connection without renewing |
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
@@ -113,6 +114,7 @@ class Settings:
     signing_key: str | None = field(default=None, repr=False)
     chunk_flush_ms: int = 60
     generation_timeout_s: int = 840
+    model_failures: int = 5
     token_budget_per_org: int = 2_000_000
     mailbox_lease_s: int = 30
     lane_lease_s: int = 60
@@ -167,6 +169,7 @@ class Settings:
             signing_key=_pem(env, "SIGNING_KEY"),
             chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
+            model_failures=_number(env, "MODEL_FAILURES", 5, 0, 1000),
             token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
             mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
             lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),

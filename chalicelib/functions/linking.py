@@ -34,7 +34,10 @@ def link(ctx: MutationCtx, agent_run: AgentRun, conversation: Conversation, run:
     if agent_run.conversation not in (None, conversation.conversation_id):
         raise Refused("AlreadyLinkedConflict", "This run has its conversation already.")
     if conversation.task is None and conversation.cron_agent is None:
-        conversation = ctx.db.patch(conversation, task=agent_run.task, cron_agent=agent_run.cron_agent)
+        active = ctx.db.get(Run, conversation.active_run) if conversation.active_run else None
+        since = active.sequence if active is not None else conversation.message_count + 1
+        about_it = {"task": agent_run.task, "cron_agent": agent_run.cron_agent, "linked_from": since}
+        conversation = ctx.db.patch(conversation, **about_it)
     if (conversation.task, conversation.cron_agent) != (agent_run.task, agent_run.cron_agent):
         raise Refused("AlreadyLinkedConflict", "This conversation is another task's or agent's.")
     about = {"conversation": conversation.conversation_id, "session_id": conversation.session_id}

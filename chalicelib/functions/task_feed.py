@@ -89,7 +89,7 @@ class _Replies(reply_feed.Stream):
     """The replies of one of a task's conversations: that they begin and end, not what they say."""
 
     def __init__(self, ctx: QueryCtx, conversation: Conversation, cursor: dict[str, Any] | None) -> None:
-        super().__init__(ctx, 1, cursor)
+        super().__init__(ctx, conversation.linked_from or 1, cursor)
         self.id = conversation.id
         self.names = session_feed.names(conversation, conversation.session_id or "")
 

@@ -22,7 +22,7 @@ class Breaker:
     """One circuit. Safe for threads.
 
     Args:
-        failures: so many in a row open it.
+        failures: so many in a row open it; 0: nothing does.
         pause_s: so long it stays open; seconds.
         now: seconds, growing.
     """
@@ -38,14 +38,14 @@ class Breaker:
     def state(self) -> str:
         """closed · open · half-open"""
         with self._lock:
-            if self._failed < self._most:
+            if self._failed < self._most or not self._most:
                 return "closed"
             return "open" if self._now() < self._until else "half-open"
 
     def admits(self) -> bool:
         """Whether a reply may be asked for now; whoever was admitted says `ended` once."""
         with self._lock:
-            if self._failed < self._most:
+            if self._failed < self._most or not self._most:
                 return True
             if self._probing or self._now() < self._until:
                 return False
@@ -71,7 +71,8 @@ class Breakers:
 
     MOST = 100
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = FAILURES) -> None:
+        self._failures = failures
         self._lock = threading.Lock()
         self._known: dict[str, Breaker] = {}
 
@@ -82,5 +83,5 @@ class Breakers:
             if found is None:
                 if len(self._known) >= self.MOST:
                     del self._known[next(iter(self._known))]
-                found = self._known[model] = Breaker()
+                found = self._known[model] = Breaker(self._failures)
             return found

@@ -66,7 +66,7 @@ class ModelService:
 
     def __init__(self, settings: Settings, url: str | None, key: Callable[[], str | None] | None = None) -> None:
         self._settings, self._url = settings, url
-        self._breakers = Breakers()
+        self._breakers = Breakers(settings.model_failures)
         self._stored = key or (lambda: settings.anthropic_key)
 
     def _secrets(self) -> dict[str, str]:

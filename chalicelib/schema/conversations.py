@@ -66,6 +66,8 @@ class Conversation(Table, name="conversations"):
     task: str | None = None
     cron_agent: str | None = None
     """Of a conversation that the adapter started exactly one of the two is set (001-U01)."""
+    linked_from: int | None = None
+    """The entry from which on it is the task's, where it was somebody's chat before (001-U10)."""
     room: Room | None = None
     """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
 

@@ -262,6 +262,7 @@ ROWS: dict[str, list[str]] = {
         f"{ADAPTER}errors_are_404_and_400_with_the_documents_sentences_at_the_rest_door",
         f"{DOORS}a_conversation_of_a_task_may_be_made_before_anything_is_said",
         f"{DOORS}a_session_is_named_as_its_writer_calls_it",
+        "tests/acceptance/test_seed_001_links.py::test_a_tasks_subscriber_hears_of_a_linked_chat_from_its_link_on",
         f"{DOORS}messages_are_listed_by_limit_and_offset_from_the_newest",
         COMPLETED,
     ],

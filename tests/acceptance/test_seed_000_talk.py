@@ -93,7 +93,7 @@ def test_an_interruption_in_the_middle_keeps_what_was_told(chat: Chat) -> None:
 
 def test_a_reply_that_takes_too_long_says_so(model: ScriptedModel) -> None:
     """000-U17: the operator's limit; what was said until then stays."""
-    chat = Chat(model, generation_timeout_s=1)
+    chat = Chat(model, generation_timeout_s=3)
     alice = Line(chat, "alice@acme")
     image = new(alice)
     asked(alice, "message_send_request", imageId=image, content="/pace 20\nwrite 5000 characters")

@@ -134,3 +134,11 @@ def test_a_reply_that_never_reached_the_provider_says_nothing_of_it(model: Scrip
     assert ended("hi", x={"url": "https://x.example/", "authorization": {"secret": "NOBODY"}}) == "mcp_error"
     assert ended("/fail midstream 1 99\nwrite 20 words") == "overloaded"
     assert ended("hi") == "circuit_open"
+
+
+def test_an_operator_may_switch_it_off(model: ScriptedModel) -> None:
+    """MODEL_FAILURES=0: every reply is asked for."""
+    service = ModelService(Settings(anthropic_key="scripted", model_failures=0), model.url)
+    for words in ["/fail midstream 1 99\nwrite 20 words"] * (FAILURES + 1) + ["/say hello"]:
+        *_, last = service.reply("model-one", "", [["user", words]], lambda: False, 20)
+    assert (last.state, last.reason) == ("completed", None)

@@ -216,6 +216,8 @@ export interface Conversation {
   task?: string;
   /** Of a conversation that the adapter started exactly one of the two is set (001-U01). */
   cronAgent?: string;
+  /** The entry from which on it is the task's, where it was somebody's chat before (001-U10). */
+  linkedFrom?: number;
   /** What the chat gateway keeps about it (002); none for a conversation that was never used there. */
   room?: Room;
 }
