@@ -31,7 +31,7 @@
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
-| MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; a stage keeps it with its key |
+| MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; `HOST TOKEN` is for that host alone |
 | SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | PUSH_PUBLIC_KEY | (none; the local server makes a pair) | base64url of a P-256 point: what browsers subscribe with |

@@ -9,8 +9,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
+from chalicelib import hosts
 from chalicelib.data.meters import measure
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
 from chalicelib.llm.claude import ModelSettings, reply
@@ -154,10 +155,10 @@ class ModelService:
         missing = sorted(
             how["authorization"]["secret"]
             for how in reachable.values()
-            if "authorization" in how and how["authorization"]["secret"] not in secrets
+            if "authorization" in how and _token(how, secrets) is None
         )
         if missing:
-            logger.error("the operator keeps no secret named %s", ", ".join(missing))
+            logger.error("the operator keeps no secret named %s for this host", ", ".join(missing))
             yield Ended("failed", "mcp_error")
             return
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
@@ -223,9 +224,17 @@ def _servers(reachable: Mapping[str, Any], secrets: Mapping[str, str]) -> list[d
     """The servers with their tokens: this is the only place where the two meet."""
     return [
         {"name": name, "url": how["url"]}
-        | ({"authorization_token": secrets[how["authorization"]["secret"]]} if "authorization" in how else {})
+        | ({"authorization_token": _token(how, secrets) or ""} if "authorization" in how else {})
         for name, how in sorted(reachable.items())
     ]
+
+
+def _token(how: Mapping[str, Any], secrets: Mapping[str, str]) -> str | None:
+    """The token that a server names, if the operator keeps it, and for this host: a user chooses the pair of them."""
+    host, _, token = secrets.get(how["authorization"]["secret"], "").strip().rpartition(" ")
+    if host and not hosts.matches((urlsplit(how["url"]).hostname or "").rstrip("."), host.strip()):
+        return None
+    return token or None
 
 
 def billed(usage: Mapping[str, int]) -> int:

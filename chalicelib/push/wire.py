@@ -89,6 +89,8 @@ class _Checked(http.client.HTTPConnection):
             raise TimeoutError
         if self._secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+        if self._late:  # the old socket was cut, not this one
+            raise TimeoutError
 
     def cut(self) -> None:
         """Time is up, whatever it is doing."""

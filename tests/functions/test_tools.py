@@ -111,6 +111,22 @@ def test_a_secret_that_the_operator_does_not_keep_ends_the_reply_with_its_reason
     assert len(house.model.requests) == asked, "the model was not asked"
 
 
+def test_a_secret_that_is_bound_to_a_host_is_told_to_no_other(model: ScriptedModel) -> None:
+    """`MCP_SECRET_SEARCH="search.tools.example sk-…"`: whoever makes an image chooses which server names which secret."""
+    house = House(model, mcp_hosts=("*.tools.example",), mcp_secrets={"SEARCH": f"search.tools.example {SECRET}"})
+    alice = house.person("alice")
+    right, _ = image(alice, {"search": SERVERS["search"]})
+    alice.mutation("images:send", imageId=right, content="/say hello")
+    house.work()
+    assert house.model.requests[-1].body["mcp_servers"][0]["authorization_token"] == SECRET
+    asked = len(house.model.requests)
+    wrong, session = image(alice, {"x": {"url": "https://mine.tools.example/", "authorization": {"secret": "SEARCH"}}})
+    alice.mutation("images:send", imageId=wrong, content="/say hello")
+    house.work()
+    assert messages(alice, session)[-1]["reason"] == "mcp_error"
+    assert len(house.model.requests) == asked
+
+
 def test_the_key_of_the_model_is_no_secret_of_a_server(house: House) -> None:
     """Whoever makes an image chooses which server is told which secret."""
     alice = house.person("alice")
