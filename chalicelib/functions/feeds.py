@@ -17,12 +17,17 @@ from chalicelib import QueryCtx, Refused, query
 from chalicelib.functions import event_sizes, gateway, image_feed, members, offsets, receipts, session_feed, task_feed
 from chalicelib.functions.members import Kind, Me
 from chalicelib.functions.room_views import message_view
-from chalicelib.schema import ChatMessage, ChatSocket, Conversation
+from chalicelib.schema import ChatMessage, ChatSocket, Conversation, Presence, Receipt
 
 PAGE = 20
 """Messages of one conversation in one value; more are asked for at once."""
 LARGEST = 90_000
 """Bytes of one message, and of all messages of the past that are told together."""
+EVENTS = 60
+"""Events in one value; the rest is asked for at once."""
+CROWD, LARGEST_CROWD, TASK_READS = 500, 250, 12
+"""Presences and marks that one socket is told of, of all its rooms together; of one room at most; and how many fewer for each
+task. A query reads a thousand documents at most: a room that does not fit is told without them while it is so crowded."""
 Event = dict[str, Any]
 
 
@@ -47,7 +52,7 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
     cursors: dict[str, Any] = {}
     more, space = False, event_sizes.VALUE
     for key, part in [*_rooms(ctx, me, row, seen), *_streams(ctx, row, seen)]:
-        if space <= 0:  # the rest is asked for at once
+        if space <= 0 or len(told) >= EVENTS:  # the rest is asked for at once
             more = True
             cursors |= {key: seen[key]} if key in seen else {}
             continue
@@ -67,8 +72,17 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
 
 
 def _rooms(ctx: QueryCtx, me: Me, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    room_for = CROWD - TASK_READS * len(row.tasks)
+    counted = len(row.rooms) * LARGEST_CROWD > room_for
     for conversation_id in sorted(row.rooms):
-        yield conversation_id, _Room(ctx, me, row, conversation_id, seen.get(conversation_id))
+        room = _Room(ctx, me, row, conversation_id, seen.get(conversation_id))
+        if counted:
+            crowd = ctx.db.count(Presence.by_conversation(conversation_id)) + ctx.db.count(
+                Receipt.by_conversation(conversation_id)
+            )
+            room.crowded = crowd > room_for
+            room_for -= 0 if room.crowded else crowd
+        yield conversation_id, room
 
 
 def _streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -91,6 +105,7 @@ class _Room:
         self.events: list[Event] = []
         self.more = False
         self.space = event_sizes.VALUE
+        self.crowded = False
         self.name = self.cursor.get("name", "")
 
     def look(self) -> None:
@@ -108,8 +123,9 @@ class _Room:
         if self.first and self.row.history:
             self._history(conversation)
         self._messages(conversation)
-        self._presence()
-        self._receipts()
+        if not self.crowded:
+            self._presence()
+            self._receipts()
 
     def _tell(self, event: str, **data: Any) -> None:
         self.events.append({"event": event, "data": {"conversationId": self.name, **data}})

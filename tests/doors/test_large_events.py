@@ -8,8 +8,9 @@ import pytest
 
 from chalicelib.functions import event_sizes
 from chalicelib.live.messages import LARGEST_POST
+from chalicelib.schema import Presence, Receipt
 from tests.doors.test_controls import started, task_of
-from tests.doors.test_events import Chat, Line, agent_token, chat
+from tests.doors.test_events import Chat, Line, _rows, agent_token, chat
 from tests.functions.conftest import Person, model
 
 __all__ = ["chat", "model"]
@@ -164,3 +165,36 @@ def test_a_task_with_thirty_replies_and_fifty_runs_can_be_subscribed(chat: Chat)
     for _ in range(30):
         started(chat, task, "/say x")
     assert line.ask("subscribe-task", {"taskId": task})["success"]
+
+
+def test_a_socket_in_many_crowded_rooms_hears_every_message_and_of_as_many_people_as_can_be_read(chat: Chat) -> None:
+    """Seven rooms of forty-eight people with two sockets and a mark each: a thousand documents in which nothing is new."""
+    alice, bot = chat.person("alice"), Line(chat, agent_token(chat, multiConversation=True))
+    rooms = [alice.mutation("rooms:create", title=f"room {number}", agentId="bot")["_id"] for number in range(7)]
+    line = Line(chat, "alice@acme")
+    for room in rooms:
+        line.ask("conversation:join", {"conversationId": room})
+    rows = {row["conversationId"]: row["_id"] for row in _rows(chat, "conversations") if row["conversationId"] in rooms}
+    for name in rooms:
+        chat.backend.executor.transact("acme", f"crowd of {name}", lambda run, id_=rows[name]: filled(run, id_, 0, 24))
+        chat.backend.executor.transact("acme", f"more of {name}", lambda run, id_=rows[name]: filled(run, id_, 24, 48))
+    chat.tell()
+    assert well(line)
+    for name in rooms:
+        bot.ask("conversation:join", {"conversationId": name})
+        assert bot.ask("message:send", {"conversationId": name, "content": f"to {name}"})["success"]
+    chat.tell()
+    assert well(line)
+    assert {each["content"] for each in line.heard("message:new")} == {f"to {name}" for name in rooms}
+    told = {each["conversationId"] for each in line.heard("user:joined")}
+    assert 0 < len(told) < len(rooms), "of some rooms' people there is no word"
+
+
+def filled(run: Any, conversation: str, first: int, end: int) -> str:
+    """People who came into a room, with two tabs and a mark each."""
+    for number in range(first, end):
+        who = {"conversation": conversation, "member": f"user:u{number}", "kind": "user", "name": f"u{number}"}
+        for tab in range(2):
+            run.db.insert(Presence(id=f"{conversation}:s{number}-{tab}", socket=f"s{number}-{tab}", **who))
+        run.db.insert(Receipt(id=f"{conversation}:u{number}", sequence=1, told=1, **who))
+    return "null"
