@@ -32,7 +32,8 @@ class Breaker:
         self._lock = threading.Lock()
         self._failed = 0
         self._until = 0.0
-        self._probing = False
+        self._admitted = 0
+        self._trial = 0
 
     @property
     def state(self) -> str:
@@ -42,20 +43,23 @@ class Breaker:
                 return "closed"
             return "open" if self._now() < self._until else "half-open"
 
-    def admits(self) -> bool:
-        """Whether a reply may be asked for now; whoever was admitted says `ended` once."""
+    def admits(self) -> int:
+        """A ticket for a reply that may be asked for now, or 0; whoever has one says once that it has `ended`."""
         with self._lock:
-            if self._failed < self._most or not self._most:
-                return True
-            if self._probing or self._now() < self._until:
-                return False
-            self._probing = True
-            return True
+            closed = self._failed < self._most or not self._most
+            if not closed and (self._trial or self._now() < self._until):
+                return 0
+            self._admitted += 1
+            self._trial = 0 if closed else self._admitted
+            return self._admitted
 
-    def ended(self, reason: str | None, *, known: bool = True) -> None:
-        """A reply that was admitted has ended with this reason; `known=False`: it was given up, which says nothing."""
+    def ended(self, ticket: int, reason: str | None, *, known: bool = True) -> None:
+        """A reply that was admitted has ended with this reason; `known=False`: it was given up, which says nothing.
+
+        One that was admitted before the circuit opened does not end the trial.
+        """
         with self._lock:
-            self._probing = False
+            self._trial = 0 if ticket == self._trial else self._trial
             if not known:
                 return
             if reason not in ILL:

@@ -108,7 +108,8 @@ class ModelService:
             options: `thinking` and `providerOptions` of this reply alone (000-E05).
         """
         breaker, end = self._breakers.of(model), None
-        if not breaker.admits():
+        ticket = breaker.admits()
+        if not ticket:
             logger.warning("reply refused", extra={"model": model, "state": "failed", "reason": CIRCUIT_OPEN})
             yield Ended("failed", CIRCUIT_OPEN, dict(no_usage()))
             return
@@ -120,7 +121,7 @@ class ModelService:
         finally:
             # Where a server's secret is missing the provider was not asked: somebody's configuration says nothing of it.
             known = end is not None and end.state != "stopped" and end.reason != "mcp_error"
-            breaker.ended(end.reason if end is not None else None, known=known)
+            breaker.ended(ticket, end.reason if end is not None else None, known=known)
 
     def _measured(
         self, model: str, told: Generator[Said | Used | Ended, None, None]

@@ -26,8 +26,9 @@ class Now:
 
 def failed(breaker: Breaker, times: int, reason: str = "overloaded") -> None:
     for _ in range(times):
-        assert breaker.admits()
-        breaker.ended(reason)
+        ticket = breaker.admits()
+        assert ticket
+        breaker.ended(ticket, reason)
 
 
 def test_five_failures_in_a_row_open_it_and_one_success_after_the_pause_closes_it() -> None:
@@ -37,12 +38,13 @@ def test_five_failures_in_a_row_open_it_and_one_success_after_the_pause_closes_i
     failed(breaker, FAILURES - 1)
     assert (breaker.state, FAILURES) == ("closed", 5)
     failed(breaker, 1)
-    assert (breaker.state, breaker.admits()) == ("open", False)
+    assert (breaker.state, breaker.admits()) == ("open", 0)
     now.s += PAUSE_S
     assert breaker.state == "half-open"
-    assert breaker.admits()
+    trial = breaker.admits()
+    assert trial
     assert not breaker.admits(), "one at a time is tried"
-    breaker.ended(None)
+    breaker.ended(trial, None)
     assert breaker.state == "closed"
     failed(breaker, FAILURES - 1)
     assert breaker.state == "closed", "it counts from the beginning again"
@@ -55,7 +57,7 @@ def test_a_failure_after_the_pause_opens_it_again() -> None:
     failed(breaker, FAILURES)
     now.s += PAUSE_S
     failed(breaker, 1, "connection")
-    assert (breaker.state, breaker.admits()) == ("open", False)
+    assert (breaker.state, breaker.admits()) == ("open", 0)
     now.s += PAUSE_S
     assert breaker.admits()
 
@@ -65,18 +67,29 @@ def test_a_trial_that_was_given_up_says_nothing_and_the_next_one_is_tried() -> N
     breaker = Breaker(now=now)
     failed(breaker, FAILURES)
     now.s += PAUSE_S
-    assert breaker.admits()
-    breaker.ended(None, known=False)
+    breaker.ended(breaker.admits(), None, known=False)
     assert breaker.state == "half-open"
     assert breaker.admits()
+
+
+def test_a_reply_of_before_that_is_stopped_does_not_end_the_trial() -> None:
+    now = Now()
+    breaker = Breaker(now=now)
+    old = breaker.admits()
+    failed(breaker, FAILURES)
+    now.s += PAUSE_S
+    trial = breaker.admits()
+    breaker.ended(old, None, known=False)
+    assert not breaker.admits(), "the trial goes on"
+    breaker.ended(trial, None)
+    assert breaker.state == "closed"
 
 
 @pytest.mark.parametrize("reason", [None, "max_tokens", "deadline", *sorted(FINAL)])
 def test_what_is_not_the_providers_fault_closes_it(reason: str | None) -> None:
     breaker = Breaker()
     failed(breaker, FAILURES - 1)
-    breaker.admits()
-    breaker.ended(reason)
+    breaker.ended(breaker.admits(), reason)
     failed(breaker, FAILURES - 1)
     assert breaker.state == "closed"
 
@@ -92,7 +105,7 @@ def test_one_of_many_at_once_is_the_trial() -> None:
     failed(breaker, FAILURES)
     now.s += PAUSE_S
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: breaker.admits(), range(50))) == 1
+        assert sum(pool.map(lambda _: bool(breaker.admits()), range(50))) == 1
 
 
 def test_each_model_has_its_own_and_the_oldest_is_forgotten() -> None:
