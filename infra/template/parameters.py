@@ -18,6 +18,7 @@ SETTINGS = {
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
     "GENERATION_TIMEOUT_S": ("GenerationTimeout", "Seconds that one reply may take."),
+    "MODEL_FAILURES": ("ModelFailures", "Failures of a model in a row after which a process leaves it alone for 30 s; 0: never."),
     "PUSH_PUBLIC_KEY": ("PushPublicKey", "What browsers subscribe to push messages with (base64url); empty: none are sent."),
     "PUSH_SUBJECT": ("PushSubject", "Whom push services may ask: mailto:you@example.com or https://example.com."),
     "PUSH_HOSTS": ("PushHosts", "Push services, comma list; empty: those of Chrome, Firefox, Edge and Safari."),
@@ -26,7 +27,12 @@ SETTINGS = {
 }
 """Settings of `chalicelib/settings.py` that are parameters."""
 
-_DEFAULTS = {"AUTH_ORG_CLAIM": "org", "TOKEN_BUDGET_PER_ORG": "2000000", "GENERATION_TIMEOUT_S": "840"}
+_DEFAULTS = {
+    "AUTH_ORG_CLAIM": "org",
+    "TOKEN_BUDGET_PER_ORG": "2000000",
+    "GENERATION_TIMEOUT_S": "840",
+    "MODEL_FAILURES": "5",
+}
 
 
 def parameters() -> Resource:
