@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
-from chalicelib import hosts
 from chalicelib.data.meters import measure
+from chalicelib.hosts import matches
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
 from chalicelib.llm.claude import ModelSettings, reply
 from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool, no_usage
@@ -233,7 +233,7 @@ def _servers(reachable: Mapping[str, Any], secrets: Mapping[str, str]) -> list[d
 def _token(how: Mapping[str, Any], secrets: Mapping[str, str]) -> str | None:
     """The token that a server names, if the operator keeps it, and for this host: a user chooses the pair of them."""
     host, _, token = secrets.get(how["authorization"]["secret"], "").strip().rpartition(" ")
-    if host and not hosts.matches((urlsplit(how["url"]).hostname or "").rstrip("."), host.strip()):
+    if host and not matches((urlsplit(how["url"]).hostname or "").rstrip("."), host.strip()):
         return None
     return token or None
 
