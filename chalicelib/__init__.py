@@ -4,9 +4,9 @@ from chalicelib.data.errors import Refused
 from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.values import Int64
-from chalicelib.run.contexts import ActionCtx, MutationCtx, QueryCtx
-from chalicelib.run.crons import Crons
-from chalicelib.run.registry import action, internal_action, internal_mutation, internal_query, mutation, query, sweep
+from chalicelib.runtime.contexts import ActionCtx, MutationCtx, QueryCtx
+from chalicelib.runtime.crons import Crons
+from chalicelib.runtime.registry import action, internal_action, internal_mutation, internal_query, mutation, query, sweep
 
 __all__ = [
     "ActionCtx",

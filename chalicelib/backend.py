@@ -18,10 +18,10 @@ from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
+from chalicelib.live.batch import Holders
+from chalicelib.live.closer import Ender
 from chalicelib.live.dialect import Dialect
-from chalicelib.live.ender import Ender
 from chalicelib.live.fanout import Fanout
-from chalicelib.live.holders import Holders
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Mailboxes
@@ -29,13 +29,13 @@ from chalicelib.live.messages import Failure
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Together, World, one_by_one
-from chalicelib.run import validate
-from chalicelib.run.errors import FunctionError, describe
-from chalicelib.run.executor import Evaluation, Executor, caller_of
-from chalicelib.run.identity import LEEWAY_MS, AuthFailed, User, Verifier
-from chalicelib.run.job_runner import JobRunner
-from chalicelib.run.ports import Clock, Gateway, Invoker
-from chalicelib.run.registry import Registry
+from chalicelib.runtime import validate
+from chalicelib.runtime.errors import FunctionError, describe
+from chalicelib.runtime.executor import Evaluation, Executor, caller_of
+from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, User, Verifier
+from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.ports import Clock, Gateway, Invoker
+from chalicelib.runtime.registry import Registry
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")

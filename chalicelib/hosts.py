@@ -1,6 +1,6 @@
 """Which hosts of an address that somebody else wrote may be named, and which machines may be reached. Pure.
 
-One rule for all: MCP servers (`functions/mcp.py`), and the services that push messages go to (`functions/push.py`, `push/`).
+One rule for all: MCP servers (`domain/images/mcp.py`), and the services that push messages go to (`functions/push.py`, `push/`).
 """
 
 from __future__ import annotations

@@ -16,14 +16,14 @@ from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, socketio
 from chalicelib.push.service import PushService
-from chalicelib.run.canary import index_lag
-from chalicelib.run.executor import Executor
-from chalicelib.run.identity import Provider, Verifier, fetch
-from chalicelib.run.job_runner import JobRunner
-from chalicelib.run.minting import Minter
-from chalicelib.run.ports import Clock, Gateway, Invoker
-from chalicelib.run.registry import Registry, load
-from chalicelib.run.together import Threads
+from chalicelib.runtime.canary import index_lag
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.identity import Provider, Verifier, fetch
+from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.minting import Minter
+from chalicelib.runtime.parallel import Threads
+from chalicelib.runtime.ports import Clock, Gateway, Invoker
+from chalicelib.runtime.registry import Registry, load
 from chalicelib.settings import Settings
 
 

@@ -1,7 +1,7 @@
 """The data of a deployed stage, seen from the machine that deploys: indexes that are new must be built before they are read.
 
 Before the code changes, the store is told which indexes of its tables are new: the new code finds them *building* and refuses
-to read them. After it, no old code writes any more, and every document is brought in through the engine (`run/indexes.py`),
+to read them. After it, no old code writes any more, and every document is brought in through the engine (`runtime/indexes.py`),
 from where an earlier deployment was interrupted, if one was.
 """
 
@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from chalicelib import wiring
 from chalicelib.data.building import IndexStates
 from chalicelib.data.tables import TABLES, all_specs
-from chalicelib.run.indexes import Indexes
-from chalicelib.run.registry import load
+from chalicelib.runtime.indexes import Indexes
+from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
 from infra.account import NotDone
 

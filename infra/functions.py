@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from chalicelib.run.registry import load
+from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
 
 

@@ -84,7 +84,7 @@ def specs_of(apps: tuple[str, ...]) -> list[Any]:
     """The physical tables of these packages; a table exists once its module is imported, so import what a function does."""
     import chalicelib.wiring  # noqa: F401 - the engine has tables of its own, of jobs and of crons
     from chalicelib.data.tables import all_specs
-    from chalicelib.run.registry import load
+    from chalicelib.runtime.registry import load
 
     load(apps)
     return all_specs([app.rpartition(".")[0] or app for app in apps])

@@ -17,12 +17,12 @@ from typing import Any
 
 from chalicelib.aws.watch import overdue
 from chalicelib.data.tables import all_specs
-from chalicelib.run.canary import index_lag
-from chalicelib.run.executor import Executor
-from chalicelib.run.registry import Registry
+from chalicelib.runtime.canary import index_lag
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.registry import Registry
 from chalicelib.settings import Settings
 from chalicelib.wiring import SystemClock
-from infra.local.counting import CountingStore
+from infra.local.faults.counting import CountingStore
 from infra.local.stack import Stack
 from infra.prices import PRICES, REGION, TAKEN, cost
 from infra.template.parts import Deployment, Function, camel

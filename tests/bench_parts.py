@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import Settings
-from infra.local.counting import CountingStore
+from infra.local.faults.counting import CountingStore
 from infra.local.stack import Stack
 
 

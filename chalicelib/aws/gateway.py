@@ -11,7 +11,7 @@ import logging
 import threading
 from typing import Any
 
-from chalicelib.run.ports import Posted
+from chalicelib.runtime.ports import Posted
 
 log = logging.getLogger("concave.gateway")
 

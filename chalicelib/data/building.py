@@ -2,7 +2,7 @@
 
 One document says it for the whole store, so a process that finds nothing building asks once and never again: a new index
 comes with new code, and new code is a new process. A query that is refused for it watches that document, so the query is
-run again when the index is ready. `run/indexes.py` writes it.
+run again when the index is ready. `runtime/indexes.py` writes it.
 """
 
 from __future__ import annotations

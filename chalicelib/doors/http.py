@@ -34,8 +34,8 @@ from chalicelib.doors.web import (
     parse,
     run,
 )
-from chalicelib.run.identity import User
-from chalicelib.run.registry import Kind
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.registry import Kind
 from chalicelib.settings import VERSION
 
 __all__ = ["MAX_BODY_BYTES", "HttpRequest", "HttpResponse", "handle"]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.doors.routes import ROUTES, Route
-from chalicelib.run.registry import Function, Registry
+from chalicelib.runtime.registry import Function, Registry
 from chalicelib.settings import VERSION
 
 REF = "#/components/schemas/{name}"

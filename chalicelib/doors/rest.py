@@ -18,8 +18,8 @@ from chalicelib.doors import openapi
 from chalicelib.doors.docs_page import PAGE
 from chalicelib.doors.routes import ROUTES, Route
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, caller, json_answer, run
-from chalicelib.run.errors import FunctionError
-from chalicelib.run.registry import Function
+from chalicelib.runtime.errors import FunctionError
+from chalicelib.runtime.registry import Function
 
 STATUSES = [
     (re.compile(r"MCP_.*"), 400),

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import msgspec
 
 from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
-from chalicelib.run.executor import Outcome
-from chalicelib.run.identity import AuthFailed, User
-from chalicelib.run.registry import Kind, Registry
+from chalicelib.runtime.executor import Outcome
+from chalicelib.runtime.identity import AuthFailed, User
+from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
-from chalicelib.functions import access, lifecycle, linking, members, reply_options, replying, tasks
-from chalicelib.functions.opening import clean_name, open_conversation
+from chalicelib.domain import access, members
+from chalicelib.domain.agent_runs import linking
+from chalicelib.domain.conversations.opening import clean_name, open_conversation
+from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import options as reply_options
+from chalicelib.domain.replies import request as replying
+from chalicelib.functions import tasks
 from chalicelib.functions.working import PROMPTS, begun
 from chalicelib.schema import AgentRun, ChatSession, Conversation, CronAgent, Image, Run, Task
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, action, internal_mutation, mutation, query
-from chalicelib.functions import members
+from chalicelib.domain import members
 from chalicelib.schema import Agent, ChatSocket
 
 AgentId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]

@@ -7,8 +7,14 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, image_access, images, reply_feed, reply_options, replying, sending
-from chalicelib.functions.image_feed import agent_of
+from chalicelib.domain import access
+from chalicelib.domain.feeds import reply as reply_feed
+from chalicelib.domain.feeds.image import agent_of
+from chalicelib.domain.images import access as image_access
+from chalicelib.domain.replies import options as reply_options
+from chalicelib.domain.replies import request as replying
+from chalicelib.domain.rooms import sending
+from chalicelib.functions import adapter, images
 from chalicelib.schema import ChatSocket, Conversation, Run
 
 STREAMS = 20

@@ -11,9 +11,21 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, domains, lifecycle, reply_options, replying, titles
-from chalicelib.functions.opening import open_conversation
-from chalicelib.functions.views import ChunkView, MessageView, SessionStatus, SessionView, chunk_view, message_view, session_view
+from chalicelib.domain import access
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.replies import lifecycle, titles
+from chalicelib.domain.replies import options as reply_options
+from chalicelib.domain.replies import request as replying
+from chalicelib.domain.replies.views import (
+    ChunkView,
+    MessageView,
+    SessionStatus,
+    SessionView,
+    chunk_view,
+    message_view,
+    session_view,
+)
+from chalicelib.functions import domains
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
 
 Content = Annotated[str, Meta(min_length=1, max_length=10_000)]

@@ -8,7 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, adapter, reply_feed, sending, task_feed, tasks
+from chalicelib.domain import access
+from chalicelib.domain.feeds import reply as reply_feed
+from chalicelib.domain.feeds import task as task_feed
+from chalicelib.domain.rooms import sending
+from chalicelib.functions import adapter, tasks
 from chalicelib.schema import ChatSession, Conversation
 
 Id = Annotated[str, Meta(max_length=512)]

@@ -24,10 +24,11 @@ from typing import Any
 import msgspec
 
 from chalicelib import Index, MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
-from chalicelib.functions import conversation_access as may
-from chalicelib.functions import conversation_list as listing
-from chalicelib.functions import lifecycle, residue
-from chalicelib.functions.conversation_list import Filters
+from chalicelib.domain.conversations import access as may
+from chalicelib.domain.conversations import listing
+from chalicelib.domain.conversations.listing import Filters
+from chalicelib.domain.replies import lifecycle
+from chalicelib.functions import residue
 from chalicelib.schema import (
     AgentRoom,
     ChatChunk,

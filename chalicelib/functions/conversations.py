@@ -12,14 +12,12 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
-from chalicelib.functions import access
-from chalicelib.functions import conversation_access as may
-from chalicelib.functions import conversation_bulk as bulk
-from chalicelib.functions import conversation_delete as erasing
-from chalicelib.functions import conversation_export as exporting
-from chalicelib.functions import conversation_list as listing
-from chalicelib.functions import conversation_search as searching
-from chalicelib.functions.conversation_codes import (
+from chalicelib.domain import access
+from chalicelib.domain.conversations import access as may
+from chalicelib.domain.conversations import bulk, listing
+from chalicelib.domain.conversations import export as exporting
+from chalicelib.domain.conversations import search as searching
+from chalicelib.domain.conversations.codes import (
     check_id,
     check_ids,
     check_metadata,
@@ -28,11 +26,12 @@ from chalicelib.functions.conversation_codes import (
     not_found,
     refused,
 )
-from chalicelib.functions.conversation_export import ExportFilters, ExportPart, Format
-from chalicelib.functions.conversation_list import Filters, Id, MessageCountRange, SortBy, SortOrder
-from chalicelib.functions.conversation_log import NewMessage, append, by_id, check_message
-from chalicelib.functions.conversation_search import Query, SearchAnswer, SearchFilters
-from chalicelib.functions.conversation_views import (
+from chalicelib.domain.conversations.export import ExportFilters, ExportPart, Format
+from chalicelib.domain.conversations.listing import Filters, Id, MessageCountRange, SortBy, SortOrder
+from chalicelib.domain.conversations.log import NewMessage, append, by_id, check_message
+from chalicelib.domain.conversations.opening import open_conversation, participants_key
+from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters
+from chalicelib.domain.conversations.views import (
     LOG_BYTES,
     ConversationMessage,
     ConversationType,
@@ -49,7 +48,7 @@ from chalicelib.functions.conversation_views import (
     read,
     whole,
 )
-from chalicelib.functions.opening import open_conversation, participants_key
+from chalicelib.functions import conversation_delete as erasing
 from chalicelib.schema import Conversation, Erasure
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]

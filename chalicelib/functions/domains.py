@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, mcp
-from chalicelib.functions.opening import open_conversation
+from chalicelib.domain import access
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.images import mcp
 from chalicelib.schema import Conversation, Domain
 
 PREFIX = "domain_"

@@ -14,9 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib import QueryCtx, Refused, query
-from chalicelib.functions import event_sizes, gateway, image_feed, members, offsets, receipts, session_feed, task_feed
-from chalicelib.functions.members import Kind, Me
-from chalicelib.functions.room_views import message_view
+from chalicelib.domain import members
+from chalicelib.domain.feeds import image as image_feed
+from chalicelib.domain.feeds import offsets
+from chalicelib.domain.feeds import session as session_feed
+from chalicelib.domain.feeds import sizes as event_sizes
+from chalicelib.domain.feeds import task as task_feed
+from chalicelib.domain.members import Kind, Me
+from chalicelib.domain.rooms.views import message_view
+from chalicelib.functions import gateway, receipts
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation, Presence, Receipt
 
 PAGE = 20

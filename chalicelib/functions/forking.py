@@ -12,9 +12,10 @@ from typing import Any
 from msgspec import structs
 
 from chalicelib import MutationCtx, Refused, internal_mutation
-from chalicelib.functions import reply_options, replying
-from chalicelib.functions.image_access import Owned
-from chalicelib.functions.opening import id_suffix, open_conversation
+from chalicelib.domain.conversations.opening import id_suffix, open_conversation
+from chalicelib.domain.images.access import Owned
+from chalicelib.domain.replies import options as reply_options
+from chalicelib.domain.replies import request as replying
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Image
 
 AT_ONCE = 40

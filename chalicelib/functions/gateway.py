@@ -15,8 +15,13 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.functions import image_access, members, offsets, reply_feed, rooms, sending
-from chalicelib.functions.room_views import RoomView, room_view
+from chalicelib.domain import members
+from chalicelib.domain.feeds import offsets
+from chalicelib.domain.feeds import reply as reply_feed
+from chalicelib.domain.images import access as image_access
+from chalicelib.domain.rooms import sending
+from chalicelib.domain.rooms.views import RoomView, room_view
+from chalicelib.functions import rooms
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation, Presence
 
 LEASE_MS = 3 * 60 * 1000

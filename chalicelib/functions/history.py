@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import QueryCtx, query
-from chalicelib.functions import members
-from chalicelib.functions.conversation_log import by_id
-from chalicelib.functions.counters import MICRO
-from chalicelib.functions.room_views import RoomMessage, message_view
+from chalicelib.domain import members
+from chalicelib.domain.conversations.log import by_id
+from chalicelib.domain.rooms.counters import MICRO
+from chalicelib.domain.rooms.views import RoomMessage, message_view
 from chalicelib.schema import ChatMessage, Conversation, Room
 
 Limit = Annotated[int, Meta(ge=1, le=200)]

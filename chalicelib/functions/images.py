@@ -12,12 +12,17 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, conversation_delete, domains, forking, lifecycle, mcp, reply_options, replying
-from chalicelib.functions import image_access as images
-from chalicelib.functions.conversation_log import by_id
-from chalicelib.functions.image_access import ImageRecord, Owned
-from chalicelib.functions.opening import open_conversation
-from chalicelib.functions.views import MessageView, message_view
+from chalicelib.domain import access
+from chalicelib.domain.conversations.log import by_id
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.images import access as images
+from chalicelib.domain.images import mcp
+from chalicelib.domain.images.access import ImageRecord, Owned
+from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import options as reply_options
+from chalicelib.domain.replies import request as replying
+from chalicelib.domain.replies.views import MessageView, message_view
+from chalicelib.functions import conversation_delete, domains, forking
 from chalicelib.schema import ChatMessage, Conversation, Run
 
 Id = Annotated[str, Meta(max_length=512)]

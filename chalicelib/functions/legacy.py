@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, internal_mutation
-from chalicelib.functions.opening import id_suffix, open_conversation
+from chalicelib.domain.conversations.opening import id_suffix, open_conversation
 from chalicelib.schema import ChatMessage, Conversation
 
 AT_ONCE = 40

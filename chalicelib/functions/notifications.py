@@ -175,7 +175,7 @@ def waits(tried: int, after_s: float) -> float | None:
 
 def _payload(ctx: QueryCtx, notice: Notice) -> dict[str, Any] | None:
     """Title, body, address in the page, and tag. `url` is relative to where the page is."""
-    from chalicelib.functions.handler import DONE
+    from chalicelib.domain.replies.hooks import DONE
 
     told: dict[str, Any] = {"title": notice.title, "body": notice.body or "", "url": "#/", "tag": "concave"}
     if notice.run_id is not None:

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, hosts, mutation, query
-from chalicelib.functions import access, notifications
+from chalicelib.domain import access
+from chalicelib.functions import notifications
 from chalicelib.schema import PushSubscription
 
 MOST = 20

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import members
-from chalicelib.functions.conversation_log import by_id
+from chalicelib.domain import members
+from chalicelib.domain.conversations.log import by_id
 from chalicelib.schema import Conversation, Receipt
 
 

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
-from chalicelib.functions import counters, members, sending
-from chalicelib.functions.conversation_log import by_id
-from chalicelib.functions.opening import open_conversation
-from chalicelib.functions.room_views import (
+from chalicelib.domain import members
+from chalicelib.domain.conversations.log import by_id
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.rooms import counters, sending
+from chalicelib.domain.rooms.views import (
     MessageType,
     ParticipantView,
     RoomMessage,

@@ -12,7 +12,9 @@ import time
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
-from chalicelib.functions import lifecycle, mcp, reply_options
+from chalicelib.domain.images import mcp
+from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import options as reply_options
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Image, Run, Status
 
 HISTORY = 200

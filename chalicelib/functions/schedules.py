@@ -14,7 +14,9 @@ from cronsim import CronSim, CronSimError
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.functions import access, replying, tasks, working
+from chalicelib.domain import access
+from chalicelib.domain.replies import request as replying
+from chalicelib.functions import tasks, working
 from chalicelib.schema import AgentRun, CronAgent
 
 Id = Annotated[str, Meta(max_length=512)]

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import structs
 
 from chalicelib import ActionCtx, MutationCtx, Refused, internal_action, internal_mutation, mutation
-from chalicelib.functions import budget, members
-from chalicelib.functions.opening import DEFAULT_MODEL
+from chalicelib.domain import budget, members
+from chalicelib.domain.conversations.opening import DEFAULT_MODEL
 from chalicelib.schema import ChatMessage, Conversation, Room
 
 READ = 60

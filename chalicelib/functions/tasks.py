@@ -8,7 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.functions import access, handler, lifecycle, linking, working
+from chalicelib.domain import access
+from chalicelib.domain.agent_runs import linking
+from chalicelib.domain.replies import hooks as handler
+from chalicelib.domain.replies import lifecycle
+from chalicelib.functions import working
 from chalicelib.functions.working import PROMPTS
 from chalicelib.schema import AgentRun, AgentType, ChatSession, Conversation, Run, Task, TaskStatus
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx, Refused, internal_mutation, sweep
-from chalicelib.functions import budget, handler, lifecycle, replying
-from chalicelib.functions.opening import open_conversation
+from chalicelib.domain import budget
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.replies import hooks as handler
+from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import request as replying
 from chalicelib.schema import AgentRun, AgentType, Conversation, CronAgent, Image, Run, Task
 
 CHAIN_MS = 1_000

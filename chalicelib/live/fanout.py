@@ -16,8 +16,8 @@ from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
-from chalicelib.live.ender import Ender
-from chalicelib.live.holders import Holders
+from chalicelib.live.batch import Holders
+from chalicelib.live.closer import Ender
 from chalicelib.live.mailbox import Held, insist
 from chalicelib.live.world import World
 

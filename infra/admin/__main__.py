@@ -23,10 +23,10 @@ from chalicelib.backend import Backend
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.records import record
-from chalicelib.run.contexts import Log
-from chalicelib.run.executor import caller_of
-from chalicelib.run.identity import User, service
-from chalicelib.run.indexes import Indexes
+from chalicelib.runtime.contexts import Log
+from chalicelib.runtime.executor import caller_of
+from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.indexes import Indexes
 from chalicelib.settings import BadSetting, Settings
 from infra.admin.erase import erase_org
 from infra.admin.migrate import migrate

@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.data.errors import BadRequest
 from chalicelib.functions import legacy
-from chalicelib.run.executor import Executor
+from chalicelib.runtime.executor import Executor
 
 
 class _Conversation(msgspec.Struct, kw_only=True):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from chalicelib import wiring
 from chalicelib.backend import Backend
 from chalicelib.data.tables import all_specs
-from chalicelib.run.registry import load
+from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
 
 
@@ -62,7 +62,7 @@ def _store(settings: Settings) -> Any:
         from chalicelib.aws.store import DynamoStore
 
         return DynamoStore(all_specs(), settings.prefix, settings.dynamodb_endpoint)
-    from infra.local.sqlite import SqliteStore
+    from infra.local.sqlite.store import SqliteStore
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return SqliteStore(settings.data_dir / "concave.db", all_specs())

@@ -4,7 +4,7 @@
 
 Documents only, under their wire names, in Convex's encoding (int64, bytes, special floats survive). Fences, claims and
 index attributes are not exported: they are made from the documents, by the same building and audit that a new index gets
-(`run/indexes.py`). So an import is right by construction, whatever the version of the file.
+(`runtime/indexes.py`). So an import is right by construction, whatever the version of the file.
 
 What ends by itself is left out: sockets, subscriptions, commit rows, scheduled jobs and pieces of replies.
 """
@@ -24,8 +24,8 @@ from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.records import fields, record
 from chalicelib.data.store import Absent, Item, Key, Put, Store
 from chalicelib.data.tables import TABLES, Table, record_key
-from chalicelib.run.contexts import new_id
-from chalicelib.run.indexes import Indexes
+from chalicelib.runtime.contexts import new_id
+from chalicelib.runtime.indexes import Indexes
 
 PASSING = {IndexStates.table_name, "jobs", "crons", "chatChunks", "chatSockets", "presences"}
 """Tables that are not exported: what they hold says something about this deployment at this moment."""

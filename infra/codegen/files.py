@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from chalicelib.data.tables import Table
-from chalicelib.run.registry import Function, load
+from chalicelib.runtime.registry import Function, load
 from infra.codegen import text
 from infra.codegen.codes import codes_of
 from infra.codegen.scope import modules_of, tables_of

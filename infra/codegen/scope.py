@@ -11,7 +11,7 @@ from types import ModuleType
 
 from chalicelib.data.tables import TABLES, Table
 
-ENGINE = ("chalicelib.data", "chalicelib.run", "chalicelib.live", "chalicelib.doors", "chalicelib.aws", "chalicelib.llm")
+ENGINE = ("chalicelib.data", "chalicelib.runtime", "chalicelib.live", "chalicelib.doors", "chalicelib.aws", "chalicelib.llm")
 
 
 def modules_of(apps: Sequence[str]) -> list[ModuleType]:

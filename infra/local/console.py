@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from infra.local.journal import Gather
+from infra.local.invocation_log import Gather
 
 HOME = Path(__file__).resolve().parents[2]
 STDLIB = sysconfig.get_path("stdlib")

@@ -6,8 +6,8 @@ import asyncio
 
 import h11
 
-from infra.local.desk import Answer
-from infra.local.shapes import Request
+from infra.local.aws.shapes import Request
+from infra.local.routes import Answer
 
 READ_BYTES = 64 * 1024
 HEADER_BYTES = 10_240

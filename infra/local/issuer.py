@@ -20,7 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from chalicelib.run.identity import Provider
+from chalicelib.runtime.identity import Provider
 from chalicelib.settings import BadSetting, Settings
 
 ISSUER = "concave-dev"

@@ -30,7 +30,7 @@ KEPT = (
     "chalicelib.data.errors",
     "chalicelib.data.store",
     "chalicelib.data.trace",
-    "chalicelib.run.ports",
+    "chalicelib.runtime.ports",
     "chalicelib.settings",
 )
 """The modules that the parts are made of: the ports, their errors, the adapters, the settings."""

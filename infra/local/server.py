@@ -24,13 +24,13 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
-from infra.local.desk import Answer, Desk
-from infra.local.gateway import Connection, Connections, Walls
-from infra.local.guard import Guard
-from infra.local.hot import Hot
+from infra.local.aws.gateway import Connection, Connections, Walls
+from infra.local.aws.lambdas import Lambdas
+from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 from infra.local.http11 import READ_BYTES, Http
-from infra.local.lambdas import Lambdas
-from infra.local.shapes import Request, connect_event, disconnect_event, message_event, rest_event
+from infra.local.origin_check import Guard
+from infra.local.routes import Answer, Desk
+from infra.local.vite import Hot
 
 log = logging.getLogger("concave.local")
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from infra.local.desk import Answer
-from infra.local.shapes import Request
+from infra.local.aws.shapes import Request
+from infra.local.routes import Answer
 
 HOME_PAGE = Path(__file__).parent / "home.html"
 TYPES = {

@@ -20,20 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import AuthProvider, BadSetting, Settings
+from infra.local.aws.gateway import Walls
+from infra.local.aws.lambdas import Lambdas, timeouts
+from infra.local.aws.posts import LocalGateway
+from infra.local.aws.pump import LogFeed, Pump, StreamFeed
 from infra.local.console import HOME
-from infra.local.desk import Desk
-from infra.local.gateway import Walls
-from infra.local.guard import Guard
-from infra.local.hot import Hot
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
-from infra.local.lambdas import Lambdas, timeouts
 from infra.local.loop import Loop
-from infra.local.posts import LocalGateway
-from infra.local.pump import LogFeed, Pump, StreamFeed
+from infra.local.origin_check import Guard
 from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
+from infra.local.routes import Desk
 from infra.local.server import Server
 from infra.local.site import Site
+from infra.local.vite import Hot
 
 log = logging.getLogger("concave.local")
 
@@ -127,7 +127,7 @@ class Stack:
             with_push_keys(settings), auth=(*settings.auth, dev), signing_key=settings.signing_key or self.issuer.pem()
         )
         if settings.model_url is None and settings.anthropic_key is None:
-            from infra.local.model import ScriptedModel
+            from infra.local.model.server import ScriptedModel
 
             self.model = ScriptedModel(port=0)
             self.model.start()
@@ -138,9 +138,11 @@ class Stack:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""
         os.environ.setdefault("AWS_REGION", "us-east-1")  # Lambda always sets it
         app = importlib.import_module("app")
-        provider = importlib.import_module("chalicelib.run.identity").Provider
+        provider = importlib.import_module("chalicelib.runtime.identity").Provider
         wiring = importlib.import_module("chalicelib.wiring")
-        importlib.import_module("chalicelib.run.registry").load(self.settings.apps)  # a table exists once its module is imported
+        importlib.import_module("chalicelib.runtime.registry").load(
+            self.settings.apps
+        )  # a table exists once its module is imported
         specs = importlib.import_module("chalicelib.data.tables").all_specs()
         if specs != self._specs:
             self._open(specs)
@@ -169,7 +171,7 @@ class Stack:
             self.store = DynamoStore(specs, self.settings.prefix, self.settings.dynamodb_endpoint)
             _make_tables(self.store.client, specs, self.settings.prefix)
         elif self.store is None:
-            from infra.local.sqlite import SqliteStore
+            from infra.local.sqlite.store import SqliteStore
 
             self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
         else:
@@ -188,14 +190,14 @@ class Stack:
     def _feed(self, spec: Any) -> LogFeed | StreamFeed:
         if self.settings.store == "sqlite":
             return LogFeed(self.store, spec.name)
-        from infra.local.streams import DynamoStreams
+        from infra.local.aws.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
 
 
 def _build_indexes(executor: Any) -> None:
     """Bring old documents into indexes that are new or declared in another way, before anybody reads them."""
-    indexes = importlib.import_module("chalicelib.run.indexes").Indexes(executor)
+    indexes = importlib.import_module("chalicelib.runtime.indexes").Indexes(executor)
     for name in indexes.reconcile():
         audit = indexes.build(name)
         if audit.clean:

@@ -10,9 +10,9 @@ import pytest
 
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
-from chalicelib.run.registry import load
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from chalicelib.runtime.registry import load
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.doors.conftest import house as behind_doors
 from tests.doors.conftest import rest
 from tests.doors.test_events import Chat, chat

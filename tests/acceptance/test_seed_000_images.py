@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.data.store import Action, Put
 from chalicelib.data.tables import all_specs
-from chalicelib.functions.opening import open_conversation
-from chalicelib.functions.titles import auto_title
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.replies.titles import auto_title
 from chalicelib.schema import ChatSession, Conversation, Image
 from tests.acceptance.conftest import pass_by
 from tests.functions.conftest import House, Person
@@ -117,8 +117,8 @@ def test_an_image_has_one_conversation_and_one_session_for_ever(house: House) ->
 
     def again(run: Any) -> str:
         from chalicelib import MutationCtx
-        from chalicelib.run.executor import caller_of
-        from chalicelib.run.identity import service
+        from chalicelib.runtime.executor import caller_of
+        from chalicelib.runtime.identity import service
 
         ctx = MutationCtx(caller_of(service("acme")), run.log, run.db, run.now, run.jobs)
         open_conversation(ctx, "alice", responder="model", image_id=image["imageId"])

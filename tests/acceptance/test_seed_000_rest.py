@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from chalicelib.data.errors import StoreFailed
+from chalicelib.domain.feeds.image import HOPELESS, category_of, code_of
 from chalicelib.doors.routes import ROUTES
-from chalicelib.functions.image_feed import HOPELESS, category_of, code_of
 from chalicelib.llm.outcome import FINAL, Reason
 from chalicelib.schema import ChatMessage
 from tests.functions.conftest import House

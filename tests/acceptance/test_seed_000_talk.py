@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.acceptance.conftest import Chat
 from tests.doors.test_agentx import asked, streamed
 from tests.functions.frames import Line

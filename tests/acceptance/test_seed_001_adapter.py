@@ -13,10 +13,10 @@ import pytest
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.functions.working import PROMPTS
-from chalicelib.run.registry import load
+from chalicelib.runtime.registry import load
 from chalicelib.schema import Conversation
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.acceptance.conftest import pass_by, patient
 from tests.doors.test_agentx import streamed
 from tests.doors.test_events import Chat

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.data.store import Store
 from chalicelib.functions import working
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.acceptance.conftest import pass_by, patient
 from tests.acceptance.test_seed_001_runs import by_a_start, is_free, state_of
 from tests.functions.conftest import House, Person, Refusal

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.data.store import Store
 from chalicelib.functions import working
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.acceptance.conftest import pass_by, patient
 from tests.functions.conftest import House, Person
 from tests.functions.replies import Died, mortal

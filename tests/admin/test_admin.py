@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from chalicelib.data.building import Building
-from chalicelib.run.identity import User
-from chalicelib.run.indexes import Indexes
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.indexes import Indexes
 from chalicelib.settings import Settings
 from infra.admin.__main__ import main
 from infra.admin.opened import opened
@@ -134,7 +134,7 @@ def stage(tmp_path: Path) -> Iterator[dict[str, str]]:
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import connect
     from chalicelib.data.tables import all_specs
-    from chalicelib.run.registry import load
+    from chalicelib.runtime.registry import load
 
     load(("chalicelib.functions", "examples.live_counter"))
     engine = Engine()

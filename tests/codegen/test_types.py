@@ -12,8 +12,8 @@ import pytest
 
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest
-from chalicelib.run.registry import load
-from chalicelib.run.validate import bind
+from chalicelib.runtime.registry import load
+from chalicelib.runtime.validate import bind
 from infra.codegen.files import generate
 
 ROOT = Path(__file__).parents[2]

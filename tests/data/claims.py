@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from infra.local.faults import Faults
+from infra.local.faults.store import Faults
 from tests.data.sea import Sea
 
 

@@ -13,7 +13,7 @@ import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
-import chalicelib.run.executor as executor_module
+import chalicelib.runtime.executor as executor_module
 from chalicelib.data.reads import version_of
 from chalicelib.data.store import Check, Key, Put, Rows, Update
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
 from chalicelib.data.tables import all_specs
-from chalicelib.run.executor import Executor
-from chalicelib.run.paths import camel
-from chalicelib.run.registry import Registry
-from infra.local.faults import Faults, FaultyStore
-from infra.local.sqlite import SqliteStore
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.paths import camel
+from chalicelib.runtime.registry import Registry
+from infra.local.faults.store import Faults, FaultyStore
+from infra.local.sqlite.store import SqliteStore
 from tests.support.weave import Weave
 
 ROUGH = Faults(

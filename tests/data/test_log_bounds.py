@@ -7,7 +7,7 @@ import pytest
 from chalicelib.data.database import Reader, Writer
 from chalicelib.data.tables import SYSTEM_SPECS, Table, spec
 from chalicelib.data.transaction import Transaction
-from infra.local.sqlite import SqliteStore
+from infra.local.sqlite.store import SqliteStore
 
 
 class BoundedHead(Table, name="boundedHeads"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, model
 from tests.support.rest import Names, Rest
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.feeds.image import code_of
 from chalicelib.doors.all_events import EVENTS
-from chalicelib.functions.image_feed import code_of
 from chalicelib.schema import ChatMessage
 from tests.doors.test_events import Chat, Line, chat
 from tests.functions.conftest import model

@@ -199,7 +199,7 @@ def test_a_tasks_subscribers_hear_of_its_conversations_and_runs(chat: Chat) -> N
 
 def test_an_older_conversation_that_comes_into_sight_is_not_new(chat: Chat) -> None:
     """The newest are watched; where one is deleted, an older one takes its place in the list."""
-    from chalicelib.functions.task_feed import CONVERSATIONS
+    from chalicelib.domain.feeds.task import CONVERSATIONS
 
     task = task_of(chat)
     begun = [started(chat, task, f"/say {number}") for number in range(CONVERSATIONS + 2)]

@@ -11,7 +11,7 @@ from chalicelib.doors import events, sockets
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.live import rows
 from chalicelib.live.session import State
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions import strangers
 from tests.functions.frames import Chat, Line
 
@@ -86,7 +86,7 @@ def test_a_page_of_missed_messages_is_followed_by_the_next_at_once(chat: Chat) -
 
 
 def _rows(chat: Chat, table: str) -> list[dict[str, Any]]:
-    from infra.local.sqlite_values import decode
+    from infra.local.sqlite.values import decode
 
     with chat.sqlite._guard():
         found = chat.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()

@@ -11,10 +11,10 @@ import pytest
 from chalicelib.data import values
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, handle
-from chalicelib.run.errors import FunctionError
-from chalicelib.run.executor import Outcome
-from chalicelib.run.identity import AuthFailed, User
-from chalicelib.run.registry import Function, Kind, Registry
+from chalicelib.runtime.errors import FunctionError
+from chalicelib.runtime.executor import Outcome
+from chalicelib.runtime.identity import AuthFailed, User
+from chalicelib.runtime.registry import Function, Kind, Registry
 from chalicelib.settings import VERSION, Settings
 
 ALICE = User("alice", "https://issuer.test", "acme")

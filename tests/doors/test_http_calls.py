@@ -11,13 +11,13 @@ import pytest
 from chalicelib import ActionCtx, Index, Int64, MutationCtx, QueryCtx, Refused, Table, action, internal_query, mutation, query
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.doors.http import HttpRequest, HttpResponse, handle
-from chalicelib.run.executor import Executor
-from chalicelib.run.identity import Verifier
-from chalicelib.run.registry import Registry
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.identity import Verifier
+from chalicelib.runtime.registry import Registry
 from chalicelib.settings import Settings
 from chalicelib.wiring import SystemClock
 from infra.local.issuer import DevIssuer
-from infra.local.sqlite import SqliteStore
+from infra.local.sqlite.store import SqliteStore
 
 
 class Visit(Table, name="httpDoorVisits"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions import event_sizes
+from chalicelib.domain.feeds import sizes as event_sizes
 from chalicelib.live.messages import LARGEST_POST
 from chalicelib.schema import Presence, Receipt
 from tests.doors.test_controls import started, task_of

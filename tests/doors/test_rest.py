@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.doors.routes import ROUTES
-from chalicelib.run.registry import load
+from chalicelib.runtime.registry import load
 from tests.functions.conftest import House
 from tests.support.rest import Rest
 

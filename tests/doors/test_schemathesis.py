@@ -15,7 +15,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from chalicelib.doors.routes import ROUTES, Route
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House
 from tests.support.rest import Names, wsgi
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from infra.local.push_keys import encoded
 from tests.functions.conftest import House, Person
 from tests.functions.test_agent_runs import Waiting

@@ -13,14 +13,14 @@ import pytest
 from chalicelib import wiring
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
-from chalicelib.run.executor import Outcome
-from chalicelib.run.identity import User
-from chalicelib.run.registry import load
+from chalicelib.runtime.executor import Outcome
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
-from infra.local.counting import CountingStore
-from infra.local.model import Pace, ScriptedModel
-from infra.local.sqlite import SqliteStore
-from infra.local.sqlite_schema import items_table
+from infra.local.faults.counting import CountingStore
+from infra.local.model.server import Pace, ScriptedModel
+from infra.local.sqlite.schema import items_table
+from infra.local.sqlite.store import SqliteStore
 
 
 class MovingClock(wiring.SystemClock):

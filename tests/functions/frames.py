@@ -7,8 +7,8 @@ import uuid
 from typing import Any
 
 from chalicelib.doors import sockets
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.rooms import Gateway
 
 

@@ -12,12 +12,14 @@ from chalicelib.backend import Backend
 from chalicelib.data import tables, transaction
 from chalicelib.data.store import Check, Key, Update
 from chalicelib.data.tables import Index, Table, document_key
-from chalicelib.functions import access, chat, lifecycle, runs
-from chalicelib.live import holders
+from chalicelib.domain import access
+from chalicelib.domain.replies import lifecycle
+from chalicelib.functions import chat, runs
+from chalicelib.live import batch as holders
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Shared
-from chalicelib.run import executor
-from chalicelib.run.registry import Function
+from chalicelib.runtime import executor
+from chalicelib.runtime.registry import Function
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
 from tests.data.mutants import swapped
 

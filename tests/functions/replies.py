@@ -12,8 +12,9 @@ import pytest
 
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Action, Item, Key, Put, Write
-from chalicelib.functions import lifecycle, runs
-from infra.local.model import ScriptedModel
+from chalicelib.domain.replies import lifecycle
+from chalicelib.functions import runs
+from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
 from tests.functions.conftest import House, Person
 

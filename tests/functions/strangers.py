@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import inspect
 
 from chalicelib.doors.http import HttpRequest, handle
-from chalicelib.run.registry import Function
-from infra.local.model import ScriptedModel
+from chalicelib.runtime.registry import Function
+from infra.local.model.server import ScriptedModel
 from infra.local.push_keys import encoded
 from tests.functions.conftest import Refusal
 from tests.functions.names import CHOSEN, FREE, MADE_NOW, NAMES

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chalicelib.doors import sync
-from chalicelib.run.identity import AuthFailed, User
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from chalicelib.runtime.identity import AuthFailed, User
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.conftest import House, Person
 from tests.support.client import Client
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.replies.hooks import DONE
 from chalicelib.functions import working
-from chalicelib.functions.handler import DONE
-from infra.local.model import Pace, ScriptedModel
+from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Later, Person, Refusal
 from tests.functions.test_busy import told
 from tests.functions.test_chat import messages

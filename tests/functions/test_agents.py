@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.run.registry import load
-from infra.local.model import ScriptedModel
+from chalicelib.runtime.registry import load
+from infra.local.model.server import ScriptedModel
 from tests.functions import strangers
 from tests.functions.conftest import Person, Refusal
 from tests.functions.rooms import Gateway, Socket, refused, room_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.functions import forking, lifecycle
-from infra.local.model import ScriptedModel
+from chalicelib.domain.replies import lifecycle
+from chalicelib.functions import forking
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_busy import by_id, talking, told
 from tests.functions.test_chat import messages, send, start

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.model import Pace, ScriptedModel
+from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.replies import stored
 from tests.functions.test_chat import messages, send, start

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions.chat import CHUNK_PAGE
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.mutants import BYTES
 from tests.functions.tabs import Live, Tab
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions.opening import clean_name
+from chalicelib.domain.conversations.opening import clean_name
 from tests.functions.conftest import House, Person, Refusal
 
 

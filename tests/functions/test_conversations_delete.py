@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.data.store import Key
+from chalicelib.domain.replies.lifecycle import stream_of
 from chalicelib.functions import conversation_delete, residue, runs
-from chalicelib.functions.lifecycle import stream_of
-from chalicelib.run.jobs import Job
+from chalicelib.runtime.jobs import Job
 from chalicelib.schema import ChatChunk, Residue, Run
 from tests.functions.conftest import House, Person
 from tests.support.conversations import Cortex, Failed, backend, fill, member, opened, say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.tabs import Live, Tab
 
 PIECES = 20

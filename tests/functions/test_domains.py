@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.functions.titles import TITLE_CHARS, auto_title
-from infra.local.model import ScriptedModel
+from chalicelib.domain.replies.titles import TITLE_CHARS, auto_title
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages, send
 

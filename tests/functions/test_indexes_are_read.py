@@ -7,11 +7,11 @@ from typing import Any
 from chalicelib.data.building import name_of
 from chalicelib.data.store import Key
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, Index, all_specs
-from chalicelib.run.canary import index_lag
-from chalicelib.run.scheduling import Run
+from chalicelib.runtime.canary import index_lag
+from chalicelib.runtime.scheduling import Run
 from chalicelib.schema import CronAgent
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.rooms import Gateway, Socket
 from tests.support.conversations import member
 

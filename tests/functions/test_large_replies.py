@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.data.errors import LimitExceeded
 from chalicelib.data.store import Action
-from chalicelib.functions import lifecycle
+from chalicelib.domain.replies import lifecycle
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.replies import mortal, places, repaired
 from tests.functions.test_chat import messages, send

@@ -11,9 +11,9 @@ import pytest
 from chalicelib.aws.watch import overdue
 from chalicelib.data.meters import LISTENED
 from chalicelib.live.mailbox import Mailboxes
-from chalicelib.run.scheduling import Run as Work
+from chalicelib.runtime.scheduling import Run as Work
 from chalicelib.schema import Domain, Run
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House
 
 Heard = list[tuple[str, float, str, dict[str, str]]]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from chalicelib.data.tables import all_specs
+from chalicelib.domain.replies.hooks import DONE
 from chalicelib.functions import notifications, push
-from chalicelib.functions.handler import DONE
 from chalicelib.functions.notifications import BEGUN, COMPLETE, FAILED, INTERRUPTED, READY, decide, waits
-from infra.local.model import Pace, ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import Pace, ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import PUBLIC, asked, heard, jobs, subscribed, told_house
 from tests.functions.conftest import House
 from tests.functions.test_agent_runs import later, task

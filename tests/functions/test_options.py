@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from chalicelib.data.tables import all_specs
-from infra.local.model import Pace, ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import Pace, ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages
 

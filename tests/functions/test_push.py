@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.data.tables import all_specs
 from chalicelib.functions import push
-from infra.local.model import ScriptedModel
-from infra.local.sqlite import SqliteStore
+from infra.local.model.server import ScriptedModel
+from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import asked, heard, subscribed, told_house
 from tests.functions.conftest import House, Person
 from tests.functions.test_agent_runs import later

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.rooms import Gateway, Socket, refused, room_of, texts
 
 

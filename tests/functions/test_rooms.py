@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from chalicelib.functions.sending import AGENT_TURNS
-from infra.local.model import ScriptedModel
+from chalicelib.domain.rooms.sending import AGENT_TURNS
+from infra.local.model.server import ScriptedModel
 from tests.functions.rooms import Gateway, Socket, refused, room_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.functions.runs import LAST_COMMIT_S
-from infra.local.model import Pace, ScriptedModel
+from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages, send, start
 

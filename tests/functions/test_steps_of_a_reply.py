@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions import replies
 from tests.functions.mutants import REPLIES
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.run.registry import Function, load
-from infra.local.model import ScriptedModel
+from chalicelib.runtime.registry import Function, load
+from infra.local.model.server import ScriptedModel
 from tests.functions import strangers
 from tests.functions.mutants import TENANCY
 from tests.functions.strangers import DOORS, Scene

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person
 from tests.functions.test_busy import told
 from tests.functions.test_chat import messages

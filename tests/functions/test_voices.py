@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec import inspect
 
-from chalicelib.run.registry import Function, load
-from infra.local.model import ScriptedModel
+from chalicelib.runtime.registry import Function, load
+from infra.local.model.server import ScriptedModel
 from tests.functions.strangers import DOORS, Scene, made_up, naming, with_names
 
 REFUSALS = ("ROLE_NOT_ALLOWED", "RoleNotAllowed", "ArgumentValidationError", "INVALID")

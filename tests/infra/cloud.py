@@ -25,16 +25,16 @@ import boto3
 from chalicelib.data.store import TableSpec
 from chalicelib.settings import Settings
 from infra.bundle import SITE
-from infra.local.desk import Desk
-from infra.local.gateway import Walls
-from infra.local.guard import Guard
+from infra.local.aws.gateway import Walls
+from infra.local.aws.lambdas import Lambdas
+from infra.local.aws.pump import Pump, StreamFeed
+from infra.local.aws.streams import DynamoStreams
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
-from infra.local.lambdas import Lambdas
 from infra.local.loop import Loop
-from infra.local.model import ScriptedModel
-from infra.local.pump import Pump, StreamFeed
+from infra.local.model.server import ScriptedModel
+from infra.local.origin_check import Guard
+from infra.local.routes import Desk
 from infra.local.site import Site
-from infra.local.streams import DynamoStreams
 from infra.template.parts import Function, functions_of
 from tests.infra.aws import Aws
 from tests.infra.permissions import statements

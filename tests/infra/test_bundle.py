@@ -70,7 +70,7 @@ def test_the_app_imports_from_the_bundle_alone_and_within_its_budget(unzipped: P
 TABLES = """
 import app
 from chalicelib.data.tables import all_specs
-from chalicelib.run.registry import load
+from chalicelib.runtime.registry import load
 load(("chalicelib.functions", "examples.counter", "tests.apps.permitted"))
 print(*sorted(spec.name for spec in all_specs()))
 """

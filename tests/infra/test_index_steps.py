@@ -19,10 +19,10 @@ from chalicelib.aws.store import DynamoStore, connect
 from chalicelib.data.building import Building
 from chalicelib.data.store import Put, TableSpec
 from chalicelib.data.tables import SYSTEM_SPECS, spec
-from chalicelib.run.executor import Executor
-from chalicelib.run.identity import User
-from chalicelib.run.indexes import Indexes
-from chalicelib.run.registry import Registry
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.indexes import Indexes
+from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock
 from infra.indexes import Step, declared, plan
 from tests.support.engine import Engine, available

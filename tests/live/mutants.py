@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
-from chalicelib.live.ender import Ender
+from chalicelib.live.closer import Ender
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Held, Mailboxes, Visit, insist
 from chalicelib.live.rows import Subscription

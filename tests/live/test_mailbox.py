@@ -12,7 +12,7 @@ from chalicelib.data.store import Delete, Item, Key, Put, Store, Update, Write
 from chalicelib.data.tables import SYSTEM_SPECS
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes
-from infra.local.sqlite import SqliteStore
+from infra.local.sqlite.store import SqliteStore
 from tests.live import mutants
 from tests.support.explore import End, Items, Process, explore
 

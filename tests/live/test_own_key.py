@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chalicelib.backend import Backend, own_key
-from chalicelib.run.identity import User
+from chalicelib.runtime.identity import User
 
 
 def person(subject: str, org: str = "acme", expires_at: int | None = None) -> User:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.model import Pace, ScriptedModel
+from infra.local.model.server import Pace, ScriptedModel
 
 
 @pytest.fixture

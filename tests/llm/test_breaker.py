@@ -11,7 +11,7 @@ from chalicelib.llm.breaker import FAILURES, ILL, PAUSE_S, Breaker, Breakers
 from chalicelib.llm.outcome import FINAL, Reason
 from chalicelib.llm.service import ModelService
 from chalicelib.settings import Settings
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 
 
 class Now:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.llm import Event, Finished, Joiner, ModelFailed, ModelSettings, Piece, Prompt, Retry, Turn, reply, stream
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 
 QUICK = Retry(base_s=0.01)
 

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.llm import Event, ModelFailed, Prompt, Turn, reply, stream
 from chalicelib.llm.claude import PAUSES
 from chalicelib.llm.outcome import Tool
-from infra.local.model import ScriptedModel
+from infra.local.model.server import ScriptedModel
 from tests.llm.test_claude import QUICK, at, finish, hear, said
 
 SERVERS = ({"name": "search", "url": "https://search.example/mcp", "authorization_token": "sk-CANARY"},)

@@ -14,11 +14,11 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from chalicelib.aws.gateway import ApiGateway
-from infra.local.desk import Desk
-from infra.local.gateway import Walls
-from infra.local.guard import Guard
-from infra.local.lambdas import Lambdas
+from infra.local.aws.gateway import Walls
+from infra.local.aws.lambdas import Lambdas
 from infra.local.loop import Loop
+from infra.local.origin_check import Guard
+from infra.local.routes import Desk
 from infra.local.server import Server
 from infra.local.site import Site
 

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.local import console, journal
-from infra.local.lambdas import Lambdas
+from infra.local import console
+from infra.local import invocation_log as journal
+from infra.local.aws.lambdas import Lambdas
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.guard import Guard, is_loopback
+from infra.local.origin_check import Guard, is_loopback
 
 GUARD = Guard.from_env(3210, {"ALLOWED_HOSTS": "dev.box, proxy.test:8443", "ALLOWED_ORIGINS": "https://app.test"})
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from chalice.app import Chalice, Response
 
-from infra.local.lambdas import Lambdas, timeouts
+from infra.local.aws.lambdas import Lambdas, timeouts
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local import model_answers, model_script
-from infra.local.model import Pace, ScriptedModel
-from infra.local.model_stream import compose
+from infra.local.model import answers as model_answers
+from infra.local.model import script as model_script
+from infra.local.model.server import Pace, ScriptedModel
+from infra.local.model.stream import compose
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01", "content-type": "application/json"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.data.store import Change, Key, Put, TableSpec, Update
-from infra.local.pump import FIRST_PAUSE_S, LONGEST_PAUSE_S, LogFeed, Pump, StreamFeed
-from infra.local.sqlite import SqliteStore
+from infra.local.aws.pump import FIRST_PAUSE_S, LONGEST_PAUSE_S, LogFeed, Pump, StreamFeed
+from infra.local.sqlite.store import SqliteStore
 
 SPECS = [TableSpec("commits", stream=True), TableSpec("chatChunks", sorted=True, stream=True), TableSpec("notes")]
 

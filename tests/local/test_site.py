@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.settings import Settings
-from infra.local.desk import Answer
-from infra.local.shapes import Request
+from infra.local.aws.shapes import Request
+from infra.local.routes import Answer
 from infra.local.site import Site
 from infra.local.stack import Stack
 from tests.local.conftest import Local

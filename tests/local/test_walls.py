@@ -11,7 +11,7 @@ from websockets.http11 import Request
 from websockets.sync.client import connect
 from websockets.uri import parse_uri
 
-from infra.local.gateway import Connection, Connections, Walls
+from infra.local.aws.gateway import Connection, Connections, Walls
 
 
 class FakeWire:
@@ -243,7 +243,7 @@ def test_get_connection_tells_when_and_who(local):
 
 
 def test_a_server_that_is_dead_has_no_connections(local):
-    from infra.local.posts import LocalGateway
+    from infra.local.aws.posts import LocalGateway
 
     gateway = LocalGateway()
     with local.socket() as (client, connection):

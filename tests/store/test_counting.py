@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.data.errors import ConditionFailed
 from chalicelib.data.store import Absent, Check, Delete, Exists, Key, Put, Update
-from infra.local.counting import CountingStore
-from infra.local.sqlite import SqliteStore
+from infra.local.faults.counting import CountingStore
+from infra.local.sqlite.store import SqliteStore
 from tests.support.stores import SPECS
 
 A = Key("notes", "a")

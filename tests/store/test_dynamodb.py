@@ -187,7 +187,7 @@ def test_a_table_becomes_a_model_with_its_indexes_stream_and_time_to_live() -> N
 
 def test_sqlite_and_the_rules_load_no_aws_library() -> None:
     code = (
-        "import sys, infra.local.sqlite, infra.local.faults, infra.local.counting, infra.local.streams; "
+        "import sys, infra.local.sqlite.store, infra.local.faults.store, infra.local.faults.counting, infra.local.aws.streams; "
         "print([name for name in ('boto3', 'botocore', 'pynamodb') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

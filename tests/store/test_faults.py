@@ -10,9 +10,9 @@ import pytest
 
 from chalicelib.data.errors import ConcaveError, ConditionFailed, Contention, StoreFailed
 from chalicelib.data.store import Absent, Change, Check, Delete, Exists, Key, Put, Update
-from infra.local.faults import Faults, FaultyStore
-from infra.local.faults_process import Crashed, CrashingStore, ShakenStream
-from infra.local.sqlite import SqliteStore
+from infra.local.faults.process import Crashed, CrashingStore, ShakenStream
+from infra.local.faults.store import Faults, FaultyStore
+from infra.local.sqlite.store import SqliteStore
 from tests.support.stores import SPECS
 
 A, B, FENCE = Key("notes", "a"), Key("notes", "b"), Key("fences", "f", "!")

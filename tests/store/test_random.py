@@ -28,8 +28,8 @@ from chalicelib.data.store import (
     TableSpec,
     Update,
 )
-from infra.local.sqlite import SqliteStore
-from infra.local.sqlite_values import decode, encode, updated
+from infra.local.sqlite.store import SqliteStore
+from infra.local.sqlite.values import decode, encode, updated
 
 SPEC = TableSpec("log", sorted=True, stream=True, indexes=(IndexSpec("by_owner", "p", "o"),))
 Model = dict[Key, Item]

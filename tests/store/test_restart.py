@@ -13,7 +13,7 @@ from chalicelib.aws.models import ensure_tables, models
 from chalicelib.aws.store import DynamoStore, connect
 from chalicelib.data.errors import BadRequest, StoreFailed
 from chalicelib.data.store import IndexSpec, Key, Put, TableSpec, Update
-from infra.local.sqlite import SqliteStore
+from infra.local.sqlite.store import SqliteStore
 from tests.support import engine
 from tests.support.stores import SPECS, dynamo_stores
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
     import sys
     from chalicelib.data.store import Absent, Put, Key, Update
-    from infra.local.sqlite import SqliteStore
+    from infra.local.sqlite.store import SqliteStore
     from tests.support.stores import SPECS
     store = SqliteStore(sys.argv[1], SPECS)
     print("ready", flush=True)

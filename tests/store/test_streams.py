@@ -10,8 +10,8 @@ import pytest
 from chalicelib.aws.wire import item_from_wire
 from chalicelib.data.errors import ConditionFailed, StoreFailed
 from chalicelib.data.store import Absent, Change, Check, Delete, Exists, IndexSpec, Key, Put, Store, TableSpec, Update
-from infra.local.sqlite import SqliteStore
-from infra.local.streams import DynamoStreams, event, lambda_record
+from infra.local.aws.streams import DynamoStreams, event, lambda_record
+from infra.local.sqlite.store import SqliteStore
 from tests.support.engine import Engine, available
 from tests.support.stores import SPECS
 

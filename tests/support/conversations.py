@@ -12,10 +12,10 @@ import pytest
 
 from chalicelib import MutationCtx
 from chalicelib.data.tables import all_specs
-from chalicelib.functions.conversation_log import append
-from chalicelib.run.executor import caller_of
-from chalicelib.run.identity import User, service
-from chalicelib.run.registry import load
+from chalicelib.domain.conversations.log import append
+from chalicelib.runtime.executor import caller_of
+from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.registry import load
 from chalicelib.schema import Agent, Conversation
 from tests.functions.conftest import House, Person, Refusal
 from tests.support import engine

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.data.errors import ConditionFailed
 from chalicelib.data.store import Action, Check, Delete, Item, Key, Put, Rows, Store, Update, Write
-from infra.local.sqlite_values import holds, updated
+from infra.local.sqlite.values import holds, updated
 
 Process = Callable[[Store], None]
 Items = dict[tuple[str, str, str], Item]

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote
 
 from chalicelib.backend import Backend
 from chalicelib.doors.http import HttpRequest, HttpResponse, handle
-from chalicelib.run.identity import AuthFailed, User
+from chalicelib.runtime.identity import AuthFailed, User
 
 
 class Names:

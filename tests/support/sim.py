@@ -19,13 +19,13 @@ from chalicelib.backend import Backend
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.doors import sync
-from chalicelib.run.executor import Executor
-from chalicelib.run.job_runner import JobRunner
-from chalicelib.run.jobs import Job
-from chalicelib.run.registry import Registry
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.jobs import Job
+from chalicelib.runtime.registry import Registry
 from chalicelib.settings import AuthProvider, Settings
-from infra.local.faults import Faults
-from infra.local.sqlite import SqliteStore
+from infra.local.faults.store import Faults
+from infra.local.sqlite.store import SqliteStore
 from tests.support.person import Person
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task

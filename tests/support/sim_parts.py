@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.store import Item, Put, Write
 from chalicelib.doors import sync
-from chalicelib.run.identity import AuthFailed, User
-from infra.local.faults import FaultyStore
+from chalicelib.runtime.identity import AuthFailed, User
+from infra.local.faults.store import FaultyStore
 from tests.support.threads import Schedule
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chalicelib.data.store import IndexSpec, Store, TableSpec
-from infra.local.sqlite import SqliteStore
+from infra.local.sqlite.store import SqliteStore
 from tests.support import engine
 
 SPECS = (

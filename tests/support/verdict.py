@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.backend import own_key
 from chalicelib.data.store import Item
-from chalicelib.run.identity import User
-from infra.local.sqlite_values import decode
+from chalicelib.runtime.identity import User
+from infra.local.sqlite.values import decode
 from tests.support.client import Broken
 from tests.support.sim_parts import Verifier
 

@@ -15,10 +15,10 @@ import pytest
 from chalicelib import Index, QueryCtx, Table, query
 from chalicelib.data.store import Store
 from chalicelib.data.tables import SYSTEM_SPECS, spec
-from chalicelib.run.executor import Executor
-from chalicelib.run.identity import User
-from chalicelib.run.registry import Registry
-from chalicelib.run.scheduling import Run
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.registry import Registry
+from chalicelib.runtime.scheduling import Run
 from chalicelib.wiring import SystemClock
 from tests.support import engine
 

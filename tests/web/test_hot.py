@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from infra.local.hot import Hot
+from infra.local.vite import Hot
 from tests.local.conftest import Local
 from tests.walk.server import Served
 from tests.web.conftest import WEB, Window

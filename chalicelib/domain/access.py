@@ -1,0 +1,76 @@
+"""Who may do what. Strangers learn nothing: a session of another user or org answers like one that never was (invariant 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.domain import members
+from chalicelib.schema import ChatSession, Run
+
+
+def signed_in(ctx: MutationCtx, to_do: str) -> Any:
+    """The caller, or the sentence of 004-U02 for who is not signed in."""
+    if ctx.user is None:
+        raise Refused("Unauthorized", f"Unauthorized: Must be logged in to {to_do}")
+    return reader(ctx)
+
+
+def reader(ctx: QueryCtx | MutationCtx) -> Any:
+    """The caller, or None. An agent must be allowed to speak still (002-U11): its token alone does not say so."""
+    agents_token = ctx.user is not None and (ctx.user.claims.get("type") == "agent" or "agentId" in ctx.user.claims)
+    if agents_token and isinstance(ctx, QueryCtx | MutationCtx):  # an action calls others, and these ask
+        members.caller(ctx)
+    return ctx.user
+
+
+def sees(user: Any, session: ChatSession | None) -> bool:
+    """Whether a caller may read a session: its owner, the worker that holds it, the service."""
+    if user is None or session is None:
+        return False
+    return bool(user.is_service or session.user_id == user.subject or holds(user, session))
+
+
+def holds(user: Any, session: ChatSession) -> bool:
+    """Whether a caller is the worker that holds a session, or the service (004-U17: no stranger writes a reply)."""
+    return bool(user.is_service or (session.worker_id is not None and is_worker(user, session.worker_id)))
+
+
+def is_worker(user: Any, worker_id: str) -> bool:
+    """Whether a caller is this worker, or the service."""
+    return bool(user.is_service or ("worker" in user.roles and user.subject == worker_id))
+
+
+def readable(ctx: QueryCtx | MutationCtx, session_id: str) -> ChatSession | None:
+    """A session for a reader; None for strangers."""
+    session: ChatSession | None = ctx.db.get(ChatSession, session_id) if session_id else None
+    return session if sees(reader(ctx), session) else None
+
+
+def owned(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """A session for its owner. Raises `Refused`."""
+    user = signed_in(ctx, to_do)
+    session = ctx.db.get(ChatSession, session_id) if session_id else None
+    if session is None or not (user.is_service or session.user_id == user.subject):
+        raise not_found()
+    return session
+
+
+def held(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
+    """A session for the worker that holds it. Raises `Refused`."""
+    user = signed_in(ctx, to_do)
+    session = ctx.db.get(ChatSession, session_id) if session_id else None
+    if session is None or not holds(user, session):
+        raise not_found()
+    return session
+
+
+def run_of(ctx: QueryCtx | MutationCtx, session: ChatSession, message_id: str) -> Run | None:
+    """The run behind a reply of this session (004-U17: a message is checked to belong to the session)."""
+    run = ctx.db.get(Run, f"run-{message_id.removeprefix('msg-')}") if message_id.startswith("msg-") else None
+    return run if run is not None and run.session_id == session.id else None
+
+
+def not_found() -> Refused:
+    """The answer to strangers."""
+    return Refused("SessionNotFound", "Session not found")

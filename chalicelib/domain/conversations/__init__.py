@@ -1,0 +1,1 @@
+"""Conversations: opening, listing, searching, exporting, erasing; who may, and what is told."""

@@ -1,0 +1,263 @@
+"""Which conversations a filter names: lists, counts, and what search, export and bulk deletion go over.
+
+Every filter is answered from an index, never by scanning an org:
+
+| filter | read from |
+|---|---|
+| none, by the org's backend | `by_created` |
+| `type` | `by_type` |
+| `userId` | `by_user`; sorted by `updatedAt`: `by_user_updated` |
+| `userId` and `agentId` | `by_agent_user` |
+| `agentId` | `by_agent`, and the guests' index of participants for `agent-agent` conversations |
+| none, by a member | the same as for its own id, with the conversations that it joined |
+
+`count` reads the sizes that the same index partitions keep of themselves, so it is exact at any time and costs a few reads
+whatever the number (003-25, U19). What no index orders or narrows (`messageCount`, other sort orders) is looked at one by
+one, and refused beyond 400 candidates: then name a user, an agent or a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib import MutationCtx, QueryCtx
+from chalicelib.domain import members
+from chalicelib.domain.conversations import access as may
+from chalicelib.domain.conversations.codes import check_dates, refused
+from chalicelib.domain.conversations.opening import Kind
+from chalicelib.domain.conversations.views import LOG_BYTES as ANSWER_BYTES
+from chalicelib.domain.conversations.views import ConversationType, ConversationView, conversation_view, newest, weight
+from chalicelib.schema import Conversation, Participant
+
+SortBy = Literal["createdAt", "updatedAt", "lastMessageAt", "messageCount"]
+SortOrder = Literal["asc", "desc"]
+Id = Annotated[str, Meta(min_length=1)]
+
+LOOKED_AT = 400
+"""Conversations that are looked at one by one in one call: as many as one exact instant covers."""
+MOST_READ = 900
+"""Conversations that one call reads along an index; a run reads 1,000 documents."""
+WITH_MESSAGES = 100
+"""Conversations of one list that bring their messages."""
+
+
+class MessageCountRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How many messages, both bounds included (003-U04)."""
+
+    min: Annotated[int, Meta(ge=0)] | None = None
+    max: Annotated[int, Meta(ge=0)] | None = None
+
+
+class DateRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Created from `start` to `end`, both included, in milliseconds since the epoch."""
+
+    start: float | None = None
+    end: float | None = None
+
+
+class Filters(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What conversations must be (003-21, U04). Times are milliseconds since the epoch; after and before exclude them."""
+
+    type: ConversationType | None = None
+    user_id: Id | None = None
+    """`participants.userId`."""
+    agent_id: Id | None = None
+    """An agent that takes part."""
+    participant_id: Id | None = None
+    """A user or agent that takes part, joined ones included."""
+    message_count: int | MessageCountRange | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    updated_after: float | None = None
+    updated_before: float | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some of the wanted conversations: a range in the order of creation.
+
+    `guests`: the range is of participants' rows. `recent`: the same conversations in the order of their last change.
+    `keep`: what the range does not say.
+    """
+
+    range: Any
+    guests: bool = False
+    recent: Any = None
+    keep: Callable[[Conversation], bool] | None = None
+
+
+def sources(ctx: QueryCtx | MutationCtx, wanted: Filters) -> list[Source]:
+    """Where to look for what the caller may see of a filter. Nobody sees nothing."""
+    user = ctx.user
+    if user is None:
+        return []
+    if may.acts_for_org(user):
+        return _of_org(wanted)
+    me = members.caller(ctx)
+    return _of_member(me.kind, me.name, wanted)
+
+
+def _of_org(wanted: Filters) -> list[Source]:
+    if wanted.participant_id:
+        both = [*_member("user", wanted.participant_id, wanted.type), *_member("agent", wanted.participant_id, wanted.type)]
+        return _kept(both, wanted, wanted.participant_id)
+    if wanted.user_id:
+        if wanted.type == "agent-agent":
+            return []
+        if wanted.agent_id:
+            return [Source(Conversation.by_agent_user(wanted.agent_id, wanted.user_id))]
+        return [_of_user(wanted.user_id)]
+    if wanted.agent_id:
+        return _member("agent", wanted.agent_id, wanted.type)
+    return [Source(Conversation.by_type(wanted.type) if wanted.type else Conversation.by_created())]
+
+
+def _of_member(kind: Kind, me: str, wanted: Filters) -> list[Source]:
+    """A member's own conversations; whoever else a filter names narrows them."""
+    mine = {None, me}
+    user_id, agent_id = wanted.user_id, wanted.agent_id
+    if wanted.participant_id in mine and user_id in mine and agent_id in mine:
+        if kind == "user" and user_id == me:
+            return [_of_user(me)] if wanted.type != "agent-agent" else []
+        if (user_id if kind == "agent" else agent_id) is None:
+            return _member(kind, me, wanted.type)
+    base = _member(kind, me, wanted.type)
+    if kind == "user" and user_id in mine and agent_id and wanted.participant_id is None and wanted.type != "agent-agent":
+        pair = Source(Conversation.by_agent_user(agent_id, me))
+        if user_id == me:
+            return [pair]
+        base = [pair, *(each for each in base if each.guests)]
+    return _kept(base, wanted, me)
+
+
+def _of_user(user_id: str) -> Source:
+    return Source(Conversation.by_user(user_id), recent=Conversation.by_user_updated(user_id))
+
+
+def _member(kind: Kind, member: str, wanted: ConversationType | None) -> list[Source]:
+    """Where a member takes part: named by the conversation itself (always `user-agent`), or in a guest's row."""
+    types: list[ConversationType] = ["user-agent", "agent-agent"] if wanted is None else [wanted]
+    found = [Source(Participant.by_guest(f"{kind}:{member}", each), guests=True) for each in types]
+    if "user-agent" in types:
+        found.insert(0, _of_user(member) if kind == "user" else Source(Conversation.by_agent(member)))
+    return found
+
+
+def _kept(found: list[Source], wanted: Filters, me: str) -> list[Source]:
+    """The same ranges, and only those conversations whose participants the filter names."""
+
+    def keep(conversation: Conversation) -> bool:
+        named = conversation.participants
+        agents = {named.get("agentId"), *(named.get("agentIds") or ())}
+        return (
+            wanted.user_id in (None, named.get("userId"))
+            and (wanted.agent_id in (None, me) or wanted.agent_id in agents)
+            and (wanted.participant_id in (None, me, named.get("userId")) or wanted.participant_id in agents)
+        )
+
+    return [Source(each.range, each.guests, None, keep) for each in found]
+
+
+def select(
+    ctx: QueryCtx | MutationCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool
+) -> list[Conversation]:
+    """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at."""
+    check(wanted)
+    found: dict[str, Conversation] = {}
+    for source in sources(ctx, wanted):
+        along = source.range if sort_by == "createdAt" else source.recent if sort_by == "updatedAt" else None
+        picky = source.keep is not None or _narrows(wanted, sort_by)
+        asked = min(need, MOST_READ) if along is not None and not picky else LOOKED_AT + 1
+        query = ctx.db.query(_bounded(along or source.range, wanted, sort_by if along is not None else "createdAt"))
+        rows = (query.newest() if newest_first else query.oldest()).take(asked)
+        if len(rows) > LOOKED_AT and asked == LOOKED_AT + 1:
+            raise refused(
+                "FILTER_TOO_BROAD",
+                f"more than {LOOKED_AT} conversations would have to be looked at one by one; name a user, an agent or a time, "
+                "or sort by createdAt",
+            )
+        for row in rows:
+            one = ctx.db.get(Conversation, row.conversation) if source.guests else row
+            if one is not None and (source.keep is None or source.keep(one)) and fits(one, wanted):
+                found[one.id] = one
+    ordered = sorted(found.values(), key=lambda each: (_order(each, sort_by), each.id), reverse=newest_first)
+    if need > MOST_READ and len(ordered) >= MOST_READ:
+        raise refused("INVALID_RANGE", f"limit and offset reach at most {MOST_READ}; go on with createdBefore or createdAfter")
+    return ordered[:need]
+
+
+def check(wanted: Filters) -> None:
+    """Refuse ranges that end before they begin."""
+    check_dates(wanted.created_after, wanted.created_before, "createdAfter")
+    check_dates(wanted.updated_after, wanted.updated_before, "updatedAfter")
+    asked = wanted.message_count
+    if isinstance(asked, MessageCountRange) and asked.min is not None and asked.max is not None and asked.min > asked.max:
+        raise refused("INVALID_RANGE", "messageCount: min must not be above max", "messageCount")
+
+
+def _narrows(wanted: Filters, sort_by: SortBy) -> bool:
+    """Whether rows along the index may have to be refused."""
+    updated = (wanted.updated_after, wanted.updated_before) != (None, None)
+    created = (wanted.created_after, wanted.created_before) != (None, None)
+    return wanted.message_count is not None or (updated if sort_by == "createdAt" else created)
+
+
+def _bounded(along: Any, wanted: Filters, order: SortBy) -> Any:
+    after, before = wanted.created_after, wanted.created_before
+    if order == "updatedAt":
+        after, before = wanted.updated_after, wanted.updated_before
+    if after is not None:
+        along = along.after(after)
+    return along if before is None else along.before(before)
+
+
+def fits(one: Conversation, wanted: Filters) -> bool:
+    """Whether a conversation has the numbers and times that a filter names, and its type."""
+    asked = wanted.message_count
+    low, high = (asked.min, asked.max) if isinstance(asked, MessageCountRange) else (asked, asked)
+    return (
+        wanted.type in (None, one.type)
+        and _between(one.creation_time, wanted.created_after, wanted.created_before)
+        and _between(one.updated_at, wanted.updated_after, wanted.updated_before)
+        and (low is None or one.message_count >= low)
+        and (high is None or one.message_count <= high)
+    )
+
+
+def _between(value: float, after: float | None, before: float | None) -> bool:
+    return (after is None or value > after) and (before is None or value < before)
+
+
+def _order(one: Conversation, sort_by: SortBy) -> float:
+    match sort_by:
+        case "createdAt":
+            return one.creation_time
+        case "updatedAt":
+            return one.updated_at
+        case "lastMessageAt":
+            return one.last_message_at or 0.0
+    return float(one.message_count)
+
+
+def counted(ctx: QueryCtx, wanted: Filters) -> int:
+    """How many conversations a filter names: exact (003-22, U19)."""
+    found = sources(ctx, wanted)
+    if wanted.participant_id is not None or any(each.keep is not None for each in found):
+        return len(select(ctx, wanted, MOST_READ, newest_first=True))
+    return sum(ctx.db.count(each.range) for each in found)
+
+
+def with_messages(ctx: QueryCtx, found: list[Conversation], budget: int = ANSWER_BYTES) -> list[ConversationView]:
+    """Conversations with their newest messages: all messages while 96 KB hold those of the whole list, else equal shares."""
+    views = []
+    for number, each in enumerate(found):
+        left = max(1, min(len(found), WITH_MESSAGES) - number)
+        messages = newest(ctx, each, budget // left) if number < WITH_MESSAGES else []
+        budget -= sum(map(weight, messages))
+        views.append(conversation_view(each, messages, truncated=len(messages) < each.message_count))
+    return views

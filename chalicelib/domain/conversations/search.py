@@ -1,0 +1,165 @@
+"""Searching the words of conversations (003-U01).
+
+**The engine is a bounded scan, not an index.** The newest conversations that fit the filters are read, newest message first,
+and their words compared: case-folded, compatibility characters made one (NFKC), every word of the query as the beginning of
+a word. That is exact and always up to date, needs no second system, and costs what it reads: so one call looks at no more
+than 100 conversations, 2,000 messages and 1 MB of text. Where that ends the search, `complete` is false and
+`continueBefore` is the `createdBefore` to go on with; of a log that is itself too long the newest messages are searched.
+There are no stems, no synonyms and no fuzzy matches; for more than some thousand conversations of one user, feed a search
+service from the change stream.
+
+**Score**, 0 to 1: for each word of the query, how often it occurs in the matching messages, saturating (n / (n + 1)); the
+mean over the words, half of it for being found in one message together.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib import QueryCtx
+from chalicelib.domain.conversations import listing
+from chalicelib.domain.conversations.codes import refused
+from chalicelib.domain.conversations.listing import Filters
+from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read, weight
+from chalicelib.schema import Conversation
+
+CONVERSATIONS, MESSAGES, BYTES = 100, 2_000, 1_000_000
+"""What one call looks at."""
+LONGEST_QUERY, MOST_WORDS = 200, 8
+JUST_AFTER = 0.0005
+"""Creation times are multiples of 1/1024 ms; several conversations may have the same."""
+EXCERPT = 160
+"""Characters of a highlight."""
+SHOWN_MESSAGES = 5
+"""Matching messages that a result brings, the best first."""
+SHOWN_BYTES = 80_000
+
+Query = Annotated[str, Meta(min_length=1, max_length=LONGEST_QUERY)]
+
+
+class SearchFilters(Filters, kw_only=True):
+    """Filters of a list, and how many results."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class SearchResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A conversation with the words."""
+
+    conversation: ConversationView
+    """Without its messages."""
+    matched_messages: list[ConversationMessage]
+    """Up to five, the best first."""
+    highlights: list[str]
+    """An excerpt of each, around the first word found."""
+    score: float
+
+
+class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """Results, best first, and how far the search went."""
+
+    results: list[SearchResult]
+    complete: bool
+    """Whether everything that fits the filters was looked at."""
+    searched_conversations: int
+    searched_messages: int
+    continue_before: float | None = None
+
+
+def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
+    """See `conversations:search`."""
+    words = list(dict.fromkeys(_words(query)))[:MOST_WORDS]
+    if not words:
+        raise refused("EMPTY_STRING", "query has no words", "query")
+    found = listing.select(ctx, filters, CONVERSATIONS + 1, newest_first=True)
+    answer = SearchAnswer(results=[], complete=True, searched_conversations=0, searched_messages=0)
+    room, scored = BYTES, list[tuple[float, SearchResult]]()
+    for each in found:
+        if answer.searched_conversations == CONVERSATIONS or answer.searched_messages >= MESSAGES or room <= 0:
+            answer.complete, answer.continue_before = False, each.creation_time + JUST_AFTER
+            break
+        most = MESSAGES - answer.searched_messages
+        messages = read(ctx, each, 1, each.message_count, room, newest_first=True, most=most)
+        room -= sum(map(weight, messages))
+        answer.searched_conversations += 1
+        answer.searched_messages += len(messages)
+        result = _matched(each, messages, words)
+        if result is not None:
+            scored.append((result.score, result))
+        if len(messages) < each.message_count:  # of a log that is too long for one call the newest messages are searched
+            answer.complete, answer.continue_before = False, each.creation_time
+            break
+    scored.sort(key=lambda pair: -pair[0])
+    answer.results = _fitting([result for _, result in scored[: filters.limit]])
+    return answer
+
+
+def _matched(conversation: Conversation, messages: list[ConversationMessage], words: list[str]) -> SearchResult | None:
+    """A conversation's result, when all words occur in it."""
+    hits: list[tuple[int, ConversationMessage, dict[str, int]]] = []
+    totals = dict.fromkeys(words, 0)
+    for message in messages:
+        counts = _counts(message.content, words)
+        distinct = sum(count > 0 for count in counts.values())
+        if distinct:
+            hits.append((distinct, message, counts))
+            totals = {word: totals[word] + counts[word] for word in words}
+    if not hits or not all(totals.values()):
+        return None
+    often = sum(count / (count + 1) for count in totals.values()) / len(words)
+    together = max(distinct for distinct, _, _ in hits) / len(words)
+    hits.sort(key=lambda hit: (-hit[0], -sum(hit[2].values()), -hit[1].sequence))
+    best = [message for _, message, _ in hits[:SHOWN_MESSAGES]]
+    return SearchResult(
+        conversation=conversation_view(conversation, [], truncated=True),
+        matched_messages=best,
+        highlights=[excerpt(message.content, words) for message in best],
+        score=round(often * (0.5 + 0.5 * together), 4),
+    )
+
+
+def _fitting(results: list[SearchResult]) -> list[SearchResult]:
+    """The same results, with no more of their messages than one answer carries; the excerpts stay."""
+    room: int = SHOWN_BYTES
+    for result in results:
+        kept = []
+        for message in result.matched_messages:
+            room -= weight(message)
+            if room >= 0:
+                kept.append(message)
+        result.matched_messages = kept
+    return results
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", fold(text))
+
+
+def fold(text: str) -> str:
+    """Text as it is compared: compatibility characters made one, case taken away."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _counts(text: str, words: list[str]) -> dict[str, int]:
+    folded = fold(text)
+    return {word: len(re.findall(rf"\b{re.escape(word)}", folded)) for word in words}
+
+
+def excerpt(text: str, words: list[str]) -> str:
+    """Some 160 characters around the first of the words, cut at spaces."""
+    first: Any = re.search("|".join(rf"\b{re.escape(word)}" for word in words), text, re.IGNORECASE)
+    at = first.start() if first is not None else 0
+    start = max(0, at - EXCERPT // 3)
+    if start:
+        space = text.find(" ", start, at)
+        start = start if space < 0 else space + 1
+    end = min(len(text), start + EXCERPT)
+    if end < len(text):
+        space = text.rfind(" ", at + 1, end)
+        end = end if space < 0 else space
+    return f"{'…' if start else ''}{' '.join(text[start:end].split())}{'…' if end < len(text) else ''}"

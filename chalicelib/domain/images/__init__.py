@@ -1,0 +1,1 @@
+"""Images: the configuration that a conversation was started with."""

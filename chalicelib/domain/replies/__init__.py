@@ -1,0 +1,1 @@
+"""A reply: how it is asked for, written, ended and shown."""

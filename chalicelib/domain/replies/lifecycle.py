@@ -1,0 +1,188 @@
+"""The life of a reply: the one place that starts runs, ends them, and says what state they are in.
+
+A conversation names its active run, and queues the others in the order of their sends; both are on its row, so "one run at
+a time" is a condition of every commit and never a search (invariant 8).
+
+Ending a run from outside takes three steps, in this order: a commit raises the epoch and keeps the old one to read; then
+its pieces are read; then a second commit makes them the text and seals the stream, by an empty piece at the next number.
+A piece is a single write that asks nobody: one that comes before the seal makes that commit read again, and one that
+comes after it finds its place taken and was not accepted. So the text is exactly the accepted pieces (invariant 7).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib import MutationCtx
+from chalicelib.domain import budget
+from chalicelib.domain.replies import hooks as handler
+from chalicelib.domain.rooms import counters
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
+
+CHUNK_LIFE_MS = 24 * 3600 * 1000
+"""Pieces can be read this long; the message holds the text for good."""
+TERMINAL = ("completed", "failed", "aborted", "interrupted")
+PIECES_READ = 500
+"""Pieces that are read in one request when a reply is ended from outside."""
+LARGEST_TEXT = 300_000
+"""Bytes of a text that a message keeps of a reply which was ended from outside: its document holds 400 KB."""
+QUEUED_RUNS = 100
+"""Sends that may wait behind a running reply."""
+
+
+class Pieces:
+    """The pieces of a reply, put together: its text, and the parts of one that is more than text.
+
+    Parts, in order: `{type: "text", text}`, `{type: "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
+    `{type: "tool_result", id, isError, content}`. A tool's part that was too large has `text` and `cut` instead.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._parts: list[dict[str, Any]] = []
+        self._tools = False
+
+    def add(self, text: str, part: dict[str, Any] | None = None) -> None:
+        """A piece of text, or a tool's part."""
+        self.text += text
+        if part is not None:
+            self._parts.append(part)
+            self._tools = True
+        else:
+            self._say("text", text)
+
+    def think(self, text: str) -> None:
+        """A piece of a thought."""
+        self._say("thinking", text)
+
+    def parts(self) -> list[Any] | None:
+        """The parts; None where no tool was called: then the text, and the reasoning before it, are all there is."""
+        return self._parts if self._tools else None
+
+    def _say(self, kind: str, text: str) -> None:
+        if text and self._parts and self._parts[-1]["type"] == kind:
+            self._parts[-1]["text"] += text
+        elif text:
+            self._parts.append({"type": kind, "text": text})
+
+
+def stream_of(message_id: str, epoch: int) -> str:
+    """The log that one writer of a reply writes to."""
+    return f"{message_id}:{epoch}"
+
+
+def start(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, Any]:
+    """What a new run changes in its conversation: it becomes the active one, or waits."""
+    if conversation.active_run is not None:
+        return {"queued_runs": [*conversation.queued_runs, run.id]}
+    launch(ctx, conversation, run.id)
+    return {"active_run": run.id}
+
+
+def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
+    """Have an active run produced. A worker finds its runs by subscribing; the model has to be called."""
+    from chalicelib.functions import runs
+
+    if conversation.responder == "model":
+        ctx.scheduler.run_after(0, runs.generate, run_id=run_id)
+
+
+def claim(ctx: MutationCtx, run: Run) -> Run:
+    """Take a pending run: a new epoch, and a lease."""
+    lease_until = ctx.now + ctx.limits["run_lease_ms"]
+    handler.on_streaming_started(ctx, run)
+    return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=lease_until, started_at=ctx.now)
+
+
+def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
+    """The first step of ending a run from outside. A second caller keeps the epoch that is to be read."""
+    if run.read_epoch is not None:
+        return run
+    return ctx.db.patch(run, epoch=run.epoch + 1, read_epoch=run.epoch, ending=ending, reason=reason, lease_until=ctx.now)
+
+
+def end_from_outside(ctx: MutationCtx, run: Run, ending: Status, reason: str) -> None:
+    """End a run that is not over: at once while nobody writes it, else by fencing its writer and settling its text."""
+    from chalicelib.functions import runs
+
+    if run.state == "pending":
+        finish(ctx, run, ending, "", reason=reason)
+        return
+    fence(ctx, run, ending, reason)
+    ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
+
+
+def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
+    """The accepted pieces of a fenced run, in order: their text, and the parts where a tool was called.
+
+    The commit that calls this makes sure that there will be no others.
+    """
+    stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
+    found = Pieces()
+    after = -1
+    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):  # also ends at 1 MB
+        for piece in page:
+            found.add(piece.chunk, piece.part)
+        after = page[-1].sequence
+    ctx.db.insert(seal(ctx, run, stream, after + 1))
+    return found.text, found.parts()
+
+
+def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
+    """What a message can hold of accepted pieces. A worker may write more than fits, and its reply must end all the same."""
+    size = len(text.encode())
+    if size * (1 if parts is None else 2) <= LARGEST_TEXT:
+        return text, parts
+    return text.encode()[:LARGEST_TEXT].decode(errors="ignore"), None
+
+
+def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
+    """The piece that takes the place of any that is still on its way."""
+    return ChatChunk(
+        id=ctx.new_id("chunk-"),
+        reply=stream,
+        sequence=sequence,
+        message_id=run.message_id,
+        session_id=run.session_id,
+        chunk="",
+        timestamp=ctx.now,
+        expires_at=ctx.now + CHUNK_LIFE_MS,
+    )
+
+
+def finish(
+    ctx: MutationCtx,
+    run: Run,
+    state: Status,
+    content: str,
+    *,
+    reason: str | None = None,
+    usage: dict[str, Any] | None = None,
+    reasoning: str | None = None,
+    parts: list[Any] | None = None,
+) -> None:
+    """Bring a run to its end: the text, the state, the cost, and the next run of the queue. The only way a run ends."""
+    message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+    if message is not None:
+        message = ctx.db.patch(
+            message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
+        )
+    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
+    budget.meter(ctx, usage)
+    handler.on_streaming_complete(ctx, run, state, content, reason)
+    conversation = ctx.db.get(Conversation, run.conversation)
+    if conversation is None:
+        return
+    if message is not None:
+        conversation = ctx.db.patch(conversation, room=counters.after(conversation.room, message))
+    waiting = [each for each in conversation.queued_runs if each != run.id]
+    if conversation.active_run != run.id:
+        ctx.db.patch(conversation, queued_runs=waiting)
+        return
+    following = waiting[0] if waiting else None
+    ctx.db.patch(conversation, active_run=following, queued_runs=waiting[1:], updated_at=ctx.now)
+    session = ctx.db.get(ChatSession, run.session_id)
+    if session is not None:
+        ctx.db.patch(session, last_activity=ctx.now)
+    if following is not None:
+        launch(ctx, conversation, following)

@@ -1,0 +1,1 @@
+"""Rooms: conversations as agents and people share them."""

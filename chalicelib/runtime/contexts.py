@@ -1,0 +1,204 @@
+"""What a function gets as `ctx`. Its shape is what it may do.
+
+    QueryCtx      db (read), user, org, log
+    MutationCtx   db (read and write), user, org, log, now, new_id, scheduler
+    ActionCtx     run_query, run_mutation, run_action, user, org, log, now, new_id, scheduler
+
+A query has no clock and no randomness, because its value must follow from the data alone. `now` and a mutation's time
+are frozen for the run. Reading `user` or `org` marks the result as the caller's own, so that it is shared with nobody else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from chalicelib.data.database import Reader, Writer
+from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.runtime.identity import User
+from chalicelib.runtime.registry import Function
+
+R = TypeVar("R")
+LOG_LINES, LOG_CHARS = 256, 4096
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+
+
+def new_id(prefix: str = "") -> str:
+    """A fresh id that nobody can guess: the prefix and 20 letters and digits (100 bits)."""
+    return prefix + base64.b32encode(secrets.token_bytes(13)).decode().lower()[:20]
+
+
+@dataclass
+class Log:
+    """Lines for the developer: shown in the terminal, and in the client's console in development (Convex: logLines)."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def __call__(self, *parts: Any) -> None:
+        """Note something, as `console.log` would."""
+        self._line("LOG", parts)
+
+    def warn(self, *parts: Any) -> None:
+        """Note something that looks wrong."""
+        self._line("WARN", parts)
+
+    def error(self, *parts: Any) -> None:
+        """Note something that is wrong."""
+        self._line("ERROR", parts)
+
+    def _line(self, level: str, parts: tuple[Any, ...]) -> None:
+        if len(self.lines) < LOG_LINES:
+            text = " ".join(f"'{part}'" if isinstance(part, str) else json.dumps(part, default=str) for part in parts)
+            self.lines.append(f"[{level}] {text}"[:LOG_CHARS])
+
+
+@dataclass
+class Caller:
+    """Who calls, and whether the function looked. `user` None is nobody; the org is then the shared anonymous one."""
+
+    user: User | None
+    org: str
+    looked: bool = False
+
+
+class _Ctx:
+    def __init__(self, caller: Caller, log: Log) -> None:
+        self._caller, self.log = caller, log
+
+    @property
+    def user(self) -> User | None:
+        """Who calls, or None for an anonymous caller. In a job: the service, for the org that scheduled it."""
+        self._caller.looked = True
+        return self._caller.user
+
+    @property
+    def org(self) -> str:
+        """The org whose data this run sees. There is no way to name another (invariant 9)."""
+        return self._caller.org
+
+
+class QueryCtx(_Ctx):
+    """The context of a query: it reads."""
+
+    def __init__(self, caller: Caller, log: Log, db: Reader, limits: Mapping[str, Any] = NO_LIMITS) -> None:
+        super().__init__(caller, log)
+        self.db = db
+        self.limits = limits
+        """What the operator allows, by name (settings)."""
+
+
+class Scheduling(Protocol):
+    """Where scheduled calls go."""
+
+    def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str: ...
+    def cancel(self, job_id: str) -> None: ...
+
+
+class Scheduler:
+    """`ctx.scheduler`: calls that happen later. From a mutation they commit with it, or not at all."""
+
+    def __init__(self, target: Scheduling, now: Callable[[], float]) -> None:
+        self._target, self._now = target, now
+
+    def run_after(self, delay_ms: float, function: Any, **args: Any) -> str:
+        """Call a function (or the one at a path, `"notes:remind"`) after a delay in milliseconds (0 = as soon as this commits).
+
+        Returns the job's id.
+        """
+        if delay_ms < 0:
+            raise BadRequest(f"run_after: a delay is zero or more milliseconds, not {delay_ms}.")
+        return self._target.schedule(function, args, self._now() + delay_ms)
+
+    def run_at(self, at_ms: float, function: Any, **args: Any) -> str:
+        """Call a function at a time in milliseconds since the epoch (the past = at once). Returns the job's id."""
+        return self._target.schedule(function, args, at_ms)
+
+    def cancel(self, job_id: str) -> None:
+        """Take a call back. One that has started goes on; one that is done stays done."""
+        self._target.cancel(job_id)
+
+
+class MutationCtx(_Ctx):
+    """The context of a mutation: it reads and writes, all in one commit."""
+
+    def __init__(
+        self, caller: Caller, log: Log, db: Writer, now: float, scheduling: Scheduling, limits: Mapping[str, Any] = NO_LIMITS
+    ) -> None:
+        super().__init__(caller, log)
+        self.db, self.now = db, now
+        self.limits = limits
+        """What the operator allows, by name (settings): for functions whose rules depend on it."""
+        self.scheduler = Scheduler(scheduling, lambda: now)
+
+    @staticmethod
+    def new_id(prefix: str = "") -> str:
+        """A fresh id."""
+        return new_id(prefix)
+
+
+class Calls(Protocol):
+    """What an action may call."""
+
+    def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]: ...
+    def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any: ...
+
+
+class ActionCtx(_Ctx):
+    """The context of an action: it may talk to the world, and reaches data only through queries and mutations."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        log: Log,
+        calls: Calls,
+        clock: Callable[[], float],
+        scheduling: Scheduling,
+        parts: Any = None,
+        deadline: float | None = None,
+    ) -> None:
+        super().__init__(caller, log)
+        self._calls, self._clock = calls, clock
+        self.deadline = deadline
+        """When (ms since the epoch) this process will be ended from outside; None where nobody says. End in good time before."""
+        self.scheduler = Scheduler(scheduling, clock)
+        self.parts = parts
+        """What the wiring lends to built-in actions (the model, single-item appends); None for users' actions."""
+
+    @property
+    def now(self) -> float:
+        """Milliseconds since the epoch, now."""
+        return self._clock()
+
+    @staticmethod
+    def new_id(prefix: str = "") -> str:
+        """A fresh id."""
+        return new_id(prefix)
+
+    def run_query(self, function: Any, **args: Any) -> Any:
+        """The value of a query, at an instant of its own."""
+        return self._run("query", function, args)
+
+    def run_mutation(self, function: Any, **args: Any) -> Any:
+        """The result of a mutation, in a transaction of its own."""
+        return self._run("mutation", function, args)
+
+    def run_action(self, function: Any, **args: Any) -> Any:
+        """The result of another action."""
+        return self._run("action", function, args)
+
+    def _run(self, kind: str, function: Any, args: dict[str, Any]) -> Any:
+        target = self._calls.resolve(function)
+        if target.kind != kind:
+            raise BadRequest(f"run_{kind}: {target.path} is a {target.kind}.")
+        return self._calls.run(target, args, self._caller, self.log)
+
+
+def check_jobs(count: int) -> None:
+    """A commit holds few jobs; more is a sign that one job should schedule the next."""
+    if count > 20:
+        raise LimitExceeded(f"One mutation may schedule 20 jobs, not {count}; let one job schedule the next.", "TooManyJobs")

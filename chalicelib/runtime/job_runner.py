@@ -1,0 +1,184 @@
+"""Runs jobs: claims, executes, finishes. `jobs.py` says what is promised."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from chalicelib.data.commit import Receipt
+from chalicelib.data.database import Writer
+from chalicelib.data.errors import BadRequest, ConcaveError
+from chalicelib.data.store import Store
+from chalicelib.data.transaction import Transaction
+from chalicelib.runtime.contexts import Log
+from chalicelib.runtime.crons import Cron, CronState
+from chalicelib.runtime.errors import describe
+from chalicelib.runtime.executor import ANONYMOUS_ORG, Executor, caller_of
+from chalicelib.runtime.identity import service
+from chalicelib.runtime.jobs import KEPT_MS, QUEUE_DELAY_MS, Job
+from chalicelib.runtime.ports import Invoker
+from chalicelib.runtime.scheduling import Run, wire_args
+
+logger = logging.getLogger("concave")
+
+
+class JobRunner:
+    """Starts what commits scheduled, and repairs what was left behind.
+
+    Args:
+        lease_s: how long a claimed action may run before the sweep calls it failed.
+    """
+
+    def __init__(self, executor: Executor, invoker: Invoker, *, lease_s: int) -> None:
+        self.executor, self.invoker, self.lease_ms = executor, invoker, lease_s * 1000
+
+    @property
+    def _store(self) -> Store:
+        return self.executor.store
+
+    def dispatch(self, jobs: list[dict[str, Any]], org: str) -> None:
+        """Hand jobs over to their runners. May be lost, may be repeated; later ones wait for the sweep."""
+        now = self.executor.clock.now_ms()
+        for job in jobs:
+            wait = int(job["due"]) - now
+            if wait <= QUEUE_DELAY_MS:
+                self.invoker.later(job["runner"], {"jobId": job["id"], "org": org}, max(0, wait))
+
+    def handed_over(self, done: Receipt, org: str) -> None:
+        """The fast path after a commit."""
+        if done.jobs and not done.repeated:
+            self.dispatch(done.jobs, org)
+
+    def run(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
+        """Run one job if it is still to be run. Safe to call any number of times, from anywhere.
+
+        Args:
+            left_ms: after so many milliseconds this process is ended from outside (Lambda's timeout); an action can ask.
+        """
+        deadline = None if left_ms is None else self.executor.clock.now_ms() + left_ms
+        job_id, org = str(payload["jobId"]), str(payload["org"])
+        job = self._peek(org, job_id)
+        if job is None or job.state not in ("pending", "inProgress"):
+            return
+        wait = int(job.due) - self.executor.clock.now_ms()
+        if wait > 0:
+            self.invoker.later("run_job", payload, min(wait, QUEUE_DELAY_MS))
+            return
+        logger.debug("job", extra={"path": job.path})
+        try:
+            function = self.executor.registry.get(job.path)
+        except BadRequest as error:
+            # A rollback may have taken the function away: the job stays visible, and says why.
+            self._finish(org, job_id, "failed", f"{error}")
+            return
+        if function.kind == "mutation":
+            self._mutation(org, job)
+        else:
+            self._action(org, job, deadline)
+
+    def _peek(self, org: str, job_id: str) -> Job | None:
+        return Writer(Transaction(self._store, org), str).peek(Job, job_id)
+
+    def _mutation(self, org: str, job: Job) -> None:
+        """Exactly once: the job's id is the commit's, and the job is done in the same commit."""
+        caller = caller_of(service(org, f"job:{job.id}"))
+
+        def done(db: Writer) -> None:
+            current = db.get(Job, job.id)
+            if current is None or current.state != "pending":
+                raise BadRequest("The job is not pending any more.", "JobNotPending")
+            self._close(db, current, "success", None)
+
+        try:
+            function = self.executor.registry.get(job.path)
+            self.executor.commit(function, job.args, caller, key=f"job:{job.id}", also=done)
+        except BadRequest as error:
+            if error.tag != "JobNotPending":
+                self._failed(org, job, error)
+        except ConcaveError as error:
+            self._failed(org, job, error)
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
+            self._failed(org, job, error)
+
+    def _action(self, org: str, job: Job, deadline: int | None) -> None:
+        """At most once: claim first; only who claimed runs."""
+        claimed = self.executor.transact(org, "jobs:claim", lambda run: self._claim(run, job.id))
+        if claimed.value is not True:
+            return
+        function = self.executor.registry.get(job.path)
+        caller = caller_of(service(org, f"job:{job.id}"))
+        try:
+            self.executor.perform(function, job.args, caller, Log(), deadline)
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
+            self._failed(org, job, error)
+            return
+        self._finish(org, job.id, "success", None)
+
+    def _claim(self, run: Run, job_id: str) -> str:
+        job = run.db.get(Job, job_id)
+        if job is None or job.state != "pending":
+            return "false"
+        # Nobody renews this lease, so it covers the longest life of the function, and a little.
+        longest = 1000 * int(self.executor.registry.get(job.path).options.get("timeout_s", 900))
+        run.db.patch(job, state="inProgress", lease_until=run.now + longest + self.lease_ms)
+        return "true"
+
+    def _failed(self, org: str, job: Job, error: Exception) -> None:
+        told = describe(error, development=True)
+        logger.error("job %s %s failed: %s", job.id, job.path, told.detail)
+        self._finish(org, job.id, "failed", told.detail)
+
+    def _finish(self, org: str, job_id: str, state: str, error: str | None) -> None:
+        def body(run: Run) -> str:
+            job = run.db.get(Job, job_id)
+            if job is not None and job.state in ("pending", "inProgress"):
+                self._close(run.db, job, state, error)
+            return "null"
+
+        self.executor.transact(org, f"jobs:{state}", body)
+
+    def _close(self, db: Writer, job: Job, state: str, error: str | None) -> None:
+        now = float(self.executor.clock.now_ms())
+        db.patch(job, state=state, completed_at=now, error=error, expires_at=now + KEPT_MS, lease_until=None)
+
+    def sweep(self, limit: int = 500) -> int:
+        """Start jobs that are due and were not started, and fail those whose runner died. Returns how many it touched."""
+        now = self.executor.clock.now_ms()
+        touched = 0
+        for job in self.executor.listed(Job.by_state_due, ("pending",), now + 60_000, limit):
+            self.dispatch([{"id": job["_id"], "due": job["due"], "runner": self._runner(job["path"])}], job["org"])
+            touched += 1
+        for job in self.executor.listed(Job.by_state_due, ("inProgress",), now, limit):
+            if job.get("leaseUntil", 0) < now:
+                self._finish(job["org"], job["_id"], "failed", "The job's runner died; an action is never run twice.")
+                touched += 1
+        return touched
+
+    def tick(self) -> int:
+        """Give every cron whose last job has ended its next one. Returns how many."""
+        now, touched = self.executor.clock.now_ms(), 0
+        for cron in self.executor.registry.crons():
+            outcome = self.executor.transact(ANONYMOUS_ORG, f"crons:{cron.name}", partial(self._next_run, cron, now))
+            touched += outcome.value is True
+        return touched
+
+    @staticmethod
+    def _next_run(cron: Cron, now: int, run: Run) -> str:
+        state = run.db.get(CronState, cron.name)
+        last = run.db.get(Job, state.job) if state is not None else None
+        if last is not None and last.state in ("pending", "inProgress"):
+            return "false"
+        due = float(cron.following(now))
+        job = run.jobs.schedule(cron.function, wire_args(cron.function, cron.args), due)
+        if state is None:
+            run.db.insert(CronState(id=cron.name, job=job, due=due))
+        else:
+            run.db.patch(state, job=job, due=due)
+        return "true"
+
+    def _runner(self, path: str) -> str:
+        try:
+            return str(self.executor.registry.get(path).options.get("runner", "run_job"))
+        except BadRequest:
+            return "run_job"

@@ -1,0 +1,86 @@
+"""Tokens that the backend itself signs: for agents, which have no identity provider.
+
+Two kinds, told apart by their audience. A **token** is an identity like any other: the `Verifier` takes it. A **secret** only
+proves at `connect` which agent of which org is there; the verifier refuses it, so whoever steals one out of a request to
+another door has nothing. Neither is stored: both name versions, and the agent's document says which versions count.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chalicelib.runtime.keys import AuthFailed, Clock, Provider
+
+ISSUER = "concave:agents"
+TOKEN_AUDIENCE, SECRET_AUDIENCE = "concave-agents", "concave-agent-secret"
+ALGORITHM = "ES256"
+
+
+class BadKey(ValueError):
+    """The signing key is not an EC P-256 private key in PEM."""
+
+
+class Minter:
+    """Signs and checks what agents carry.
+
+    Args:
+        pem: an EC P-256 private key (PKCS 8 or SEC 1, PEM).
+
+    Raises:
+        BadKey: it is no such key.
+    """
+
+    def __init__(self, pem: str, clock: Clock) -> None:
+        try:
+            key = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise BadKey("the signing key is not a private key in PEM") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+            raise BadKey("the signing key must be an EC key on P-256")
+        self._key, self._clock = key, clock
+        public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
+        needed = json.dumps({name: public[name] for name in ("crv", "kty", "x", "y")}, sort_keys=True).encode()
+        self._kid = base64.urlsafe_b64encode(hashlib.sha256(needed).digest()).rstrip(b"=").decode()
+        self._jwk = {**public, "kid": self._kid, "alg": ALGORITHM, "use": "sig"}
+
+    def provider(self) -> Provider:
+        """What a `Verifier` needs to take the tokens (and not the secrets)."""
+        keys = base64.b64encode(json.dumps({"keys": [self._jwk]}).encode()).decode()
+        return Provider(ISSUER, f"data:application/json;base64,{keys}", TOKEN_AUDIENCE)
+
+    def token(self, agent: str, org: str, org_claim: str, ttl_s: int, versions: dict[str, int]) -> str:
+        """An agent's identity for `ttl_s` seconds."""
+        now = self._clock.now_ms() // 1000
+        claims = {"type": "agent", "agentId": agent, org_claim: org, **versions}
+        return self._sign({"aud": TOKEN_AUDIENCE, "sub": f"agent:{agent}", "iat": now, "exp": now + ttl_s, **claims})
+
+    def secret(self, agent: str, org: str, version: int) -> str:
+        """What proves an agent at `connect` until its next rotation."""
+        now = self._clock.now_ms() // 1000
+        return self._sign({"aud": SECRET_AUDIENCE, "sub": agent, "org": org, "iat": now, "sv": version})
+
+    def redeem(self, secret: str) -> tuple[str, str, int]:
+        """A secret's agent, org and version. Raises `AuthFailed`."""
+        try:
+            claims = jwt.decode(
+                secret,
+                self._key.public_key(),
+                algorithms=[ALGORITHM],
+                audience=SECRET_AUDIENCE,
+                issuer=ISSUER,
+                options={"require": ["sub", "aud", "iss"], "verify_iat": False},
+            )
+            return str(claims["sub"]), str(claims["org"]), int(claims["sv"])
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, RecursionError) as error:
+            raise AuthFailed("The secret is not one of this server's.") from error
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        return jwt.encode({"iss": ISSUER, **claims}, self._key, algorithm=ALGORITHM, headers={"kid": self._kid})

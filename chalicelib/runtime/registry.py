@@ -1,0 +1,200 @@
+"""The registry: a function is a decorated Python function; its module and name are its path, its signature its validator.
+
+    @query
+    def list_notes(ctx: QueryCtx, owner: str, limit: int = 50) -> list[Note]: ...
+
+in `notes.py` is `notes:listNotes`, takes `{owner, limit?}` and returns notes. Decorating only describes; `load` imports the
+packages named by `CONCAVE_APPS` and collects what they hold, so nothing is registered behind anybody's back.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+
+import msgspec
+
+from chalicelib.data.errors import BadRequest, NotFound
+from chalicelib.runtime.paths import camel, canonical
+
+Kind = Literal["query", "mutation", "action"]
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class Function(Generic[P, R]):
+    """A registered function. Calling it calls the plain Python function.
+
+    `path` is its name on the wire, `args` a generated struct, `returns` the annotation of its result.
+    """
+
+    def __init__(self, handler: Callable[P, R], kind: Kind, public: bool, options: dict[str, Any]) -> None:
+        self.handler, self.kind, self.public, self.options = handler, kind, public, options
+        self.name = camel(handler.__name__)
+        self.path = f"{handler.__module__.rpartition('.')[2]}:{self.name}"
+        self.doc = inspect.getdoc(handler) or ""
+        code = handler.__code__
+        self.file, self.line = code.co_filename, code.co_firstlineno
+        self.__wrapped__ = handler
+        self.__doc__ = handler.__doc__
+        self._args: Any = None
+        self._returns: Any = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.handler(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.path}>"
+
+    @property
+    def args(self) -> type[msgspec.Struct]:
+        """The struct that the arguments are: camelCase on the wire, unknown fields refused."""
+        if self._args is None:
+            self._describe()
+        return self._args  # type: ignore[no-any-return]
+
+    @property
+    def returns(self) -> Any:
+        """The annotation of the result; Any when there is none."""
+        if self._args is None:
+            self._describe()
+        return self._returns
+
+    def _describe(self) -> None:
+        hints = typing.get_type_hints(self.handler, include_extras=True)
+        parameters = list(inspect.signature(self.handler).parameters.values())[1:]
+        fields: list[Any] = []
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise TypeError(
+                    f"{self.path}: *args and **kwargs have no validator; name the arguments ({self.file}:{self.line})."
+                )
+            kind = hints.get(parameter.name, Any)
+            if parameter.default is parameter.empty:
+                fields.append((parameter.name, kind))
+            else:
+                fields.append((parameter.name, kind, parameter.default))
+        self._args = msgspec.defstruct(f"{self.name}_args", fields, rename="camel", forbid_unknown_fields=True, kw_only=True)
+        self._returns = hints.get("return", Any)
+
+
+class _Decorator(Protocol):
+    """Bare, or with options as keywords. What it makes is called like the function that it was given."""
+
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> Function[P, R]: ...
+    @overload
+    def __call__(self, /, **options: Any) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+
+
+def _decorator(kind: Kind, public: bool) -> _Decorator:
+    def decorate(handler: Any = None, /, **options: Any) -> Any:
+        if handler is None:
+            return lambda found: Function(found, kind, public, options)
+        return Function(handler, kind, public, options)
+
+    decorate.__doc__ = f"Register {'a public' if public else 'an internal'} {kind}; options may be given as keywords."
+    return decorate
+
+
+query = _decorator("query", True)
+mutation = _decorator("mutation", True)
+action = _decorator("action", True)
+internal_query = _decorator("query", False)
+internal_mutation = _decorator("mutation", False)
+internal_action = _decorator("action", False)
+
+
+def sweep(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a function that every sweep calls with the executor: for what is found by looking, not by being told."""
+    handler.__concave_sweep__ = True  # type: ignore[attr-defined]
+    return handler
+
+
+class Registry:
+    """All functions of a deployment, by path."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Function[..., Any]] = {}
+        self._sweeps: list[Callable[..., Any]] = []
+        self._crons: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[Function[..., Any]]:
+        return iter(sorted(self._functions.values(), key=lambda each: each.path))
+
+    def add(self, function: Function[..., Any], module: str) -> None:
+        """Register a function under its module's path. Two functions with one path are refused."""
+        function.path = f"{module}:{function.name}"
+        known = self._functions.get(function.path)
+        if known is not None and known is not function:
+            raise TypeError(f"{function.path} is defined twice: {known.file}:{known.line} and {function.file}:{function.line}.")
+        function.args  # noqa: B018 - a wrong signature is reported now, not at the first call
+        self._functions[function.path] = function
+
+    def collect(self, module: ModuleType, path: str) -> None:
+        """Register everything that a module itself defines."""
+        for value in list(vars(module).values()):
+            if isinstance(value, Function) and value.handler.__module__ == module.__name__:
+                self.add(value, path)
+            elif callable(value) and getattr(value, "__concave_sweep__", False) and value.__module__ == module.__name__:
+                self._sweeps.append(value)
+            for cron in getattr(value, "listed", ()) if type(value).__name__ == "Crons" else ():
+                if self._crons.setdefault(cron.name, cron) is not cron:
+                    raise TypeError(f"Two crons are named {cron.name!r}; one is in {module.__name__}.")
+
+    def get(self, path: str) -> Function[..., Any]:
+        """Any function, internal ones too. Raises `NotFound`."""
+        function = self._functions.get(canonical(path))
+        if function is None:
+            raise NotFound(f"Could not find function for '{canonical(path)}'.")
+        return function
+
+    def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]:
+        """What a caller inside the backend means: a function, or its path (`"notes:remind"`), internal ones too.
+
+        A path serves where the module of the function cannot be imported, because it imports the caller. Raises `NotFound`,
+        `BadRequest` for anything else.
+        """
+        if isinstance(function, Function):
+            return function
+        if isinstance(function, str):
+            return self.get(function)
+        raise BadRequest("A function is named by its registered function object or by its path, as in 'notes:remind'.")
+
+    def public(self, path: str, kind: Kind) -> Function[..., Any]:
+        """A function that clients may call. Internal and missing ones look the same."""
+        name = canonical(path)
+        function = self._functions.get(name)
+        if function is None or not function.public:
+            raise NotFound(f"Could not find public function for '{name}'. Did you forget to deploy it, or is it internal?")
+        if function.kind != kind:
+            raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
+        return function
+
+    def crons(self) -> list[Any]:
+        """Every declared cron."""
+        return list(self._crons.values())
+
+    def sweeps(self) -> list[Callable[..., Any]]:
+        """What every sweep calls."""
+        return list(self._sweeps)
+
+
+def load(apps: Sequence[str]) -> Registry:
+    """Import these packages (or single modules) with all their modules, and collect their functions."""
+    registry = Registry()
+    for app in apps:
+        root = importlib.import_module(app)
+        if not hasattr(root, "__path__"):
+            registry.collect(root, app.rpartition(".")[2])
+            continue
+        registry.collect(root, app.rpartition(".")[2])
+        for found in pkgutil.walk_packages(root.__path__, f"{app}."):
+            module = importlib.import_module(found.name)
+            registry.collect(module, found.name[len(app) + 1 :].replace(".", "/"))
+    return registry

@@ -1,0 +1,93 @@
+"""Where scheduled calls are written: beside a mutation's documents, or by an action in a commit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.data import values
+from chalicelib.data.database import Writer
+from chalicelib.data.errors import BadRequest
+from chalicelib.data.records import plain
+from chalicelib.runtime import validate
+from chalicelib.runtime.contexts import Log, new_id
+from chalicelib.runtime.jobs import Job
+from chalicelib.runtime.registry import Function
+
+
+def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
+    """Python keyword arguments under their wire names, absent ones left out."""
+    names = validate.wire_names(function)
+    unknown = args.keys() - names.keys()
+    if unknown:
+        raise BadRequest(f"{function.path} has no arguments {sorted(unknown)}.")
+    return {names[name]: plain(part) for name, part in args.items() if part is not None}
+
+
+Resolve = Callable[[Function[..., Any] | str], Function[..., Any]]
+
+
+class JobWriter:
+    """Scheduling from a mutation: job rows among its writes."""
+
+    def __init__(self, db: Writer, org: str, resolve: Resolve) -> None:
+        self._db, self._org, self._resolve = db, org, resolve
+        self.listed: list[dict[str, Any]] = []
+
+    def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str:
+        """Write a job row. Returns its id."""
+        function = self._resolve(function)
+        if function.kind == "query":
+            raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
+        job = Job(id=new_id("job-"), org=self._org, path=function.path, args=wire_args(function, args), due=due_ms)
+        self._db.insert(job)
+        self.listed.append({"id": job.id, "due": int(due_ms), "runner": function.options.get("runner", "run_job")})
+        return job.id
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job that has not started; any other is left as it is."""
+        job = self._db.get(Job, job_id)
+        if job is not None and job.state == "pending":
+            self._db.patch(job, state="canceled")
+            self.listed[:] = [one for one in self.listed if one["id"] != job_id]
+
+
+@dataclass
+class Run:
+    """One attempt at a transaction: what its body works with."""
+
+    db: Writer
+    now: float
+    jobs: JobWriter
+    log: Log
+
+
+class Transact(Protocol):
+    """Runs a body in a transaction: (org, label, body) → the outcome."""
+
+    def __call__(self, org: str, label: str, body: Callable[[Run], str], /) -> Any: ...
+
+
+class Direct:
+    """Scheduling from an action: a small commit of its own."""
+
+    def __init__(self, transact: Transact, org: str) -> None:
+        self._transact, self._org = transact, org
+
+    def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str:
+        """Write a job row. Returns its id."""
+
+        def body(run: Run) -> str:
+            return values.dumps(run.jobs.schedule(function, args, due_ms))
+
+        return str(self._transact(self._org, "scheduler:schedule", body).value)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job that has not started."""
+
+        def body(run: Run) -> str:
+            run.jobs.cancel(job_id)
+            return "null"
+
+        self._transact(self._org, "scheduler:cancel", body)

@@ -1,0 +1,167 @@
+"""One streamed answer of the scripted model: its blocks, its events, its pace, and the fault that was ordered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from infra.local.model import answers as model_answers
+from infra.local.model import wire as model_wire
+from infra.local.model.script import Call, Script
+from infra.local.model.wire import InputUsage, Part
+
+HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "transfer-encoding": "chunked"}
+LAST_CHUNK = b"0\r\n\r\n"
+PING_S = 0.25
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast it speaks. `tokens_per_s` 0: as fast as possible, without a pause before the first token."""
+
+    tokens_per_s: float = 50.0
+    first_token_s: float = 0.4
+
+
+class Connection(Protocol):
+    """As much of a request's connection as a stream needs."""
+
+    request_id: str
+
+    def head(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status and the headers."""
+
+    def write(self, data: bytes, pieces: int = 0) -> None:
+        """Send a part of the body, which holds so many pieces of the answer."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, or raise because the client left."""
+
+    def break_off(self, fault: str | None) -> None:
+        """End the connection the way this fault does."""
+
+
+class Stream:
+    """Events in chunks, at a pace, with at most one ordered fault."""
+
+    def __init__(self, connection: Connection, body: Mapping[str, Any], script: Script, fault: str | None) -> None:
+        self._connection = connection
+        self._body = body
+        self._script = script
+        self._fault = fault
+        self._spoken = 0
+
+    def run(self, parts: list[Part], reason: str, pace: Pace, priced: InputUsage) -> None:
+        """Write it all."""
+        connection = self._connection
+        rate = pace.tokens_per_s if self._script.pace is None else self._script.pace
+        connection.head(200, HEADERS)
+        frame = model_wire.message(self._body["model"], [], None, {**priced.fields(), "output_tokens": 1})
+        self._write({"type": "message_start", "message": frame})
+        self._think_it_over(self._script.slow_s or (pace.first_token_s if rate else 0.0))
+        if self._speak(parts, 1 / rate if rate else 0.0):
+            reason = "refusal" if self._fault == "refusal" else reason
+            last = model_wire.ending(reason, max(1, self._spoken), priced)
+            # The end and the last, empty chunk in one write: who has read `message_stop` has not left early.
+            connection.write(b"".join(_chunk(model_wire.sse(event)) for event in last) + LAST_CHUNK)
+        else:
+            self._break()
+
+    def _think_it_over(self, seconds: float) -> None:
+        """The time before the first token; the API sends pings meanwhile."""
+        while seconds > PING_S:
+            self._connection.wait(PING_S)
+            self._write({"type": "ping"})
+            seconds -= PING_S
+        self._connection.wait(seconds)
+
+    def _speak(self, parts: list[Part], pause_s: float) -> bool:
+        """The blocks. False when the ordered fault cut them off."""
+        for event, speaks in self._events(parts):
+            if speaks and self._fault is not None and self._spoken >= self._script.after:
+                return self._fault == "refusal"
+            self._write(event, int(speaks))
+            if speaks:
+                self._spoken += 1
+                self._connection.wait(pause_s)
+        return self._fault in (None, "refusal")
+
+    def _events(self, parts: list[Part]) -> Iterator[tuple[dict[str, Any], bool]]:
+        """(event, whether it carries a piece of the answer)."""
+        for index, part in enumerate(parts):
+            yield model_wire.opening(part, index), False
+            if index == 0:
+                yield {"type": "ping"}, False
+            for piece in part.pieces:
+                yield model_wire.delta(part, index, piece), True
+            for event in model_wire.closing(part, index):
+                yield event, False
+
+    def _break(self) -> None:
+        write = self._connection.write
+        match self._fault:
+            case "midstream":
+                self._write(model_wire.error_body("overloaded_error", "Overloaded", self._connection.request_id))
+                write(LAST_CHUNK)
+            case "truncated":
+                write(LAST_CHUNK)
+            case "json":
+                write(_chunk(b'event: content_block_delta\ndata: {"type":"content_block_delta","ind\n\n') + LAST_CHUNK)
+            case "broken":
+                write(b"400\r\nevent: content_block_delta\ndata: {")
+        self._connection.break_off(self._fault)
+
+    def _write(self, event: Mapping[str, Any], pieces: int = 0) -> None:
+        self._connection.write(_chunk(model_wire.sse(event)), pieces)
+
+
+def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
+    """The blocks of an answer, cut to the tokens allowed, and the stop reason."""
+    talk = model_answers.read(body, script.question)
+    parts = []
+    thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    done = model_wire.continued(body)
+    if (thinking or script.think is not None) and not done:
+        parts.append(_part("thinking", script.think or model_answers.thoughts(talk)))
+    calls = script.tools if body.get("mcp_servers") else ()
+    if script.pauses and calls and (answered := sum(block["type"] == "mcp_tool_result" for block in done)) < len(calls):
+        return [*parts, *_tool(body["mcp_servers"][0]["name"], calls[answered])], "pause_turn"
+    for call in () if done else calls:
+        parts += _tool(body["mcp_servers"][0]["name"], call)
+    text = script.unknown or script.words
+    text = model_answers.answer(talk) if text is None else text
+    if text:
+        parts.append(_part("text", text))
+    kept, reason = _cut(parts, min(body["max_tokens"], script.max_tokens or body["max_tokens"]))
+    return kept, "pause_turn" if script.pauses and not calls else reason
+
+
+def _tool(server: str, call: Call) -> list[Part]:
+    """A call, whose input comes in pieces, and the answer, which comes whole."""
+    number = model_wire.fresh_id("mcptoolu")
+    asked: tuple[tuple[str, Any], ...] = (("id", number), ("name", call.name), ("server_name", server), ("input", {}))
+    answer = [{"type": "text", "text": call.answer}]
+    result = (("tool_use_id", number), ("is_error", call.fails), ("content", answer))
+    half = len(call.input) // 2
+    return [Part("mcp_tool_use", (call.input[:half], call.input[half:]), asked), Part("mcp_tool_result", (), result)]
+
+
+def _part(kind: str, text: str) -> Part:
+    """Word pieces: a space belongs to the word after it, and long words come in several."""
+    return Part(kind, tuple(re.findall(r"\s*\S{1,6}|\s+", text)))
+
+
+def _cut(parts: list[Part], allowed: int) -> tuple[list[Part], str]:
+    kept: list[Part] = []
+    for part in parts:
+        if len(part.pieces) > allowed:
+            return ([*kept, Part(part.kind, part.pieces[:allowed], part.block)] if allowed else kept), "max_tokens"
+        kept.append(part)
+        allowed -= len(part.pieces)
+    return kept, "end_turn"
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)

@@ -1,0 +1,142 @@
+"""What the local server answers by itself, without a Lambda: `@connections`, token minting, the key set, the page.
+
+None of it exists in the cloud under this host: there AWS serves `@connections`, an OIDC provider mints tokens, and S3 has
+the web app.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from infra.local.aws.gateway import Connections
+from infra.local.aws.shapes import Request
+from infra.local.origin_check import is_loopback
+
+CONNECTIONS = re.compile(r"/_aws/ws/@connections/([^/]+)")
+
+_GATEWAY_ERRORS = {
+    403: "ForbiddenException",
+    410: "GoneException",
+    413: "PayloadTooLargeException",
+    429: "LimitExceededException",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def json(cls, status: int, value: Any, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+        """A JSON response."""
+        return cls(status, json.dumps(value).encode(), (("Content-Type", "application/json"), *headers))
+
+    @classmethod
+    def error(cls, status: int, code: str, message: str) -> Answer:
+        """An error as the HTTP door shapes it: clients read both keys."""
+        return cls.json(status, {"code": code, "message": message})
+
+
+class Issuer(Protocol):
+    """Mints tokens for whoever asks."""
+
+    def token(self, subject: str, org: str, **claims: Any) -> str:
+        """A signed token."""
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys."""
+
+
+class Files(Protocol):
+    """Has files of a page."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """A file, or None."""
+
+    def page_for(self, request: Request) -> Answer | None:
+        """The page for an address that nobody knows; None where no browser asks for a page."""
+
+
+class Desk:
+    """Answers or passes on (None)."""
+
+    def __init__(self, issuer: Issuer | None, site: Files, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._issuer, self._site, self._now = issuer, site, now
+
+    def answer(self, request: Request, connections: Connections) -> Answer | None:
+        """The response, or None where the app has to say it. The guard has let the request in already."""
+        match = CONNECTIONS.fullmatch(unquote(request.path))
+        if match:
+            return self._connections(request, connections, match[1])
+        if self._issuer is not None and request.path == "/dev/token":
+            return self._token(request, self._issuer)
+        if self._issuer is not None and request.path == "/.well-known/jwks.json":
+            return Answer.json(200, self._issuer.jwks(), _cors(request))
+        return self._site.answer(request)
+
+    def unknown(self, request: Request) -> Answer | None:
+        """What to say instead of the app's 404, or None to leave it at that."""
+        return self._site.page_for(request)
+
+    def _token(self, request: Request, issuer: Issuer) -> Answer:
+        if request.method == "OPTIONS":
+            return Answer(204, headers=_cors(request))
+        if request.method != "POST":
+            return Answer.error(405, "MethodNotAllowed", 'POST {"subject": "alice", "org": "acme"}')
+        try:
+            asked = json.loads(request.body)
+            subject, org, roles = asked["subject"], asked["org"], asked.get("roles", [])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            subject = org = None
+        if not (isinstance(subject, str) and subject and isinstance(org, str) and org):
+            return Answer.error(400, "BadRequest", 'the body must be JSON such as {"subject": "alice", "org": "acme"}')
+        if not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
+            return Answer.error(400, "BadRequest", '`roles` is a list of words, such as ["service"]')
+        claims = {"roles": roles} if roles else {}
+        return Answer.json(200, {"token": issuer.token(subject, org, **claims)}, (*_cors(request), *_NO_STORE))
+
+    def _connections(self, request: Request, connections: Connections, connection: str) -> Answer:
+        """PostToConnection, DeleteConnection, GetConnection. Only programs on this machine; browsers always send an Origin."""
+        if not is_loopback(request.peer) or request.header("origin") is not None:
+            return _gateway_error(403)
+        if request.method == "POST":
+            status = connections.post(connection, request.body.decode(errors="replace"))
+            return Answer(200) if status == 200 else _gateway_error(status)
+        if request.method == "DELETE":
+            status = connections.delete(connection)
+            return Answer(204) if status == 204 else _gateway_error(status)
+        found = connections.get(connection)
+        if request.method != "GET" or found is None:
+            return _gateway_error(410 if request.method == "GET" else 403)
+        return Answer.json(200, {**connections.times(found, self._now()), "identity": found.identity})
+
+
+_NO_STORE = (("Cache-Control", "no-store"),)
+
+
+def _cors(request: Request) -> tuple[tuple[str, str], ...]:
+    """For pages of another port of this machine; the guard has checked the origin."""
+    origin = request.header("origin")
+    if origin is None:
+        return ()
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Headers", request.header("access-control-request-headers") or "content-type"),
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Vary", "Origin"),
+    )
+
+
+def _gateway_error(status: int) -> Answer:
+    name = _GATEWAY_ERRORS[status]
+    return Answer.json(status, {"message": name.removesuffix("Exception")}, (("x-amzn-ErrorType", name),))

@@ -1,0 +1,97 @@
+"""The stream of the local store: change records with a growing sequence, a durable cursor per pump, and a wake-up.
+
+A sequence is the record's number with leading zeros, so that it sorts as text too. Records are kept until every cursor
+has passed them (without a cursor: for ever), and are removed some hundred at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+
+from chalicelib.data.store import Change
+from infra.local.sqlite.values import decode
+
+_DIGITS = 20
+_TRIM_EVERY = 256
+
+
+def _text(sequence: int) -> str:
+    return f"{sequence:0{_DIGITS}d}"
+
+
+class ChangeLog:
+    """The log on the store's connection. The caller holds the store's lock for all but `notify`, `wait` and `listen`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._grown = threading.Condition()
+        self._callbacks: list[Callable[[], None]] = []
+        self._closed = False
+        self._last = self._scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")
+        self._trimmed = self._scalar("SELECT coalesce(min(sequence), 1) - 1 FROM changes")
+
+    def _scalar(self, text: str) -> int:
+        return int(self._db.execute(text).fetchone()[0])
+
+    def append(self, table: str, old: bytes | None, new: bytes | None) -> int:
+        """Add a record inside the running transaction and return its sequence, for `notify` after the commit."""
+        return self._db.execute("INSERT INTO changes (name, old, new) VALUES (?, ?, ?)", (table, old, new)).lastrowid or 0
+
+    def notify(self, last: int) -> None:
+        """Wake the pumps: the records up to this one are committed."""
+        with self._grown:
+            self._last = max(self._last, last)
+            self._grown.notify_all()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def read(self, after: str | None, limit: int) -> list[Change]:
+        """At most `limit` records behind `after`, in commit order."""
+        rows = self._db.execute(
+            "SELECT sequence, name, old, new FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?", (int(after or 0), limit)
+        )
+        return [
+            Change(_text(sequence), name, None if old is None else decode(old), None if new is None else decode(new))
+            for sequence, name, old, new in rows
+        ]
+
+    def wait(self, timeout: float | None, after: str | None) -> bool:
+        """Block until a record behind `after` exists (None: behind the newest of now)."""
+        with self._grown:
+            seen = self._last if after is None else int(after)
+            self._grown.wait_for(lambda: self._closed or self._last > seen, timeout)
+            return self._last > seen and not self._closed
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call this on every `notify` (quick, and without raising); returns the way to stop it."""
+        with self._grown:
+            self._callbacks.append(callback)
+
+        def stop() -> None:
+            with self._grown:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+        return stop
+
+    def cursor(self, name: str) -> str | None:
+        """How far a pump is, or None."""
+        row = self._db.execute("SELECT sequence FROM cursors WHERE name = ?", (name,)).fetchone()
+        return None if row is None else _text(row[0])
+
+    def set_cursor(self, sequence: str, name: str) -> None:
+        """Remember how far a pump is, and trim what every pump has behind it."""
+        self._db.execute("INSERT OR REPLACE INTO cursors (name, sequence) VALUES (?, ?)", (name, int(sequence)))
+        through = self._scalar("SELECT min(sequence) FROM cursors")
+        if through - self._trimmed >= _TRIM_EVERY:
+            self._db.execute("DELETE FROM changes WHERE sequence <= ?", (through,))
+            self._trimmed = through
+
+    def close(self) -> None:
+        """Wake every waiter for the last time."""
+        with self._grown:
+            self._closed = True
+            self._grown.notify_all()
