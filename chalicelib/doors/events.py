@@ -35,7 +35,7 @@ from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import insist
 from chalicelib.live.messages import Authenticate, BadFrame, Failure, Version
 from chalicelib.live.session import Answer, State, Told, fitted
-from chalicelib.live.world import Value
+from chalicelib.live.value import Value
 
 if TYPE_CHECKING:
     from chalicelib.backend import Backend

@@ -2,70 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
-from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib import MutationCtx, QueryCtx, mutation, query
 from chalicelib.domain import access
-from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.feeds.image import agent_of
 from chalicelib.domain.images import access as image_access
+from chalicelib.domain.images import agentx
+from chalicelib.domain.images import images as images_domain
+from chalicelib.domain.images.agentx import AgentView
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.rooms import sending
 from chalicelib.functions import adapter, images
-from chalicelib.schema import ChatSocket, Conversation, Run
-
-STREAMS = 20
-"""Images that one socket may hear of."""
-
-
-class AgentView(msgspec.Struct, rename="camel", kw_only=True):
-    """A reply that is being written, as the engine's agents are listed; it is stored nowhere (000-06, 10)."""
-
-    agent_id: str
-    image_id: str
-    session_id: str
-    status: str
+from chalicelib.schema import Run
 
 
 @mutation
 def create(
-    ctx: MutationCtx, socket: images.Id, container_id: images.Id | None = None, config: images.Config | None = None
-) -> images.Created:
+    ctx: MutationCtx,
+    socket: images_domain.Id,
+    container_id: images_domain.Id | None = None,
+    config: images_domain.Config | None = None,
+) -> images_domain.Created:
     """Open a conversation with its image (000-11…16); the socket hears of it from now on."""
     made = images.create.handler(ctx, container_id=container_id, config=config)
-    _hear(ctx, _listener(ctx, socket, made.record.image_id), made.record.image_id)
+    agentx.hear(ctx, agentx.listener(ctx, socket, made.record.image_id), made.record.image_id)
     return made
 
 
 @mutation
 def send(
     ctx: MutationCtx,
-    socket: images.Id,
-    image_id: images.Id,
+    socket: images_domain.Id,
+    image_id: images_domain.Id,
     content: str,
     model: str | None = None,
     on_busy: replying.OnBusy = "enqueue",
     options: reply_options.SendOptions | None = None,
-) -> images.Sent:
+) -> images_domain.Sent:
     """Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply."""
-    row = _listener(ctx, socket, image_id)
+    row = agentx.listener(ctx, socket, image_id)
     sent = images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy, options=options)
-    _hear(ctx, row, image_id)
+    agentx.hear(ctx, row, image_id)
     return sent
 
 
 @mutation
-def run(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> image_access.ImageRecord:
+def run(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id) -> image_access.ImageRecord:
     """Hear of an image: what is being written from its beginning, then everything new (000-U18)."""
-    _hear(ctx, _listener(ctx, socket, image_id), image_id)
+    agentx.hear(ctx, agentx.listener(ctx, socket, image_id), image_id)
     return image_access.owned(ctx, image_id, "hear of an image").record
 
 
 @mutation
-def stop(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> str:
+def stop(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id) -> str:
     """Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two)."""
     row = sending.own_socket(ctx, socket)
     ctx.db.patch(row, images={each: first for each, first in row.images.items() if each != image_id})
@@ -76,12 +65,15 @@ def stop(ctx: MutationCtx, socket: images.Id, image_id: images.Id) -> str:
 def agents(ctx: QueryCtx) -> list[AgentView]:
     """The caller's replies that are being written."""
     found = adapter.get_active_sessions.handler(ctx)
-    return [each for one in found if (each := _agent(ctx, one)) is not None]
+    return [each for one in found if (each := agentx.agent(ctx, one)) is not None]
 
 
 @query
 def alive(
-    ctx: QueryCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None, session_id: images.Id | None = None
+    ctx: QueryCtx,
+    reply_id: images_domain.Id | None = None,
+    image_id: images_domain.Id | None = None,
+    session_id: images_domain.Id | None = None,
 ) -> bool:
     """Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session."""
     found = adapter.get_active_sessions.handler(ctx)
@@ -93,7 +85,7 @@ def alive(
 
 
 @mutation
-def interrupt(ctx: MutationCtx, reply_id: images.Id | None = None, image_id: images.Id | None = None) -> bool:
+def interrupt(ctx: MutationCtx, reply_id: images_domain.Id | None = None, image_id: images_domain.Id | None = None) -> bool:
     """Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
 
     Raises:
@@ -107,27 +99,3 @@ def interrupt(ctx: MutationCtx, reply_id: images.Id | None = None, image_id: ima
     if reply_id is not None and (run is None or one.conversation.active_run != run.id):
         return False
     return images.interrupt.handler(ctx, image_id=one.image.id)
-
-
-def _agent(ctx: QueryCtx, one: Any) -> AgentView | None:
-    conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(one.conversation_id)).unique()
-    if conversation is None or conversation.image_id is None:
-        return None
-    return AgentView(
-        agent_id=agent_of(one.message_id), image_id=conversation.image_id, session_id=one.session_id, status=one.state
-    )
-
-
-def _listener(ctx: MutationCtx, socket: str, image_id: str) -> ChatSocket:
-    """The caller's socket, with a place for this image. Raises `Refused`."""
-    row = sending.own_socket(ctx, socket)
-    image_access.owned(ctx, image_id, "hear of an image")
-    if image_id not in row.images and len(row.images) >= STREAMS:
-        raise Refused("TooManyImages", f"A socket hears of {STREAMS} images; stop hearing of one first.")
-    return row
-
-
-def _hear(ctx: MutationCtx, row: ChatSocket, image_id: str) -> None:
-    if image_id not in row.images:
-        first = reply_feed.place(ctx, image_access.owned(ctx, image_id, "hear of an image").conversation)
-        ctx.db.patch(row, images={**row.images, image_id: first})

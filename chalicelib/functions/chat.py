@@ -11,11 +11,23 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access
+from chalicelib.domain import access, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.replies import lifecycle, titles
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
+from chalicelib.domain.replies import sessions as impl
+from chalicelib.domain.replies.sessions import (
+    CHUNK_PAGE,
+    KEY_LIFE_MS,
+    LARGEST_CHUNK_PAGE,
+    LARGEST_MESSAGE_PAGE,
+    LISTED_SESSIONS,
+    MESSAGE_PAGE,
+    Content,
+    Piece,
+    ShortText,
+)
 from chalicelib.domain.replies.views import (
     ChunkView,
     MessageView,
@@ -25,18 +37,7 @@ from chalicelib.domain.replies.views import (
     message_view,
     session_view,
 )
-from chalicelib.functions import domains
-from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, ClientKey, Conversation, Image, Run
-
-Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
-ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
-Piece = Annotated[str, Meta(max_length=32_000)]
-
-CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
-"""Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
-MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
-LISTED_SESSIONS = 100
-KEY_LIFE_MS = 14 * 24 * 3600 * 1000
+from chalicelib.schema import ChatChunk, ChatMessage, ClientKey, Conversation, Image, Run
 
 
 @mutation
@@ -129,8 +130,6 @@ def stop(ctx: MutationCtx, session_id: str, message_id: str | None = None) -> bo
 @mutation
 def end_session(ctx: MutationCtx, session_id: str) -> None:
     """End a session for good (004-06, 004-52). A running reply is stopped; the messages stay readable."""
-    from chalicelib.functions import runs
-
     session = access.owned(ctx, session_id, "end a session")
     if session.status == "terminated":
         return
@@ -140,7 +139,7 @@ def end_session(ctx: MutationCtx, session_id: str) -> None:
         return
     ctx.db.patch(conversation, status="closed", updated_at=ctx.now)
     if conversation.active_run or conversation.queued_runs:
-        ctx.scheduler.run_after(0, runs.end_all, conversation_id=conversation.id)
+        ctx.scheduler.run_after(0, "runs:endAll", conversation_id=conversation.id)
 
 
 @mutation
@@ -168,7 +167,7 @@ def write_chunk(
     first piece claims the reply for this worker.
     """
     session = access.held(ctx, session_id, "write a chunk")
-    run = _writable(ctx, session, message_id)
+    run = impl.writable(ctx, session, message_id)
     if run.state == "pending":
         run = lifecycle.claim(ctx, run)
     elif run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
@@ -194,15 +193,6 @@ def write_chunk(
     ctx.db.insert(piece)
 
 
-def _writable(ctx: MutationCtx, session: ChatSession, message_id: str) -> Run:
-    run = access.run_of(ctx, session, message_id)
-    if run is None:
-        raise Refused("MessageNotFound", "Message not found")
-    if run.state in lifecycle.TERMINAL or run.read_epoch is not None:
-        raise Refused("ReplyEnded", "This reply has ended; nothing can be added to it.")
-    return run
-
-
 @mutation
 def complete_message(
     ctx: MutationCtx,
@@ -222,7 +212,7 @@ def complete_message(
         message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
         if message is not None and message.content == content:
             return
-    run = _writable(ctx, session, message_id)
+    run = impl.writable(ctx, session, message_id)
     lifecycle.finish(ctx, run, "completed", content, usage=usage, reasoning=reasoning, parts=parts)
 
 
@@ -243,8 +233,8 @@ def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
 @query
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
     """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
-    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
-    wanted = [each for each in found if _listed(ctx, each, worker_id) and status in (None, each.status)]
+    found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
+    wanted = [each for each in found if impl.listed(ctx, each, worker_id) and status in (None, each.status)]
     return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
 
 
@@ -253,22 +243,9 @@ def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker
     """The caller's sessions page by page, newest first by creation: pages stay put while activity moves."""
     if access.reader(ctx) is None:
         return Page(page=[], is_done=True, continue_cursor="")
-    found = ctx.db.query(_sessions_of(ctx, worker_id)).newest().page(pagination_opts)
-    page = [session_view(each) for each in found.page if _listed(ctx, each, worker_id)]
+    found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().page(pagination_opts)
+    page = [session_view(each) for each in found.page if impl.listed(ctx, each, worker_id)]
     return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
-
-
-def _sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
-    """Where the caller's sessions are listed. A worker's list is read by that worker alone: its length and its cursors tell
-    of others' sessions."""
-    assert ctx.user is not None
-    if worker_id and access.is_worker(ctx.user, worker_id):
-        return ChatSession.by_worker(worker_id)
-    return ChatSession.by_user(ctx.user.subject)
-
-
-def _listed(ctx: QueryCtx, session: ChatSession, worker_id: str | None) -> bool:
-    return access.sees(ctx.user, session) and worker_id in (None, session.worker_id)
 
 
 @query
@@ -279,7 +256,7 @@ def get_messages(
     before: int | None = None,
 ) -> list[MessageView]:
     """The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []."""
-    return _messages(ctx, session_id, limit, before)
+    return impl.messages(ctx, session_id, limit, before)
 
 
 @query
@@ -290,16 +267,7 @@ def subscribe_to_messages(
     before: int | None = None,
 ) -> list[MessageView]:
     """The same as `getMessages` (004-14): every query is a subscription."""
-    return _messages(ctx, session_id, limit, before)
-
-
-def _messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[MessageView]:
-    session = access.readable(ctx, session_id)
-    if session is None:
-        return []
-    wanted = ChatMessage.log(session.conversation)
-    found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
-    return [message_view(each) for each in reversed(found)]
+    return impl.messages(ctx, session_id, limit, before)
 
 
 @query

@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
-
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access
+from chalicelib.domain import tasks
+from chalicelib.domain.feeds import controls
 from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.feeds import task as task_feed
+from chalicelib.domain.feeds.controls import (
+    Aborted,
+    ActiveSessions,
+    Id,
+    SessionNamed,
+    SessionStatus,
+    SessionSubscribed,
+    TaskNamed,
+    TaskSubscribed,
+)
+from chalicelib.domain.replies import adapter as adapter_domain
 from chalicelib.domain.rooms import sending
-from chalicelib.functions import adapter, tasks
-from chalicelib.schema import ChatSession, Conversation
-
-Id = Annotated[str, Meta(max_length=512)]
-SUBSCRIBED = 20
-"""Sessions, and tasks, that one socket may subscribe."""
-
-
-class SessionSubscribed(msgspec.Struct, rename="camel", kw_only=True):
-    """What a socket hears of from now on. A reply that is being written is told from its beginning (001-U16)."""
-
-    session_id: str
-    conversation_id: str
-    is_streaming: bool
-
-
-class TaskSubscribed(msgspec.Struct, rename="camel", kw_only=True):
-    """A task as it is when it is subscribed; what changes is told."""
-
-    task_id: str
-    conversations: list[tasks.TaskConversation]
-    agent_runs: list[tasks.AgentRunView]
-
-
-class SessionNamed(msgspec.Struct, rename="camel", kw_only=True):
-    """A session that is not heard of any more."""
-
-    session_id: str
-
-
-class TaskNamed(msgspec.Struct, rename="camel", kw_only=True):
-    """A task that is not heard of any more."""
-
-    task_id: str
-
-
-class Aborted(msgspec.Struct, rename="camel", kw_only=True):
-    """Whether there was a reply to stop."""
-
-    session_id: str
-    success: bool
-
-
-class SessionStatus(msgspec.Struct, rename="camel", kw_only=True):
-    """Whether a reply of a session is being written, or waits."""
-
-    session_id: str
-    is_processing: bool
-
-
-class ActiveSessions(msgspec.Struct, rename="camel", kw_only=True):
-    """The caller's replies that are being written."""
-
-    sessions: list[adapter.Active]
+from chalicelib.functions import adapter
+from chalicelib.schema import Conversation
 
 
 @mutation
@@ -78,9 +33,9 @@ def subscribe_session(
         Refused: SessionNotFound, also to strangers; TooManySubscriptions.
     """
     row = sending.own_socket(ctx, socket)
-    session, conversation = _session(ctx, session_id, conversation_id)
+    session, conversation = controls.session(ctx, session_id, conversation_id)
     if session.id not in row.sessions:
-        _room_for(row.sessions)
+        controls.room_for(row.sessions)
         ctx.db.patch(row, sessions={**row.sessions, session.id: reply_feed.place(ctx, conversation)})
     return SessionSubscribed(
         session_id=session.id,
@@ -107,7 +62,7 @@ def subscribe_task(ctx: MutationCtx, socket: Id, task_id: Id) -> TaskSubscribed:
     row = sending.own_socket(ctx, socket)
     task = tasks.owned(ctx, task_id)
     if task.id not in row.tasks:
-        _room_for(row.tasks)
+        controls.room_for(row.tasks)
         ctx.db.patch(row, tasks={**row.tasks, task.id: task_feed.known(ctx, task.id)})
     return TaskSubscribed(
         task_id=task.id,
@@ -128,11 +83,11 @@ def unsubscribe_task(ctx: MutationCtx, socket: Id, task_id: Id) -> TaskNamed:
 def command(
     ctx: MutationCtx,
     socket: Id,
-    command: adapter.Content,
+    command: adapter_domain.Content,
     session_id: Id | None = None,
     conversation_id: Id | None = None,
-    options: adapter.Options | None = None,
-) -> adapter.Begun:
+    options: adapter_domain.Options | None = None,
+) -> adapter_domain.Begun:
     """Say something in a conversation that is there (001-21); the socket hears the reply.
 
     Raises:
@@ -141,10 +96,10 @@ def command(
     row = sending.own_socket(ctx, socket)
     if session_id is None and conversation_id is None:
         raise Refused("ConversationRequired", "New conversations must be created via REST: POST /tasks/:id/conversations.")
-    session, conversation = _session(ctx, session_id, conversation_id)
+    session, conversation = controls.session(ctx, session_id, conversation_id)
     begun = adapter.send_message.handler(ctx, conversation_id=conversation.conversation_id, message=command, options=options)
     if session.id not in row.sessions:
-        _room_for(row.sessions)
+        controls.room_for(row.sessions)
         now = ctx.db.get(Conversation, conversation.id)
         assert now is not None
         ctx.db.patch(row, sessions={**row.sessions, session.id: reply_feed.place(ctx, now)})
@@ -167,22 +122,3 @@ def status(ctx: QueryCtx, session_id: Id) -> SessionStatus:
 def active(ctx: QueryCtx) -> ActiveSessions:
     """The caller's replies that are being written (001-U06)."""
     return ActiveSessions(sessions=adapter.get_active_sessions.handler(ctx))
-
-
-def _session(ctx: MutationCtx, session_id: str | None, conversation_id: str | None) -> tuple[ChatSession, Conversation]:
-    """A session by either of its names, for its readers. Raises `Refused`."""
-    if session_id is None and conversation_id:
-        named: Conversation | None = ctx.db.query(Conversation.by_conversationId(conversation_id)).unique()
-        session_id = named.session_id if named is not None else None
-    session = access.readable(ctx, session_id or "")
-    conversation = ctx.db.get(Conversation, session.conversation) if session is not None else None
-    if session is None or conversation is None:
-        raise access.not_found()
-    return session, conversation
-
-
-def _room_for(subscribed: dict[str, Any]) -> None:
-    if len(subscribed) >= SUBSCRIBED:
-        raise Refused(
-            "TooManySubscriptions", f"A socket subscribes {SUBSCRIBED} sessions and {SUBSCRIBED} tasks; unsubscribe one."
-        )

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
-from chalicelib.domain import access
 from chalicelib.domain.conversations import access as may
-from chalicelib.domain.conversations import bulk, listing
+from chalicelib.domain.conversations import answers, bulk, listing
+from chalicelib.domain.conversations import erasure as erasing
 from chalicelib.domain.conversations import export as exporting
 from chalicelib.domain.conversations import search as searching
+from chalicelib.domain.conversations.answers import LISTED, Limit, Offset
 from chalicelib.domain.conversations.codes import (
     check_id,
     check_ids,
-    check_metadata,
     check_participants,
     explain,
     not_found,
@@ -29,7 +29,7 @@ from chalicelib.domain.conversations.codes import (
 from chalicelib.domain.conversations.export import ExportFilters, ExportPart, Format
 from chalicelib.domain.conversations.listing import Filters, Id, MessageCountRange, SortBy, SortOrder
 from chalicelib.domain.conversations.log import NewMessage, append, by_id, check_message
-from chalicelib.domain.conversations.opening import open_conversation, participants_key
+from chalicelib.domain.conversations.opening import participants_key
 from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters
 from chalicelib.domain.conversations.views import (
     LOG_BYTES,
@@ -48,13 +48,7 @@ from chalicelib.domain.conversations.views import (
     read,
     whole,
 )
-from chalicelib.functions import conversation_delete as erasing
 from chalicelib.schema import Conversation, Erasure
-
-Limit = Annotated[int, Meta(ge=1, le=1000)]
-Offset = Annotated[int, Meta(ge=0)]
-LISTED = 100
-ANCHOR_CANDIDATES = 20
 
 
 @mutation(explain=explain)
@@ -74,37 +68,12 @@ def create(
 
     Refuses: `CONVERSATION_ALREADY_EXISTS`, `INVALID_PARTICIPANTS`, `INVALID_ID_FORMAT`, `DUPLICATE_VALUES`.
     """
-    _check_opening(ctx, type, participants, metadata)
+    answers.check_opening(ctx, type, participants, metadata)
     if conversation_id is not None:
         check_id(conversation_id, "conversationId")
         if ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() is not None:
             raise refused("CONVERSATION_ALREADY_EXISTS", "this conversationId is taken", "conversationId")
-    return conversation_view(_open(ctx, participants, conversation_id, metadata), [])
-
-
-def _check_opening(ctx: MutationCtx, type: ConversationType, participants: Participants, metadata: Any) -> None:
-    access.signed_in(ctx, "create a conversation")
-    check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
-    check_metadata(metadata, "metadata")
-    may.check_opening(ctx, participants.user_id, participants.agent_id, participants.agent_ids)
-
-
-def _open(
-    ctx: MutationCtx, who: Participants, conversation_id: str | None, metadata: Any, *, anchored: bool = False
-) -> Conversation:
-    session = open_conversation(
-        ctx,
-        who.user_id,
-        responder="none",
-        conversation_id=conversation_id,
-        agent_id=who.agent_id,
-        agent_ids=who.agent_ids or (),
-        metadata=metadata,
-        anchored=anchored,
-    )
-    made = ctx.db.get(Conversation, session.conversation)
-    assert made is not None
-    return made
+    return conversation_view(answers.open(ctx, participants, conversation_id, metadata), [])
 
 
 @query(explain=explain)
@@ -249,7 +218,7 @@ def get_history(
 def find_conversation(ctx: QueryCtx, type: ConversationType, participants: Participants) -> ConversationView | None:
     """The conversation between exactly these participants, whatever their order: the one of `getOrCreate`, else the oldest."""
     check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
-    found = _between(ctx, participants)
+    found = answers.between(ctx, participants)
     return None if found is None else whole(ctx, found)
 
 
@@ -259,27 +228,17 @@ def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Partic
 
     There is one such conversation, kept by a claim of the store: fifty simultaneous calls make one.
     """
-    _check_opening(ctx, type, participants, metadata)
-    found = _between(ctx, participants)
+    answers.check_opening(ctx, type, participants, metadata)
+    found = answers.between(ctx, participants)
     if found is None:
         key = participants_key(participants.user_id, participants.agent_id, participants.agent_ids or ())
         hidden = ctx.db.query(Conversation.by_anchor(key)).unique()
         if hidden is not None:  # the caller was taken out of it
             ctx.db.patch(hidden, anchor=None)
-        return conversation_view(_open(ctx, participants, None, metadata, anchored=True), [])
+        return conversation_view(answers.open(ctx, participants, None, metadata, anchored=True), [])
     if found.anchor is None:
         found = ctx.db.patch(found, anchor=found.participants_key)
     return whole(ctx, found)
-
-
-def _between(ctx: QueryCtx | MutationCtx, who: Participants) -> Conversation | None:
-    if ctx.user is None:
-        return None
-    key = participants_key(who.user_id, who.agent_id, who.agent_ids or ())
-    anchored = ctx.db.query(Conversation.by_anchor(key)).unique()
-    oldest = [] if anchored is not None else ctx.db.query(Conversation.by_participants(key)).take(ANCHOR_CANDIDATES)
-    candidates = [anchored, *oldest]
-    return next((each for each in candidates if each is not None and may.sees(ctx, each)), None)
 
 
 @query(explain=explain)

@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from chalicelib import QueryCtx, query
 from chalicelib.domain import members
 from chalicelib.domain.conversations.log import by_id
+from chalicelib.domain.rooms import history
 from chalicelib.domain.rooms.counters import MICRO
+from chalicelib.domain.rooms.history import PAGE, Limit, Messages, Sequence, Statistics, Wanted
 from chalicelib.domain.rooms.views import RoomMessage, message_view
-from chalicelib.schema import ChatMessage, Conversation, Room
-
-Limit = Annotated[int, Meta(ge=1, le=200)]
-Sequence = Annotated[int, Meta(ge=1, le=2**53)]
-Wanted = Literal["user", "assistant", "system", "tool"]
-PAGE = 50
-SEARCHED = 1_000
-"""So many of the newest messages are looked through; `before` goes on from there."""
-
-
-class MessagesMeta(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """Where a list of messages goes on."""
-
-    total: int
-    before: int | None = None
-
-
-class Messages(msgspec.Struct, rename="camel", kw_only=True):
-    """Messages, oldest first. `before` in `meta` is where older ones begin; null when there are none."""
-
-    data: list[RoomMessage]
-    meta: MessagesMeta
-
-
-class Statistics(msgspec.Struct, rename="camel", kw_only=True):
-    """A conversation in numbers. `byRole` and `byType` are of the newest thousand messages."""
-
-    total_messages: int
-    total_tokens: int
-    total_cost: float
-    by_role: dict[str, int]
-    by_type: dict[str, int]
-    with_attachments: int
-    counted: int
+from chalicelib.schema import ChatMessage, Room
 
 
 @query
@@ -71,16 +38,16 @@ def messages(
     if offset is not None and before is None:
         before = conversation.message_count - offset + 1
         if before <= 1:
-            return _told(conversation, [], None)
+            return history.told(conversation, [], None)
     if role is None and attachments is None:
         log = ChatMessage.log(conversation.id)
         found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
-        return _told(conversation, found, found[-1].sequence if len(found) == limit else None)
+        return history.told(conversation, found, found[-1].sequence if len(found) == limit else None)
 
     def wanted(each: ChatMessage) -> bool:
         return role in (None, each.role) and attachments in (None, bool(each.said and each.said.attachments))
 
-    return _picked(ctx, conversation, limit, before, wanted)
+    return history.picked(ctx, conversation, limit, before, wanted)
 
 
 @query
@@ -96,7 +63,7 @@ def search(
     if conversation is None:
         return None
     wanted = text.casefold()
-    return _picked(ctx, conversation, limit, before, lambda each: wanted in each.content.casefold())
+    return history.picked(ctx, conversation, limit, before, lambda each: wanted in each.content.casefold())
 
 
 @query
@@ -106,7 +73,7 @@ def thread(ctx: QueryCtx, conversation_id: str, message_id: Annotated[str, Meta(
     if conversation is None or by_id(ctx, conversation, message_id) is None:
         return None
     inside, found = {message_id}, []
-    for each in reversed(_log(ctx, conversation, None)):
+    for each in reversed(history.entries_of(ctx, conversation, None)):
         if each.id in inside or (each.said is not None and each.said.parent_id in inside):
             inside.add(each.id)
             found.append(message_view(conversation, each))
@@ -119,7 +86,7 @@ def statistics(ctx: QueryCtx, conversation_id: str) -> Statistics | None:
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:
         return None
-    room, log = conversation.room or Room(), _log(ctx, conversation, None)
+    room, log = conversation.room or Room(), history.entries_of(ctx, conversation, None)
     roles: dict[str, int] = {}
     types: dict[str, int] = {}
     for each in log:
@@ -135,36 +102,3 @@ def statistics(ctx: QueryCtx, conversation_id: str) -> Statistics | None:
         with_attachments=sum(1 for each in log if each.said and each.said.attachments),
         counted=len(log),
     )
-
-
-def _log(ctx: QueryCtx, conversation: Conversation, before: int | None) -> list[ChatMessage]:
-    """Up to a thousand messages, newest first: unchecked, under the conversation's row, which every append changes."""
-    found: list[ChatMessage] = []
-    below = before
-    while len(found) < SEARCHED:
-        log = ChatMessage.log(conversation.id)
-        page = ctx.db.peek_log(log if below is None else log.before(below), 200)
-        found += page
-        if len(page) < 200:
-            break
-        below = page[-1].sequence
-    return found
-
-
-def _picked(
-    ctx: QueryCtx, conversation: Conversation, limit: int, before: int | None, wanted: Callable[[ChatMessage], bool]
-) -> Messages:
-    log = _log(ctx, conversation, before)
-    found: list[ChatMessage] = []
-    for each in log:
-        if wanted(each):
-            found.append(each)
-            if len(found) == limit:
-                return _told(conversation, found, each.sequence)
-    return _told(conversation, found, log[-1].sequence if len(log) >= SEARCHED else None)
-
-
-def _told(conversation: Conversation, newest_first: list[ChatMessage], before: int | None) -> Messages:
-    data = [message_view(conversation, each) for each in reversed(newest_first)]
-    below = None if before is None or before <= 1 else before
-    return Messages(data=data, meta=MessagesMeta(total=conversation.message_count, before=below))

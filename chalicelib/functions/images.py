@@ -8,57 +8,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
 from chalicelib.domain import access
-from chalicelib.domain.conversations.log import by_id
+from chalicelib.domain import domains as domains_domain
+from chalicelib.domain.conversations import erasure
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.images import access as images
-from chalicelib.domain.images import mcp
-from chalicelib.domain.images.access import ImageRecord, Owned
-from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.images import forking, mcp
+from chalicelib.domain.images import images as impl
+from chalicelib.domain.images.access import ImageRecord
+from chalicelib.domain.images.images import LARGEST_PAGE, PAGE, Config, Created, Id, Sent, Title
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.views import MessageView, message_view
-from chalicelib.functions import conversation_delete, domains, forking
-from chalicelib.schema import ChatMessage, Conversation, Run
-
-Id = Annotated[str, Meta(max_length=512)]
-Title = Annotated[str, Meta(min_length=1, max_length=200)]
-LISTED = 100
-PAGE, LARGEST_PAGE = 50, 200
-LARGEST_CUSTOM = 16 * 1024
-
-
-class Config(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it."""
-
-    name: Title | None = None
-    description: Annotated[str, Meta(max_length=2000)] | None = None
-    system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
-    model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    mcp_servers: dict[str, Any] | None = None
-    custom_data: Any = None
-    """Any JSON value up to 16 KB; it comes back as it is (000-E02)."""
-
-
-class Created(msgspec.Struct, rename="camel", kw_only=True):
-    """The answer that holds an image (000-16: `data.record.imageId`)."""
-
-    record: ImageRecord
-
-
-class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A message that is being answered: the reply's id is the one that all events name (000-U23)."""
-
-    image_id: str
-    session_id: str
-    message_id: str | None = None
-    """The reply's; none while a long fork is still being copied."""
-    title_generated: bool | None = None
-    """This message gave the conversation its title (000-U14)."""
+from chalicelib.functions import chat, domains
+from chalicelib.schema import ChatMessage, Conversation
 
 
 @mutation
@@ -71,15 +37,15 @@ def create(ctx: MutationCtx, container_id: Id | None = None, config: Config | No
     """
     user = access.signed_in(ctx, "create an image")
     wanted = config or Config()
-    domain = domains.owned(ctx, container_id) if container_id else None
-    copied = domains.snapshot(domain, wanted.name, ctx.new_id()) if domain else {}
+    domain = domains_domain.owned(ctx, container_id) if container_id else None
+    copied = domains_domain.snapshot(domain, wanted.name, ctx.new_id()) if domain else {}
     given = {
         "name": wanted.name,
         "description": wanted.description,
         "system_prompt": wanted.system_prompt,
         "model": wanted.model,
         "mcp_servers": mcp.checked(ctx, wanted.mcp_servers),
-        "custom_data": _custom(wanted.custom_data),
+        "custom_data": impl.custom(wanted.custom_data),
     }
     configured = copied | {name: value for name, value in given.items() if value is not None}
     session = open_conversation(ctx, user.subject, responder="model", configured=configured, name=wanted.name)
@@ -115,9 +81,9 @@ def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_dat
     """Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02)."""
     one = images.owned(ctx, image_id, "change an image")
     if custom_data is not None:
-        ctx.db.patch(one.image, custom_data=_custom(custom_data))
+        ctx.db.patch(one.image, custom_data=impl.custom(custom_data))
     if name is not None:
-        _rename(ctx, one, name)
+        impl.rename(ctx, one, name)
     return images.owned(ctx, image_id, "change an image").record
 
 
@@ -125,7 +91,7 @@ def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_dat
 def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
     """Give a conversation a title of 1 to 200 characters (000-U08)."""
     one = images.of_conversation(ctx, conversation_id, "rename a conversation")
-    _rename(ctx, one, title)
+    impl.rename(ctx, one, title)
     return images.owned(ctx, one.image.id, "rename a conversation").record
 
 
@@ -133,7 +99,7 @@ def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
 def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
     """Delete an image with its conversation, completely (000-U11). Returns the receipt's id."""
     one = images.owned(ctx, image_id, "delete an image")
-    return {"receiptId": conversation_delete.begin(ctx, [one.conversation.id]).id}
+    return {"receiptId": erasure.begin(ctx, [one.conversation.id]).id}
 
 
 @mutation
@@ -152,8 +118,6 @@ def send(
     """
     replying.check_content(content)
     one = images.owned(ctx, image_id, "send a message")
-    from chalicelib.functions import chat
-
     untitled = not one.session.name
     how: dict[str, Any] = {"model": model, "on_busy": on_busy, "options": options}
     message = chat.send_message.handler(ctx, session_id=one.session.id, content=content, **how)
@@ -190,13 +154,13 @@ def messages(
 @mutation
 def interrupt(ctx: MutationCtx, image_id: Id) -> bool:
     """Stop the reply that is being written (000-19). What it said stays (000-U16). Returns whether there was one."""
-    return _stop(ctx, images.owned(ctx, image_id, "stop a reply"))
+    return impl.stop(ctx, images.owned(ctx, image_id, "stop a reply"))
 
 
 @mutation
 def abort(ctx: MutationCtx, conversation_id: Id) -> bool:
     """The same by the conversation's id (000-U08)."""
-    return _stop(ctx, images.of_conversation(ctx, conversation_id, "stop a reply"))
+    return impl.stop(ctx, images.of_conversation(ctx, conversation_id, "stop a reply"))
 
 
 @mutation
@@ -207,7 +171,7 @@ def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Tit
         message_id: default: the newest that is finished.
     """
     one = images.owned(ctx, image_id, "fork a conversation")
-    upto = _copied(ctx, one, _entry(ctx, one, message_id).sequence) if message_id else _finished(ctx, one)
+    upto = impl.copied(ctx, one, impl.entry(ctx, one, message_id).sequence) if message_id else impl.finished(ctx, one)
     session = forking.fork(ctx, one, upto, name)
     return Created(record=images.owned(ctx, session.image_id, "fork a conversation").record)
 
@@ -224,12 +188,12 @@ def edit(
     """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
     replying.check_content(content)
     one = images.owned(ctx, image_id, "edit a message")
-    entry = _entry(ctx, one, message_id)
+    entry = impl.entry(ctx, one, message_id)
     if entry.role != "user":
         raise Refused("NotYourMessage", "Only a message of yours can be edited; a reply can be regenerated.")
     own = reply_options.checked(options)
     model = model or (options.model if options else None)
-    upto = _copied(ctx, one, entry.sequence - 1)
+    upto = impl.copied(ctx, one, entry.sequence - 1)
     session = forking.fork(ctx, one, upto, None, {"content": content, "model": model, "options": own})
     conversation = ctx.db.get(Conversation, session.conversation)
     run = conversation.queued_runs[-1] if conversation and conversation.queued_runs else conversation and conversation.active_run
@@ -265,45 +229,3 @@ def regenerate(
     run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence, options=own)
     ctx.db.patch(one.session, status="active", last_activity=ctx.now)
     return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)
-
-
-def _custom(value: Any) -> Any:
-    if value is not None and len(msgspec.json.encode(value, enc_hook=repr)) > LARGEST_CUSTOM:
-        raise Refused("CustomDataTooLarge", f"customData holds {LARGEST_CUSTOM} bytes as JSON.", field="customData")
-    return value
-
-
-def _rename(ctx: MutationCtx, one: Owned, name: str) -> None:
-    ctx.db.patch(one.session, name=name, title_generated=False)
-    ctx.db.patch(one.conversation, title=name, updated_at=ctx.now)
-
-
-def _entry(ctx: MutationCtx, one: Owned, message_id: str) -> ChatMessage:
-    """A finished entry of this image's log. Raises `Refused`."""
-    entry = by_id(ctx, one.conversation, message_id)
-    if entry is None:
-        raise Refused("MessageNotFound", "Message not found")
-    if not entry.completed:
-        raise Refused("ReplyRunning", "This reply is being written; wait for its end, or stop it.")
-    return entry
-
-
-def _finished(ctx: MutationCtx, one: Owned) -> int:
-    """The newest sequence number before which nothing is unfinished: replies are written in order, so the active one is first."""
-    run = ctx.db.get(Run, one.conversation.active_run) if one.conversation.active_run else None
-    return one.conversation.message_count if run is None else run.sequence - 1
-
-
-def _copied(ctx: MutationCtx, one: Owned, upto: int) -> int:
-    """A past that a fork can have: a reply in it that is still written would never end there. Raises `Refused`."""
-    if upto > _finished(ctx, one):
-        raise Refused("ReplyRunning", "A reply before this message is being written; wait for its end, or stop it.")
-    return upto
-
-
-def _stop(ctx: MutationCtx, one: Owned) -> bool:
-    run = ctx.db.get(Run, one.conversation.active_run) if one.conversation.active_run else None
-    if run is None or run.state in lifecycle.TERMINAL:
-        return False
-    lifecycle.end_from_outside(ctx, run, "aborted", "stopped")
-    return True

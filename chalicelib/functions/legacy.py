@@ -6,43 +6,14 @@ image; an agent lived in memory only, so its conversation gets a new image, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, internal_mutation
+from chalicelib.domain.conversations.legacy import AT_ONCE, OldMessage
 from chalicelib.domain.conversations.opening import id_suffix, open_conversation
 from chalicelib.schema import ChatMessage, Conversation
-
-AT_ONCE = 40
-"""Messages that one commit writes."""
-Class = Literal["renamed", "lookedUp", "legacy"]
-
-
-class OldMessage(msgspec.Struct, kw_only=True):
-    """A message as it was stored."""
-
-    role: Literal["user", "assistant", "system", "tool"]
-    content: str
-    timestamp: float
-
-
-def classify(session_id: str, images: Mapping[str, str]) -> tuple[Class, str | None]:
-    """What becomes of an old column's value.
-
-    Args:
-        images: the engine's records: a session's id → its image's.
-
-    Returns:
-        How it is known, and the image's id; None where it cannot be recovered.
-    """
-    if session_id.startswith("img_"):
-        return "renamed", session_id
-    if session_id.startswith("sess_") and session_id in images:
-        return "lookedUp", images[session_id]
-    return "legacy", None
 
 
 @internal_mutation

@@ -6,52 +6,12 @@ send to it, so no answer holds one. `notifications.py` says when a message is se
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-import msgspec
-from msgspec import Meta
-
-from chalicelib import MutationCtx, QueryCtx, Refused, hosts, mutation, query
-from chalicelib.domain import access
-from chalicelib.functions import notifications
+from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib.domain import access, notifications, push
+from chalicelib.domain.push import MOST, Endpoint, Label, PushView, Subscribed
 from chalicelib.schema import PushSubscription
-
-MOST = 20
-"""Browsers of one user; as many jobs as one commit may schedule."""
-Endpoint = Annotated[str, Meta(min_length=1, max_length=hosts.LONGEST_URL)]
-Key = Annotated[str, Meta(min_length=1, max_length=100)]
-Label = Annotated[str, Meta(max_length=200)]
-
-
-class SubscriptionKeys(msgspec.Struct, rename="camel", kw_only=True):
-    """The browser's keys, base64url: a P-256 point of 65 bytes, and 16 bytes (RFC 8291 section 2)."""
-
-    p256dh: Key
-    auth: Key
-
-
-class Subscribed(msgspec.Struct, rename="camel", kw_only=True):
-    """A browser's PushSubscription, as its `toJSON()` has it."""
-
-    endpoint: Endpoint
-    keys: SubscriptionKeys
-    expiration_time: float | None = None
-
-
-class PushView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A subscription as its owner sees it: the host of its push service, never the address or the keys.
-
-    `id` is `push-` and the first 40 hex digits of the endpoint's SHA-256, so that a browser can find itself.
-    """
-
-    id: str = msgspec.field(name="_id")
-    host: str
-    label: str | None = None
-    created_at: float
 
 
 @query
@@ -71,8 +31,8 @@ def subscribe(ctx: MutationCtx, subscription: Subscribed, label: Label | None = 
     user = access.signed_in(ctx, "be notified")
     if not ctx.limits.get("push_key"):
         raise Refused("NotConfigured", "No push messages are sent here: the operator has set no keys (PUSH_PUBLIC_KEY).")
-    _check(ctx, subscription)
-    name = id_of(subscription.endpoint)
+    push.check(ctx, subscription)
+    name = push.id_of(subscription.endpoint)
     about: dict[str, Any] = {
         "owner": user.subject,
         "p256dh": subscription.keys.p256dh,
@@ -85,17 +45,17 @@ def subscribe(ctx: MutationCtx, subscription: Subscribed, label: Label | None = 
     if (known is None or known.owner != user.subject) and ctx.db.count(PushSubscription.by_owner(user.subject)) >= MOST:
         raise Refused("TooManySubscriptions", f"You are notified in {MOST} browsers; take one away first.")
     if known is not None:
-        return _view(ctx.db.patch(known, **about))
+        return push.view(ctx.db.patch(known, **about))
     made = PushSubscription(id=name, endpoint=subscription.endpoint, **about)
     ctx.db.insert(made)
-    return _view(made)
+    return push.view(made)
 
 
 @mutation
 def unsubscribe(ctx: MutationCtx, endpoint: Endpoint) -> bool:
     """Send nothing to a browser any more. Returns whether it was one of the caller's."""
     user = access.signed_in(ctx, "change notifications")
-    known = ctx.db.get(PushSubscription, id_of(endpoint))
+    known = ctx.db.get(PushSubscription, push.id_of(endpoint))
     if known is None or known.owner != user.subject:
         return False
     ctx.db.delete(known)
@@ -108,7 +68,7 @@ def list_(ctx: QueryCtx) -> list[PushView]:
     user = access.reader(ctx)
     if user is None:
         return []
-    return [_view(each) for each in ctx.db.query(PushSubscription.by_owner(user.subject)).newest().take(MOST)]
+    return [push.view(each) for each in ctx.db.query(PushSubscription.by_owner(user.subject)).newest().take(MOST)]
 
 
 @mutation
@@ -116,33 +76,3 @@ def test(ctx: MutationCtx) -> int:
     """Send a message to each of the caller's browsers. Returns to how many."""
     user = access.signed_in(ctx, "be notified")
     return notifications.notify(ctx, user.subject, notifications.TEST)
-
-
-def id_of(endpoint: str) -> str:
-    """The id of an endpoint's row."""
-    return f"push-{hashlib.sha256(endpoint.encode()).hexdigest()[:40]}"
-
-
-def _check(ctx: MutationCtx, given: Subscribed) -> None:
-    """Whether messages may be sent there, and can be encrypted. Asked again with every message."""
-    entries = ctx.limits.get("push_hosts", ())
-    if hosts.origin_of(given.endpoint) not in entries:
-        try:
-            host = hosts.public_host(given.endpoint)
-        except hosts.BadAddress as rule:
-            raise Refused("PushEndpointNotAllowed", f"subscription.endpoint: {rule}.", field="subscription.endpoint") from None
-        if not any(hosts.matches(host, entry) for entry in entries):
-            rule_ = f"{host} is no push service that the operator allows (PUSH_HOSTS)."
-            raise Refused("PushEndpointNotAllowed", f"subscription.endpoint: {rule_}", field="subscription.endpoint")
-    for name, text, size in (("p256dh", given.keys.p256dh, 65), ("auth", given.keys.auth, 16)):
-        try:
-            found = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            found = b""
-        if len(found) != size or (size == 65 and found[0] != 4):
-            field = f"subscription.keys.{name}"
-            raise Refused("InvalidSubscription", f"{field}: must be base64url of {size} bytes.", field=field)
-
-
-def _view(of: PushSubscription) -> PushView:
-    return PushView(id=of.id, host=urlsplit(of.endpoint).hostname or "", label=of.label, created_at=of.subscribed_at)

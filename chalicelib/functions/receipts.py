@@ -6,32 +6,12 @@ difference of two numbers, however long the log is.
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
 from chalicelib.domain import members
 from chalicelib.domain.conversations.log import by_id
-from chalicelib.schema import Conversation, Receipt
-
-
-class ReadView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """How far a member has read."""
-
-    type: str
-    id: str
-    message_id: str | None = None
-    sequence: int
-    read_at: float | None = None
-
-
-class Unread(msgspec.Struct, rename="camel", kw_only=True):
-    """What the caller has not read of a conversation."""
-
-    conversation_id: str
-    unread: int
-    total_messages: int
+from chalicelib.domain.rooms import receipts
+from chalicelib.domain.rooms.receipts import ReadView, Unread
+from chalicelib.schema import Receipt
 
 
 @mutation
@@ -41,10 +21,10 @@ def read(ctx: MutationCtx, conversation_id: str, message_id: str) -> ReadView:
     message = by_id(ctx, conversation, message_id)
     if message is None:
         raise Refused("MessageNotFound", "Message not found")
-    row = has_read(ctx, conversation, me, message.sequence)
+    row = receipts.has_read(ctx, conversation, me, message.sequence)
     if message.sequence > row.told:
         row = ctx.db.patch(row, told=message.sequence, message_id=message.id, read_at=ctx.now)
-    return _view(row)
+    return receipts.view(row)
 
 
 @query
@@ -53,7 +33,7 @@ def get(ctx: QueryCtx, conversation_id: str) -> list[ReadView]:
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:
         return []
-    return [_view(each) for each in rows(ctx, conversation.id)]
+    return [receipts.view(each) for each in receipts.rows(ctx, conversation.id)]
 
 
 @query
@@ -66,29 +46,3 @@ def unread(ctx: QueryCtx, conversation_id: str) -> Unread | None:
     row = ctx.db.get(Receipt, f"{conversation.id}:{me.key}")
     left = conversation.message_count - (row.sequence if row else 0)
     return Unread(conversation_id=conversation_id, unread=left, total_messages=conversation.message_count)
-
-
-def has_read(ctx: MutationCtx, conversation: Conversation, me: members.Me, sequence: int) -> Receipt:
-    """Move somebody's mark forward."""
-    row = ctx.db.get(Receipt, f"{conversation.id}:{me.key}")
-    if row is None:
-        row = Receipt(
-            id=f"{conversation.id}:{me.key}",
-            conversation=conversation.id,
-            member=me.key,
-            kind=me.kind,
-            name=me.name,
-            sequence=sequence,
-        )
-        ctx.db.insert(row)
-        return row
-    return ctx.db.patch(row, sequence=sequence) if sequence > row.sequence else row
-
-
-def rows(ctx: members.Ctx, conversation: str) -> list[Any]:
-    """Everybody's marks."""
-    return ctx.db.query(Receipt.by_conversation(conversation)).take(members.MEMBERS)
-
-
-def _view(row: Receipt) -> ReadView:
-    return ReadView(type=row.kind, id=row.name, message_id=row.message_id, sequence=row.sequence, read_at=row.read_at)

@@ -1,9 +1,7 @@
-"""What a writer puts into a conversation that is gone.
+"""Late writes into conversations that are gone, found and erased by a sweep (`domain/conversations/late_writes.py` says why).
 
-A deletion looks once more for the pieces of a reply that was being written when it came. A writer that was frozen for longer
-and wakes then stores its next piece all the same: that is a single write that asks nobody. So each such session is looked
-after for as long as its writer's process can live. The documented indexes by session and by message find what is there
-whatever epoch it was written under; they lag, so a look is repeated, and the deletion itself reads each row again.
+The indexes by session and by message find what is there whatever epoch it was written under; they lag, so a look is repeated,
+and the deletion itself reads each row again.
 """
 
 from __future__ import annotations
@@ -11,26 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx, internal_mutation, sweep
-from chalicelib.functions.runs import LONGEST_REPLY_S
+from chalicelib.domain.conversations.late_writes import LOOK_MS
 from chalicelib.schema import ChatChunk, ChatMessage, Conversation, Residue
 
-LOOK_MS = 60_000
-LIFE_MS = LONGEST_REPLY_S * 1000 + 5 * 60 * 1000
-"""No writer lives longer; then one more look, after any lag."""
 AT_ONCE = 40
-
-
-def look_after(ctx: MutationCtx, conversation: Conversation, messages: list[str]) -> None:
-    """From the commit that takes a conversation down: these replies may still be written to."""
-    row = Residue(
-        id=conversation.session_id or conversation.id,
-        org=ctx.org,
-        conversation=conversation.id,
-        messages=messages,
-        look_at=ctx.now + LOOK_MS,
-        until=ctx.now + LIFE_MS,
-    )
-    ctx.db.insert(row)
 
 
 @sweep

@@ -9,90 +9,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.domain import members
 from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.conversations.opening import open_conversation
-from chalicelib.domain.rooms import counters, sending
+from chalicelib.domain.rooms import counters, rooms, sending
+from chalicelib.domain.rooms.rooms import (
+    CANDIDATES,
+    LISTED,
+    LOOKED_AT,
+    Content,
+    Kind,
+    Many,
+    Name,
+    PageMeta,
+    RoomPage,
+    RoomStatus,
+    Sent,
+    Short,
+    Text,
+    Title,
+)
 from chalicelib.domain.rooms.views import (
     MessageType,
     ParticipantView,
-    RoomMessage,
     RoomView,
     message_view,
     participant_view,
     room_view,
 )
 from chalicelib.schema import Agent, AgentRoom, ChatSocket, Conversation, Participant, Room, Said
-
-Title = Annotated[str, Meta(min_length=1, max_length=200)]
-Text = Annotated[str, Meta(max_length=2000)]
-Content = Annotated[str, Meta(max_length=100_000)]
-Name = Annotated[str, Meta(min_length=1, max_length=512)]
-Short = Annotated[str, Meta(max_length=200)]
-Many = Annotated[list[Any], Meta(max_length=100)]
-Kind = Literal["user", "agent"]
-RoomStatus = Literal["active", "closed", "archived"]
-LISTED = 30
-"""Conversations in one page: with their members' rows they still make one instant."""
-LOOKED_AT = 200
-CANDIDATES = 20
-"""Agents that a routing looks at."""
-DAY_MS = 24 * 3600 * 1000
-
-
-class PageMeta(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """Where a list goes on: ask again with this `offset`."""
-
-    count: int
-    is_done: bool
-    offset: int
-
-
-class RoomPage(msgspec.Struct, rename="camel", kw_only=True):
-    """A page of conversations, newest first."""
-
-    data: list[RoomView]
-    meta: PageMeta
-
-
-class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """What became of a message."""
-
-    conversation_id: str
-    message: RoomMessage
-    title_generated: bool | None = None
-    """This message gave the conversation its title (000-U14)."""
-
-
-def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
-    """An agent's one active conversation (002-05, 11…22). Returns whether it was made now."""
-    row = ctx.db.get(AgentRoom, agent.id)
-    found = ctx.db.get(Conversation, row.conversation) if row else None
-    if found is not None and found.status == "active":
-        return found, False
-    made = _opened(ctx, agent, agent.room_title or f"Agent {agent.id} - Auto Conversation", auto=True)
-    if row is None:
-        ctx.db.insert(AgentRoom(id=agent.id, conversation=made.id))
-    else:
-        ctx.db.patch(row, conversation=made.id)
-    return made, True
-
-
-def _opened(ctx: MutationCtx, agent: Agent, title: str, *, auto: bool, description: str | None = None) -> Conversation:
-    about = description or ("Automatically created conversation for agent" if auto else None)
-    room = Room(auto=auto, description=about, created_by=agent.id, updated_by=agent.id)
-    if agent.archive_days is not None:
-        room.archive_after_ms = agent.archive_days * DAY_MS
-    session = open_conversation(ctx, None, responder="agent", name=title, agent_id=agent.id, room=room)
-    made = ctx.db.get(Conversation, session.conversation)
-    assert made is not None  # written a line ago
-    if room.archive_after_ms is not None:
-        ctx.scheduler.run_after(room.archive_after_ms, expire, conversation=made.id)
-    return made
 
 
 @mutation
@@ -111,21 +59,13 @@ def create(
         assert me.agent is not None  # `caller` read it
         if not me.agent.multi_conversation or agent_id not in (None, me.name):
             raise Refused("Forbidden", "This agent has one conversation; `multiConversation` allows several.")
-        return room_view(ctx, _opened(ctx, me.agent, title or f"Agent {me.name}", auto=False, description=description))
+        return room_view(ctx, rooms.opened(ctx, me.agent, title or f"Agent {me.name}", auto=False, description=description))
     room = Room(description=description, created_by=me.name, updated_by=me.name)
     if agent_id is not None:
-        _invited(ctx, me, agent_id)
+        rooms.invited(ctx, me, agent_id)
     responder: Literal["agent", "none"] = "agent" if agent_id else "none"
     session = open_conversation(ctx, me.name, responder=responder, name=title or "New Chat", agent_id=agent_id, room=room)
-    return _whole(ctx, ctx.db.get(Conversation, session.conversation))
-
-
-def _invited(ctx: MutationCtx, me: members.Me, agent_id: str) -> Agent:
-    """An agent that the caller may bring along."""
-    agent = ctx.db.get(Agent, agent_id) if len(agent_id.encode()) <= 512 else None
-    if agent is None or not (me.is_service or agent.owner == me.name or agent.audience == "org"):
-        raise Refused("AgentNotFound", "Agent not found")
-    return agent
+    return rooms.whole(ctx, ctx.db.get(Conversation, session.conversation))
 
 
 @query
@@ -146,29 +86,17 @@ def list_(
         listed = ctx.db.query(Conversation.by_agent(agent_id)).newest().take(need)
         listed = [each for each in listed if members.takes_part(ctx, each, me) or members.may_join(ctx, each, me)]
     else:
-        listed = _own(ctx, me, need)
+        listed = rooms.own(ctx, me, need)
     found = [each for each in listed[offset:] if status in (None, each.status)]
     data = [room_view(ctx, each) for each in found[:limit]]
     return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=len(found) <= limit, offset=offset + limit))
-
-
-def _own(ctx: QueryCtx, me: members.Me, need: int) -> list[Conversation]:
-    """What somebody takes part in, newest first: as the first user or agent of it, or as one who joined."""
-    named = Conversation.by_user(me.name) if me.kind == "user" else Conversation.by_agent(me.name)
-    found = list(ctx.db.query(named).newest().take(need))
-    for row in ctx.db.query(Participant.by_guest(f"{me.kind}:{me.name}", "user-agent")).newest().take(need):
-        one = ctx.db.get(Conversation, row.conversation)
-        if one is not None:
-            found.append(one)
-    seen = {each.id: each for each in found if members.takes_part(ctx, each, me)}
-    return sorted(seen.values(), key=lambda each: (-each.creation_time, each.id))[:need]
 
 
 @query
 def get(ctx: QueryCtx, conversation_id: str) -> RoomView | None:
     """A conversation with its members; null for strangers."""
     conversation = members.readable(ctx, conversation_id)
-    return None if conversation is None else _whole(ctx, conversation)
+    return None if conversation is None else rooms.whole(ctx, conversation)
 
 
 @mutation
@@ -184,23 +112,13 @@ def update(ctx: MutationCtx, conversation_id: str, title: Title | None = None, d
 @mutation
 def close(ctx: MutationCtx, conversation_id: str) -> RoomView:
     """End a conversation; it stays readable. Its agent's next connection makes a new one (002-22)."""
-    return _ended(ctx, conversation_id, "closed")
+    return rooms.ended(ctx, conversation_id, "closed")
 
 
 @mutation
 def archive(ctx: MutationCtx, conversation_id: str) -> RoomView:
     """Put a conversation away; it stays readable. Its agent's next connection makes a new one (002-22)."""
-    return _ended(ctx, conversation_id, "archived")
-
-
-def _ended(ctx: MutationCtx, conversation_id: str, status: Literal["closed", "archived"]) -> RoomView:
-    from chalicelib.functions import runs
-
-    me, conversation = members.joined(ctx, conversation_id)
-    room = structs.replace(conversation.room or Room(), updated_by=me.name)
-    if conversation.active_run or conversation.queued_runs:
-        ctx.scheduler.run_after(0, runs.end_all, conversation_id=conversation.id)
-    return room_view(ctx, ctx.db.patch(conversation, status=status, room=room, updated_at=ctx.now))
+    return rooms.ended(ctx, conversation_id, "archived")
 
 
 @internal_mutation
@@ -223,7 +141,7 @@ def expire(ctx: MutationCtx, conversation: str) -> None:
 def participants(ctx: QueryCtx, conversation_id: str) -> list[ParticipantView]:
     """Who takes part; [] for strangers."""
     conversation = members.readable(ctx, conversation_id)
-    return [] if conversation is None else [participant_view(each) for each in _rows(ctx, conversation)]
+    return [] if conversation is None else [participant_view(each) for each in rooms.rows(ctx, conversation)]
 
 
 @mutation
@@ -234,11 +152,11 @@ def add_participant(ctx: MutationCtx, conversation_id: str, participant_type: Ki
     if conversation is None or not (members.takes_part(ctx, conversation, me) or members.may_join(ctx, conversation, me)):
         raise members.not_found()
     if participant_type == "agent":
-        _invited(ctx, me, participant_id)
+        rooms.invited(ctx, me, participant_id)
     elif participant_id.startswith(members.AGENT):
         raise Refused("UserNotFound", "This name is kept for agents.")
     members.add(ctx, conversation, participant_type, participant_id)
-    return _whole(ctx, ctx.db.get(Conversation, conversation.id))
+    return rooms.whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
 @mutation
@@ -246,22 +164,12 @@ def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type:
     """Take somebody out: themselves, or by a member who is not a guest of an agent's room. Their sockets are told to leave."""
     me, conversation = members.joined(ctx, conversation_id)
     key = members.key_of(participant_type, participant_id)
-    if not (me.is_service or key == me.key or _leads(ctx, conversation, me)):
+    if not (me.is_service or key == me.key or rooms.leads(ctx, conversation, me)):
         raise Refused("Forbidden", "Only who opened the conversation, or the owner of its agent, may take others out.")
     row = members.participant(ctx, conversation, key) if len(key.encode()) <= 512 else None
     if row is not None:
         members.remove(ctx, conversation, row)
-    return _whole(ctx, ctx.db.get(Conversation, conversation.id))
-
-
-def _leads(ctx: MutationCtx, conversation: Conversation, me: members.Me) -> bool:
-    """Whether a member opened the conversation, or owns the agent whose room it is."""
-    if me.kind == "agent":
-        return conversation.participants.get("agentId") == me.name
-    agent_id = conversation.participants.get("agentId")
-    agent = ctx.db.get(Agent, str(agent_id)) if agent_id else None
-    made = conversation.room.created_by if conversation.room else conversation.participants.get("userId")
-    return made == me.name or (agent is not None and agent.owner == me.name)
+    return rooms.whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
 @mutation
@@ -280,18 +188,9 @@ def route(ctx: MutationCtx) -> RoomView:
     agent_found = ctx.db.get(Agent, best[1]) if best else None
     if agent_found is None:
         raise Refused("AgentNotFound", "No agent that is open to your organisation is connected.")
-    conversation, _ = find_or_create(ctx, agent_found)
+    conversation, _ = rooms.find_or_create(ctx, agent_found)
     members.add(ctx, conversation, me.kind, me.name)
-    return _whole(ctx, ctx.db.get(Conversation, conversation.id))
-
-
-def _whole(ctx: members.Ctx, conversation: Conversation | None) -> RoomView:
-    assert conversation is not None  # read in this transaction
-    return room_view(ctx, conversation, _rows(ctx, conversation))
-
-
-def _rows(ctx: members.Ctx, conversation: Conversation) -> list[Any]:
-    return ctx.db.query(Participant.by_conversation(conversation.id)).take(members.MEMBERS)
+    return rooms.whole(ctx, ctx.db.get(Conversation, conversation.id))
 
 
 # Messages -----------------------------------------------------------------------------------------------------------------

@@ -9,14 +9,8 @@ from msgspec import structs
 from chalicelib import ActionCtx, MutationCtx, Refused, internal_action, internal_mutation, mutation
 from chalicelib.domain import budget, members
 from chalicelib.domain.conversations.opening import DEFAULT_MODEL
+from chalicelib.domain.rooms.summaries import INSTRUCTION, READ, SECONDS
 from chalicelib.schema import ChatMessage, Conversation, Room
-
-READ = 60
-"""The newest messages that a summary is made of, with the summary before."""
-SECONDS = 60
-INSTRUCTION = (
-    "Summarise this conversation for somebody who joins it: who wants what, what was decided, what is open. At most 80 words."
-)
 
 
 @mutation

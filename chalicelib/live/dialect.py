@@ -21,7 +21,7 @@ from typing import Protocol
 from chalicelib.live import messages, session
 from chalicelib.live.messages import Version
 from chalicelib.live.session import Answer, State, Told
-from chalicelib.live.world import Value
+from chalicelib.live.value import Value
 
 
 class Dialect(Protocol):

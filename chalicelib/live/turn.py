@@ -33,7 +33,8 @@ from chalicelib.live.messages import Failure
 from chalicelib.live.posted import posted
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
-from chalicelib.live.world import Shared, Value, World
+from chalicelib.live.value import Value
+from chalicelib.live.world import Shared, World
 
 ROUNDS = 8
 """How often a query whose read set keeps changing is watched and run again."""

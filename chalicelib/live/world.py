@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
 from chalicelib.live import messages
+from chalicelib.live.dialect import Dialect
 from chalicelib.live.mailbox import Clock, Mailboxes
-from chalicelib.live.messages import Failure
 from chalicelib.live.rows import Subscription
-
-if TYPE_CHECKING:
-    from chalicelib.live.dialect import Dialect
-
+from chalicelib.live.value import Value
 
 T = TypeVar("T")
-
-
-class Value(Protocol):
-    """A query's value as the executor gives it."""
-
-    ok: bool
-    text: str
-    log_lines: list[str]
-    reads: ReadSet
-    journal: str | None
-
-    @property
-    def failure(self) -> Failure | None: ...
-    @property
-    def private(self) -> bool: ...
 
 
 class Evaluate(Protocol):

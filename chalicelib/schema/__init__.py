@@ -29,10 +29,11 @@ from chalicelib.schema.conversations import (
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
 from chalicelib.schema.push import PushSubscription
-from chalicelib.schema.tasks import AgentRun, AgentType, CronAgent, Task, TaskStatus
+from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, Residue
 
 __all__ = [
+    "WORKFLOW_COMPLETE",
     "Agent",
     "AgentRoom",
     "AgentRun",

@@ -9,6 +9,8 @@ from chalicelib.schema.conversations import RunState
 
 AgentType = Literal["implementation", "review", "planification"]
 TaskStatus = Literal["pending", "in_progress", "completed"]
+WORKFLOW_COMPLETE = "WORKFLOW_COMPLETE"
+"""A review whose last line is this word completes its task's workflow."""
 
 
 class Task(Table, name="tasks"):

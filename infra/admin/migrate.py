@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.data.errors import BadRequest
+from chalicelib.domain.conversations import legacy as legacy_domain
 from chalicelib.functions import legacy
 from chalicelib.runtime.executor import Executor
 
@@ -25,7 +26,7 @@ class _Conversation(msgspec.Struct, kw_only=True):
     user_id: str
     session_id: str
     title: str | None = None
-    messages: list[legacy.OldMessage] = []
+    messages: list[legacy_domain.OldMessage] = []
 
 
 class _Image(msgspec.Struct, kw_only=True, rename="camel"):
@@ -51,7 +52,7 @@ def migrate(executor: Executor, org: str, lines: Iterable[str], *, dry_run: bool
     conversations, images = _read(lines)
     told = Migrated()
     for each in conversations:
-        how, image = legacy.classify(each.session_id, images)
+        how, image = legacy_domain.classify(each.session_id, images)
         told.found[how] += 1
         if how == "legacy":
             told.marked.append(each.id)
@@ -85,7 +86,7 @@ def _written(executor: Executor, org: str, each: _Conversation, image: str | Non
     """Write one conversation in as many commits as its messages need."""
     about = {"conversation_id": each.id, "user_id": each.user_id, "session_id": each.session_id, "image_id": image}
     changed = False
-    for offset in range(0, max(1, len(each.messages)), legacy.AT_ONCE):
-        page = [msgspec.to_builtins(one) for one in each.messages[offset : offset + legacy.AT_ONCE]]
+    for offset in range(0, max(1, len(each.messages)), legacy_domain.AT_ONCE):
+        page = [msgspec.to_builtins(one) for one in each.messages[offset : offset + legacy_domain.AT_ONCE]]
         changed |= bool(executor.call(org, legacy.adopt, **about, title=each.title, messages=page, offset=offset))
     return changed

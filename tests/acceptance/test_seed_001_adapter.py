@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
-from chalicelib.functions.working import PROMPTS
+from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.runtime.registry import load
 from chalicelib.schema import Conversation
 from infra.local.model.server import ScriptedModel
@@ -357,18 +357,18 @@ def test_the_room_of_the_models_sdk_knows_no_lifecycle() -> None:
 
 
 def test_there_is_one_place_where_a_reply_begins_and_one_where_it_ends() -> None:
-    """001-02, 12, 13, 14: no function but `replying` makes a run, none but `lifecycle` tells the handler of its begin and end."""
+    """001-02, 12, 13, 14: only `replies/request.py` makes a run, only `lifecycle` tells the hooks of its begin and end."""
     makes, tells = set[str](), set[str]()
-    for file in (ROOT / "chalicelib" / "functions").glob("*.py"):
+    for file in (ROOT / "chalicelib" / "domain").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
             if called == "Run":
                 makes.add(file.stem)
-            if called in ("handler.on_streaming_started", "handler.on_streaming_complete"):
+            if called in ("hooks.on_streaming_started", "hooks.on_streaming_complete"):
                 tells.add(file.stem)
-    assert (makes, tells) == ({"replying"}, {"lifecycle"})
+    assert (makes, tells) == ({"request"}, {"lifecycle"})
 
 
 def test_a_conversation_or_a_run_begins_a_task_once(house: House) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions.legacy import classify
+from chalicelib.domain.conversations.legacy import classify
 from infra.admin.opened import opened
 from tests.admin.test_admin import ALICE, Settings, Told, admin, laptop
 

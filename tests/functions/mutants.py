@@ -13,7 +13,8 @@ from chalicelib.data import tables, transaction
 from chalicelib.data.store import Check, Key, Update
 from chalicelib.data.tables import Index, Table, document_key
 from chalicelib.domain import access
-from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import lifecycle, sessions
+from chalicelib.domain.replies.writer import Writer
 from chalicelib.functions import chat, runs
 from chalicelib.live import batch as holders
 from chalicelib.live.turn import Turn
@@ -118,7 +119,7 @@ def end_in_two_commits(ctx: ActionCtx, run_id: str) -> None:
     """State and text are not one commit."""
     epoch = ctx.run_mutation(runs.claim, run_id=run_id)
     if epoch is not None:
-        writer = runs._Writer(ctx, run_id, epoch, ctx.run_query(runs.prompt_of, run_id=run_id))
+        writer = Writer(ctx, run_id, epoch, ctx.run_query(runs.prompt_of, run_id=run_id))
         writer.write()
         ctx.run_mutation(end_the_run, run_id=run_id)
         ctx.run_mutation(end_the_message, run_id=run_id, content=writer.text)
@@ -218,7 +219,7 @@ class TellsEverything(Turn):
         super().tell()
 
 
-whole_reply, page_of = chat.subscribe_to_chunks.handler, chat.CHUNK_PAGE
+whole_reply, page_of = chat.subscribe_to_chunks.handler, sessions.CHUNK_PAGE
 
 
 def from_the_start(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
@@ -263,7 +264,7 @@ TENANCY: dict[str, Switch] = {
     "the worker is asked": lambda: swapped((access, "held", owned_by_anybody)),
     "a message is asked for its session": lambda: swapped((access, "run_of", run_of_any_session)),
     "a stranger is told what a random name is told": lambda: swapped((access, "owned", told_that_it_is_there)),
-    "a worker's list is its own": lambda: swapped((chat, "_sessions_of", listed_by_worker)),
+    "a worker's list is its own": lambda: swapped((sessions, "sessions_of", listed_by_worker)),
 }
 BYTES: dict[str, Switch] = {
     "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.replies.hooks import DONE
+from chalicelib.domain.agent_runs import ending
 from chalicelib.functions import working
+from chalicelib.schema import WORKFLOW_COMPLETE
 from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Later, Person, Refusal
 from tests.functions.test_busy import told
@@ -219,7 +220,7 @@ def test_implementation_and_review_take_turns_until_the_review_is_content(house:
 def test_a_review_that_ends_with_the_word_completes_the_workflow(house: House) -> None:
     alice = house.person("alice")
     bridge = task(alice)
-    alice.mutation("tasks:startRun", taskId=bridge, type="review", message=f"/say All is well. {DONE}")
+    alice.mutation("tasks:startRun", taskId=bridge, type="review", message=f"/say All is well. {WORKFLOW_COMPLETE}")
     house.work()
     assert alice.query("tasks:get", taskId=bridge)["workflowComplete"] is True
     later(house)
@@ -251,9 +252,9 @@ def test_agents_do_not_take_turns_for_ever(house: House) -> None:
     alice = house.person("alice")
     bridge = task(alice, description="/say go on")
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
-    for _ in range(working.MOST_ROUNDS + 5):
+    for _ in range(ending.MOST_ROUNDS + 5):
         later(house)
-    assert len(runs(alice, bridge)) == working.MOST_ROUNDS + 1
+    assert len(runs(alice, bridge)) == ending.MOST_ROUNDS + 1
     assert alice.mutation("tasks:startRun", taskId=bridge, type="implementation"), "a person may go on"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.domain.images import forking
 from chalicelib.domain.replies import lifecycle
-from chalicelib.functions import forking
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_busy import by_id, talking, told

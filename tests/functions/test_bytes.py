@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions.chat import CHUNK_PAGE
+from chalicelib.domain.replies.sessions import CHUNK_PAGE
 from infra.local.model.server import ScriptedModel
 from tests.functions.mutants import BYTES
 from tests.functions.tabs import Live, Tab

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.data.store import Key
+from chalicelib.domain.conversations import late_writes
 from chalicelib.domain.replies.lifecycle import stream_of
-from chalicelib.functions import conversation_delete, residue, runs
+from chalicelib.functions import conversation_delete, runs
 from chalicelib.runtime.jobs import Job
 from chalicelib.schema import ChatChunk, Residue, Run
 from tests.functions.conftest import House, Person
@@ -132,10 +133,10 @@ def test_a_piece_that_a_writer_puts_after_the_deletion_is_erased_too(house: Hous
     assert Run.table_name in receipt(cortex, done)["erased"]
     executor.append("acme", ChatChunk(reply=stream_of(message, epoch), sequence=1, chunk="thawed", **about))
     executor.append("acme", ChatChunk(reply=stream_of(message, epoch + 3), sequence=0, chunk="of no epoch", **about))
-    house.clock.ahead += residue.LOOK_MS
+    house.clock.ahead += late_writes.LOOK_MS
     house.sweep()
     assert house.rows("chatChunks") == 0, "what a writer puts there after that is found by the session's index"
-    house.clock.ahead += residue.LIFE_MS
+    house.clock.ahead += late_writes.LIFE_MS
     house.sweep()
     assert left(house) == {}, "no writer lives so long"
 

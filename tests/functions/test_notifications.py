@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chalicelib.data.tables import all_specs
-from chalicelib.domain.replies.hooks import DONE
-from chalicelib.functions import notifications, push
-from chalicelib.functions.notifications import BEGUN, COMPLETE, FAILED, INTERRUPTED, READY, decide, waits
+from chalicelib.domain import notifications, push
+from chalicelib.domain.notifications import BEGUN, COMPLETE, FAILED, INTERRUPTED, READY, decide, waits
+from chalicelib.schema import WORKFLOW_COMPLETE
 from infra.local.model.server import Pace, ScriptedModel
 from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import PUBLIC, asked, heard, jobs, subscribed, told_house
@@ -153,7 +153,7 @@ def test_agents_that_take_turns_are_told_of_once_at_the_end(house: House, servic
     later(house, 1_000)
     assert {each["title"] for each in heard(service, browser)} == {BEGUN}
     done = task(alice, "Tower")
-    alice.mutation("tasks:startRun", taskId=done, type="review", message=f"/say All is well. {DONE}")
+    alice.mutation("tasks:startRun", taskId=done, type="review", message=f"/say All is well. {WORKFLOW_COMPLETE}")
     house.work()
     (told,) = [each for each in heard(service, browser) if each["title"] == COMPLETE]
     assert (told["body"], told["tag"]) == ("All is well.", done)

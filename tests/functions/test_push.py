@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.data.tables import all_specs
-from chalicelib.functions import push
+from chalicelib.domain import push
 from infra.local.model.server import ScriptedModel
 from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import asked, heard, subscribed, told_house

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.functions.runs import LAST_COMMIT_S
+from chalicelib.domain.replies.writer import LAST_COMMIT_S
 from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages, send, start

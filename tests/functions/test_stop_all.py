@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.functions import adapter
+from chalicelib.domain.replies import adapter
 from tests.functions.conftest import House
 from tests.functions.test_agent_runs import task
 from tests.functions.test_domains import refused

@@ -15,7 +15,8 @@ from chalicelib.live.mailbox import Held, Mailboxes, Visit, insist
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
-from chalicelib.live.world import Shared, Value
+from chalicelib.live.value import Value
+from chalicelib.live.world import Shared
 
 
 def with_mailboxes(kind: type[Mailboxes]) -> type[Backend]:

@@ -11,7 +11,7 @@ from chalicelib import MutationCtx, Refused
 from chalicelib.schema import AgentRun, Conversation, Run, Task
 
 
-def meant(ctx: MutationCtx, conversation: Conversation, agent_run_id: str | None) -> AgentRun | None:
+def agent_run_for(ctx: MutationCtx, conversation: Conversation, agent_run_id: str | None) -> AgentRun | None:
     """The agent run of a reply that is asked for now: the named one, else the one that waits for this conversation; or None."""
     if agent_run_id is not None:
         return ctx.db.get(AgentRun, agent_run_id)

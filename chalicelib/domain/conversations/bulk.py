@@ -13,7 +13,6 @@ from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations.codes import check_ids, refused
 from chalicelib.domain.conversations.listing import Filters
 from chalicelib.domain.conversations.views import DeletedManyView
-from chalicelib.functions import conversation_delete as erasing
 
 PATIENCE_MS = 15_000
 """How long a caller waits for the end; after that jobs do the rest."""
@@ -25,7 +24,7 @@ def delete_many(ctx: ActionCtx, wanted: Filters, dry_run: bool, threshold: int) 
     if not (wanted.type or wanted.user_id or wanted.agent_id):
         raise refused("MISSING_REQUIRED_FIELD", "name a userId, an agentId or a type; purgeAll deletes everything")
     filters = _of_caller(ctx, wanted)
-    plan = ctx.run_query(erasing.planned, filters=filters)
+    plan = ctx.run_query("conversation_delete:planned", filters=filters)
     total, messages = int(plan["total"]), int(plan["messages"])
     if dry_run:
         return DeletedManyView(
@@ -64,7 +63,7 @@ def delete_by_ids(ctx: ActionCtx, conversation_ids: list[str]) -> DeletedManyVie
     """See `conversations:deleteByIds`."""
     may.signed_in(ctx, "delete conversations")
     check_ids(conversation_ids, "conversationIds", MOST_IDS)
-    found = [each for each in ctx.run_query(erasing.named, conversation_ids=conversation_ids) if each["mine"]]
+    found = [each for each in ctx.run_query("conversation_delete:named", conversation_ids=conversation_ids) if each["mine"]]
     ids = [each["conversationId"] for each in found]
     missing = [each for each in conversation_ids if each not in ids]
     done = DeletedManyView(dry_run=False, deleted=0, total_messages_deleted=0, conversation_ids=[])
@@ -82,7 +81,7 @@ def purge_all(ctx: ActionCtx, confirm: bool) -> DeletedManyView:
         raise refused("FORBIDDEN", "only the org's own backend deletes everything")
     if not confirm:
         raise refused("CONFIRMATION_REQUIRED", "this deletes every conversation of the org; say confirm: true", "confirm")
-    plan = ctx.run_query(erasing.planned, filters={})
+    plan = ctx.run_query("conversation_delete:planned", filters={})
     total = int(plan["total"])
     if total == 0:
         return DeletedManyView(dry_run=False, deleted=0, total_messages_deleted=0, conversation_ids=[])
@@ -93,11 +92,11 @@ def _carried_out(
     ctx: ActionCtx, todo: list[str], filters: dict[str, Any] | None, total: int, messages: int, ids: list[str]
 ) -> DeletedManyView:
     """Begin, and stay with it for a while: a deletion of usual size is over when the caller has its answer."""
-    receipt = ctx.run_mutation(erasing.begin_many, todo=todo, filters=filters)
+    receipt = ctx.run_mutation("conversation_delete:beginMany", todo=todo, filters=filters)
     until = ctx.now + PATIENCE_MS
     following: float | None = ctx.now
     while following is not None and following <= ctx.now < until:
-        following = ctx.run_mutation(erasing.step, erasure_id=receipt)
+        following = ctx.run_mutation("conversation_delete:step", erasure_id=receipt)
     return DeletedManyView(
         dry_run=False,
         deleted=total,

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import QueryCtx
-from chalicelib.domain import access
+from chalicelib.domain import access, domains
 from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.images.access import Owned, found
-from chalicelib.functions import domains
 from chalicelib.schema import ChatMessage
 
 TIMEOUTS = ("timeout", "deadline")

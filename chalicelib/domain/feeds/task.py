@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx
+from chalicelib.domain import tasks
+from chalicelib.domain import tasks as tasks_domain
 from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.feeds import session as session_feed
-from chalicelib.functions import tasks
 from chalicelib.schema import AgentRun, ChatMessage, Conversation, Run
 
 CONVERSATIONS, RUNS = 30, 20
@@ -50,7 +51,7 @@ class TaskStream:
 
     def look(self) -> None:
         """Gather the events, and move the cursor."""
-        if "gone" in self.cursor or tasks.get.handler(self.ctx, task_id=self.task_id) is None:
+        if "gone" in self.cursor or tasks.find(self.ctx, self.task_id) is None:
             self.cursor = {"gone": True}
             return
         before, (since, runs_since) = self.cursor, self.cursor["since"]
@@ -62,7 +63,7 @@ class TaskStream:
         for run in reversed(runs):
             was = before["runs"].get(run.id)
             if was != run.state and (was is not None or run.creation_time >= runs_since):
-                self._tell("agent-run-updated", agentRun=msgspec.to_builtins(tasks.run_view(run)))
+                self._tell("agent-run-updated", agentRun=msgspec.to_builtins(tasks_domain.run_view(run)))
         self.cursor = {
             "conversations": told,
             "runs": {each.id: each.state for each in runs},
@@ -74,7 +75,7 @@ class TaskStream:
         if cursor is None and conversation.creation_time < since:
             return {"seq": conversation.message_count + 1}
         if cursor is None:
-            self._tell("conversation-added", conversation=msgspec.to_builtins(tasks.conversation_view(conversation)))
+            self._tell("conversation-added", conversation=msgspec.to_builtins(tasks_domain.conversation_view(conversation)))
         elif conversation.active_run is None and cursor["seq"] > conversation.message_count:
             return cursor  # quiet, as most are: nothing more is read
         replies = _Replies(self.ctx, conversation, cursor)

@@ -7,9 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access
+from chalicelib.domain import access, domains
 from chalicelib.domain.images import mcp
-from chalicelib.functions import domains
 from chalicelib.schema import ChatSession, Conversation, Image
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from chalicelib import MutationCtx
 from chalicelib.domain import budget
-from chalicelib.domain.replies import hooks as handler
+from chalicelib.domain.replies import hooks
+from chalicelib.domain.replies.text import ReplyText
 from chalicelib.domain.rooms import counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
 
@@ -30,48 +31,12 @@ QUEUED_RUNS = 100
 """Sends that may wait behind a running reply."""
 
 
-class Pieces:
-    """The pieces of a reply, put together: its text, and the parts of one that is more than text.
-
-    Parts, in order: `{type: "text", text}`, `{type: "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
-    `{type: "tool_result", id, isError, content}`. A tool's part that was too large has `text` and `cut` instead.
-    """
-
-    def __init__(self) -> None:
-        self.text = ""
-        self._parts: list[dict[str, Any]] = []
-        self._tools = False
-
-    def add(self, text: str, part: dict[str, Any] | None = None) -> None:
-        """A piece of text, or a tool's part."""
-        self.text += text
-        if part is not None:
-            self._parts.append(part)
-            self._tools = True
-        else:
-            self._say("text", text)
-
-    def think(self, text: str) -> None:
-        """A piece of a thought."""
-        self._say("thinking", text)
-
-    def parts(self) -> list[Any] | None:
-        """The parts; None where no tool was called: then the text, and the reasoning before it, are all there is."""
-        return self._parts if self._tools else None
-
-    def _say(self, kind: str, text: str) -> None:
-        if text and self._parts and self._parts[-1]["type"] == kind:
-            self._parts[-1]["text"] += text
-        elif text:
-            self._parts.append({"type": kind, "text": text})
-
-
 def stream_of(message_id: str, epoch: int) -> str:
     """The log that one writer of a reply writes to."""
     return f"{message_id}:{epoch}"
 
 
-def start(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, Any]:
+def activate_or_queue(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, Any]:
     """What a new run changes in its conversation: it becomes the active one, or waits."""
     if conversation.active_run is not None:
         return {"queued_runs": [*conversation.queued_runs, run.id]}
@@ -81,16 +46,14 @@ def start(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, A
 
 def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
     """Have an active run produced. A worker finds its runs by subscribing; the model has to be called."""
-    from chalicelib.functions import runs
-
     if conversation.responder == "model":
-        ctx.scheduler.run_after(0, runs.generate, run_id=run_id)
+        ctx.scheduler.run_after(0, "runs:generate", run_id=run_id)
 
 
 def claim(ctx: MutationCtx, run: Run) -> Run:
     """Take a pending run: a new epoch, and a lease."""
     lease_until = ctx.now + ctx.limits["run_lease_ms"]
-    handler.on_streaming_started(ctx, run)
+    hooks.on_streaming_started(ctx, run)
     return ctx.db.patch(run, state="running", epoch=run.epoch + 1, lease_until=lease_until, started_at=ctx.now)
 
 
@@ -103,13 +66,11 @@ def fence(ctx: MutationCtx, run: Run, ending: RunState, reason: str) -> Run:
 
 def end_from_outside(ctx: MutationCtx, run: Run, ending: Status, reason: str) -> None:
     """End a run that is not over: at once while nobody writes it, else by fencing its writer and settling its text."""
-    from chalicelib.functions import runs
-
     if run.state == "pending":
         finish(ctx, run, ending, "", reason=reason)
         return
     fence(ctx, run, ending, reason)
-    ctx.scheduler.run_after(0, runs.settle, run_id=run.id)
+    ctx.scheduler.run_after(0, "runs:settle", run_id=run.id)
 
 
 def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
@@ -118,7 +79,7 @@ def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
     The commit that calls this makes sure that there will be no others.
     """
     stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
-    found = Pieces()
+    found = ReplyText()
     after = -1
     while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):  # also ends at 1 MB
         for piece in page:
@@ -169,7 +130,7 @@ def finish(
         )
     ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
     budget.meter(ctx, usage)
-    handler.on_streaming_complete(ctx, run, state, content, reason)
+    hooks.on_streaming_complete(ctx, run, state, content, reason)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:
         return

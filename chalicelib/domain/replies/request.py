@@ -116,7 +116,7 @@ def reply(
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
     sequence, now = conversation.message_count + 1, later(ctx, conversation)
     suffix = id_suffix(ctx, sequence)
-    agent_run = linking.meant(ctx, conversation, agent_run_id)
+    agent_run = linking.agent_run_for(ctx, conversation, agent_run_id)
     common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
     run = Run(
         id=f"run-{suffix}",
@@ -134,7 +134,7 @@ def reply(
     asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
     ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
     ctx.db.insert(run)
-    changes = lifecycle.start(ctx, conversation, run)
+    changes = lifecycle.activate_or_queue(ctx, conversation, run)
     ctx.db.patch(conversation, message_count=sequence, updated_at=ctx.now, last_message_at=now, **changes)
     return run
 

@@ -15,8 +15,7 @@ from chalicelib.domain import access, members
 from chalicelib.domain.conversations import log
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies import titles
-from chalicelib.domain.rooms import counters
-from chalicelib.functions import receipts
+from chalicelib.domain.rooms import counters, receipts
 from chalicelib.schema import ChatMessage, ChatSession, ChatSocket, Conversation, Image, Said
 
 AGENT_TURNS = 50
@@ -83,9 +82,7 @@ def append(
     if answered:
         _reply(ctx, conversation, content)
     if message.sequence % SUMMARY_EVERY == 0 and conversation.responder == "agent":
-        from chalicelib.functions import summaries
-
-        ctx.scheduler.run_after(0, summaries.summarize, conversation=conversation.id)
+        ctx.scheduler.run_after(0, "summaries:summarize", conversation=conversation.id)
     return message
 
 

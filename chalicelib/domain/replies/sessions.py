@@ -1,0 +1,64 @@
+"""Chat sessions: start, send, watch the reply arrive, stop, resume (seed 004; the wire names are its names).
+
+A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
+twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good (004-49).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.domain import access
+from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies.views import (
+    MessageView,
+    message_view,
+)
+from chalicelib.schema import ChatMessage, ChatSession, Run
+
+Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+Piece = Annotated[str, Meta(max_length=32_000)]
+
+CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
+"""Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
+MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
+LISTED_SESSIONS = 100
+KEY_LIFE_MS = 14 * 24 * 3600 * 1000
+
+
+def writable(ctx: MutationCtx, session: ChatSession, message_id: str) -> Run:
+    """The run of a reply that a worker may write to. Raises `Refused`."""
+    run = access.run_of(ctx, session, message_id)
+    if run is None:
+        raise Refused("MessageNotFound", "Message not found")
+    if run.state in lifecycle.TERMINAL or run.read_epoch is not None:
+        raise Refused("ReplyEnded", "This reply has ended; nothing can be added to it.")
+    return run
+
+
+def sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
+    """Where the caller's sessions are listed. A worker's list is read by that worker alone: its length and its cursors tell
+    of others' sessions."""
+    assert ctx.user is not None
+    if worker_id and access.is_worker(ctx.user, worker_id):
+        return ChatSession.by_worker(worker_id)
+    return ChatSession.by_user(ctx.user.subject)
+
+
+def listed(ctx: QueryCtx, session: ChatSession, worker_id: str | None) -> bool:
+    """Whether a session belongs in the caller's list."""
+    return access.sees(ctx.user, session) and worker_id in (None, session.worker_id)
+
+
+def messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[MessageView]:
+    """A page of a session's messages, oldest first; [] for strangers."""
+    session = access.readable(ctx, session_id)
+    if session is None:
+        return []
+    wanted = ChatMessage.log(session.conversation)
+    found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
+    return [message_view(each) for each in reversed(found)]

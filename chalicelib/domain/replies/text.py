@@ -1,0 +1,41 @@
+"""The text of a reply while it is put together from its chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ReplyText:
+    """The pieces of a reply, put together: its text, and the parts of one that is more than text.
+
+    Parts, in order: `{type: "text", text}`, `{type: "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
+    `{type: "tool_result", id, isError, content}`. A tool's part that was too large has `text` and `cut` instead.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._parts: list[dict[str, Any]] = []
+        self._tools = False
+
+    def add(self, text: str, part: dict[str, Any] | None = None) -> None:
+        """A piece of text, or a tool's part."""
+        self.text += text
+        if part is not None:
+            self._parts.append(part)
+            self._tools = True
+        else:
+            self._say("text", text)
+
+    def think(self, text: str) -> None:
+        """A piece of a thought."""
+        self._say("thinking", text)
+
+    def parts(self) -> list[Any] | None:
+        """The parts; None where no tool was called: then the text, and the reasoning before it, are all there is."""
+        return self._parts if self._tools else None
+
+    def _say(self, kind: str, text: str) -> None:
+        if text and self._parts and self._parts[-1]["type"] == kind:
+            self._parts[-1]["text"] += text
+        elif text:
+            self._parts.append({"type": kind, "text": text})

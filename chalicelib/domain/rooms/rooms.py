@@ -1,0 +1,140 @@
+"""Conversations as the chat gateway and its REST door know them (seed 002): find or create, members, messages, the end.
+
+An agent's connection finds its one active conversation, or makes it: one row per agent (`AgentRoom`) points to it, and the
+commit reads that row, so fifty simultaneous connections make one (002-20). The row is never taken back: whoever finds that
+its conversation is closed or archived points it to a new one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, structs
+
+from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.domain import members
+from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.rooms.views import (
+    RoomMessage,
+    RoomView,
+    room_view,
+)
+from chalicelib.schema import Agent, AgentRoom, Conversation, Participant, Room
+
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=2000)]
+Content = Annotated[str, Meta(max_length=100_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=512)]
+Short = Annotated[str, Meta(max_length=200)]
+Many = Annotated[list[Any], Meta(max_length=100)]
+Kind = Literal["user", "agent"]
+RoomStatus = Literal["active", "closed", "archived"]
+LISTED = 30
+"""Conversations in one page: with their members' rows they still make one instant."""
+LOOKED_AT = 200
+CANDIDATES = 20
+"""Agents that a routing looks at."""
+DAY_MS = 24 * 3600 * 1000
+
+
+class PageMeta(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """Where a list goes on: ask again with this `offset`."""
+
+    count: int
+    is_done: bool
+    offset: int
+
+
+class RoomPage(msgspec.Struct, rename="camel", kw_only=True):
+    """A page of conversations, newest first."""
+
+    data: list[RoomView]
+    meta: PageMeta
+
+
+class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """What became of a message."""
+
+    conversation_id: str
+    message: RoomMessage
+    title_generated: bool | None = None
+    """This message gave the conversation its title (000-U14)."""
+
+
+def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
+    """An agent's one active conversation (002-05, 11…22). Returns whether it was made now."""
+    row = ctx.db.get(AgentRoom, agent.id)
+    found = ctx.db.get(Conversation, row.conversation) if row else None
+    if found is not None and found.status == "active":
+        return found, False
+    made = opened(ctx, agent, agent.room_title or f"Agent {agent.id} - Auto Conversation", auto=True)
+    if row is None:
+        ctx.db.insert(AgentRoom(id=agent.id, conversation=made.id))
+    else:
+        ctx.db.patch(row, conversation=made.id)
+    return made, True
+
+
+def opened(ctx: MutationCtx, agent: Agent, title: str, *, auto: bool, description: str | None = None) -> Conversation:
+    """Open a room for an agent."""
+    about = description or ("Automatically created conversation for agent" if auto else None)
+    room = Room(auto=auto, description=about, created_by=agent.id, updated_by=agent.id)
+    if agent.archive_days is not None:
+        room.archive_after_ms = agent.archive_days * DAY_MS
+    session = open_conversation(ctx, None, responder="agent", name=title, agent_id=agent.id, room=room)
+    made = ctx.db.get(Conversation, session.conversation)
+    assert made is not None  # written a line ago
+    if room.archive_after_ms is not None:
+        ctx.scheduler.run_after(room.archive_after_ms, "rooms:expire", conversation=made.id)
+    return made
+
+
+def invited(ctx: MutationCtx, me: members.Me, agent_id: str) -> Agent:
+    """An agent that the caller may bring along."""
+    agent = ctx.db.get(Agent, agent_id) if len(agent_id.encode()) <= 512 else None
+    if agent is None or not (me.is_service or agent.owner == me.name or agent.audience == "org"):
+        raise Refused("AgentNotFound", "Agent not found")
+    return agent
+
+
+def own(ctx: QueryCtx, me: members.Me, need: int) -> list[Conversation]:
+    """What somebody takes part in, newest first: as the first user or agent of it, or as one who joined."""
+    named = Conversation.by_user(me.name) if me.kind == "user" else Conversation.by_agent(me.name)
+    found = list(ctx.db.query(named).newest().take(need))
+    for row in ctx.db.query(Participant.by_guest(f"{me.kind}:{me.name}", "user-agent")).newest().take(need):
+        one = ctx.db.get(Conversation, row.conversation)
+        if one is not None:
+            found.append(one)
+    seen = {each.id: each for each in found if members.takes_part(ctx, each, me)}
+    return sorted(seen.values(), key=lambda each: (-each.creation_time, each.id))[:need]
+
+
+def ended(ctx: MutationCtx, conversation_id: str, status: Literal["closed", "archived"]) -> RoomView:
+    """Close or archive a room. Raises `Refused`."""
+    me, conversation = members.joined(ctx, conversation_id)
+    room = structs.replace(conversation.room or Room(), updated_by=me.name)
+    if conversation.active_run or conversation.queued_runs:
+        ctx.scheduler.run_after(0, "runs:endAll", conversation_id=conversation.id)
+    return room_view(ctx, ctx.db.patch(conversation, status=status, room=room, updated_at=ctx.now))
+
+
+def leads(ctx: MutationCtx, conversation: Conversation, me: members.Me) -> bool:
+    """Whether a member opened the conversation, or owns the agent whose room it is."""
+    if me.kind == "agent":
+        return conversation.participants.get("agentId") == me.name
+    agent_id = conversation.participants.get("agentId")
+    agent = ctx.db.get(Agent, str(agent_id)) if agent_id else None
+    made = conversation.room.created_by if conversation.room else conversation.participants.get("userId")
+    return made == me.name or (agent is not None and agent.owner == me.name)
+
+
+def whole(ctx: members.Ctx, conversation: Conversation | None) -> RoomView:
+    """A room with its members, as members see it."""
+    assert conversation is not None  # read in this transaction
+    return room_view(ctx, conversation, rows(ctx, conversation))
+
+
+def rows(ctx: members.Ctx, conversation: Conversation) -> list[Any]:
+    """The members of a room."""
+    return ctx.db.query(Participant.by_conversation(conversation.id)).take(members.MEMBERS)

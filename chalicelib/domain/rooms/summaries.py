@@ -1,0 +1,10 @@
+"""A conversation's summary: written by the model in the background, every ten messages of an agent's room (002-U09)."""
+
+from __future__ import annotations
+
+READ = 60
+"""The newest messages that a summary is made of, with the summary before."""
+SECONDS = 60
+INSTRUCTION = (
+    "Summarise this conversation for somebody who joins it: who wants what, what was decided, what is open. At most 80 words."
+)
