@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Action, Item, Key, Put, Write
-from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import lifecycle, writer
 from chalicelib.functions import runs
 from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
@@ -273,7 +273,7 @@ def a_long_reply_outlives_its_first_lease(model: ScriptedModel) -> None:
         return bool(append(org, document, hint))
 
     lent.append = slowly
-    with swapped((runs, "POLL_S", 0.0)):
+    with swapped((writer, "POLL_S", 0.0)):
         house.work()
     found = ended_well(house, store, alice, session, reply)
     assert (found["status"], len(store.accepted[f"{reply}:1"])) == ("completed", 8), found["reason"]
