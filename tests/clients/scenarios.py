@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import sys
 import time
 import uuid
@@ -196,3 +197,5 @@ if __name__ == "__main__":
     run: Callable[..., None] = SCENARIOS[which]
     run(where, *(rest or [f"{which}-{uuid.uuid4()}"]))
     sys.stdout.write("fine\n")
+    sys.stdout.flush()
+    os._exit(0)  # the client's own threads may still run, and abort an interpreter that is being taken down under them
