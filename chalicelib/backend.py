@@ -18,8 +18,8 @@ from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
-from chalicelib.live.batch import Holders
-from chalicelib.live.closer import Ender
+from chalicelib.live.batch import BatchServer
+from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
@@ -28,7 +28,7 @@ from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
-from chalicelib.live.world import Identity, Together, World, one_by_one
+from chalicelib.live.world import Identity, Parallel, World, one_by_one
 from chalicelib.runtime import validate
 from chalicelib.runtime.errors import FunctionError, describe
 from chalicelib.runtime.executor import Evaluation, Executor, caller_of
@@ -77,15 +77,15 @@ class Backend:
     """In which words connections of a kind are told."""
     ended: Callable[[Backend, Item], None] = lambda backend, mailbox: None
     """Told of every connection that has ended."""
-    together: Together = one_by_one
+    parallel: Parallel = one_by_one
     """How the slices of a fan-out are served."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
     turn_type: ClassVar[type[Turn]] = Turn
     lane_type: ClassVar[type[Lane]] = Lane
-    ender_type: ClassVar[type[Ender]] = Ender
-    holders_type: ClassVar[type[Holders]] = Holders
+    closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
+    batch_type: ClassVar[type[BatchServer]] = BatchServer
 
     def __post_init__(self) -> None:
         self.mailboxes = self.mailbox_type(self.store, self.clock, self.settings.mailbox_lease_s * 1000)
@@ -101,33 +101,33 @@ class Backend:
             # Where no issuer is configured nobody will ever say who he is.
             settle_ms=self.settings.identity_wait_ms if self.settings.auth else 0,
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
-            mutations_waiting=lambda connection: self.lane.knock(connection),
+            mutations_waiting=lambda connection: self.lane.wake(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
-            together=self.together,
+            parallel=self.parallel,
             ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
-        self.ender = self.ender_type(self.world)
-        self.holders = self.holders_type(self.world, self.ender, self.turn_type)
-        self.fanout = Fanout(self.world, self.ender, self.holders)
-        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.visit, self.condemn)
+        self.closer = self.closer_type(self.world)
+        self.batches = self.batch_type(self.world, self.closer, self.turn_type)
+        self.fanout = Fanout(self.world, self.closer, self.batches)
+        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close)
         self.keepalive = Keepalive(self.world, self.fanout, self.lane)
 
     # Connections -------------------------------------------------------------------------------------------------------
 
-    def visit(self, connection: str) -> None:
+    def wake(self, connection: str) -> None:
         """Leave a note on a connection, and serve it if nobody does."""
-        self.fanout.visit(connection)
+        self.fanout.wake(connection)
 
     def serve(self, connection: str) -> None:
         """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough."""
-        self.visit(connection)
+        self.wake(connection)
 
-    def condemn(self, connection: str) -> None:
+    def close(self, connection: str) -> None:
         """Close a connection for good."""
-        self.mailboxes.condemn(connection)
-        self.ender.finish(connection, "closing")
+        self.mailboxes.mark_closing(connection)
+        self.closer.finish(connection, "closing")
 
     def settled_identity(self, connection: str) -> Identity | None:
         """Who a connection is, once that is settled; None when it is gone or its token is over."""

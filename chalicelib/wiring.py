@@ -123,7 +123,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         verifier,
         dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
-        together=Threads(settings.fan_out_threads if parts.threads else 1),
+        parallel=Threads(settings.fan_out_threads if parts.threads else 1),
     )
     executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
     made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]

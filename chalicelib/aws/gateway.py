@@ -18,7 +18,7 @@ log = logging.getLogger("concave.gateway")
 CONNECT_S, READ_S = 2.0, 5.0
 """A post takes milliseconds. Longer than this, and the lease under which it is sent would be at risk."""
 POOL = 50
-"""Fan-out posts to this many connections at once (DESIGN section 6)."""
+"""Fan-out posts to this many connections at once."""
 
 _POSTED: dict[int, Posted] = {410: "gone", 413: "too_large"}
 

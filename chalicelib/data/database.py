@@ -22,7 +22,7 @@ END = "_end"
 
 
 class InvalidCursor(Refused):
-    """A cursor of another query; `usePaginatedQuery` starts again from the first page (protocol section 9)."""
+    """A cursor of another query; `usePaginatedQuery` starts again from the first page."""
 
     def __init__(self) -> None:
         super().__init__("InvalidCursor", "InvalidCursor: this cursor belongs to another query; start from the first page.")
@@ -95,7 +95,7 @@ class Query:
 
 
 class Journal:
-    """Where the page of a query ended: given by an earlier run, kept for the next (protocol section 9)."""
+    """Where the page of a query ended: given by an earlier run, kept for the next."""
 
     def __init__(self, given: str | None = None) -> None:
         self.given, self.kept = given, given

@@ -1,4 +1,4 @@
-"""Pages: what `usePaginatedQuery` sends, and what it gets (protocol section 9)."""
+"""Pages: what `usePaginatedQuery` sends, and what it gets (Convex: `PaginationOptions` and `PaginationResult`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests of seed 000's engine on a chat socket, each with its response (000-11…19, E01, E04): rows.
+"""The requests of AgentX's engine on a chat socket, each with its response: rows.
 
 A request's data may hold a `requestId`; its response comes as an event of its own name with that id, and what the function
 returned or `error`. An acknowledgement says the same, where one is asked for.

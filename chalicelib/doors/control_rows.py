@@ -1,4 +1,4 @@
-"""Seed 001's controls on a chat socket, each with the event that answers it (001-U11): rows."""
+"""Controls of replies, sessions and tasks on a chat socket, each with the event that answers it: rows."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Row:
         sent: a further event to the sender, with this part of the result as its data; the whole result where none is named.
         failed: a further event to the sender when it was refused.
         empty: what the acknowledgement says when the result is no object.
-        responds: a request of seed 000's engine: its response is an event of its own, with the request's id.
+        responds: a request of AgentX's engine: its response is an event of its own, with the request's id.
         wrap: under which name a response holds the result.
     """
 
@@ -33,7 +33,7 @@ class Row:
     """The code of a response whose result is null."""
 
     def response(self, event: str) -> str:
-        """The name of a request's response (000-11, 16)."""
+        """The name of a request's response."""
         return event.removesuffix("_request") + "_response"
 
 

@@ -1,4 +1,4 @@
-"""Chat events on a socket: `{event, data, id?}` in, acknowledgements and events out (seed 002). Rows, and a dialect.
+"""Chat events on a socket: `{event, data, id?}` in, acknowledgements and events out. Rows, and a dialect.
 
 **In.** A row says which function an event calls, what becomes of its result, and what the sender is told beside the
 acknowledgement. The event is stored as the frame of a Mutation or an answered Action, like every other door's calls, so it
@@ -32,7 +32,7 @@ from chalicelib.doors.event_rows import Row
 from chalicelib.live import rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
-from chalicelib.live.mailbox import insist
+from chalicelib.live.mailbox import retry_until_done
 from chalicelib.live.messages import Authenticate, BadFrame, Failure, Version
 from chalicelib.live.session import Answer, State, Told, fitted
 from chalicelib.live.value import Value
@@ -75,7 +75,7 @@ def connect(backend: Backend, connection: str, headers: Mapping[str, str], query
 
 
 def token_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-    """The handshake's token: `?token=`, or the Authorization header (002-03, U01)."""
+    """The handshake's token: `?token=`, or the Authorization header."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return query.get("token") or (token.strip() if scheme.lower() == "bearer" else "") or None
 
@@ -123,8 +123,8 @@ def welcome(backend: Backend, connection: str) -> None:
 
 def start(backend: Backend, connection: str) -> None:
     """Serve what was stored for a connection."""
-    backend.visit(connection)
-    backend.lane.knock(connection)
+    backend.wake(connection)
+    backend.lane.wake(connection)
 
 
 def ended(backend: Backend, mailbox: Item) -> None:
@@ -184,7 +184,7 @@ def take_in(
         return
     frame = {"type": "Mutation", "udfPath": row.function, "args": [args]}
     _numbered(backend, connection, rows.MUTATION, number, frame, note)
-    backend.lane.knock(connection)
+    backend.lane.wake(connection)
 
 
 def _asked(backend: Backend, connection: str, mailbox: Item, row: Row, number: int, note: str, args: dict[str, Any]) -> None:
@@ -203,8 +203,8 @@ def _answered(backend: Backend, connection: str, number: int, note: str, failure
 
 def _store_answer(backend: Backend, connection: str, answer: Answer) -> None:
     row = rows.answer_row(connection, fitted(answer), backend.clock.now_ms())
-    insist(backend.clock, lambda: backend.store.write(Put("inbox", row)))
-    backend.visit(connection)
+    retry_until_done(backend.clock, lambda: backend.store.write(Put("inbox", row)))
+    backend.wake(connection)
 
 
 class _Places:
@@ -242,7 +242,7 @@ def store(backend: Backend, connection: str, kind: str, number: int, body: str, 
     ours = secrets.token_hex(8)  # tells our own write, whose answer was lost, from another one's
     row = {**rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), "by": ours, "note": note}
     try:
-        insist(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
+        retry_until_done(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
     except ConditionFailed as refused:
         return refused.old is not None and refused.old.get("by") == ours
     return True

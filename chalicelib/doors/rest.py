@@ -37,7 +37,7 @@ STATUSES = [
 ]
 """A refusal's tag → its status; any other is 400."""
 CODES = {"ConversationNotFound": "CONVERSATION_NOT_FOUND"}
-"""What this door says instead of a tag: its document fixes the word (000-U13)."""
+"""What this door says instead of a tag: its documents fix the word."""
 
 
 def found(path: str) -> dict[str, Handler] | None:

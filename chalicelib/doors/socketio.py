@@ -50,7 +50,7 @@ def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int
     if body.startswith(str(engine.PONG)) or body == str(engine.NOOP):
         return
     if body.startswith(str(engine.CLOSE)):
-        backend.condemn(connection)
+        backend.close(connection)
         return
     _packet(backend, connection, mailbox, _decoded(body), at)
 
@@ -77,7 +77,7 @@ def _packet(backend: Backend, connection: str, mailbox: Item, packet: Any, at: i
     if packet.packet_type == socketio.CONNECT:
         _sign_in(backend, connection, mailbox, packet)
     elif packet.packet_type == socketio.DISCONNECT:
-        backend.condemn(connection)
+        backend.close(connection)
     elif packet.packet_type == socketio.EVENT:
         data = packet.data
         if not mailbox.get("settled") or packet.namespace != NAMESPACE:

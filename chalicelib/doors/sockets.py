@@ -3,7 +3,7 @@
     /api/sync, /api/{version}/sync   Convex's sync protocol (`sync.py`)
     /chat                            chat events as JSON frames (`events.py`)
     /socket.io/, /chat with EIO=4    the same as Socket.IO packets (`socketio.py`)
-    /conversations/ID/stream         one conversation's replies as they are written, as JSON frames (000-U08)
+    /conversations/ID/stream         one conversation's replies as they are written, as JSON frames
 
 After the handshake API Gateway names no path any more, so a frame tells by its form what it is, and the connection's mailbox
 whether it may be that.
@@ -55,7 +55,7 @@ def message(backend: Backend, connection: str, body: str, at: int) -> None:
     try:
         mailbox = backend.mailboxes.read(connection)
         if mailbox is None or mailbox.get("closing"):
-            backend.visit(connection)  # which closes it
+            backend.wake(connection)  # which closes it
         elif packet and mailbox.get("kind") == socketio.KIND:
             socketio.message(backend, connection, mailbox, body, at)
         elif event and mailbox.get("kind") == events.KIND:
@@ -64,15 +64,15 @@ def message(backend: Backend, connection: str, body: str, at: int) -> None:
             raise BadFrame("a frame of another protocol than the connection's")
     except BadFrame as error:
         logger.warning("%s sent a frame that no client sends: %s", connection, error)
-        backend.condemn(connection)
+        backend.close(connection)
     except Exception:
         logger.exception("a frame of %s could not be taken in", connection)
-        backend.condemn(connection)
+        backend.close(connection)
 
 
 def disconnect(backend: Backend, connection: str) -> None:
     """The client is gone: remove its rows."""
-    backend.condemn(connection)
+    backend.close(connection)
 
 
 def welcome(backend: Backend, connection: str) -> None:

@@ -16,7 +16,7 @@ from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
-from chalicelib.live.mailbox import insist
+from chalicelib.live.mailbox import retry_until_done
 from chalicelib.live.messages import BadFrame
 from chalicelib.live.session import fitted
 
@@ -47,10 +47,10 @@ def message(backend: Backend, connection: str, body: str) -> None:
         _take_in(backend, connection, body)
     except BadFrame as error:
         logger.warning("%s sent a frame that no client sends: %s", connection, error)
-        backend.condemn(connection)
+        backend.close(connection)
     except Exception:
         logger.exception("a frame of %s could not be taken in", connection)
-        backend.condemn(connection)
+        backend.close(connection)
 
 
 def _take_in(backend: Backend, connection: str, body: str) -> None:
@@ -62,16 +62,16 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             if frame.max_observed_timestamp is not None:
                 messages.read_ts(frame.max_observed_timestamp)
             _store(backend, connection, rows.CONNECT, 0, body)
-            backend.visit(connection)
+            backend.wake(connection)
         case messages.Authenticate():
             _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
-            backend.visit(connection)
+            backend.wake(connection)
         case messages.ModifyQuerySet():
             _store(backend, connection, rows.MODIFY, frame.base_version, body)
-            backend.visit(connection)
+            backend.wake(connection)
         case messages.Mutation():
             _store(backend, connection, rows.MUTATION, frame.request_id, body)
-            backend.lane.knock(connection)
+            backend.lane.wake(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
                 # An action may run for minutes; API Gateway gives the invocation that took its frame in 29 seconds.
@@ -80,12 +80,12 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
 
 def disconnect(backend: Backend, connection: str) -> None:
     """The client is gone: remove its rows."""
-    backend.condemn(connection)
+    backend.close(connection)
 
 
 def welcome(backend: Backend, connection: str) -> None:
     """Speak first where a protocol wants it; the sync protocol does not, so this only serves what is waiting."""
-    backend.visit(connection)
+    backend.wake(connection)
 
 
 def _store(backend: Backend, connection: str, kind: str, number: int, body: str) -> bool:
@@ -93,7 +93,7 @@ def _store(backend: Backend, connection: str, kind: str, number: int, body: str)
     ours = secrets.token_hex(8)  # tells our own write, whose answer was lost, from another one's
     row = {**rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), "by": ours}
     try:
-        insist(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
+        retry_until_done(backend.clock, lambda: backend.store.write(Put("inbox", row, Absent())))
     except ConditionFailed as refused:
         return refused.old is not None and refused.old.get("by") == ours
     return True
@@ -102,15 +102,15 @@ def _store(backend: Backend, connection: str, kind: str, number: int, body: str)
 def act(backend: Backend, connection: str, request_id: int) -> None:
     """Run an action that waits in the inbox, beside everything else; its answer goes through the inbox. Never run twice."""
     place = Key("inbox", connection, rows.place(rows.ACTION, request_id))
-    row = insist(backend.clock, lambda: backend.store.get(place))
+    row = retry_until_done(backend.clock, lambda: backend.store.get(place))
     if row is not None and _claimed(backend, place):
         frame = messages.stored_frame(row["body"])
         assert isinstance(frame, messages.Action)
         identity = backend.settled_identity(connection)
         if identity is not None:
             answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored)), backend.clock.now_ms())
-            insist(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
-    backend.visit(connection)  # also finds that the connection is gone, or its token over, and ends it
+            retry_until_done(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
+    backend.wake(connection)  # also finds that the connection is gone, or its token over, and ends it
 
 
 def _claimed(backend: Backend, place: Key) -> bool:
@@ -118,7 +118,7 @@ def _claimed(backend: Backend, place: Key) -> bool:
     ours = secrets.token_hex(8)
     claim = Update(place, {("ran",): ours}, {}, (), All((Exists(), Lacks(("ran",)))))
     try:
-        insist(backend.clock, lambda: backend.store.write(claim))
+        retry_until_done(backend.clock, lambda: backend.store.write(claim))
     except ConditionFailed as refused:
         return refused.old is not None and refused.old.get("ran") == ours  # our own claim, whose answer was lost
     return True

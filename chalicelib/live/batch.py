@@ -10,9 +10,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from operator import methodcaller
 
-from chalicelib.live.closer import Ender
+from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.mailbox import Held, LeaseLost
 from chalicelib.live.turn import Closed, Turn
 from chalicelib.live.world import Shared, World
@@ -22,11 +21,11 @@ Step = Callable[[Turn], None]
 
 
 @dataclass(frozen=True)
-class Holders:
+class BatchServer:
     """Serves held mailboxes."""
 
     world: World
-    ender: Ender
+    closer: ConnectionCloser
     turn: Callable[[World, Held], Turn] = Turn
 
     def serve(self, helds: list[Held]) -> None:
@@ -34,16 +33,20 @@ class Holders:
         slice_ = _Slice(self.world, [self.turn(self.world, held) for held in helds])
         started = self.world.clock.now_ms()
         while slice_.turns:
-            slice_.each(methodcaller("look"))
-            shared = Shared(self.world)  # made after every note and inbox was read
-            slice_.each(methodcaller("evaluate", shared))
-            slice_.each(methodcaller("tell"))
-            slice_.each(methodcaller("settle"))
+            slice_.each(lambda turn: turn.look())
+            self._evaluate(slice_)
+            slice_.each(lambda turn: turn.tell())
+            slice_.each(lambda turn: turn.settle())
             slice_.turns = [turn for turn in slice_.turns if not turn.released]
             if self.world.clock.now_ms() - started > self.world.hand_over_ms:
                 slice_.each(self._hand_over)
                 break
         self._end(slice_)
+
+    def _evaluate(self, slice_: _Slice) -> None:
+        """With values that are made after every note and every inbox was read."""
+        shared = Shared(self.world)
+        slice_.each(lambda turn: turn.evaluate(shared))
 
     def _hand_over(self, turn: Turn) -> None:
         """Let another invocation go on. If it is lost, the ticker finds that notes are newer than the last look."""
@@ -54,7 +57,7 @@ class Holders:
         if slice_.pause:
             self.world.clock.sleep(self.world.pause_s)
         for connection in slice_.closed:
-            self.ender.finish(connection, "closing")
+            self.closer.finish(connection, "closing")
         for connection in slice_.waiting:
             self.world.mutations_waiting(connection)
 
@@ -84,18 +87,18 @@ class _Slice:
         except Closed as reason:
             logger.info("closing %s: %s", turn.connection, reason)
             self.pause = self.pause or reason.pause
-            return self._condemn(turn)
+            return self._close(turn)
         except Exception:
             logger.exception("serving %s failed", turn.connection)
-            return self._condemn(turn)
+            return self._close(turn)
         if turn.released and turn.lane_waits:
             self.waiting.append(turn.connection)
         return True
 
-    def _condemn(self, turn: Turn) -> bool:
+    def _close(self, turn: Turn) -> bool:
         self.closed.append(turn.connection)
         try:
-            self.world.mailboxes.condemn(turn.connection)
+            self.world.mailboxes.mark_closing(turn.connection)
         except Exception:
             logger.exception("%s could not be marked for closing", turn.connection)
         return False

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from chalicelib.data.store import Delete, Item, Key
 from chalicelib.live import rows
 from chalicelib.live.lane import lane_of
-from chalicelib.live.mailbox import Mailboxes, insist
+from chalicelib.live.mailbox import Mailboxes, retry_until_done
 from chalicelib.live.world import World
 
 
-class Ender:
+class ConnectionCloser:
     """Ends connections."""
 
     def __init__(self, world: World) -> None:
@@ -51,7 +51,7 @@ class Ender:
             self._remove(Key("inbox", connection, row["sk"]))
 
     def _rows(self, table: str, connection: str) -> Sequence[Item]:
-        return insist(self.world.clock, lambda: self.world.store.query(table, connection).items)
+        return retry_until_done(self.world.clock, lambda: self.world.store.query(table, connection).items)
 
     def _remove(self, key: Key) -> None:
-        insist(self.world.clock, lambda: self.world.store.write(Delete(key)))
+        retry_until_done(self.world.clock, lambda: self.world.store.write(Delete(key)))

@@ -3,22 +3,22 @@
 A change never waits for a lease: it leaves notes on the connections that watch what was touched, serves those whose lease
 is free, and leaves the others to their holders. Connections are taken in slices, so that a lease is never held while a
 hundred others are served first; within a slice a query is evaluated once for all who may share its value. Slices have no
-connection in common and are served at once, as far as `World.together` goes: what they do is wait for the network.
+connection in common and are served at once, as far as `World.parallel` goes: what they do is wait for the network.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
-from chalicelib.live.batch import Holders
-from chalicelib.live.closer import Ender
-from chalicelib.live.mailbox import Held, insist
+from chalicelib.live.batch import BatchServer
+from chalicelib.live.closer import ConnectionCloser
+from chalicelib.live.mailbox import Held, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
@@ -39,8 +39,8 @@ class Spread:
 class Fanout:
     """Tells connections of changes."""
 
-    def __init__(self, world: World, ender: Ender, holders: Holders) -> None:
-        self.world, self.ender, self.holders = world, ender, holders
+    def __init__(self, world: World, closer: ConnectionCloser, batches: BatchServer) -> None:
+        self.world, self.closer, self.batches = world, closer, batches
 
     def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
         """Bring every watcher of these places up to date, and these connections as well.
@@ -53,7 +53,7 @@ class Fanout:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
         everyone = sorted(marks)
         slices = [everyone[start : start + SLICE] for start in range(0, len(everyone), SLICE)]
-        done = self.world.together([partial(self._slice, each, marks, found) for each in slices])
+        done = self.world.parallel([partial(self._slice, each, marks, found) for each in slices])
         for failure in (failure for spread in done for failure in spread.failures):
             raise failure
         return Spread(len(marks), sum(each.served for each in done), sum(each.busy for each in done))
@@ -62,35 +62,35 @@ class Fanout:
         spread, held = Spread(len(connections)), list[Held]()
         for connection in connections:
             try:
-                held += self._knock(connection, marks[connection], found, spread)
+                held += self._wake(connection, marks[connection], found, spread)
             except Exception as error:
                 logger.exception("no note could be left on %s", connection)
                 spread.failures.append(error)
         spread.served = len(held)
-        self.holders.serve(held)
+        self.batches.serve(held)
         return spread
 
-    def _knock(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:
-        visit = self.world.mailboxes.knock(connection, sorted(marks))
-        if visit.held is not None:
-            return [visit.held]
-        if visit.state == "busy":
+    def _wake(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:
+        waking = self.world.mailboxes.wake(connection, sorted(marks))
+        if waking.held is not None:
+            return [waking.held]
+        if waking.state == "busy":
             spread.busy += 1
             return []
-        self.ender.finish(connection, visit.state)
+        self.closer.finish(connection, waking.state)
         for row in found:
-            if visit.state == "gone" and row["connection"] == connection:
+            if waking.state == "gone" and row["connection"] == connection:
                 key = Key("watches", row["pk"], row["sk"])
-                insist(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
+                retry_until_done(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
         return []
 
-    def visit(self, connection: str, marks: Iterable[str] = ()) -> None:
+    def wake(self, connection: str, marks: Iterable[str] = ()) -> None:
         """Leave a note on one connection, and serve it if nobody does."""
-        visit = self.world.mailboxes.knock(connection, marks)
-        if visit.held is not None:
-            self.holders.serve([visit.held])
-        elif visit.state in ("gone", "closing"):
-            self.ender.finish(connection, visit.state)
+        waking = self.world.mailboxes.wake(connection, marks)
+        if waking.held is not None:
+            self.batches.serve([waking.held])
+        elif waking.state in ("gone", "closing"):
+            self.closer.finish(connection, waking.state)
 
     def _watches(self, touched: Iterable[Touched]) -> list[Item]:
         places: dict[str, list[Touched]] = defaultdict(list)
@@ -98,6 +98,9 @@ class Fanout:
             places[place[0]].append(place)
         found: list[Item] = []
         for address, written in places.items():
-            listed = insist(self.world.clock, lambda address=address: self.world.store.query("watches", address).items)  # type: ignore[misc]
+            listed = self._watching(address)
             found += [row for row in listed if any(overlap(place, (address, row["low"], row["high"])) for place in written)]
         return found
+
+    def _watching(self, address: str) -> Sequence[Item]:
+        return retry_until_done(self.world.clock, lambda: self.world.store.query("watches", address).items)

@@ -3,19 +3,19 @@
 Nothing here is needed while all goes well. It bounds how long anything can stay wrong: a holder that died (expired lease:
 the connection is closed and the client comes back), a frame or note that nobody served, a close that was not certain, a
 connection that ended without a word. Quiet clients are pinged before they give up: npm after 60 s, Rust-based ones after
-30 s without a message (protocol 4.2).
+30 s without a message.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chalicelib.data.store import Item, Key
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import insist
+from chalicelib.live.mailbox import retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
@@ -48,9 +48,9 @@ class Keepalive:
             served += 1
             try:
                 # The note finds, besides a due ping, frames and answers whose own note was never left.
-                self.fanout.visit(row["pk"])
+                self.fanout.wake(row["pk"])
                 if "lease" not in row and not row.get("closing"):
-                    self.lane.knock(row["pk"])
+                    self.lane.wake(row["pk"])
             except Exception:
                 logger.exception("%s could not be looked at", row["pk"])
         return served
@@ -66,10 +66,12 @@ class Keepalive:
         return quiet or unsettled or bool(row.get("dirty")) or int(row["notes"]) != int(row.get("seen", 0))
 
     def _rows(self) -> Iterator[Item]:
-        store, clock = self.world.store, self.world.clock
         for number in range(BUCKETS):
-            listed = insist(clock, lambda number=number: store.query("mailboxes", f"bucket-{number}", index=DIRECTORY).items)  # type: ignore[misc]
-            keys = [Key("mailboxes", each["pk"]) for each in listed]
-            for row in insist(clock, lambda keys=keys: store.batch_get(keys)):  # type: ignore[misc]
-                if row is not None and "opened" in row:
-                    yield row
+            yield from (row for row in self._bucket(number) if row is not None and "opened" in row)
+
+    def _bucket(self, number: int) -> Sequence[Item | None]:
+        """The mailboxes of one bucket of the directory; read again, because the directory lags behind them."""
+        store, clock = self.world.store, self.world.clock
+        listed = retry_until_done(clock, lambda: store.query("mailboxes", f"bucket-{number}", index=DIRECTORY).items)
+        keys = [Key("mailboxes", each["pk"]) for each in listed]
+        return retry_until_done(clock, lambda: store.batch_get(keys))

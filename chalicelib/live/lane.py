@@ -1,4 +1,4 @@
-"""A connection's mutations, one at a time and in order, outside the send lease (DESIGN section 6).
+"""A connection's mutations, one at a time and in order, outside the send lease (ARCHITECTURE.md, "Connections").
 
 A slow mutation must not freeze a streaming reply, so mutations have a lease of their own: the lane. The frame is in the
 inbox before anybody tries the lane, and stays there until it is answered. Before a mutation runs, its commit id is
@@ -28,7 +28,7 @@ from chalicelib.data.errors import ConditionFailed
 from chalicelib.data.store import Exists, Item, Key, Put, Update
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
-from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes, insist
+from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes, retry_until_done
 from chalicelib.live.session import Answer, fitted
 from chalicelib.live.world import World
 
@@ -57,27 +57,27 @@ class Lane:
     """(identity, idempotency key) → the id of the `commits` row that will be the proof."""
     deliver: Callable[[str], None]
     """Leave a note on the connection's mailbox, and have it served."""
-    condemn: Callable[[str], None]
+    close: Callable[[str], None]
     """Close the connection."""
 
-    def knock(self, connection: str) -> None:
+    def wake(self, connection: str) -> None:
         """Run the connection's waiting mutations, or leave a note for whoever is running them."""
         try:
-            self._knock(connection)
+            self._wake(connection)
         except Exception:
             # A handler that fails closes its connection; the client calls again, with the same key.
             logger.exception("the lane of %s failed", connection)
-            self.condemn(connection)
+            self.close(connection)
 
-    def _knock(self, connection: str) -> None:
-        visit = self.lanes.knock(lane_of(connection))
+    def _wake(self, connection: str) -> None:
+        waking = self.lanes.wake(lane_of(connection))
         try:
-            if visit.held is not None:
-                self._run(connection, visit.held)
-            elif visit.state == "gone":
+            if waking.held is not None:
+                self._run(connection, waking.held)
+            elif waking.state == "gone":
                 self.deliver(connection)  # which finds no mailbox, and closes
         except LeaseLost:
-            # Another lane goes on. Or the connection is over: then the visit removes what came too late to be removed with it.
+            # Another lane goes on. Or the connection is over: then waking it removes what came too late to be removed with it.
             self.deliver(connection)
 
     def _run(self, connection: str, held: Held) -> None:
@@ -105,8 +105,8 @@ class Lane:
         while True:
             # The time first, then the frames, then the mailbox: an identity is stored before its frame is deleted.
             now = self.world.clock.now_ms()
-            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
-            mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
+            inbox = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
+            mailbox = retry_until_done(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
             if mailbox is None or mailbox.get("closing"):
                 self.deliver(connection)  # which closes
                 return None
@@ -162,8 +162,8 @@ class Lane:
     def _signs_in(self, connection: str, at: int) -> bool:
         """Whether somebody signs in on this connection, until a moment after a call of nobody's came."""
         while True:
-            inbox = insist(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
-            mailbox = insist(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
+            inbox = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
+            mailbox = retry_until_done(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
             if mailbox is None or mailbox.get("user") or any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox):
                 return mailbox is not None
             remaining = at + min(SIGN_IN_MS, self.world.settle_ms) - self.world.clock.now_ms()
@@ -173,7 +173,7 @@ class Lane:
 
     def _mark(self, place: Key, sets: dict[tuple[str, ...], Any], remove: tuple[tuple[str, ...], ...] = ()) -> bool:
         try:
-            insist(self.world.clock, lambda: self.world.store.write(Update(place, sets, {}, remove, Exists())))
+            retry_until_done(self.world.clock, lambda: self.world.store.write(Update(place, sets, {}, remove, Exists())))
         except ConditionFailed:
             return False
         return True

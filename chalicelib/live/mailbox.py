@@ -1,4 +1,4 @@
-"""One holder at a time for each connection: leave the note first, then try to take the lease (DESIGN section 6).
+"""One holder at a time for each connection: leave the note first, then try to take the lease (ARCHITECTURE.md, "Connections").
 
 A mailbox is a small row. Whoever has something for a connection adds 1 to `notes` and marks the queries it concerns in
 `dirty`; then it tries to take the lease. Either it gets the lease and serves, or a holder is there and will see the note:
@@ -53,7 +53,7 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-def insist(clock: Clock, ask: Callable[[], T]) -> T:
+def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
     """Ask the store until it answers, for about two seconds: for reads, and for writes that may happen twice.
 
     Raises: `StoreFailed` or `Contention`, when patience ends.
@@ -83,7 +83,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Visit:
+class Waking:
     """What came of leaving a note: a lease, or why there is none."""
 
     held: Held | None
@@ -96,7 +96,7 @@ class Mailboxes:
 
     Args:
         lease_ms: how long a holder may go without renewing.
-        takeover: what an expired lease means: True (a lane) takes it, False (a connection) condemns it.
+        takeover: what an expired lease means: True (a lane) takes it, False (a connection) only closes it.
     """
 
     def __init__(self, store: Store, clock: Clock, lease_ms: int, *, takeover: bool = False) -> None:
@@ -111,34 +111,34 @@ class Mailboxes:
         """Make a mailbox. One that is there already stays as it is."""
         put = Put("mailboxes", {"pk": connection, "notes": 0, "seen": 0, "dirty": {}, **row}, Absent())
         try:
-            insist(self.clock, lambda: self.store.write(put))
+            retry_until_done(self.clock, lambda: self.store.write(put))
         except ConditionFailed:
             return
 
     def read(self, connection: str) -> Item | None:
         """The row, strongly consistent."""
-        return insist(self.clock, lambda: self.store.get(self.key(connection)))
+        return retry_until_done(self.clock, lambda: self.store.get(self.key(connection)))
 
-    def knock(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Visit:
+    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Waking:
         """Leave a note that names queries, then try to become the holder."""
         marked = list(marks)
         token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, marked, now, lease=True)
         if both is not None:
-            return Visit(Held(connection, token, both, now + self.lease_ms), "held")
+            return Waking(Held(connection, token, both, now + self.lease_ms), "held")
         noted = self._update(connection, token, marked, now, lease=False)
         if noted is None:
-            return Visit(None, "gone")
+            return Waking(None, "gone")
         # Only this second try makes the first one safe: the holder that refused it may have left before our note.
         return self.take(connection, noted)
 
-    def take(self, connection: str, row: Item | None = None) -> Visit:
+    def take(self, connection: str, row: Item | None = None) -> Waking:
         """Try to become the holder without leaving a note."""
         row = row or self.read(connection)
         if row is None:
-            return Visit(None, "gone")
+            return Waking(None, "gone")
         if row.get("closing"):
-            return Visit(None, "closing")
+            return Waking(None, "closing")
         token, now = self._token(), self.clock.now_ms()
         expired = "lease" in row and int(row["until"]) < now
         free: Condition = Lacks(("lease",))
@@ -148,16 +148,16 @@ class Mailboxes:
         if expired and not self.takeover:
             sets[("closing",)] = True
         elif "lease" in row and not expired:
-            return Visit(None, "busy")
+            return Waking(None, "busy")
         taken = self._try(Update(self.key(connection), sets, {}, (), All((Exists(), Lacks(("closing",)), free))))
         if taken is None:
-            return Visit(None, "busy")
+            return Waking(None, "busy")
         if taken.get("closing"):
             measure("ExpiredLeases")
-            return Visit(None, "closing")
-        return Visit(Held(connection, token, taken, now + self.lease_ms), "held")
+            return Waking(None, "closing")
+        return Waking(Held(connection, token, taken, now + self.lease_ms), "held")
 
-    def condemn(self, connection: str) -> None:
+    def mark_closing(self, connection: str) -> None:
         """Mark a connection as only to be closed, whoever holds it."""
         self._try(Update(self.key(connection), {("closing",): True}, {}, (), Exists()))
 
@@ -189,7 +189,7 @@ class Mailboxes:
         for start in range(0, len(actions), 90):
             whole = [Check(self.key(held.connection), self._mine(held)), *actions[start : start + 90]]
             try:
-                insist(self.clock, lambda whole=whole: self.store.transact(whole))  # type: ignore[misc]
+                retry_until_done(self.clock, lambda whole=whole: self.store.transact(whole))  # type: ignore[misc]
             except ConditionFailed as refused:
                 raise LeaseLost from refused
 
@@ -213,7 +213,7 @@ class Mailboxes:
 
     def delete(self, connection: str) -> None:
         """Remove the row, last of all."""
-        insist(self.clock, lambda: self.store.write(Delete(self.key(connection))))
+        retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(connection))))
 
     # Inside ------------------------------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Mailboxes:
     def _try(self, update: Update) -> Item | None:
         """The new row, or None when the condition does not hold. A lost answer is asked for again."""
         try:
-            return insist(self.clock, lambda: self.store.write(update))
+            return retry_until_done(self.clock, lambda: self.store.write(update))
         except ConditionFailed as refused:
             return self._own_write(update, refused.old)
 

@@ -56,7 +56,7 @@ class Remove(msgspec.Struct, tag="Remove", rename="camel"):
 
 
 class Connect(msgspec.Struct, tag="Connect", rename="camel"):
-    """The first frame of most connections; it can be missing (protocol section 3)."""
+    """The first frame of most connections; it can be missing."""
 
     session_id: SessionId
     connection_count: int = 0
@@ -140,7 +140,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def path_of(call: Add | Mutation | Action) -> str:
-    """The path of the function that a frame calls. One inside a component names nothing here (protocol section 3)."""
+    """The path of the function that a frame calls. One inside a component names nothing here."""
     return f"({call.component_path})/{call.udf_path}" if call.component_path else call.udf_path
 
 
@@ -252,7 +252,7 @@ def query_removed(query_id: int) -> str:
 
 
 def transitions(start: Version, end: Version, modifications: list[str]) -> list[str]:
-    """One logical Transition as messages that each fit a post: all but the last end where they start (protocol 4.1 rule 2)."""
+    """One logical Transition as messages that each fit a post: all but the last end where they start."""
     parts: list[list[str]] = [[]]
     size = 0
     for modification in modifications:
@@ -270,7 +270,7 @@ def transitions(start: Version, end: Version, modifications: list[str]) -> list[
 
 
 def answer_fits(result: str) -> bool:
-    """Whether a result can be told at all; no client takes an answer in parts (protocol 4.1 rule 10)."""
+    """Whether a result can be told at all; no client takes an answer in parts."""
     return len(result.encode()) <= LARGEST_POST - LARGEST_LOGS - FRAME_BYTES
 
 

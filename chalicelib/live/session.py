@@ -19,7 +19,7 @@ Transitions are stamped from it, never from a commit, so the skew between worker
 first ModifyQuerySet is in, Transitions keep ts 0 and no success is told: a promise would resolve over old values.
 
 **Answer first.** A mutation's answer (ts = T) precedes the first Transition that ends at or after T; that one always
-follows, even when nothing changed (protocol 4.1, rules 4 and 5).
+follows, even when nothing changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A holder's turn: look, evaluate, look again, tell, settle (DESIGN section 6).
+"""A holder's turn: look, evaluate, look again, tell, settle (ARCHITECTURE.md, "Connections").
 
 The order is the whole point; each step was found by breaking its absence (`tests/live/test_protective_steps.py`):
 
@@ -28,9 +28,9 @@ from chalicelib.data.reads import Touched, Watch, overlap
 from chalicelib.data.store import Action, Delete, Item, Key, Path, Put, Update
 from chalicelib.live import messages, rows, session
 from chalicelib.live.dialect import SYNC, Dialect
-from chalicelib.live.mailbox import Held, LeaseLost, insist
+from chalicelib.live.log_post import log_post
+from chalicelib.live.mailbox import Held, LeaseLost, retry_until_done
 from chalicelib.live.messages import Failure
-from chalicelib.live.posted import posted
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
 from chalicelib.live.value import Value
@@ -56,7 +56,7 @@ class Closed(Exception):
 
 
 class Turn:
-    """One connection, held. `holders.py` takes the steps."""
+    """One connection, held. `batch.py` takes the steps."""
 
     def __init__(self, world: World, held: Held) -> None:
         self.world, self.held = world, held
@@ -124,7 +124,7 @@ class Turn:
         return session.absorb(self.state, control, now, self.world.settle_ms, called)
 
     def _inbox(self, low: str) -> list[Item]:
-        found = insist(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
+        found = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
         self.present |= {row["sk"] for row in found}
         return found
 
@@ -160,7 +160,7 @@ class Turn:
     def queries(self) -> dict[int, Subscription]:
         """The connection's queries, read when they are first needed."""
         if self.subs is None:
-            found = insist(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
+            found = retry_until_done(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
             self.subs = {int(row["sk"]): Subscription.of(row) for row in found}
         return self.subs
 
@@ -218,7 +218,7 @@ class Turn:
     def _at_once(self, keys: list[Key]) -> list[Item | None]:
         while True:
             try:
-                return insist(self.world.clock, lambda: self.world.store.transact_get(keys))
+                return retry_until_done(self.world.clock, lambda: self.world.store.transact_get(keys))
             except Contention:
                 self.beat()
 
@@ -253,7 +253,7 @@ class Turn:
 
     def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
         """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
-        value = insist(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
+        value = retry_until_done(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
         for _ in range(ROUNDS):
             sub.journal = value.journal
             missing = value.reads.watches - set(sub.watches)
@@ -262,7 +262,7 @@ class Turn:
                 sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
                 return value
             self._watch(sub, missing)
-            value = insist(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
+            value = retry_until_done(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
         raise Conflict(sub.path)
 
     def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
@@ -330,7 +330,7 @@ class Turn:
     def _post(self, text: str) -> None:
         self.beat()
         outcome = self.world.gateway.post(self.connection, text)
-        posted(self.connection, outcome)
+        log_post(self.connection, outcome)
         self.posts += 1
         if outcome != "ok":
             raise Closed(f"a post came to {outcome!r}")
@@ -377,7 +377,7 @@ class Turn:
 
     def _write_alone(self, write: Any) -> None:
         try:
-            insist(self.world.clock, lambda: self.world.store.write(write))
+            retry_until_done(self.world.clock, lambda: self.world.store.write(write))
         except ConditionFailed as refused:
             if refused.old is None or refused.old.get("digest") != write.set[("digest",)]:
                 raise LeaseLost from refused

@@ -25,15 +25,15 @@ class Evaluate(Protocol):
     def __call__(self, path: str, args: str, identity: str | None, journal: str | None) -> Value: ...
 
 
-class Together(Protocol):
-    """Does independent pieces of work, at once or one after another, and returns their results in order."""
+class Parallel(Protocol):
+    """Does work whose parts are independent, at once or one after another, and returns their results in order."""
 
     def __call__(self, work: Sequence[Callable[[], T]]) -> list[T]: ...
 
 
 def one_by_one(work: Sequence[Callable[[], T]]) -> list[T]:
     """The plainest way."""
-    return [piece() for piece in work]
+    return [each() for each in work]
 
 
 class Gateway(Protocol):
@@ -77,7 +77,7 @@ class World:
     """A holder that has worked so long lets another invocation go on."""
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
     """By a mailbox's kind; any other kind speaks Convex's sync protocol."""
-    together: Together = one_by_one
+    parallel: Parallel = one_by_one
     """How slices of a fan-out are served."""
     ended: Callable[[Item], None] = lambda mailbox: None
     """Told of a connection that is certainly closed, before its rows go. May fail silently."""

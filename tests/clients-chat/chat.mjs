@@ -40,7 +40,7 @@ const agentOf = async (user, agentId, settings = {}) => {
 const quiet = (ms = 300) => new Promise((next) => setTimeout(next, ms));
 
 const scenarios = {
-  /** 002-33 and 34: the agent connects, sends without joining, reconnects with the same token, and is where it was. */
+  /** The agent connects, sends without joining, reconnects with the same token, and is where it was. */
   async flows() {
     const user = await tokenOf("alice");
     const token = await agentOf(user, options.agent);
@@ -65,7 +65,7 @@ const scenarios = {
     agent.disconnect();
     return { conversationId: ready.conversationId };
   },
-  /** Who has no good token is refused, in each of the three ways to bring one (002-02, 03, U01). */
+  /** Who has no good token is refused, in each of the three ways to bring one. */
   async tokens() {
     const good = await tokenOf("alice");
     const found = [];
@@ -90,7 +90,7 @@ const scenarios = {
     nobody.disconnect();
     return found;
   },
-  /** The ten steps of the original's manual script (002-U16): log in, create, connect, join, send, type, online, read, leave, go. */
+  /** The ten steps of the original's manual script: log in, create, connect, join, send, type, online, read, leave, go. */
   async steps() {
     const [alice, bob] = await Promise.all([tokenOf("alice"), tokenOf("bob")]);
     const created = (await call("POST", "/conversations", { title: "Planning" }, alice)).data;
@@ -133,7 +133,7 @@ const scenarios = {
     const { data } = await call("GET", `${path}/messages`, undefined, alice);
     assert.deepEqual(data.map((each) => each.content), ["Shall we?"]);
   },
-  /** The document's own two programs: an agent that answers, a user who joins its conversation (002-29). */
+  /** The document's own two programs: an agent that answers, a user who joins its conversation. */
   async echo() {
     const user = await tokenOf("alice");
     const agent = connect(await agentOf(user, options.agent));

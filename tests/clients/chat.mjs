@@ -30,7 +30,7 @@ async function ended(client, sessionId, messageId) {
   return reply();
 }
 
-/** Two followers, one on a road that is cut at these pieces: both have the same text, which is the message's. */
+/** Two followers, one on a road that is cut at these chunks: both have the same text, which is the message's. */
 export async function replyCut(url, { at }) {
   const road = await proxy(url), [far, near] = [road.url, url].map((way) => open(way));
   for (const client of [far, near]) client.setAuth(() => token(url, "alice"));
@@ -41,8 +41,8 @@ export async function replyCut(url, { at }) {
   const reply = await ended(near, sessionId, messageId);
   same(reply.status, "completed", "status");
   await until(() => here.text === reply.content && there.text === reply.content, "the same text at both");
-  check(road.count > 1, "the road was cut"); // several pieces may come in one answer
-  return { pieces: here.after + 1, connections: road.count };
+  check(road.count > 1, "the road was cut"); // several chunks may come in one answer
+  return { chunks: here.after + 1, connections: road.count };
 }
 
 /** For the Python follower: starts a reply for alice and says where. */
@@ -55,7 +55,7 @@ export async function replyFor(url) {
   return (await ended(client, sessionId, messageId)).content;
 }
 
-/** A reply during which the server dies at this piece; says so, and tells what is left of it in the end. */
+/** A reply during which the server dies at this chunk; says so, and tells what is left of it in the end. */
 export async function replyKilled(url, { at }) {
   const client = open(url);
   client.setAuth(() => token(url, "alice"));
@@ -65,17 +65,17 @@ export async function replyKilled(url, { at }) {
   const seen = follow(client, sessionId, messageId, (sequence) => {
     if (sequence < at || said) return;
     said = true;
-    say({ piece: sequence });
+    say({ chunk: sequence });
   });
   const reply = await ended(client, sessionId, messageId);
   return { status: reply.status, content: reply.content, seen: seen.text };
 }
 
 /**
- * One reply for each piece number below `pieces`, all at once, each followed on a road of its own that is cut at that piece.
- * Each has the whole text in the end, and has seen no piece twice or out of order (`follow`).
+ * One reply for each chunk number below `chunks`, all at once, each followed on a road of its own that is cut at that chunk.
+ * Each has the whole text in the end, and has seen no chunk twice or out of order (`follow`).
  */
-export async function replyCutAtEach(url, { pieces }) {
+export async function replyCutAtEach(url, { chunks }) {
   const cutAt = async (at) => {
     const road = await proxy(url), client = open(road.url);
     client.setAuth(() => token(url, "alice"));
@@ -92,7 +92,7 @@ export async function replyCutAtEach(url, { pieces }) {
     check(road.count > 1, `cut at ${at}: came back`);
     return seen.after + 1;
   };
-  return { pieces: await Promise.all(Array.from({ length: pieces }, (_, at) => cutAt(at))) };
+  return { chunks: await Promise.all(Array.from({ length: chunks }, (_, at) => cutAt(at))) };
 }
 
 /** What a reply costs a watcher with a moving cursor: bytes from the server, sockets' frames included, for `words` words. */
@@ -106,5 +106,5 @@ export async function replyBytes(url, { words }) {
   const seen = follow(far, sessionId, messageId);
   const reply = await ended(near, sessionId, messageId);
   await until(() => seen.text === reply.content, "the same text");
-  return { chars: reply.content.length, bytes: road.bytes - before, pieces: seen.after + 1 };
+  return { chars: reply.content.length, bytes: road.bytes - before, chunks: seen.after + 1 };
 }

@@ -96,7 +96,7 @@ export async function hear() {
 
 /**
  * A TCP proxy in front of the server. `cut()` ends all connections at once; `deaf = true` loses what the server says;
- * `jitter` delays every piece by up to so many ms (order is kept); `count` counts connections; `heard(text)` is the
+ * `jitter` delays every chunk by up to so many ms (order is kept); `count` counts connections; `heard(text)` is the
  * number of server frames that contain the text, with the times in `times`; `bytes` counts what the server sent.
  */
 export async function proxy(url) {

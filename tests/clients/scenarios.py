@@ -181,7 +181,7 @@ def reply(url: str, token: str, session_id: str, message_id: str) -> None:
         if not page and not whole["completed"]:
             page = next(pages)
         pages.unsubscribe()
-        text += "".join(piece["chunk"] for piece in page)
+        text += "".join(chunk["chunk"] for chunk in page)
         after = page[-1]["sequence"] if page else after
         if whole["completed"] and text == whole["content"]:
             break

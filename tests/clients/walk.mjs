@@ -17,18 +17,18 @@ function client(subject) {
 
 /** Follow a reply as the hook does: the cursor moves to the last sequence seen. */
 function follow(by, sessionId, messageId) {
-  const seen = { text: "", pieces: 0, after: -1 };
+  const seen = { text: "", chunks: 0, after: -1 };
   let leave, moving = false;
   const watch = () => {
     moving = false;
     leave = by.onUpdate(api.chat.subscribeToChunks, { sessionId, messageId, after: seen.after }, (page) => {
       if (!page.length) return;
-      for (const piece of page) {
-        if (piece.sequence <= seen.after) continue; // the same page again, longer
-        if (piece.sequence !== seen.after + 1) throw new Error(`gap: ${seen.after} then ${piece.sequence}`);
-        seen.text += piece.chunk;
-        seen.after = piece.sequence;
-        seen.pieces += 1;
+      for (const chunk of page) {
+        if (chunk.sequence <= seen.after) continue; // the same page again, longer
+        if (chunk.sequence !== seen.after + 1) throw new Error(`gap: ${seen.after} then ${chunk.sequence}`);
+        seen.text += chunk.chunk;
+        seen.after = chunk.sequence;
+        seen.chunks += 1;
       }
       if (moving) return; // two pages came before the cursor was moved
       moving = true;
@@ -71,7 +71,7 @@ const scenarios = {
     const [reply] = await Promise.all([ended(alice, sessionId, messageId), ended(tab, sessionId, messageId)]);
     while (here.text !== reply.content || there.text !== reply.content) await new Promise((go) => setTimeout(go, 20));
     const stranger = await client("bob").query(api.chat.getMessages, { sessionId });
-    return { status: reply.status, pieces: here.pieces, same: here.text === there.text, length: reply.content.length, stranger };
+    return { status: reply.status, chunks: here.chunks, same: here.text === there.text, length: reply.content.length, stranger };
   },
 
   /** Starts a reply, says when it has begun, and waits for its end, whatever happens to the server meanwhile. */
@@ -80,7 +80,7 @@ const scenarios = {
     const sessionId = await alice.mutation(api.chat.startSession, {});
     const messageId = await alice.mutation(api.chat.sendMessage, { sessionId, content: "/pace 30\nWrite about rivers in 400 words" });
     const seen = follow(alice, sessionId, messageId);
-    while (seen.pieces < 3) await new Promise((go) => setTimeout(go, 20));
+    while (seen.chunks < 3) await new Promise((go) => setTimeout(go, 20));
     console.log(JSON.stringify({ begun: true, text: seen.text }));
     const reply = await ended(alice, sessionId, messageId);
     return { status: reply.status, reason: reply.reason, content: reply.content, seen: seen.text };

@@ -1,4 +1,4 @@
-"""Seed 000's requests and events over a chat socket (000-11…22, 29, U03, U04, U15…U19, E01, E03, E04)."""
+"""Requests and events of AgentX's engine over a chat socket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def asked(line: Line, event: str, **data: Any) -> dict[str, Any]:
 
 
 def streamed(line: Line, image: str) -> list[tuple[str, dict[str, Any]]]:
-    """What was told of an image, in order: events by the filter of 000-20."""
+    """What was told of an image, in order: only the events that name it."""
     found = []
     for text in line.posted:
         frame = json.loads(text[text.index("{") :] if text.startswith("{") else "{}")
@@ -37,7 +37,7 @@ def streamed(line: Line, image: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_a_conversation_from_creation_to_the_end_of_a_reply(chat: Chat) -> None:
-    """000-11…18, E03: the response path is `data.record.imageId`; events come in their order."""
+    """The response path is `data.record.imageId`; events come in their order."""
     alice = Line(chat, "alice@acme")
     container = asked(alice, "container_create_request", name="Support", systemPrompt="Be short.")["record"]
     made = asked(alice, "image_create_request", containerId=f"domain_{container['domainId']}", config={"name": "Case"})
@@ -63,7 +63,7 @@ def test_a_conversation_from_creation_to_the_end_of_a_reply(chat: Chat) -> None:
 
 
 def test_events_of_another_image_reach_nobody_else(chat: Chat) -> None:
-    """000-20, 29, U04, U19: a socket hears of the images that it asked for, and no stranger hears of any."""
+    """A socket hears of the images that it asked for, and no stranger hears of any."""
     alice, tab, bob = Line(chat, "alice@acme", name="a1"), Line(chat, "alice@acme", name="a2"), Line(chat, "bob@acme", name="b1")
     one = asked(alice, "image_create_request")["record"]["imageId"]
     two = asked(alice, "image_create_request")["record"]["imageId"]
@@ -81,7 +81,7 @@ def test_events_of_another_image_reach_nobody_else(chat: Chat) -> None:
 
 
 def test_who_comes_in_the_middle_of_a_reply_is_told_it_from_its_beginning(chat: Chat) -> None:
-    """000-U18; 001-U16: a late subscriber gets what was said, and then the rest, once."""
+    """A late subscriber gets what was said, and then the rest, once."""
     alice = Line(chat, "alice@acme", name="a1")
     image = asked(alice, "image_create_request")["record"]["imageId"]
     asked(alice, "message_send_request", imageId=image, content="/say " + "word " * 700)
@@ -107,7 +107,7 @@ def test_who_comes_in_the_middle_of_a_reply_is_told_it_from_its_beginning(chat: 
 
 
 def test_what_tools_do_is_told_as_it_happens_and_once(chat: Chat) -> None:
-    """000-E03 (`tool_planned`, `tool_executing`, `tool_result_message`), E05: options of a send over the socket."""
+    """`tool_planned`, `tool_executing`, `tool_result_message`; options of a send over the socket."""
     alice = Line(chat, "alice@acme", name="a1")
     servers = {"search": {"url": "https://search.example.com/mcp"}}
     image = asked(alice, "image_create_request", config={"mcpServers": servers})["record"]["imageId"]
@@ -138,7 +138,7 @@ def test_what_tools_do_is_told_as_it_happens_and_once(chat: Chat) -> None:
 
 
 def test_an_interrupted_reply_says_so_and_keeps_its_text(chat: Chat) -> None:
-    """000-19, U03, U15, U16: found by the image, without an agent's id."""
+    """An agent is found by the image, without an agent's id."""
     alice = Line(chat, "alice@acme")
     image = asked(alice, "image_create_request")["record"]["imageId"]
     asked(alice, "message_send_request", imageId=image, content="/say never")
@@ -157,7 +157,6 @@ def test_an_interrupted_reply_says_so_and_keeps_its_text(chat: Chat) -> None:
 
 
 def test_a_failed_reply_says_why(chat: Chat) -> None:
-    """000-U13."""
     alice = Line(chat, "alice@acme")
     image = asked(alice, "image_create_request")["record"]["imageId"]
     asked(alice, "message_send_request", imageId=image, content="/fail invalid\nhello")
@@ -181,13 +180,11 @@ def test_a_failed_reply_says_why(chat: Chat) -> None:
     ],
 )
 def test_every_ending_has_its_code(status: Any, reason: str | None, code: str | None) -> None:
-    """000-U13, U17."""
     about: dict[str, Any] = {"conversation": "c", "sequence": 2, "session_id": "s", "role": "assistant", "content": ""}
     assert code_of(ChatMessage(id="m", **about, completed=True, timestamp=0.0, status=status, reason=reason)) == code
 
 
 def test_the_whole_set_of_requests_answers_under_its_names(chat: Chat) -> None:
-    """000-E01, E04."""
     alice = Line(chat, "alice@acme")
     domain = f"domain_{asked(alice, 'container_create_request', name='D')['record']['domainId']}"
     image = asked(alice, "image_create_request", containerId=domain)["record"]

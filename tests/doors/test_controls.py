@@ -1,4 +1,4 @@
-"""Seed 001 on a chat socket: its controls, and what who has subscribed is told (001-15, 16, 21, 23, 24, 27, U03, U11, U16)."""
+"""Controls on a chat socket, and what who has subscribed to a session or a task is told."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def news(line: Line) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_a_new_conversations_reply_is_told_from_its_start_to_its_end(chat: Chat) -> None:
-    """001-15, 16, 23, 27, U03: every event, in its order, each with the names of what it is about."""
+    """Every event, in its order, each with the names of what it is about."""
     task = task_of(chat)
     begun = started(chat, task, "/say Hello there, you.")
     alice = Line(chat, "alice@acme")
@@ -56,7 +56,7 @@ def test_a_new_conversations_reply_is_told_from_its_start_to_its_end(chat: Chat)
 
 
 def test_a_resumed_conversation_is_no_new_session(chat: Chat) -> None:
-    """001-21, 24, U03: `session-created` is told once in a conversation's life; a command resumes it, and its sender hears it."""
+    """`session-created` is told once in a conversation's life; a command resumes it, and its sender hears it."""
     begun = started(chat, task_of(chat), "/say one")
     chat.work()
     alice = Line(chat, "alice@acme")
@@ -69,7 +69,6 @@ def test_a_resumed_conversation_is_no_new_session(chat: Chat) -> None:
 
 
 def test_a_new_conversation_over_the_socket_is_refused(chat: Chat) -> None:
-    """001-U11."""
     alice = Line(chat, "alice@acme")
     refused = alice.ask("claude-command", {"command": "hello"})
     assert (refused["success"], refused["code"]) == (False, "ConversationRequired")
@@ -78,7 +77,7 @@ def test_a_new_conversation_over_the_socket_is_refused(chat: Chat) -> None:
 
 
 def test_a_reply_that_fails_is_told_as_an_error_and_has_ended(chat: Chat) -> None:
-    """001-U03, U16: also before the first token."""
+    """Also before the first token."""
     begun = started(chat, task_of(chat), "/fail invalid")
     alice = Line(chat, "alice@acme")
     alice.ask("subscribe-session", {"sessionId": begun["sessionId"]})
@@ -91,7 +90,7 @@ def test_a_reply_that_fails_is_told_as_an_error_and_has_ended(chat: Chat) -> Non
 
 
 def test_stopping_over_the_socket_ends_the_reply_and_closing_it_does_not(chat: Chat) -> None:
-    """001-U06, U11: `session-aborted` says whether there was something to stop; a subscription that ends stops nothing."""
+    """`session-aborted` says whether there was something to stop; a subscription that ends stops nothing."""
     begun = started(chat, task_of(chat), "/say never")
     session = {"sessionId": begun["sessionId"]}
     alice, tab = Line(chat, "alice@acme", name="a1"), Line(chat, "alice@acme", name="a2")
@@ -114,7 +113,7 @@ def test_stopping_over_the_socket_ends_the_reply_and_closing_it_does_not(chat: C
 
 
 def test_who_subscribes_in_the_middle_of_a_reply_hears_it_from_its_beginning(chat: Chat) -> None:
-    """001-U16: a late subscriber had no replay. What was written is told once, also to who was there from the start."""
+    """What was written is told once, also to who was there from the start."""
     begun = started(chat, task_of(chat), "/say " + "word " * 700)
     early = Line(chat, "alice@acme", name="early")
     early.ask("subscribe-session", {"sessionId": begun["sessionId"]})
@@ -154,7 +153,7 @@ def test_a_reply_that_began_and_ended_before_anybody_looked_is_told(chat: Chat) 
 
 
 def test_tools_are_told_as_they_are_used(chat: Chat) -> None:
-    """001-U03: `claude-response` with a tool's call and its result."""
+    """`claude-response` with a tool's call and its result."""
     alice = Line(chat, "alice@acme")
     servers = {"search": {"url": "https://search.example.com/mcp"}}
     image = chat.person("alice").mutation("images:create", config={"mcpServers": servers})["record"]
@@ -169,7 +168,7 @@ def test_tools_are_told_as_they_are_used(chat: Chat) -> None:
 
 
 def test_a_tasks_subscribers_hear_of_its_conversations_and_runs(chat: Chat) -> None:
-    """001-27, U03: `conversation-added` and `agent-run-updated`, and that replies begin and end, whoever began them."""
+    """`conversation-added` and `agent-run-updated`, and that replies begin and end, whoever began them."""
     task = task_of(chat)
     old = started(chat, task, "/say before")
     chat.work()
@@ -217,7 +216,7 @@ def test_an_older_conversation_that_comes_into_sight_is_not_new(chat: Chat) -> N
 
 
 def test_who_unsubscribes_hears_no_more_and_others_go_on(chat: Chat) -> None:
-    """001-U11: subscriptions are each socket's own, and go with it."""
+    """Subscriptions are each socket's own, and go with it."""
     task = task_of(chat)
     begun = started(chat, task, "/say one")
     chat.work()

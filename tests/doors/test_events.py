@@ -30,7 +30,7 @@ def agent_token(chat: Chat, name: str = "bot", **settings: Any) -> str:
 
 @pytest.mark.parametrize("packets", [False, True])
 def test_an_agents_socket_is_told_its_conversation_first(chat: Chat, packets: bool) -> None:
-    """002-05…09, 25; the client cannot read the server's `socket.data`, so it is said in events (002-U15)."""
+    """A client cannot read the server's `socket.data`, so it is said in events."""
     bot = Line(chat, agent_token(chat), packets=packets)
     (ready,) = bot.heard("connection:ready")
     (here,) = bot.heard("presence:update")
@@ -101,7 +101,7 @@ def test_an_ended_connection_leaves_nothing(chat: Chat) -> None:
 
 
 def test_a_suspended_agents_sockets_are_told_and_closed(chat: Chat) -> None:
-    """002-U11: its document is in the feed's read set."""
+    """Its document is in the feed's read set."""
     bot = Line(chat, agent_token(chat))
     chat.person("alice").mutation("agents:suspend", agentId="bot")
     chat.tell()

@@ -28,7 +28,7 @@ def completed(worker: Person, session: str, reply: str, content: str, **more: An
 
 
 def hearing(chat: Chat, alice: Person, session: str, words: str) -> Line:
-    """Alice's socket, which hears a session in the words of seed 001, or its image in those of seed 000."""
+    """Alice's socket, which hears a session in the words of its subscribers, or its image in AgentX's."""
     line = Line(chat, "alice@acme")
     if words == "session":
         line.ask("subscribe-session", {"sessionId": session})

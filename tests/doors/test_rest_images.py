@@ -1,4 +1,4 @@
-"""Domains, images and their conversations over REST (000-U08, U09, U10, U12, U13)."""
+"""Domains, images and their conversations over REST."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_server_of_tools_that_is_refused_says_its_code(rest: People) -> None:
 
 
 def test_a_foreign_user_gets_not_found_and_never_forbidden(rest: People) -> None:
-    """000-U10, on get, list, delete, title, send."""
+    """As for one that never was: on get, list, delete, title, send."""
     alice, bob = rest("alice@acme"), rest("bob@acme")
     domain = alice("POST", "/domains", {"name": "x"})[1]["data"]["domainId"]
     started = alice("POST", f"/domains/{domain}/conversations", {})[1]["data"]
@@ -90,7 +90,7 @@ def test_a_foreign_user_gets_not_found_and_never_forbidden(rest: People) -> None
 
 
 def test_a_conversation_of_an_image_is_told_with_its_names_wherever_it_is_asked_for(rest: People) -> None:
-    """000-16, U01, E02: the image, the session and the domain stand in the conversation; the writer in the image's metadata."""
+    """The image, the session and the domain stand in the conversation; the writer in the image's metadata."""
     alice = rest("alice@acme")
     domain = alice("POST", "/domains", {"name": "Support", "model": "some-model"})[1]["data"]["domainId"]
     made = alice("POST", f"/domains/{domain}/conversations", {})[1]["data"]
@@ -105,7 +105,7 @@ def test_a_conversation_of_an_image_is_told_with_its_names_wherever_it_is_asked_
     [("", "MESSAGE_CONTENT_REQUIRED"), (" \n", "MESSAGE_CONTENT_REQUIRED"), ("x" * 10_001, "MESSAGE_TOO_LONG")],
 )
 def test_a_message_to_a_conversation_is_refused_by_the_same_codes(rest: People, content: str, code: str) -> None:
-    """000-U08, U12: `POST /conversations/:id/messages`, of 0, of blanks, of 10,001 characters; 10,000 are accepted."""
+    """`POST /conversations/:id/messages`, of 0, of blanks, of 10,001 characters; 10,000 are accepted."""
     alice = rest("alice@acme")
     path = f"/conversations/{alice('POST', '/images', {})[1]['data']['record']['conversationId']}/messages"
     status, told = alice("POST", path, {"content": content})
@@ -124,7 +124,6 @@ def test_a_message_to_a_conversation_is_refused_by_the_same_codes(rest: People, 
     ],
 )
 def test_what_is_not_there_has_its_own_code_by_every_verb(rest: People, path: str, code: str) -> None:
-    """000-U13, 001-U10."""
     alice = rest("alice@acme")
     status, told = alice("GET", path)
     assert (status, told["code"]) == (404, code)
@@ -134,7 +133,7 @@ def test_what_is_not_there_has_its_own_code_by_every_verb(rest: People, path: st
 
 
 def test_messages_are_listed_by_limit_and_offset_from_the_newest(rest: People) -> None:
-    """001-U10: `GET /conversations/:id/messages?limit&offset`."""
+    """`GET /conversations/:id/messages?limit&offset`."""
     alice = rest("alice@acme")
     conversation = alice("POST", "/conversations", {"title": "Talk"})[1]["data"]["conversationId"]
     for number in range(5):
@@ -152,7 +151,7 @@ def test_messages_are_listed_by_limit_and_offset_from_the_newest(rest: People) -
 
 
 def test_a_session_is_named_as_its_writer_calls_it(rest: People) -> None:
-    """001-U10: `PATCH /conversations/:id/claude-id`; a stranger is told that there is no such conversation."""
+    """`PATCH /conversations/:id/claude-id`; a stranger is told that there is no such conversation."""
     alice, bob = rest("alice@acme"), rest("bob@acme")
     task = alice("POST", "/tasks", {"title": "Fix it"})[1]["data"]["taskId"]
     made = alice("POST", f"/tasks/{task}/conversations", {})[1]["data"]
@@ -165,7 +164,7 @@ def test_a_session_is_named_as_its_writer_calls_it(rest: People) -> None:
 
 
 def test_a_conversation_of_a_task_may_be_made_before_anything_is_said(rest: People, house: House) -> None:
-    """001-U10: `POST /tasks/:id/conversations` without a message; its first message begins its session."""
+    """`POST /tasks/:id/conversations` without a message; its first message begins its session."""
     alice = rest("alice@acme")
     task = alice("POST", "/tasks", {"title": "Fix it"})[1]["data"]["taskId"]
     status, made = alice("POST", f"/tasks/{task}/conversations", {})
@@ -182,7 +181,6 @@ def test_a_conversation_of_a_task_may_be_made_before_anything_is_said(rest: Peop
 
 
 def test_a_schedule_is_looked_at_over_rest(rest: People) -> None:
-    """001-U12."""
     alice = rest("alice@acme")
     assert alice("POST", "/schedules/validate", {"schedule": "0 9 * * MON"})[1]["data"]["valid"] is True
     assert alice("POST", "/schedules/validate", {"schedule": "0 25 * * *"})[1]["data"]["valid"] is False

@@ -18,7 +18,7 @@ __all__ = ["chat", "model"]
     "events", [["image_list_request"], ["image_create_request"], ["image_list_request", "image_create_request"]]
 )
 def test_requests_of_one_millisecond_are_all_answered(chat: Chat, events: list[str]) -> None:
-    """000-E01: queries, mutations and both; 001-U16: nothing that was asked is lost."""
+    """Queries, mutations and both: nothing that was asked is lost."""
     alice = Line(chat, "alice@acme")
     at = chat.clock.now_ms()
     for number in range(20):

@@ -1,4 +1,4 @@
-"""`/conversations/ID/stream`: one conversation's replies as they are written, for its owner (000-U08, U15, U18, U19)."""
+"""`/conversations/ID/stream`: one conversation's replies as they are written, for its owner."""
 
 from __future__ import annotations
 
@@ -54,7 +54,6 @@ def test_a_conversations_stream_is_heard_by_opening_its_path(chat: Chat) -> None
 
 @pytest.mark.parametrize("token", [None, "", "not a token"])
 def test_a_stream_needs_a_token(chat: Chat, token: str | None) -> None:
-    """000-U19."""
     image = chat.person("alice").mutation("images:create")["record"]
     assert listen(chat, image["conversationId"], token, "line") == 401
     assert chat.lines.posted["line"] == []
@@ -62,7 +61,7 @@ def test_a_stream_needs_a_token(chat: Chat, token: str | None) -> None:
 
 @pytest.mark.parametrize("who", ["bob@acme", "alice@other"])
 def test_a_stranger_is_told_that_there_is_no_such_conversation(chat: Chat, who: str) -> None:
-    """000-U10, U19: as for one that never was; the connection ends."""
+    """As for one that never was; the connection ends."""
     image = chat.person("alice").mutation("images:create")["record"]
     said = []
     for number, conversation in enumerate((image["conversationId"], "conv-never")):

@@ -372,7 +372,7 @@ def one_name_in_two_orgs_is_two_things(model: ScriptedModel) -> None:
 
 
 def a_value_is_shared_within_its_org(_: ScriptedModel) -> None:
-    """The same query by users of two orgs, served together (review check 35)."""
+    """The same query by users of two orgs, served together."""
     with Sim(1, counters) as sim:
         people = [sim.person(f"p{number}", token) for number, token in enumerate(("alice@acme", "bob@other"))]
         for person in people:
@@ -381,12 +381,12 @@ def a_value_is_shared_within_its_org(_: ScriptedModel) -> None:
         sim.run(200)  # until their leases are free
         sim.executor.mutation("counters:add", {"name": "a", "op": "secret"}, sim.backend.verifier.verify("carol@acme"))
 
-        def together() -> None:
-            visits = [sim.backend.mailboxes.knock(f"conn-{number}", ["0"]) for number in (1, 2)]
-            sim.backend.holders.serve([visit.held for visit in visits if visit.held is not None])
+        def all_at_once() -> None:
+            wakings = [sim.backend.mailboxes.wake(f"conn-{number}", ["0"]) for number in (1, 2)]
+            sim.backend.batches.serve([waking.held for waking in wakings if waking.held is not None])
 
         sim.pumping = False
-        sim.invoke("together", together)
+        sim.invoke("all at once", all_at_once)
         sim.run(1000)
         check(sim)
         assert [person.client.value(0)["ops"] for person in people] == [["secret"], []]

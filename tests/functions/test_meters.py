@@ -121,9 +121,9 @@ def test_a_holder_that_let_its_lease_pass_is_counted(model: ScriptedModel, heard
     house = House(model)
     mailboxes = Mailboxes(house.store, house.clock, 1000)
     mailboxes.open("c1", {})
-    assert mailboxes.knock("c1").state == "held"
-    assert mailboxes.knock("c1").state == "busy"
+    assert mailboxes.wake("c1").state == "held"
+    assert mailboxes.wake("c1").state == "busy"
     assert _values(heard, "ExpiredLeases") == []
     house.clock.ahead += 2000
-    assert mailboxes.knock("c1").state == "closing"
+    assert mailboxes.wake("c1").state == "closing"
     assert _values(heard, "ExpiredLeases") == [1]

@@ -9,9 +9,9 @@ from typing import Any
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
-from chalicelib.live.closer import Ender
+from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import Held, Mailboxes, Visit, insist
+from chalicelib.live.mailbox import Held, Mailboxes, Waking, retry_until_done
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -25,7 +25,7 @@ def with_mailboxes(kind: type[Mailboxes]) -> type[Backend]:
 
 
 def with_turns(kind: type[Turn]) -> type[Backend]:
-    """A backend whose holders take other turns."""
+    """A backend whose batches take other turns."""
     return type(kind.__name__, (Backend,), {"turn_type": kind})
 
 
@@ -35,24 +35,24 @@ def with_turns(kind: type[Turn]) -> type[Backend]:
 class LeaseBeforeNote(Mailboxes):
     """Tries for the lease first, and leaves the note only for whoever has it."""
 
-    def knock(self, connection: str, marks: Any = ()) -> Visit:
-        visit = self.take(connection)
+    def wake(self, connection: str, marks: Any = ()) -> Waking:
+        waking = self.take(connection)
         noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False)
-        if visit.held is not None and noted is not None:
-            visit.held.row = noted
-        return visit
+        if waking.held is not None and noted is not None:
+            waking.held.row = noted
+        return waking
 
 
 class NoSecondTry(Mailboxes):
     """Leaves the note, but does not try again for a lease that was refused before."""
 
-    def knock(self, connection: str, marks: Any = ()) -> Visit:
+    def wake(self, connection: str, marks: Any = ()) -> Waking:
         token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, list(marks), now, lease=True)
         if both is not None:
-            return Visit(Held(connection, token, both, now + self.lease_ms), "held")
+            return Waking(Held(connection, token, both, now + self.lease_ms), "held")
         noted = self._update(connection, token, list(marks), now, lease=False)
-        return Visit(None, "gone" if noted is None else "closing" if noted.get("closing") else "busy")
+        return Waking(None, "gone" if noted is None else "closing" if noted.get("closing") else "busy")
 
 
 class ReleasesAnyway(Mailboxes):
@@ -120,7 +120,7 @@ class WatchesWithoutLease(Mailboxes):
 
     def beside(self, held: Held, actions: list[Any]) -> None:
         for action in actions:
-            insist(self.clock, lambda action=action: self.store.write(action))  # type: ignore[misc]
+            retry_until_done(self.clock, lambda action=action: self.store.write(action))  # type: ignore[misc]
 
 
 class ForgetsWatches(Turn):
@@ -219,12 +219,12 @@ class CallsAsTheLastOne(Backend):
 
 
 class NeverHandsOver(Backend):
-    """Its holders serve as long as there is something to serve."""
+    """Its batches are served as long as there is something to serve."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         world = replace(self.world, hand_over_ms=10**9)
-        self.holders = self.fanout.holders = replace(self.holders, world=world)
+        self.batches = self.fanout.batches = replace(self.batches, world=world)
 
 
 class CallsBeforeIdentity(Backend):
@@ -277,7 +277,7 @@ class PostsTwice(Turn):
         self.posts += 1
 
 
-class ForgetsTooEarly(Ender):
+class ForgetsTooEarly(ConnectionCloser):
     """Removes a connection's rows before it is certain that it is closed."""
 
     def finish(self, connection: str, state: str) -> None:
@@ -286,7 +286,7 @@ class ForgetsTooEarly(Ender):
 
 
 class EndsTooEarly(Backend):
-    ender_type = ForgetsTooEarly
+    closer_type = ForgetsTooEarly
 
 
 class WithoutFloor(Turn):

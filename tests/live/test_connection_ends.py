@@ -145,7 +145,7 @@ def test_a_frame_that_finds_no_mailbox_closes_its_connection(sim: Sim, frame: st
     link = person.link
     assert link is not None
     person.stays_away = True
-    sim.invoke("forget", lambda: sim.backend.ender.forget(link.id))
+    sim.invoke("forget", lambda: sim.backend.closer.forget(link.id))
     sim.run(200)
     assert sim.gateway.links[link.id].known
     raw(sim, link.id, frame)
@@ -156,13 +156,13 @@ def test_a_frame_that_finds_no_mailbox_closes_its_connection(sim: Sim, frame: st
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: str(json.loads(frame)["type"]))
-def test_a_frame_that_finds_a_condemned_mailbox_closes_its_connection(sim: Sim, frame: str) -> None:
+def test_a_frame_that_finds_a_closing_mailbox_closes_its_connection(sim: Sim, frame: str) -> None:
     person = ready(sim)
     link = person.link
     assert link is not None
     sim.ticker = False
     person.stays_away = True
-    sim.invoke("condemn", lambda: sim.backend.mailboxes.condemn(link.id))
+    sim.invoke("mark closing", lambda: sim.backend.mailboxes.mark_closing(link.id))
     sim.run(200)
     raw(sim, link.id, frame)
     sim.run(2000)

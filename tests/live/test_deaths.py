@@ -1,4 +1,4 @@
-"""Processes that die or stand still at any step of their work (review checks 13 and 37): clients recover, nothing is left."""
+"""Processes that die or stand still at any step of their work: clients recover, nothing is left."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from chalicelib.backend import Backend
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Delete, Key, Path
 from chalicelib.live.fanout import SLICE
-from chalicelib.live.mailbox import Held, Mailboxes, Visit
+from chalicelib.live.mailbox import Held, Mailboxes, Waking
 from tests.live import counters, mutants
 from tests.support.person import Person
 from tests.support.sim import AT_ONCE, SETTINGS, Sim
@@ -85,11 +85,11 @@ def test_one_turn_serves_two_orgs_and_each_gets_its_own() -> None:
         sim.backend.evaluations.clear()  # type: ignore[attr-defined]
         marks = ["0", "1"]
 
-        def together() -> None:
-            visits = [sim.backend.mailboxes.knock(f"conn-{number}", marks) for number in range(1, 5)]
-            sim.backend.holders.serve([visit.held for visit in visits if visit.held is not None])
+        def all_at_once() -> None:
+            wakings = [sim.backend.mailboxes.wake(f"conn-{number}", marks) for number in range(1, 5)]
+            sim.backend.batches.serve([waking.held for waking in wakings if waking.held is not None])
 
-        sim.invoke("together", together)
+        sim.invoke("all at once", all_at_once)
         sim.run(1000)
         check(sim)
         shared = {key: count for key, count in sim.backend.evaluations.items() if key[0] == "counters:get"}  # type: ignore[attr-defined]
@@ -105,12 +105,12 @@ class Watching(Mailboxes):
     most = 0
     holding: ClassVar[set[str]] = set()
 
-    def knock(self, connection: str, marks: Any = ()) -> Visit:
-        visit = super().knock(connection, marks)
-        if visit.held is not None:
+    def wake(self, connection: str, marks: Any = ()) -> Waking:
+        waking = super().wake(connection, marks)
+        if waking.held is not None:
             Watching.holding.add(connection)
             Watching.most = max(Watching.most, len(Watching.holding))
-        return visit
+        return waking
 
     def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
         released = super().release(held, seen, sets)
@@ -146,10 +146,10 @@ class Refusing(Mailboxes):
 
     down = False
 
-    def knock(self, connection: str, marks: Any = ()) -> Visit:
+    def wake(self, connection: str, marks: Any = ()) -> Waking:
         if connection == "conn-1" and Refusing.down:
             raise StoreFailed("down")
-        return super().knock(connection, marks)
+        return super().wake(connection, marks)
 
 
 def test_a_note_that_cannot_be_left_is_left_later_and_the_others_do_not_wait() -> None:
@@ -213,7 +213,7 @@ def test_slices_of_one_change_are_served_at_once() -> None:
         sim.run(2000)
         check(sim)
         assert all(person.client.value(0)["ops"] == ["one"] for person in people)
-        pieces = [taken for name, taken in sim.lasted[began:] if name == "thread"]
+        parts = [taken for name, taken in sim.lasted[began:] if name == "thread"]
         whole = max(taken for name, taken in sim.lasted[began:] if name == "on_change")
-        assert len(pieces) >= AT_ONCE
-        assert whole < sum(pieces), (whole, pieces)
+        assert len(parts) >= AT_ONCE
+        assert whole < sum(parts), (whole, parts)

@@ -1,4 +1,4 @@
-"""What a client sends when its socket opens, in every order (review check 10): each call runs as the user, once."""
+"""What a client sends when its socket opens, in every order: each call runs as the user, once."""
 
 from __future__ import annotations
 

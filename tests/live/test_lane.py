@@ -143,13 +143,13 @@ class DiesOnce(Lane):
             self._at("after the call")
             return answer
 
-        lane = DiesOnce(self.world, self.lanes, dying, self.commit_id, self.deliver, self.condemn)
+        lane = DiesOnce(self.world, self.lanes, dying, self.commit_id, self.deliver, self.close)
         Lane._one(lane, connection, held, mailbox, row)
 
-    def _mark(self, place: Key, sets: dict[tuple[str, ...], Any]) -> bool:
+    def _mark(self, place: Key, sets: dict[tuple[str, ...], Any], remove: tuple[tuple[str, ...], ...] = ()) -> bool:
         if ("ran",) in sets:
             self._at("after the answer")
-        return super()._mark(place, sets)
+        return super()._mark(place, sets, remove)
 
 
 deaths: list[str] = []
@@ -229,7 +229,7 @@ def test_a_frame_that_comes_back_after_its_answer_is_not_answered_again(sim: Sim
         row = keys.frame_row("conn-1", keys.MUTATION, number, frame, sim.clock.now_ms())
         sim.base.write(Put("inbox", row, Absent()))
         assert json.loads(frame)["requestId"] == number
-    sim.invoke("lane", lambda: sim.backend.lane.knock("conn-1"))
+    sim.invoke("lane", lambda: sim.backend.lane.wake("conn-1"))
     sim.run(3000)
     assert rows(sim, "inbox") == []
     assert person.client.connections == 1

@@ -1,4 +1,4 @@
-"""The mailbox: no note without a holder, one holder at a time, an expired lease is only closed (review check 2)."""
+"""The mailbox: no note without a holder, one holder at a time, an expired lease is only closed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_whoever_dies_at_any_step_leaves_nothing_that_the_ticker_does_not_find()
         left = row(end)
         missing = {"1", "2", "3"} - served(end) - {(end.crashed or "")[-1]}
         if "lease" not in left:
-            assert not missing or needs_a_visit(left), end.path
+            assert not missing or must_be_woken(left), end.path
         else:
             assert taken_late(left) == "closing", end.path
 
@@ -79,7 +79,7 @@ def producers(kind: type[Mailboxes], count: int) -> dict[str, Process]:
 def producer(kind: type[Mailboxes], mark: str) -> Process:
     def run(store: Store) -> None:
         mailboxes = named(kind, mark)(store, Clock(), LEASE_MS)
-        held = mailboxes.knock("c", [mark]).held
+        held = mailboxes.wake("c", [mark]).held
         while held is not None:
             seen, marks = int(held.row["notes"]), sorted(held.row["dirty"])
             store.write(Update(Key("busy", "c"), add={("n",): 1}))
@@ -117,7 +117,7 @@ def served(end: End) -> set[str]:
     return {mark for (table, *_), item in end.items.items() if table == "turns" for mark in item["marks"]}
 
 
-def needs_a_visit(left: Item) -> bool:
+def must_be_woken(left: Item) -> bool:
     world = type("World", (), {"clock": Clock(), "ping_ms": staticmethod(lambda row: 50_000), "settle_ms": 0})()
     return Keepalive(world, None, None)._needs(left)  # type: ignore[arg-type]
 
@@ -126,7 +126,7 @@ def taken_late(left: Item) -> str:
     clock, store = Clock(), SqliteStore(":memory:", SYSTEM_SPECS)
     store.write(Put("mailboxes", left))
     clock.ms += LEASE_MS + 1
-    return Mailboxes(store, clock, LEASE_MS).knock("c").state
+    return Mailboxes(store, clock, LEASE_MS).wake("c").state
 
 
 # One by one ---------------------------------------------------------------------------------------------------------------
@@ -150,14 +150,14 @@ def boxes(store: SqliteStore, clock: Clock) -> Mailboxes:
 
 
 def hold(boxes: Mailboxes, marks: tuple[str, ...] = ()) -> Held:
-    held = boxes.knock("c", marks).held
+    held = boxes.wake("c", marks).held
     assert held is not None
     return held
 
 
-def test_a_second_knock_is_busy_and_its_note_keeps_the_holder_from_leaving(boxes: Mailboxes) -> None:
+def test_a_second_wake_is_busy_and_its_note_keeps_the_holder_from_leaving(boxes: Mailboxes) -> None:
     held = hold(boxes, ("1",))
-    assert boxes.knock("c", ["2"]).state == "busy"
+    assert boxes.wake("c", ["2"]).state == "busy"
     assert not boxes.release(held, int(held.row["notes"]), {("ts",): 1})
     boxes.refresh(held)
     assert set(held.row["dirty"]) == {"1", "2"}
@@ -168,7 +168,7 @@ def test_a_second_knock_is_busy_and_its_note_keeps_the_holder_from_leaving(boxes
 def test_a_note_on_the_same_query_is_another_note(boxes: Mailboxes) -> None:
     held = hold(boxes, ("1",))
     before = held.row["dirty"]["1"]
-    boxes.knock("c", ["1"])
+    boxes.wake("c", ["1"])
     boxes.refresh(held)
     assert held.row["dirty"]["1"] != before
 
@@ -176,8 +176,8 @@ def test_a_note_on_the_same_query_is_another_note(boxes: Mailboxes) -> None:
 def test_an_expired_lease_can_only_be_closed_and_its_holder_writes_nothing_more(boxes: Mailboxes, clock: Clock) -> None:
     held = hold(boxes)
     clock.ms += LEASE_MS + 1
-    assert boxes.knock("c").state == "closing"
-    assert boxes.knock("c").state == "closing"
+    assert boxes.wake("c").state == "closing"
+    assert boxes.wake("c").state == "closing"
     for write in (
         lambda: boxes.save(held, {("ts",): 1}),
         lambda: boxes.keep(held),
@@ -194,10 +194,10 @@ def test_an_expired_lease_can_only_be_closed_and_its_holder_writes_nothing_more(
 def test_an_expired_lane_is_taken_and_its_old_holder_is_shut_out(store: SqliteStore, clock: Clock) -> None:
     lanes = Mailboxes(store, clock, LEASE_MS, takeover=True)
     lanes.open("c|lane", {})
-    old = lanes.knock("c|lane").held
+    old = lanes.wake("c|lane").held
     assert old is not None
     clock.ms += LEASE_MS + 1
-    new = lanes.knock("c|lane").held
+    new = lanes.wake("c|lane").held
     assert new is not None
     with pytest.raises(LeaseLost):
         lanes.beside(old, [Put("inbox", {"pk": "c", "sk": "6|answer|1"})])
@@ -215,18 +215,18 @@ def test_a_lease_is_renewed_when_a_third_of_it_is_used_and_not_before(boxes: Mai
     assert boxes.read("c")["until"] == held.until == clock.ms + LEASE_MS  # type: ignore[index]
 
 
-def test_condemned_is_condemned_whoever_holds_it(boxes: Mailboxes) -> None:
+def test_closing_is_closing_whoever_holds_it(boxes: Mailboxes) -> None:
     held = hold(boxes)
-    boxes.condemn("c")
-    assert boxes.knock("c").state == "closing"
+    boxes.mark_closing("c")
+    assert boxes.wake("c").state == "closing"
     with pytest.raises(LeaseLost):
         boxes.save(held, {("ts",): 1})
 
 
 def test_nothing_can_be_left_on_a_mailbox_that_is_gone(boxes: Mailboxes) -> None:
     boxes.delete("c")
-    assert boxes.knock("c", ["1"]).state == "gone"
-    boxes.condemn("c")
+    assert boxes.wake("c", ["1"]).state == "gone"
+    boxes.mark_closing("c")
     assert boxes.read("c") is None
 
 
@@ -251,7 +251,7 @@ def test_a_lost_answer_is_found_in_the_row(clock: Clock) -> None:
     held = hold(boxes)
     store.lose = lambda write: isinstance(write, Update) and ("lease",) in write.remove
     assert boxes.release(held, int(held.row["notes"]), {("ts",): 5})
-    assert boxes.knock("c").state == "held"
+    assert boxes.wake("c").state == "held"
     store.lose = lambda write: isinstance(write, Delete)
     boxes.delete("c")
     assert boxes.read("c") is None

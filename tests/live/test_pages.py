@@ -1,4 +1,4 @@
-"""`usePaginatedQuery` over changing data: pages that never overlap and never leave a gap (protocol section 9)."""
+"""`usePaginatedQuery` over changing data: pages that never overlap and never leave a gap."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def gone_before_the_close_is_certain(backend: type[Backend]) -> None:
         assert link is not None
         really = sim.gateway.close
         sim.gateway.close = lambda connection: False  # type: ignore[method-assign]
-        sim.invoke("condemn", lambda: sim.backend.condemn(link.id))
+        sim.invoke("mark closing", lambda: sim.backend.close(link.id))
         sim.run(500)
         sim.gateway.close = really  # type: ignore[method-assign]
         sim.run(8000)
@@ -335,7 +335,7 @@ def busy_for_ever(backend: type[Backend]) -> None:
         for number in range(1800):
             sim.schedule.at(number * 4.0, lambda: sim.invoke("note", note))
         sim.run(20.0)
-        sim.invoke("visit", lambda: sim.backend.visit("conn-1"))
+        sim.invoke("wake", lambda: sim.backend.wake("conn-1"))
         sim.run(9000)
         check(sim)
         assert person.client.connections == 1

@@ -1,6 +1,6 @@
 """The official npm client's side of the sync protocol, without a socket: a model that enforces what Convex's clients enforce.
 
-Frames to send are collected in `outbox`; messages come in through `receive`. Whatever breaks a rule of protocol section 4
+Frames to send are collected in `outbox`; messages come in through `receive`. Whatever breaks a rule of Convex's clients
 raises `Broken`, which names the rule. The real client would hang, show a write twice, or reject a value; a test must see it.
 """
 
@@ -136,7 +136,7 @@ class Client:
     # The connection ------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """The socket opened: Connect, Authenticate, the whole query set, then what is in flight (protocol 4.3)."""
+        """The socket opened: Connect, Authenticate, the whole query set, then what is in flight."""
         self.version, self.results, self.received = Version(), {}, []
         self._answered, self._ever = set(), set(self.queries)
         self._query_set = self._identity = 0

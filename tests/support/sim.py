@@ -70,7 +70,7 @@ class Sim:
         self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self.backend = backend(*parts, Verifier(self.clock), together=self._together)  # type: ignore[arg-type]
+        self.backend = backend(*parts, Verifier(self.clock), parallel=self._parallel)  # type: ignore[arg-type]
         self.pumping = True
         self.people: list[Person] = []
         self.invocations: dict[str, int] = {}
@@ -139,16 +139,16 @@ class Sim:
         self.schedule.spawn(task, delay_ms)
         return task
 
-    def _together(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Pieces of one invocation that go on at once, in any order. One that dies takes the invocation with it."""
+    def _parallel(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Parts of one invocation that go on at once, in any order. One that dies takes the invocation with it."""
         if len(work) < 2:
-            return [piece() for piece in work]
+            return [part() for part in work]
         waiting, results = list(enumerate(work)), dict[int, Any]()
 
         def thread() -> None:
             while waiting:
-                number, piece = waiting.pop(0)
-                results[number] = piece()
+                number, part = waiting.pop(0)
+                results[number] = part()
 
         threads = [self.invoke("thread", thread, self.rng.uniform(0, 1)) for _ in range(min(AT_ONCE, len(work)))]
         while not all(each.outcome for each in threads):

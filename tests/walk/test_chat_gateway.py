@@ -42,13 +42,12 @@ def agent(server: Backend, name: str, owner: str = "alice") -> str:
 
 @pytest.mark.parametrize("scenario", ["flows", "steps", "echo", "recovers", "suspended"])
 def test_the_official_socketio_client_passes(server: Backend, scenario: str, request: pytest.FixtureRequest) -> None:
-    """002-33, 34, U16 and the document's own programs; what each scenario claims stands in tests/clients-chat."""
+    """A manual script and two programs, as documents have them; what each scenario claims stands in tests/clients-chat."""
     name = f"{scenario}-{'sqlite' if 'shared]' in request.node.name else 'dynamodb'}"
     socketio(server.url, scenario, agent=name.replace("[", "")).found(90)
 
 
 def test_three_ways_to_bring_a_token_and_three_bad_ones(shared: Backend) -> None:
-    """002-02, 03, U01."""
     assert socketio(shared.url, "tokens").found() == ["alice"] * 3 + ["refused"] * 3 + ["A token is needed."]
 
 
@@ -57,7 +56,7 @@ def test_a_burst_arrives_whole_and_in_order(shared: Backend) -> None:
 
 
 def test_fifty_simultaneous_sockets_of_an_agent_share_one_conversation(server: Backend) -> None:
-    """002-20, over real sockets."""
+    """Over real sockets."""
     token = agent(server, "crowd")
 
     def connect(_: int) -> tuple[Frames, str]:
@@ -179,5 +178,4 @@ def test_polling_is_refused_with_a_sentence(shared: Backend) -> None:
 
 
 def test_a_healthy_gateway_says_so(shared: Backend) -> None:
-    """002-U14."""
     assert rest(shared, "GET", "/chat/health")["status"] == "ok"

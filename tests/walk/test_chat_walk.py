@@ -9,9 +9,9 @@ from tests.walk.conftest import Backend
 
 
 def test_a_socket_cut_at_many_pieces_changes_nothing(patient: Backend) -> None:
-    """The issue's third proof: cut at the first pieces and later ones, the text is identical."""
+    """The issue's third proof: cut at the first chunks and later ones, the text is identical."""
     told = npm(patient.url, "replyCut", at=[0, 2, 5]).found(90)
-    assert told["pieces"] > 5
+    assert told["chunks"] > 5
 
 
 def test_python_reads_the_reply_that_npm_asked_for(patient: Backend) -> None:
@@ -22,12 +22,12 @@ def test_python_reads_the_reply_that_npm_asked_for(patient: Backend) -> None:
     assert len(asked.found()) > 100
 
 
-@pytest.mark.parametrize("piece", [0, 4, 9])
-def test_a_server_killed_at_any_piece_keeps_what_was_accepted(own: Backend, piece: int) -> None:
+@pytest.mark.parametrize("chunk", [0, 4, 9])
+def test_a_server_killed_at_any_chunk_keeps_what_was_accepted(own: Backend, chunk: int) -> None:
     """Invariant 7: `kill -9`, the same data again; the run ends terminal and what was seen is a prefix of what stays."""
-    client = npm(own.url, "replyKilled", at=piece)
+    client = npm(own.url, "replyKilled", at=chunk)
     try:
-        assert client.hear()["piece"] >= piece
+        assert client.hear()["chunk"] >= chunk
         own.kill()
         own.start()
         told = client.found(90)

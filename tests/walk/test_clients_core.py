@@ -22,7 +22,7 @@ def test_the_npm_clients_pass(shared: Backend, scenario: str) -> None:
 
 @pytest.mark.parametrize("scenario", ["errors", "heals", "values", "actions", "bare", "iterators", "over_http"])
 def test_the_pypi_client_passes(shared: Backend, scenario: str) -> None:
-    """The Rust-based client: what it accepts is narrower than what npm does (protocol section 4.1)."""
+    """The Rust-based client: what it accepts is narrower than what npm does."""
     assert pypi(shared.url, scenario).found() == "fine"
 
 
@@ -52,6 +52,6 @@ def test_150_subscriptions_fit_one_frame_and_survive_a_reconnect(shared: Backend
 
 
 def test_more_subscriptions_than_a_frame_holds_meet_the_published_wall(shared: Backend) -> None:
-    """API Gateway's limit for a frame is 32 KB: it closes with 1009, and the client tries again without end (protocol 14.2)."""
+    """API Gateway's limit for a frame is 32 KB: it closes with 1009, and the client tries again without end."""
     told = npm(shared.url, "tooMany", count=450).found()
     assert told["up"] > 32 * 1024

@@ -1,4 +1,4 @@
-"""Twenty tabs of the official client under jitter and cuts (review check 8)."""
+"""Twenty tabs of the official client under jitter and cuts."""
 
 from __future__ import annotations
 

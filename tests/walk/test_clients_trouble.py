@@ -13,7 +13,7 @@ from tests.walk.conftest import SCENARIOS, Backend, on
 
 
 def test_a_connection_that_the_server_deletes_comes_back_right(shared: Backend) -> None:
-    """`DELETE @connections`, as a holder in doubt does it (DESIGN section 6)."""
+    """`DELETE @connections`, as a holder in doubt does it."""
     before = connections(shared)
     client = npm(shared.url, "disturbed", rounds=1)
     try:
@@ -49,7 +49,7 @@ def test_a_killed_server_comes_back_to_right_values(own: Backend) -> None:
 
 
 def test_python_comes_back_with_js_paths_after_a_kill(own: Backend) -> None:
-    """On a reconnect Rust-based clients name `scenarios.js:get` (protocol section 2)."""
+    """On a reconnect Rust-based clients name `scenarios.js:get`."""
     client = pypi(own.url, "follow", "js-paths")
     try:
         assert client.hear() == 0
@@ -88,7 +88,7 @@ def test_quiet_clients_are_pinged_and_stay_connected(tmp_path: Path) -> None:
 
 
 def test_a_commit_reaches_npm_on_another_process_also_when_its_own_is_killed(engine: Engine, tmp_path: Path) -> None:
-    """Nothing travels inside a process (review check 1): A commits and dies, the subscriber of B is told."""
+    """Nothing travels inside a process: A commits and dies, the subscriber of B is told."""
     # If A dies while it serves B's connections, their leases must end first: 30 s in life.
     soon = {"MAILBOX_LEASE": "3", "SWEEP_SECONDS": "0.5"}
     one, two = (Backend(tmp_path / name, **on(engine), **SCENARIOS, **soon) for name in ("one", "two"))

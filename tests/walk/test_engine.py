@@ -1,4 +1,4 @@
-"""On a real DynamoDB engine, by the road that the cloud takes: lost answers, phantoms, torn reads (review checks 3, 5, 7)."""
+"""On a real DynamoDB engine, by the road that the cloud takes: lost answers, phantoms, torn reads."""
 
 from __future__ import annotations
 

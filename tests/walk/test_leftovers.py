@@ -1,4 +1,4 @@
-"""Clients come, work and go, many of them without a word; nothing of them stays (review check 37)."""
+"""Clients come, work and go, many of them without a word; nothing of them stays."""
 
 from __future__ import annotations
 

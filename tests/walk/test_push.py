@@ -1,4 +1,4 @@
-"""A push message, all the way: subscribe over HTTP, ask, and the browser's maker is told when the reply is ready (001-18, 28)."""
+"""A push message, all the way: subscribe over HTTP, ask, and the browser's maker is told when the reply is ready."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A reply to the npm client over a real socket: what it costs, and cut at every piece."""
+"""A reply to the npm client over a real socket: what it costs, and cut at every chunk."""
 
 from __future__ import annotations
 
 from tests.support.official import npm
 from tests.walk.conftest import Backend
 
-PIECES = 12
+CHUNKS = 12
 
 
 def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long(shared: Backend) -> None:
@@ -14,12 +14,12 @@ def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long
     assert (short["chars"] >= 10_000, long["chars"] >= 40_000) == (True, True)
     for told in (short, long):
         assert told["bytes"] <= 6 * told["chars"], told
-    # How large a piece is depends on the machine's moment; what was told again with each piece would be four times as much here.
+    # How large a chunk is depends on the machine's moment; what was told again with each chunk would be four times as much here.
     assert long["bytes"] / long["chars"] <= 1.5 * short["bytes"] / short["chars"], (short, long)
 
 
 def test_a_socket_cut_at_each_piece_of_a_reply_changes_nothing(shared: Backend) -> None:
-    """The issue's third proof: for each piece a reply whose road is cut there; the text is identical each time."""
-    told = npm(shared.url, "replyCutAtEach", pieces=PIECES).found()
-    assert len(told["pieces"]) == PIECES
-    assert min(told["pieces"]) > PIECES, "some reply was too short to be cut there"
+    """The issue's third proof: for each chunk a reply whose road is cut there; the text is identical each time."""
+    told = npm(shared.url, "replyCutAtEach", chunks=CHUNKS).found()
+    assert len(told["chunks"]) == CHUNKS
+    assert min(told["chunks"]) > CHUNKS, "some reply was too short to be cut there"

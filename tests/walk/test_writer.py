@@ -38,8 +38,8 @@ def reply_of(client: Client, session: str) -> Callable[[], dict[str, Any]]:
     return lambda: dict(client.query("chat:getMessages", {"sessionId": session})[-1])
 
 
-def pieces(client: Client, session: str, reply: str) -> str:
-    """The accepted pieces of a reply, joined."""
+def chunks(client: Client, session: str, reply: str) -> str:
+    """The accepted chunks of a reply, joined."""
     text, after = "", -1
     while page := client.query("chat:subscribeToChunks", {"sessionId": session, "messageId": reply, "after": after, "limit": 64}):
         text += "".join(each["chunk"] for each in page)
@@ -48,16 +48,16 @@ def pieces(client: Client, session: str, reply: str) -> str:
 
 
 def test_a_reply_is_completed_although_every_socket_is_closed(served: Served) -> None:
-    """Disconnect is not stop (DESIGN section 7)."""
+    """Disconnect is not stop."""
     client = signed_in(served.url)
     session = client.mutation("chat:startSession", {})
     reply = client.mutation("chat:sendMessage", {"sessionId": session, "content": "/pace 120\nWrite about rivers in 100 words"})
-    wait(lambda: pieces(client, session, reply), "the first piece")
+    wait(lambda: chunks(client, session, reply), "the first chunk")
     client.close()
     told = wait(lambda: (found := reply_of(client, session)())["completed"] and found, "the end of the reply")
     assert told["status"] == "completed"
     assert len(told["content"].split()) > 80
-    assert pieces(client, session, reply) == told["content"]
+    assert chunks(client, session, reply) == told["content"]
 
 
 def test_a_writer_that_stood_still_changes_nothing_when_it_wakes_up(engine: Engine, tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_a_writer_that_stood_still_changes_nothing_when_it_wakes_up(engine: Engi
         session = client.mutation("chat:startSession", {})
         content = "/pace 30\nWrite about rivers in 500 words"
         reply = client.mutation("chat:sendMessage", {"sessionId": session, "content": content})
-        wait(lambda: len(pieces(client, session, reply)) > 20, "some pieces")
+        wait(lambda: len(chunks(client, session, reply)) > 20, "some chunks")
         client.close()
         os.kill(writer.process.pid, signal.SIGSTOP)
         other = Served(tmp_path / "other", **on(engine), **soon)  # not sooner: it might have become the writer
         running.append(other)
         reader = signed_in(other.url)
         ended = wait(lambda: (found := reply_of(reader, session)())["completed"] and found, "the end of the reply")
-        assert (ended["status"], ended["content"]) == ("interrupted", pieces(reader, session, reply))
+        assert (ended["status"], ended["content"]) == ("interrupted", chunks(reader, session, reply))
         os.kill(writer.process.pid, signal.SIGCONT)
         # The writer's process serves again, and the next message is answered: the old one has nothing to say any more.
         after = reader.mutation("chat:sendMessage", {"sessionId": session, "content": "/say still here"})
@@ -85,7 +85,7 @@ def test_a_writer_that_stood_still_changes_nothing_when_it_wakes_up(engine: Engi
         log = {each["messageId"]: each for each in client.query("chat:getMessages", {"sessionId": session})}
         assert log[after]["content"] == "still here"
         assert log[reply] == ended
-        assert pieces(client, session, reply) == ended["content"]
+        assert chunks(client, session, reply) == ended["content"]
         reader.close()
     finally:
         for each in running:

@@ -10,7 +10,7 @@ from chalicelib.data.trace import current
 logger = logging.getLogger("concave")
 
 
-def posted(connection: str, outcome: str) -> None:
+def log_post(connection: str, outcome: str) -> None:
     """Say that a message was posted. The line is for debugging where all went well: a fan-out counts those in one line."""
     measure("Posts", outcome=outcome)
     about = {"quiet": True, "connection_id": connection, "outcome": outcome, "trace": current()}
