@@ -10,14 +10,14 @@ from chalicelib.schema import ChatSession, Run
 
 
 def signed_in(ctx: MutationCtx, to_do: str) -> Any:
-    """The caller, or the sentence of 004-U02 for who is not signed in."""
+    """The caller, or the refusal of a caller who is not signed in."""
     if ctx.user is None:
         raise Refused("Unauthorized", f"Unauthorized: Must be logged in to {to_do}")
     return reader(ctx)
 
 
 def reader(ctx: QueryCtx | MutationCtx) -> Any:
-    """The caller, or None. An agent must be allowed to speak still (002-U11): its token alone does not say so."""
+    """The caller, or None. An agent must be allowed to speak still: its token alone does not say so."""
     agents_token = ctx.user is not None and (ctx.user.claims.get("type") == "agent" or "agentId" in ctx.user.claims)
     if agents_token and isinstance(ctx, QueryCtx | MutationCtx):  # an action calls others, and these ask
         members.caller(ctx)
@@ -32,7 +32,7 @@ def sees(user: Any, session: ChatSession | None) -> bool:
 
 
 def holds(user: Any, session: ChatSession) -> bool:
-    """Whether a caller is the worker that holds a session, or the service (004-U17: no stranger writes a reply)."""
+    """Whether a caller is the worker that holds a session, or the service: no stranger writes a reply."""
     return bool(user.is_service or (session.worker_id is not None and is_worker(user, session.worker_id)))
 
 
@@ -66,7 +66,7 @@ def held(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
 
 
 def run_of(ctx: QueryCtx | MutationCtx, session: ChatSession, message_id: str) -> Run | None:
-    """The run behind a reply of this session (004-U17: a message is checked to belong to the session)."""
+    """The run behind a reply of this session: a message is checked to belong to its session."""
     run = ctx.db.get(Run, f"run-{message_id.removeprefix('msg-')}") if message_id.startswith("msg-") else None
     return run if run is not None and run.session_id == session.id else None
 

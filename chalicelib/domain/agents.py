@@ -1,4 +1,4 @@
-"""Agents: registered by a user, connected by a secret or by their owner, suspended and renewed at any time (002-01, 002-U11).
+"""Agents: registered by a user, connected by a secret or by their owner, suspended and renewed at any time.
 
 `connect` gives a token for a day. A token names the version that it belongs to, and every call of an agent reads its
 document: suspending it, renewing its credentials or disconnecting it ends all its sockets at once.
@@ -18,7 +18,7 @@ from chalicelib.schema import Agent, ChatSocket
 AgentId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 TOKEN_S = 24 * 3600
-"""How long an agent's token lasts, unless it asks for less (002-U11)."""
+"""How long an agent's token lasts, unless it asks for less."""
 LISTED = 100
 AGENTS_PER_OWNER = 1000
 
@@ -53,7 +53,7 @@ class Registered(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class Connected(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """What an agent needs to take part (002-01): a token for `wss://host/chat`, and its instruction."""
+    """What an agent needs to take part: a token for `wss://host/chat`, and its instruction."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"

@@ -1,7 +1,7 @@
-"""Domains: templates of conversations (seed 000). One belongs to who made it; nobody else learns that it is there.
+"""Domains: templates of conversations. One belongs to who made it; nobody else learns that it is there.
 
-A domain is a container: creating one creates no image (000-23, 24). Each conversation that is started from it has an image with
-a copy of the configuration as it is then (000-02), so that a later change of the domain changes none that exists (000-U02).
+A domain is a container: creating one creates no image. Each conversation that is started from it has an image with
+a copy of the configuration as it is then, so that a later change of the domain changes none that exists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chalicelib.domain.images import mcp
 from chalicelib.schema import Conversation, Domain
 
 PREFIX = "domain_"
-"""A domain's id at the doors: containers' ids are `domain_…` (000-07)."""
+"""A domain's id at the doors: containers' ids are `domain_…`."""
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Text = Annotated[str, Meta(max_length=2000)]
 Instruction = Annotated[str, Meta(max_length=100_000)]
@@ -30,7 +30,7 @@ DEEPEST = 1000
 
 
 class Settings(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Roles and retrieval, for tools (000-U21)."""
+    """Roles and retrieval, for tools."""
 
     primary_role_id: ShortText | None = None
     sub_role_ids: Annotated[list[ShortText], Meta(max_length=20)] | None = None
@@ -54,7 +54,7 @@ class DomainView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
 
 
 class ConversationRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A conversation of a domain (000-06, U05): it names its image, and no agent."""
+    """A conversation of a domain: it names its image, and no agent."""
 
     id: str = msgspec.field(name="_id")
     conversation_id: str
@@ -68,7 +68,7 @@ class ConversationRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defa
 
 
 class PageMeta(msgspec.Struct, rename="camel", kw_only=True):
-    """Which page of how many (000-U09)."""
+    """Which page of how many."""
 
     page: int
     page_size: int
@@ -96,7 +96,7 @@ def owned(ctx: MutationCtx, domain_id: str) -> Domain:
 
 
 def snapshot(domain: Domain, title: str | None = None, random: str = "") -> dict[str, Any]:
-    """What an image copies of a domain (000-12…15), and the names that it has when nobody chose one (000-U07)."""
+    """What an image copies of a domain, and the names that it has when nobody chose one."""
     return {
         "domain_id": domain.id,
         "system_prompt": domain.system_prompt,
@@ -109,12 +109,12 @@ def snapshot(domain: Domain, title: str | None = None, random: str = "") -> dict
 
 
 def container_of(domain_id: str) -> str:
-    """A domain's id as a container's (000-07, 12)."""
+    """A domain's id as a container's."""
     return f"{PREFIX}{domain_id}"
 
 
 def not_found() -> Refused:
-    """The answer to strangers (000-U10, U13)."""
+    """The answer to strangers."""
     return Refused("DOMAIN_NOT_FOUND", "Domain not found")
 
 
@@ -148,7 +148,7 @@ def view(domain: Domain) -> DomainView:
 
 
 def record(conversation: Conversation) -> ConversationRecord:
-    """A conversation's document → what seed 000's clients see."""
+    """A conversation's document → what clients of domains see."""
     return ConversationRecord(
         id=conversation.conversation_id,
         conversation_id=conversation.conversation_id,

@@ -1,4 +1,4 @@
-"""Who is in a conversation, and who may come in (002-U15: a token alone opens nothing).
+"""Who is in a conversation, and who may come in: a token alone opens nothing.
 
 A member is a user or an agent, and the two are never taken for each other: where one text names a member, an agent's is
 `agent:` and its id. The participant's row is the truth; whoever reads it sees its removal.
@@ -89,7 +89,7 @@ def takes_part(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
 
 
 def may_join(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
-    """Whether a caller may come in unasked: into the room of an agent that is theirs, or open to the org (002-26)."""
+    """Whether a caller may come in unasked: into the room of an agent that is theirs, or open to the org."""
     agent_id = conversation.participants.get("agentId")
     if me.kind != "user" or conversation.room is None or not conversation.room.auto or not agent_id:
         return False

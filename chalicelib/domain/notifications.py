@@ -15,7 +15,7 @@ from chalicelib import MutationCtx, QueryCtx
 from chalicelib.schema import WORKFLOW_COMPLETE, AgentRun, AgentType, ChatMessage, PushSubscription, Run, Status, Task
 
 COMPLETE, READY = "Task Workflow Complete", "Claude Response Ready"
-"""The words of 001-U13."""
+"""The titles of push messages."""
 FAILED, INTERRUPTED, BEGUN = "Claude Response Failed", "Claude Response Interrupted", "Task In Progress"
 BODY_CHARS = 120
 MOST_BROWSERS = 20
@@ -43,13 +43,13 @@ TEST = Notice(title="Concave", body="Notifications work in this browser.")
 def decide(
     state: Status | Literal["in_progress"], agent_type: AgentType | None = None, workflow_complete: bool = False
 ) -> str | None:
-    """The title of what a user is told when a reply has ended, or None: nothing (001-U13).
+    """The title of what a user is told when a reply has ended, or None: nothing.
 
     Implementation and review take turns, so a user is told when they are through: when the task's workflow is complete, or when
     one of them failed, after which none follows. Who stopped a reply knows that it ended.
 
     Args:
-        state: how it ended; `in_progress`: a task has begun (001-U09).
+        state: how it ended; `in_progress`: a task has begun.
         agent_type: of the agent run whose reply it was; None for a chat, and for an agent that works by the clock.
         workflow_complete: the task's, after this ending.
     """
@@ -75,7 +75,7 @@ def ended(ctx: MutationCtx, user_id: str | None, state: Status, run_id: str | No
 
 
 def begun(ctx: MutationCtx, task: Task) -> None:
-    """A task is in progress now: the badge counts it (001-U09)."""
+    """A task is in progress now: the badge counts it."""
     title = decide("in_progress")
     assert title is not None
     notify(ctx, task.owner, Notice(title=title, task_id=task.id, silent=True))

@@ -1,4 +1,4 @@
-"""Cron agents: prompts that are asked by the clock (001-U12). Times are UTC.
+"""Cron agents: prompts that are asked by the clock. Times are UTC.
 
 A sweep starts what is due. The commit that starts a run moves `nextRunAt`, so a run is started once however many sweeps look; and
 while one runs the next is left out, never piled up.

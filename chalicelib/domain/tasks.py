@@ -1,4 +1,4 @@
-"""Tasks, their conversations and their agent runs (seed 001), for who owns them; nobody else learns that they are there."""
+"""Tasks, their conversations and their agent runs, for who owns them; nobody else learns that they are there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TaskView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
 
 
 class AgentRunView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """An agent run. `status` is the document's word (001-U05): aborted and interrupted runs have `failed` there, and why."""
+    """An agent run. `status` is the document's word: aborted and interrupted runs have `failed` there, and why."""
 
     id: str = msgspec.field(name="_id")
     agent_run_id: str
@@ -71,7 +71,7 @@ class TaskConversation(msgspec.Struct, rename="camel", kw_only=True, omit_defaul
 
 
 def owned(ctx: MutationCtx, task_id: str) -> Task:
-    """A task for its owner. Raises `Refused` with the sentence of 001-U04."""
+    """A task for its owner. Raises `Refused` with its document's sentence."""
     access.signed_in(ctx, "use a task")
     found = find(ctx, task_id)
     if found is None:

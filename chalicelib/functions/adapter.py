@@ -1,7 +1,7 @@
-"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed (001-02…05, U01).
+"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed.
 
-A caller builds the message and its context; the rest is the adapter's (001-03). Whichever function is called, the message goes
-through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path (001-01).
+A caller builds the message and its context; the rest is the adapter's. Whichever function is called, the message goes
+through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from chalicelib.schema import ChatSession, Conversation, CronAgent, Image, Run
 
 @mutation
 def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = None, options: Options | None = None) -> Begun:
-    """Start a conversation about a task (001-04). The task is in progress from then on (001-U09).
+    """Start a conversation about a task. The task is in progress from then on.
 
     Args:
-        message: what is said first; without one the conversation waits for `adapter:sendMessage` (001-U10).
+        message: what is said first; without one the conversation waits for `adapter:sendMessage`.
     """
     wanted = impl.options(ctx, options)
     task = tasks.owned(ctx, task_id)
@@ -32,7 +32,7 @@ def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = 
 
 @mutation
 def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, options: Options | None = None) -> Begun:
-    """Start a conversation with a cron agent (001-U01)."""
+    """Start a conversation with a cron agent."""
     wanted = impl.options(ctx, options)
     user = access.signed_in(ctx, "start a conversation")
     agent = ctx.db.get(CronAgent, agent_id)
@@ -43,7 +43,7 @@ def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, o
 
 @mutation
 def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, options: Options | None = None) -> Begun:
-    """Resume a conversation that the adapter started (001-05)."""
+    """Resume a conversation that the adapter started."""
     wanted = impl.options(ctx, options)
     user = access.signed_in(ctx, "send a message")
     conversation, session = impl.resumed(ctx, user, conversation_id)
@@ -62,7 +62,7 @@ def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, option
 
 @mutation
 def link_session(ctx: MutationCtx, conversation_id: Id, claude_session_id: Id) -> Linked:
-    """Say what who writes the replies calls a conversation's session (001-U10). Raises `Refused`: ConversationNotFound."""
+    """Say what who writes the replies calls a conversation's session. Raises `Refused`: ConversationNotFound."""
     _, session = impl.own(ctx, access.signed_in(ctx, "name a session"), conversation_id)
     ctx.db.patch(session, agent_session_id=claude_session_id)
     return Linked(conversation_id=conversation_id, session_id=session.id, claude_session_id=claude_session_id)
@@ -70,7 +70,7 @@ def link_session(ctx: MutationCtx, conversation_id: Id, claude_session_id: Id) -
 
 @mutation
 def abort_session(ctx: MutationCtx, session_id: Id) -> bool:
-    """Stop the reply of a session (001-U06); false for one that is unknown, or quiet. Closing a socket stops nothing."""
+    """Stop the reply of a session; false for one that is unknown, or quiet. Closing a socket stops nothing."""
     access.signed_in(ctx, "stop a reply")
     session = access.readable(ctx, session_id)
     return session is not None and impl.stop(ctx, session.conversation)
@@ -105,7 +105,7 @@ def stop_run(ctx: MutationCtx, run_id: str) -> None:
 
 @query
 def is_session_active(ctx: QueryCtx, session_id: Id) -> bool:
-    """Whether a reply of this session is being written, or waits for it (001-U06)."""
+    """Whether a reply of this session is being written, or waits for it."""
     session = access.readable(ctx, session_id)
     conversation = ctx.db.get(Conversation, session.conversation) if session else None
     return conversation is not None and conversation.active_run is not None
@@ -113,14 +113,14 @@ def is_session_active(ctx: QueryCtx, session_id: Id) -> bool:
 
 @query
 def get_active_sessions(ctx: QueryCtx) -> list[Active]:
-    """The caller's replies that are being written (001-19, U06): of the 100 conversations that moved last."""
+    """The caller's replies that are being written: of the 100 conversations that moved last."""
     user = access.reader(ctx)
     return [] if user is None else [impl.active(ctx, each) for each in impl.running(ctx, user.subject)]
 
 
 @query
 def get_all_active_streaming_sessions(ctx: QueryCtx) -> list[Active]:
-    """What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations (001-U06)."""
+    """What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations."""
     user = access.reader(ctx)
     if user is None:
         return []
@@ -130,7 +130,7 @@ def get_all_active_streaming_sessions(ctx: QueryCtx) -> list[Active]:
 
 @query
 def get_active_streaming_by_conversation(ctx: QueryCtx, conversation_id: Id) -> Active | None:
-    """The reply that is being written in a conversation (001-U06); null when there is none."""
+    """The reply that is being written in a conversation; null when there is none."""
     user = access.reader(ctx)
     found: Conversation | None = (
         ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None

@@ -1,4 +1,4 @@
-"""Agents: registered by a user, connected by a secret or by their owner, suspended and renewed at any time (002-01, 002-U11).
+"""Agents: registered by a user, connected by a secret or by their owner, suspended and renewed at any time.
 
 `connect` gives a token for a day. A token names the version that it belongs to, and every call of an agent reads its
 document: suspending it, renewing its credentials or disconnecting it ends all its sockets at once.
@@ -86,7 +86,7 @@ def check_in(ctx: MutationCtx, agent_id: AgentId, version: int | None = None) ->
 
 @mutation
 def heartbeat(ctx: MutationCtx, agent_id: AgentId, status: Word | None = None, metrics: dict[str, Any] | None = None) -> bool:
-    """An agent says that it is well, and how (002-U11). Its presence does not hang on this: sockets do."""
+    """An agent says that it is well, and how. Its presence does not hang on this: sockets do."""
     agent = impl.owned(ctx, agent_id, itself=True)
     if agent.status == "suspended":
         raise Refused("AgentSuspended", "The agent is suspended.")
@@ -103,7 +103,7 @@ def disconnect(ctx: MutationCtx, agent_id: AgentId) -> None:
 
 @action
 def regenerate(ctx: ActionCtx, agent_id: AgentId) -> Registered:
-    """A new secret, shown this once; the old one, all tokens and all sockets are over (002-U11)."""
+    """A new secret, shown this once; the old one, all tokens and all sockets are over."""
     minter = impl.minter(ctx)
     version = ctx.run_mutation(renew, agent_id=agent_id)
     return Registered(agent_id=agent_id, secret=minter.secret(agent_id, ctx.org, version))

@@ -1,4 +1,4 @@
-"""Requests of seed 000's engine that mind which socket asks: who creates, runs or speaks to an image hears of it (000-E01)."""
+"""Requests of the image engine that mind which socket asks: who creates, runs or speaks to an image hears of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def create(
     container_id: images_domain.Id | None = None,
     config: images_domain.Config | None = None,
 ) -> images_domain.Created:
-    """Open a conversation with its image (000-11…16); the socket hears of it from now on."""
+    """Open a conversation with its image; the socket hears of it from now on."""
     made = images.create.handler(ctx, container_id=container_id, config=config)
     agentx.hear(ctx, agentx.listener(ctx, socket, made.record.image_id), made.record.image_id)
     return made
@@ -39,7 +39,7 @@ def send(
     on_busy: replying.OnBusy = "enqueue",
     options: reply_options.SendOptions | None = None,
 ) -> images_domain.Sent:
-    """Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply."""
+    """Say something, with options of this reply alone; the socket hears the reply."""
     row = agentx.listener(ctx, socket, image_id)
     sent = images.send.handler(ctx, image_id=image_id, content=content, model=model, on_busy=on_busy, options=options)
     agentx.hear(ctx, row, image_id)
@@ -48,7 +48,7 @@ def send(
 
 @mutation
 def run(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id) -> image_access.ImageRecord:
-    """Hear of an image: what is being written from its beginning, then everything new (000-U18)."""
+    """Hear of an image: what is being written from its beginning, then everything new."""
     agentx.hear(ctx, agentx.listener(ctx, socket, image_id), image_id)
     return image_access.owned(ctx, image_id, "hear of an image").record
 
@@ -86,7 +86,7 @@ def alive(
 
 @mutation
 def interrupt(ctx: MutationCtx, reply_id: images_domain.Id | None = None, image_id: images_domain.Id | None = None) -> bool:
-    """Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+    """Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is.
 
     Raises:
         Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.

@@ -1,7 +1,7 @@
-"""Chat sessions: start, send, watch the reply arrive, stop, resume (seed 004; the wire names are its names).
+"""Chat sessions: start, send, watch the reply arrive, stop, resume.
 
 A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
-twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good (004-49).
+twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def start_session(
     domain_id: ShortText | None = None,
     name: ShortText | None = None,
 ) -> str:
-    """Open a session with its conversation and image (004-05), which copies a domain's configuration where one is named (000-02).
+    """Open a session with its conversation and image, which copies a domain's configuration where one is named.
     Without a worker the model answers. Returns the session's id."""
     user = access.signed_in(ctx, "start a session")
     configured = domains.snapshot(domains.owned(ctx, domain_id)) if domain_id else None
@@ -69,14 +69,13 @@ def send_message(
     on_busy: replying.OnBusy = "enqueue",
     options: reply_options.SendOptions | None = None,
 ) -> str:
-    """Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
+    """Write a message and have it answered. Returns the id of the reply, which is a placeholder until it is written.
 
-    Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself (DESIGN section 2,
-    `responder`).
+    Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself.
 
     The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
     reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
-    that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone (000-E05).
+    that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone.
     """
     session = access.owned(ctx, session_id, "send a message")
     if session.status == "terminated":
@@ -129,7 +128,7 @@ def stop(ctx: MutationCtx, session_id: str, message_id: str | None = None) -> bo
 
 @mutation
 def end_session(ctx: MutationCtx, session_id: str) -> None:
-    """End a session for good (004-06, 004-52). A running reply is stopped; the messages stay readable."""
+    """End a session for good. A running reply is stopped; the messages stay readable."""
     session = access.owned(ctx, session_id, "end a session")
     if session.status == "terminated":
         return
@@ -144,7 +143,7 @@ def end_session(ctx: MutationCtx, session_id: str) -> None:
 
 @mutation
 def resume_session(ctx: MutationCtx, session_id: str) -> str:
-    """Make an idle session active again (004-38, 004-51). One that was ended stays ended. Returns its id."""
+    """Make an idle session active again. One that was ended stays ended. Returns its id."""
     session = access.owned(ctx, session_id, "resume a session")
     if session.status == "terminated":
         raise Refused("SessionTerminated", "The session has ended and cannot be resumed; start a new one.")
@@ -161,7 +160,7 @@ def write_chunk(
     sequence: Annotated[int, Meta(ge=0)],
     epoch: int | None = None,
 ) -> None:
-    """Add a piece to a reply (004-08); only the worker that holds the session, or the service.
+    """Add a piece to a reply; only the worker that holds the session, or the service.
 
     The same piece twice is one; another piece under its number is refused, and so is any after the reply has ended. The
     first piece claims the reply for this worker.
@@ -203,7 +202,7 @@ def complete_message(
     parts: list[Any] | None = None,
     usage: dict[str, Any] | None = None,
 ) -> None:
-    """End a reply with its whole text (004-09); only the worker that holds the session, or the service. Twice is once."""
+    """End a reply with its whole text; only the worker that holds the session, or the service. Twice is once."""
     session = access.held(ctx, session_id, "complete a message")
     run = access.run_of(ctx, session, message_id)
     if run is None:
@@ -218,21 +217,21 @@ def complete_message(
 
 @mutation
 def session_ready(ctx: MutationCtx, session_id: str, agent_session_id: str | None = None) -> None:
-    """The worker has set the session up (004-10); it may name its own session, to restore it later."""
+    """The worker has set the session up; it may name its own session, to restore it later."""
     session = access.held(ctx, session_id, "mark a session ready")
     ctx.db.patch(session, ready=True, agent_session_id=agent_session_id or session.agent_session_id)
 
 
 @query
 def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
-    """A session (004-11), or null for strangers."""
+    """A session, or null for strangers."""
     session = access.readable(ctx, session_id)
     return None if session is None else session_view(session)
 
 
 @query
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
-    """The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status."""
+    """The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status."""
     found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
     wanted = [each for each in found if impl.listed(ctx, each, worker_id) and status in (None, each.status)]
     return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
@@ -255,7 +254,7 @@ def get_messages(
     limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
     before: int | None = None,
 ) -> list[MessageView]:
-    """The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []."""
+    """The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get []."""
     return impl.messages(ctx, session_id, limit, before)
 
 
@@ -266,7 +265,7 @@ def subscribe_to_messages(
     limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
     before: int | None = None,
 ) -> list[MessageView]:
-    """The same as `getMessages` (004-14): every query is a subscription."""
+    """The same as `getMessages`: every query is a subscription."""
     return impl.messages(ctx, session_id, limit, before)
 
 
@@ -289,7 +288,7 @@ def subscribe_to_chunks(
     after: int | None = None,
     limit: Annotated[int, Meta(ge=1, le=LARGEST_CHUNK_PAGE)] = CHUNK_PAGE,
 ) -> list[ChunkView]:
-    """Pieces of a reply after a sequence number, in order, a page at a time (004-15). Without `after`: the last page.
+    """Pieces of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
 
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
     """

@@ -1,4 +1,4 @@
-"""Seed 001's controls of a chat socket: what it subscribes, and stopping, asking, resuming (001-21, U11)."""
+"""The controls of a chat socket: what it subscribes, and stopping, asking, resuming."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def subscribe_session(
 
 @mutation
 def unsubscribe_session(ctx: MutationCtx, socket: Id, session_id: Id) -> SessionNamed:
-    """Hear no more of a session. Its reply goes on: stopping it is another request (001-U11)."""
+    """Hear no more of a session. Its reply goes on: stopping it is another request."""
     row = sending.own_socket(ctx, socket)
     ctx.db.patch(row, sessions={each: first for each, first in row.sessions.items() if each != session_id})
     return SessionNamed(session_id=session_id)
@@ -88,10 +88,10 @@ def command(
     conversation_id: Id | None = None,
     options: adapter_domain.Options | None = None,
 ) -> adapter_domain.Begun:
-    """Say something in a conversation that is there (001-21); the socket hears the reply.
+    """Say something in a conversation that is there; the socket hears the reply.
 
     Raises:
-        Refused: ConversationRequired without one: over a socket none is made (001-U11).
+        Refused: ConversationRequired without one: over a socket none is made.
     """
     row = sending.own_socket(ctx, socket)
     if session_id is None and conversation_id is None:
@@ -108,7 +108,7 @@ def command(
 
 @mutation
 def abort(ctx: MutationCtx, session_id: Id) -> Aborted:
-    """Stop the reply of a session (001-U06): `success` is false for one that is unknown, or quiet."""
+    """Stop the reply of a session: `success` is false for one that is unknown, or quiet."""
     return Aborted(session_id=session_id, success=adapter.abort_session.handler(ctx, session_id=session_id))
 
 
@@ -120,5 +120,5 @@ def status(ctx: QueryCtx, session_id: Id) -> SessionStatus:
 
 @query
 def active(ctx: QueryCtx) -> ActiveSessions:
-    """The caller's replies that are being written (001-U06)."""
+    """The caller's replies that are being written."""
     return ActiveSessions(sessions=adapter.get_active_sessions.handler(ctx))

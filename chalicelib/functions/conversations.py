@@ -1,4 +1,4 @@
-"""Conversations: append-only logs between users and agents (seed 003). Nobody answers here; who wants replies uses `chat`.
+"""Conversations: append-only logs between users and agents. Nobody answers here; who wants replies uses `chat`.
 
 Every function works within the caller's org. A member sees its own conversations; the org's own backend (a token with the
 role `service`) sees all of them and writes in every voice. Strangers get what they would get for an id that never was.
@@ -59,7 +59,7 @@ def create(
     conversation_id: str | None = None,
     metadata: Any = None,
 ) -> ConversationView:
-    """Open a conversation (003-17, T01…T06).
+    """Open a conversation.
 
     Args:
         type: `user-agent` needs `userId` and `agentId`; `agent-agent` needs 2 to 20 `agentIds`.
@@ -78,7 +78,7 @@ def create(
 
 @query(explain=explain)
 def get(ctx: QueryCtx, conversation_id: str) -> ConversationView | None:
-    """A conversation with its messages (003-18, T07, T08): all of them while they fit 96 KB, else the newest that fit."""
+    """A conversation with its messages: all of them while they fit 96 KB, else the newest that fit."""
     conversation = may.found(ctx, conversation_id)
     return None if conversation is None else whole(ctx, conversation)
 
@@ -87,7 +87,7 @@ def get(ctx: QueryCtx, conversation_id: str) -> ConversationView | None:
 def add_message(
     ctx: MutationCtx, conversation_id: str, message: NewMessage, tail: Annotated[int, Meta(ge=0)] | None = None
 ) -> ConversationView:
-    """Add a message to the end of a conversation (003-19, T09…T12). Returns the conversation as it now is.
+    """Add a message to the end of a conversation. Returns the conversation as it now is.
 
     Args:
         message: with an `id` of the caller's own it is added once: the same again changes nothing.
@@ -136,7 +136,7 @@ def list_(
     updated_before: float | None = None,
     include_messages: bool = True,
 ) -> list[ConversationView]:
-    """The conversations that the caller may see (003-21, T13…T18, U04), newest first; the org's backend sees all.
+    """The conversations that the caller may see, newest first; the org's backend sees all.
 
     Args:
         user_id: `participants.userId`. agent_id: an agent that takes part. participant_id: either, joined ones included.
@@ -166,13 +166,13 @@ def list_(
 
 @query(explain=explain)
 def count(ctx: QueryCtx, type: ConversationType | None = None, user_id: Id | None = None, agent_id: Id | None = None) -> int:
-    """How many conversations `list` would find, exactly (003-22, T19…T22). What the caller may not see is not counted."""
+    """How many conversations `list` would find, exactly. What the caller may not see is not counted."""
     return listing.counted(ctx, Filters(type=type, user_id=user_id, agent_id=agent_id))
 
 
 @query(explain=explain)
 def get_message(ctx: QueryCtx, conversation_id: str, message_id: str) -> ConversationMessage | None:
-    """One message, whole; null when it or its conversation is not there (003-U01)."""
+    """One message, whole; null when it or its conversation is not there."""
     conversation = may.found(ctx, conversation_id)
     message = by_id(ctx, conversation, message_id) if conversation is not None and message_id else None
     return None if message is None else message_view(message)
@@ -180,7 +180,7 @@ def get_message(ctx: QueryCtx, conversation_id: str, message_id: str) -> Convers
 
 @query(explain=explain)
 def get_messages_by_ids(ctx: QueryCtx, conversation_id: str, message_ids: list[str]) -> list[ConversationMessage]:
-    """Up to 100 messages of one conversation in the order of the log; ids that are not there are left out (003-U01)."""
+    """Up to 100 messages of one conversation in the order of the log; ids that are not there are left out."""
     check_ids(message_ids, "messageIds", 100)
     conversation = may.found(ctx, conversation_id)
     if conversation is None:
@@ -193,7 +193,7 @@ def get_messages_by_ids(ctx: QueryCtx, conversation_id: str, message_ids: list[s
 def get_history(
     ctx: QueryCtx, conversation_id: str, limit: Limit = LISTED, offset: Offset = 0, sort_order: SortOrder = "asc"
 ) -> HistoryView:
-    """A page of a log (003-U01): up to `limit` messages after `offset`, from the oldest or from the newest.
+    """A page of a log: up to `limit` messages after `offset`, from the oldest or from the newest.
 
     A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
     """
@@ -224,7 +224,7 @@ def find_conversation(ctx: QueryCtx, type: ConversationType, participants: Parti
 
 @mutation(explain=explain)
 def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Participants, metadata: Any = None) -> ConversationView:
-    """The conversation between exactly these participants; opened if there is none (003-U01).
+    """The conversation between exactly these participants; opened if there is none.
 
     There is one such conversation, kept by a claim of the store: fifty simultaneous calls make one.
     """
@@ -243,7 +243,7 @@ def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Partic
 
 @query(explain=explain)
 def search(ctx: QueryCtx, query: Query, filters: SearchFilters | None = None) -> SearchAnswer:
-    """Conversations in which all words of `query` occur, best first, with score and highlights (003-U01).
+    """Conversations in which all words of `query` occur, best first, with score and highlights.
 
     A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
     """
@@ -258,7 +258,7 @@ def export(
     include_metadata: bool = True,
     cursor: str | None = None,
 ) -> ExportPart:
-    """Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
+    """Conversations with all their messages as text, `json` or `csv`, newest first.
 
     A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
     """
@@ -267,7 +267,7 @@ def export(
 
 @mutation(explain=explain)
 def delete(ctx: MutationCtx, conversation_id: str) -> DeletedView:
-    """Delete a conversation for good (003-23, T23, T24, U02): at once for every reader, its log behind it if it is long.
+    """Delete a conversation for good: at once for every reader, its log behind it if it is long.
 
     The user whose conversation it is, or the org's backend. The receipt (`getErasure`) says what was erased.
     Refuses: `CONVERSATION_NOT_FOUND`, `FORBIDDEN`.
@@ -306,7 +306,7 @@ def delete_many(
     dry_run: bool = False,
     confirmation_threshold: Annotated[int, Meta(ge=0)] = 10,
 ) -> DeletedManyView:
-    """Delete every conversation that fits (003-U03). A user deletes its own; the org's backend anybody's.
+    """Delete every conversation that fits. A user deletes its own; the org's backend anybody's.
 
     Args:
         dry_run: only say how many conversations and messages it would be.
@@ -319,11 +319,11 @@ def delete_many(
 
 @action(explain=explain)
 def delete_by_ids(ctx: ActionCtx, conversation_ids: list[str]) -> DeletedManyView:
-    """Delete up to 100 conversations by their ids (003-U01); `notFound` lists those that are not there, or not the caller's."""
+    """Delete up to 100 conversations by their ids; `notFound` lists those that are not there, or not the caller's."""
     return bulk.delete_by_ids(ctx, conversation_ids)
 
 
 @action(explain=explain)
 def purge_all(ctx: ActionCtx, confirm: bool = False) -> DeletedManyView:
-    """Delete every conversation of the org that is there now (003-U01). Only the org's backend, and only with `confirm`."""
+    """Delete every conversation of the org that is there now. Only the org's backend, and only with `confirm`."""
     return bulk.purge_all(ctx, confirm)

@@ -1,7 +1,7 @@
-"""Domains: templates of conversations (seed 000). One belongs to who made it; nobody else learns that it is there.
+"""Domains: templates of conversations. One belongs to who made it; nobody else learns that it is there.
 
-A domain is a container: creating one creates no image (000-23, 24). Each conversation that is started from it has an image with
-a copy of the configuration as it is then (000-02), so that a later change of the domain changes none that exists (000-U02).
+A domain is a container: creating one creates no image. Each conversation that is started from it has an image with
+a copy of the configuration as it is then, so that a later change of the domain changes none that exists.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def create(
     mcp_servers: dict[str, Any] | None = None,
     settings: Settings | None = None,
 ) -> DomainView:
-    """Register a domain. It has no image and no conversation yet (000-23, 24).
+    """Register a domain. It has no image and no conversation yet.
 
     Args:
-        mcp_servers: by name; what a server may be says `mcp.py` (000-15, U20).
-        settings: roles and retrieval (000-U21).
+        mcp_servers: by name; what a server may be says `mcp.py`.
+        settings: roles and retrieval.
     """
     user = access.signed_in(ctx, "create a domain")
     if ctx.db.count(Domain.by_owner(user.subject)) >= LISTED:
@@ -96,7 +96,7 @@ def update(
     mcp_servers: dict[str, Any] | None = None,
     settings: Settings | None = None,
 ) -> DomainView:
-    """Change a domain, field by field; what is not named stays. Its conversations stay as they are (000-U02).
+    """Change a domain, field by field; what is not named stays. Its conversations stay as they are.
 
     An empty text takes a description, an instruction away; an empty object the servers or settings.
     """
@@ -118,7 +118,7 @@ def delete(ctx: MutationCtx, domain_id: ShortText) -> None:
 
 @mutation
 def start_conversation(ctx: MutationCtx, domain_id: ShortText, title: Title | None = None) -> ConversationRecord:
-    """Start a conversation from a domain: it has an image with a copy of the configuration, and a session (000-01, 02)."""
+    """Start a conversation from a domain: it has an image with a copy of the configuration, and a session."""
     domain = impl.owned(ctx, domain_id)
     session = open_conversation(
         ctx, domain.owner, responder="model", configured=impl.snapshot(domain, title, ctx.new_id()), name=title
@@ -135,7 +135,7 @@ def conversations(
     page: Annotated[int, Meta(ge=1)] = 1,
     page_size: Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] = PAGE,
 ) -> ConversationPage:
-    """A domain's conversations, those that moved last first (000-U09); pages reach the newest 1,000.
+    """A domain's conversations, those that moved last first; pages reach the newest 1,000.
 
     Raises:
         Refused: DOMAIN_NOT_FOUND.

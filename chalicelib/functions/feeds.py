@@ -1,4 +1,4 @@
-"""What a socket is told: one live query, whose value is what has happened since its cursor (002-24, 25, U04).
+"""What a socket is told: one live query, whose value is what has happened since its cursor.
 
 `feed` takes a cursor and returns `events`, and in `next` the arguments with the cursor after them. The gateway's dialect
 tells the events, stores `next` with the subscription, and asks with it from then on. So a message is told because the log

@@ -1,4 +1,4 @@
-"""The chat gateway's sockets: they open, join and leave conversations, type, and end (002-05…09, 26, U03…U06).
+"""The chat gateway's sockets: they open, join and leave conversations, type, and end.
 
 A socket's row says which conversations it has joined; what it is told follows from the row (`feeds.py`). In each conversation
 it has a presence, and a member is online there while one of their sockets is: closing one of two tabs changes nothing.
@@ -33,13 +33,13 @@ def open(
     conversation_id: Annotated[str, Meta(max_length=512)] | None = None,
     stream: Annotated[str, Meta(max_length=512)] | None = None,
 ) -> Opened:
-    """A socket begins. An agent's joins its conversation by itself, which is found or made (002-05…09, 18…22).
+    """A socket begins. An agent's joins its conversation by itself, which is found or made.
 
     Args:
         offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
-        history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
+        history: how many messages of the past are told; for an agent its owner's setting is the default.
         conversation_id: joined as well.
-        stream: a conversation of the caller's own; the socket hears its replies as they are written (000-U08), and joins nothing.
+        stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
 
     Raises:
         Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
@@ -76,7 +76,7 @@ def open(
 
 @mutation
 def join(ctx: MutationCtx, conversation_id: Annotated[str, Meta(max_length=512)], socket: SocketId) -> Joined:
-    """Join a conversation (002-26): as its member, or as who may come in, who becomes one. Twice is once."""
+    """Join a conversation: as its member, or as who may come in, who becomes one. Twice is once."""
     me, row = sockets.mine(ctx, socket)
     conversation = members.conversation_of(ctx, conversation_id)
     if conversation is None:

@@ -1,4 +1,4 @@
-"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers (002-U10)."""
+"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def messages(
 
     Args:
         before: below this sequence number.
-        offset: so many of the newest are passed over (001-U10); `before` holds still while messages come.
+        offset: so many of the newest are passed over; `before` holds still while messages come.
     """
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:

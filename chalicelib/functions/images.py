@@ -1,7 +1,7 @@
-"""Images: a conversation's own configuration, and what is done with a conversation by its image's id (seed 000, Image-First).
+"""Images: a conversation's own configuration, and what is done with a conversation by its image's id.
 
-One conversation is one image and one session (000-01, U01): they are opened together, and there is no function that would give
-an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere (000-06, 10).
+One conversation is one image and one session: they are opened together, and there is no function that would give
+an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chalicelib.schema import ChatMessage, Conversation
 
 @mutation
 def create(ctx: MutationCtx, container_id: Id | None = None, config: Config | None = None) -> Created:
-    """Open a conversation with its image and session (000-11…16).
+    """Open a conversation with its image and session.
 
     Args:
         container_id: `domain_…` of the caller's own; its configuration is copied.
@@ -78,7 +78,7 @@ def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
 
 @mutation
 def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_data: Any = None) -> ImageRecord:
-    """Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02)."""
+    """Name an image, or keep something with it. Its configuration is a snapshot and does not change."""
     one = images.owned(ctx, image_id, "change an image")
     if custom_data is not None:
         ctx.db.patch(one.image, custom_data=impl.custom(custom_data))
@@ -89,7 +89,7 @@ def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_dat
 
 @mutation
 def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
-    """Give a conversation a title of 1 to 200 characters (000-U08)."""
+    """Give a conversation a title of 1 to 200 characters."""
     one = images.of_conversation(ctx, conversation_id, "rename a conversation")
     impl.rename(ctx, one, title)
     return images.owned(ctx, one.image.id, "rename a conversation").record
@@ -97,7 +97,7 @@ def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
 
 @mutation
 def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
-    """Delete an image with its conversation, completely (000-U11). Returns the receipt's id."""
+    """Delete an image with its conversation, completely. Returns the receipt's id."""
     one = images.owned(ctx, image_id, "delete an image")
     return {"receiptId": erasure.begin(ctx, [one.conversation.id]).id}
 
@@ -111,10 +111,10 @@ def send(
     on_busy: replying.OnBusy = "enqueue",
     options: reply_options.SendOptions | None = None,
 ) -> Sent:
-    """Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
+    """Say something in the conversation of an image; it needs no living agent.
 
     Raises:
-        Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
+        Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG, INVALID_OPTIONS, or what a send raises.
     """
     replying.check_content(content)
     one = images.owned(ctx, image_id, "send a message")
@@ -126,7 +126,7 @@ def send(
 
 @query
 def tools(ctx: QueryCtx, image_id: Id) -> list[mcp.ServerView]:
-    """The servers of tools that the model has in a conversation, and where each is from (000-U20); none for strangers."""
+    """The servers of tools that the model has in a conversation, and where each is from; none for strangers."""
     one = images.found(ctx, image_id)
     return [] if one is None else mcp.merged(ctx, one.image.mcp_servers)
 
@@ -138,10 +138,10 @@ def messages(
     limit: Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] = PAGE,
     before: int | None = None,
 ) -> list[MessageView]:
-    """The newest messages of this image's conversation, oldest first (000-18): its own, and no other's.
+    """The newest messages of this image's conversation, oldest first: its own, and no other's.
 
     Raises:
-        Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet (000-U23).
+        Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet.
     """
     one = images.found(ctx, image_id)
     if one is None:
@@ -153,19 +153,19 @@ def messages(
 
 @mutation
 def interrupt(ctx: MutationCtx, image_id: Id) -> bool:
-    """Stop the reply that is being written (000-19). What it said stays (000-U16). Returns whether there was one."""
+    """Stop the reply that is being written. What it said stays. Returns whether there was one."""
     return impl.stop(ctx, images.owned(ctx, image_id, "stop a reply"))
 
 
 @mutation
 def abort(ctx: MutationCtx, conversation_id: Id) -> bool:
-    """The same by the conversation's id (000-U08)."""
+    """The same by the conversation's id."""
     return impl.stop(ctx, images.of_conversation(ctx, conversation_id, "stop a reply"))
 
 
 @mutation
 def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Title | None = None) -> Created:
-    """A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
+    """A new conversation with this one's configuration and its log up to a message, this one included.
 
     Args:
         message_id: default: the newest that is finished.
@@ -215,7 +215,7 @@ def regenerate(
     Args:
         message_id: the reply; it must be the newest entry.
         on_busy: while it is being written: refuse (default), or end it and begin again.
-        options: of the new reply alone (000-E05). Images of the message are shown again, and cannot be changed here.
+        options: of the new reply alone. Images of the message are shown again, and cannot be changed here.
     """
     own = reply_options.checked(options)
     if own and "images" in own:

@@ -1,4 +1,4 @@
-"""Conversations of the time before images: each named a session, an image or an agent in one column (000-03…05, U06).
+"""Conversations of the time before images: each named a session, an image or an agent in one column.
 
 What the column held decides what can be kept: an image's id is the image's id; of a session's the engine's own records know the
 image; an agent lived in memory only, so its conversation gets a new image, and is marked.

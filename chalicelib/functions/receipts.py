@@ -1,4 +1,4 @@
-"""Who has read how far (002-U03, U15): stored, never back, and never beyond what there is.
+"""Who has read how far: stored, never back, and never beyond what there is.
 
 One row per member. Sending is reading: nobody has unread messages before one of his own. So the unread count is exact, a
 difference of two numbers, however long the log is.

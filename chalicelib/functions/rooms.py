@@ -1,7 +1,7 @@
-"""Conversations as the chat gateway and its REST door know them (seed 002): find or create, members, messages, the end.
+"""Conversations as the chat gateway and its REST door know them: find or create, members, messages, the end.
 
 An agent's connection finds its one active conversation, or makes it: one row per agent (`AgentRoom`) points to it, and the
-commit reads that row, so fifty simultaneous connections make one (002-20). The row is never taken back: whoever finds that
+commit reads that row, so fifty simultaneous connections make one. The row is never taken back: whoever finds that
 its conversation is closed or archived points it to a new one.
 """
 
@@ -50,9 +50,9 @@ def create(
     description: Text | None = None,
     agent_id: Name | None = None,
 ) -> RoomView:
-    """Open a conversation by hand (002-32): with an agent that is the caller's or open to the org, or with nobody yet.
+    """Open a conversation by hand: with an agent that is the caller's or open to the org, or with nobody yet.
 
-    An agent opens one of its own only if several are allowed to it (`multiConversation`, 002-35).
+    An agent opens one of its own only if several are allowed to it (`multiConversation`).
     """
     me = members.caller(ctx)
     if me.kind == "agent":
@@ -76,7 +76,7 @@ def list_(
     limit: Annotated[int, Meta(ge=1, le=LISTED)] = 20,
     offset: Annotated[int, Meta(ge=0, le=800)] = 0,
 ) -> RoomPage:
-    """Conversations that the caller takes part in, or of an agent that they may talk to (002-27), newest first.
+    """Conversations that the caller takes part in, or of an agent that they may talk to, newest first.
 
     A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
     """
@@ -101,7 +101,7 @@ def get(ctx: QueryCtx, conversation_id: str) -> RoomView | None:
 
 @mutation
 def update(ctx: MutationCtx, conversation_id: str, title: Title | None = None, description: Text | None = None) -> RoomView:
-    """Name a conversation, or say what it is about (002-39)."""
+    """Name a conversation, or say what it is about."""
     me, conversation = members.joined(ctx, conversation_id)
     room = structs.replace(conversation.room or Room(), updated_by=me.name)
     if description is not None:
@@ -111,19 +111,19 @@ def update(ctx: MutationCtx, conversation_id: str, title: Title | None = None, d
 
 @mutation
 def close(ctx: MutationCtx, conversation_id: str) -> RoomView:
-    """End a conversation; it stays readable. Its agent's next connection makes a new one (002-22)."""
+    """End a conversation; it stays readable. Its agent's next connection makes a new one."""
     return rooms.ended(ctx, conversation_id, "closed")
 
 
 @mutation
 def archive(ctx: MutationCtx, conversation_id: str) -> RoomView:
-    """Put a conversation away; it stays readable. Its agent's next connection makes a new one (002-22)."""
+    """Put a conversation away; it stays readable. Its agent's next connection makes a new one."""
     return rooms.ended(ctx, conversation_id, "archived")
 
 
 @internal_mutation
 def expire(ctx: MutationCtx, conversation: str) -> None:
-    """Archive a conversation that was quiet for as long as its agent's owner said (002-36); else look again when it may be."""
+    """Archive a conversation that was quiet for as long as its agent's owner said; else look again when it may be."""
     found = ctx.db.get(Conversation, conversation)
     if found is None or found.status != "active" or found.room is None or found.room.archive_after_ms is None:
         return
@@ -146,7 +146,7 @@ def participants(ctx: QueryCtx, conversation_id: str) -> list[ParticipantView]:
 
 @mutation
 def add_participant(ctx: MutationCtx, conversation_id: str, participant_type: Kind, participant_id: Name) -> RoomView:
-    """Let somebody take part (002-28): by a member, or by who may come in anyway. Twice is once."""
+    """Let somebody take part: by a member, or by who may come in anyway. Twice is once."""
     me = members.caller(ctx)
     conversation = members.conversation_of(ctx, conversation_id)
     if conversation is None or not (members.takes_part(ctx, conversation, me) or members.may_join(ctx, conversation, me)):
@@ -174,7 +174,7 @@ def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type:
 
 @mutation
 def route(ctx: MutationCtx) -> RoomView:
-    """Bring the caller to the connected agent that is open to the org and has the fewest people in its room (002-38)."""
+    """Bring the caller to the connected agent that is open to the org and has the fewest people in its room."""
     me = members.caller(ctx)
     best: tuple[int, str] | None = None
     for agent in ctx.db.query(Agent.by_audience("org")).take(CANDIDATES):
@@ -214,8 +214,8 @@ def send(
     attachments: Annotated[list[Annotated[str, Meta(max_length=2000)]], Meta(max_length=20)] | None = None,
     socket: str | None = None,
 ) -> Sent:
-    """Write a message (002-23, U07). The role is the caller's own voice, and need not be said; without `conversationId` it
-    goes where the socket is (002-U05). An attachment is an http(s) address, or `document:` and an id (002-U08)."""
+    """Write a message. The role is the caller's own voice, and need not be said; without `conversationId` it
+    goes where the socket is. An attachment is an http(s) address, or `document:` and an id."""
     me = members.caller(ctx)
     ours = sending.socket_of(ctx, me, socket)
     conversation = sending.meant(ctx, me, conversation_id, ours)

@@ -134,7 +134,7 @@ def relaunch(ctx: MutationCtx, run_id: str) -> None:
 
 @internal_mutation
 def rest(ctx: MutationCtx, session_id: str) -> None:
-    """A session without activity for five minutes is idle (004-51). Asked by the sweep; queries have no clock."""
+    """A session without activity for five minutes is idle. Asked by the sweep; queries have no clock."""
     session = ctx.db.get(ChatSession, session_id)
     if session is not None and session.status == "active" and session.last_activity <= ctx.now - IDLE_MS:
         ctx.db.patch(session, status="idle")

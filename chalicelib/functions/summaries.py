@@ -1,4 +1,4 @@
-"""A conversation's summary: written by the model in the background, every ten messages of an agent's room (002-U09)."""
+"""A conversation's summary: written by the model in the background, every ten messages of an agent's room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks, their conversations and their agent runs (seed 001), for who owns them; nobody else learns that they are there."""
+"""Tasks, their conversations and their agent runs, for who owns them; nobody else learns that they are there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chalicelib.schema import AgentRun, ChatSession, Conversation, Run, Task, Ta
 
 @mutation
 def create(ctx: MutationCtx, title: Title, description: Text | None = None) -> TaskView:
-    """Make a task; it is `pending` until something begins (001-U09)."""
+    """Make a task; it is `pending` until something begins."""
     user = access.signed_in(ctx, "create a task")
     made = Task(id=ctx.new_id("task-"), owner=user.subject, title=title, description=description, updated_at=ctx.now)
     ctx.db.insert(made)
@@ -52,7 +52,7 @@ def update(
     status: TaskStatus | None = None,
     workflow_complete: bool | None = None,
 ) -> TaskView:
-    """Change a task, field by field. With `workflowComplete` its agents stop following each other (001-U07)."""
+    """Change a task, field by field. With `workflowComplete` its agents stop following each other."""
     task = impl.owned(ctx, task_id)
     given = {"title": title, "description": description, "status": status, "workflow_complete": workflow_complete}
     return impl.view(ending.on_task_changed(ctx, task, **{name: value for name, value in given.items() if value is not None}))
@@ -70,7 +70,7 @@ def delete(ctx: MutationCtx, task_id: Id) -> None:
 
 @query
 def conversations(ctx: QueryCtx, task_id: Id) -> list[TaskConversation]:
-    """A task's conversations, newest first: the newest 30 (001-U10). Raises `Refused` to strangers."""
+    """A task's conversations, newest first: the newest 30. Raises `Refused` to strangers."""
     if impl.find(ctx, task_id) is None:
         raise impl.not_found(task_id)
     return impl.conversations_of(ctx, task_id)
@@ -87,14 +87,14 @@ def start_run(
     message: Annotated[str, Meta(min_length=1, max_length=10_000)] | None = None,
     begin: bool = True,
 ) -> AgentRunView:
-    """Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
+    """Start an agent at a task: `implementation`, `review` or `planification`. One runs at a time.
 
     Args:
-        begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id (001-10), or links
+        begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id, or links
             one; a run that has no reply within a minute has failed.
 
     Raises:
-        Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
+        Refused: TaskNotFound, UnknownAgentType, TaskBusy.
     """
     task = impl.owned(ctx, task_id)
     if type not in PROMPTS:
@@ -128,7 +128,7 @@ def stop_run(ctx: MutationCtx, agent_run_id: Id) -> bool:
 
 @mutation
 def complete_run(ctx: MutationCtx, agent_run_id: Id) -> AgentRunView:
-    """Say that a run is complete which has no reply of ours; twice is once (001-U05, U10)."""
+    """Say that a run is complete which has no reply of ours; twice is once."""
     found = impl.owned_run(ctx, agent_run_id)
     run = ctx.db.get(Run, found.run) if found.run else None
     if run is not None and run.state not in lifecycle.TERMINAL:
@@ -138,7 +138,7 @@ def complete_run(ctx: MutationCtx, agent_run_id: Id) -> AgentRunView:
 
 @mutation
 def link_conversation(ctx: MutationCtx, agent_run_id: Id, conversation_id: Id) -> AgentRunView:
-    """Name the conversation of a run that has none (001-U10). Its next reply, or the one that is being written, is the run's."""
+    """Name the conversation of a run that has none. Its next reply, or the one that is being written, is the run's."""
     found = impl.owned_run(ctx, agent_run_id)
     conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(conversation_id)).unique()
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation and conversation.session_id else None

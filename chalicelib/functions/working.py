@@ -45,7 +45,7 @@ def recover(ctx: MutationCtx, agent_run_id: str) -> None:
 
 @sweep
 def repair(executor: Any) -> None:
-    """Agent runs that nothing brings to an end: over all orgs (001-U08, U16)."""
+    """Agent runs that nothing brings to an end: over all orgs."""
     for state in ("pending", "running"):
         for item in executor.listed(AgentRun.by_state_lease, (state,), executor.clock.now_ms()):
             executor.repair(item["org"], recover, agent_run_id=item["_id"])

@@ -14,7 +14,7 @@ RunState = Literal["pending", "running", "completed", "failed", "aborted", "inte
 
 
 class Room(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """The gateway's part of a conversation (002-12…17, 002-U09). Costs are millionths of a dollar."""
+    """The gateway's part of a conversation. Costs are millionths of a dollar."""
 
     auto: bool = False
     """Made by an agent's connection: an agent has one active at most (`AgentRoom`)."""
@@ -28,14 +28,14 @@ class Room(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     summary_at: int | None = None
     """How many messages the summary knows."""
     archive_after_ms: float | None = None
-    """Without a message for so long it is archived (002-36)."""
+    """Without a message for so long it is archived."""
     last_agent: str | None = None
     agent_turns: int = 0
     """How often agents have answered each other since a person last said something."""
 
 
 class Conversation(Table, name="conversations"):
-    """An append-only log between participants. `responder` says who answers a user's message (seed 003, 004)."""
+    """An append-only log between participants. `responder` says who answers a user's message."""
 
     conversation_id: str
     type: Literal["user-agent", "agent-agent"] = "user-agent"
@@ -51,13 +51,13 @@ class Conversation(Table, name="conversations"):
     session_id: str | None = None
     image_id: str | None = None
     metadata: Any = None
-    """What its creator keeps with it (003-09)."""
+    """What its creator keeps with it."""
     last_message_at: float | None = None
-    """The newest entry's timestamp; the next one is later, whatever the clocks say (003-26)."""
+    """The newest entry's timestamp; the next one is later, whatever the clocks say."""
     entry_bytes: float = 0.0
     """About how many bytes a recent entry has on the wire: how many of them one answer holds."""
     participants_key: str | None = None
-    """A digest of type and participants, in any order (003-U01)."""
+    """A digest of type and participants, in any order."""
     anchor: str | None = None
     """The same digest, on the one conversation that `getOrCreate` gives for it."""
     copying: dict[str, Any] | None = None
@@ -65,9 +65,9 @@ class Conversation(Table, name="conversations"):
     domain_id: str | None = None
     task: str | None = None
     cron_agent: str | None = None
-    """Of a conversation that the adapter started exactly one of the two is set (001-U01)."""
+    """Of a conversation that the adapter started exactly one of the two is set."""
     linked_from: int | None = None
-    """The entry from which on it is the task's, where it was somebody's chat before (001-U10)."""
+    """The entry from which on it is the task's, where it was somebody's chat before."""
     room: Room | None = None
     """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
 
@@ -84,13 +84,13 @@ class Conversation(Table, name="conversations"):
     by_created = Index(shards=8)
     """All conversations of an org, in the order of their creation."""
     by_user_updated = Index("participants.userId", order="updated_at")
-    """A user's conversations, those that moved last at the end (000-U09)."""
+    """A user's conversations, those that moved last at the end."""
     by_domain = Index("domain_id", order="updated_at")
-    """A domain's conversations, those that moved last at the end (000-U09)."""
+    """A domain's conversations, those that moved last at the end."""
     by_task = Index("task")
-    """The conversations of a task (001-U10)."""
+    """The conversations of a task."""
     by_participants = Index("participants_key")
-    """The conversations between exactly these participants, oldest first (003-U01)."""
+    """The conversations between exactly these participants, oldest first."""
     by_anchor = Index("anchor", unique=True)
     """Which one does `getOrCreate` give for these participants? A claim: there is never a second."""
 
@@ -114,7 +114,7 @@ class Participant(Table, name="participants"):
 
 
 class Domain(Table, name="domains"):
-    """A template of conversations (seed 000). Creating one creates no image; each conversation takes a copy (000-02, 23, 24)."""
+    """A template of conversations. Creating one creates no image; each conversation takes a copy."""
 
     owner: str
     name: str
@@ -123,7 +123,7 @@ class Domain(Table, name="domains"):
     model: str | None = None
     mcp_servers: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None
-    """Roles and retrieval, which are passed to tools as they are (000-U21)."""
+    """Roles and retrieval, which are passed to tools as they are."""
     updated_at: float = 0.0
 
     by_owner = Index("owner")
@@ -141,16 +141,16 @@ class Image(Table, name="images"):
     mcp_servers: dict[str, Any] | None = None
     """Tools that the model may use, by name; secrets are references."""
     settings: dict[str, Any] | None = None
-    """Roles and retrieval (000-U21)."""
+    """Roles and retrieval."""
     domain_id: str | None = None
     parent_image_id: str | None = None
     """The image that this one was forked from."""
     custom_data: Any = None
-    """What its creator keeps with it (000-E02)."""
+    """What its creator keeps with it."""
 
 
 class ChatSession(Table, name="chatSessions"):
-    """What a user lists, names, resumes and ends (004-01). Times are milliseconds since the epoch."""
+    """What a user lists, names, resumes and ends. Times are milliseconds since the epoch."""
 
     conversation: str
     image_id: str
@@ -165,11 +165,11 @@ class ChatSession(Table, name="chatSessions"):
     agent_session_id: str | None = None
     ready: bool = False
     title_generated: bool = False
-    """Its name was made from its first message (000-U14)."""
+    """Its name was made from its first message."""
 
     by_user = Index("user_id")
     """A user's sessions."""
     by_worker = Index("worker_id")
-    """The sessions that a worker holds (004-12)."""
+    """The sessions that a worker holds."""
     by_status_activity = Index("status", order="last_activity", eventual=True, everywhere=True)
     """Which active sessions have been quiet for long? Asked by the sweep."""

@@ -1,4 +1,4 @@
-"""The chat gateway: agents, and who is connected, present, and has read how far (seed 002)."""
+"""The chat gateway: agents, and who is connected, present, and has read how far."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chalicelib import Index, Table
 
 
 class Agent(Table, name="agents"):
-    """A program that takes part in conversations (seed 002). Its secret and tokens are signed by the backend, and stored nowhere:
+    """A program that takes part in conversations. Its secret and tokens are signed by the backend, and stored nowhere:
     a version makes the old ones void."""
 
     owner: str
@@ -24,20 +24,20 @@ class Agent(Table, name="agents"):
     health: str | None = None
     metrics: dict[str, Any] | None = None
     multi_conversation: bool = False
-    """Its sockets join all its active conversations (002-35)."""
+    """Its sockets join all its active conversations."""
     history: int = 0
-    """So many messages of the past a new socket is told (002-37)."""
+    """So many messages of the past a new socket is told."""
     archive_days: float | None = None
     room_title: str | None = None
 
     by_owner = Index("owner")
     """Somebody's agents."""
     by_audience = Index("audience")
-    """The agents that everybody of the org may talk to (002-38)."""
+    """The agents that everybody of the org may talk to."""
 
 
 class AgentRoom(Table, name="agentRooms"):
-    """Which conversation an agent's connection finds; the id is the agent's. One row, so that there is one (002-20)."""
+    """Which conversation an agent's connection finds; the id is the agent's. One row, so that there is one."""
 
     conversation: str
 
@@ -53,11 +53,11 @@ class ChatSocket(Table, name="chatSockets"):
     """Of the user or agent, without its kind."""
     rooms: dict[str, Any] = {}
     current: str | None = None
-    """The conversation that is meant when none is named (002-U05)."""
+    """The conversation that is meant when none is named."""
     images: dict[str, int] = {}
-    """Images whose replies it hears as they are written (seed 000), each with the entry it began with."""
+    """Images whose replies it hears as they are written, each with the entry it began with."""
     sessions: dict[str, int] = {}
-    """Sessions that it has subscribed (001-U11), in the same way."""
+    """Sessions that it has subscribed, in the same way."""
     tasks: dict[str, Any] = {}
     """Tasks that it has subscribed, each with what was known then."""
     history: int = 0
@@ -71,7 +71,7 @@ class ChatSocket(Table, name="chatSockets"):
 
 
 class Presence(Table, name="presences"):
-    """A socket in a conversation. Somebody is online there while one of these is theirs (002-U06)."""
+    """A socket in a conversation. Somebody is online there while one of these is theirs."""
 
     conversation: str
     socket: str
@@ -85,7 +85,7 @@ class Presence(Table, name="presences"):
 
 
 class Receipt(Table, name="receipts"):
-    """How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so (002-U03)."""
+    """How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so."""
 
     conversation: str
     member: str

@@ -11,7 +11,7 @@ from chalicelib.schema.conversations import RunState, Status
 
 
 class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """What a message of the chat gateway carries beside its text (002-U07, U08)."""
+    """What a message of the chat gateway carries beside its text."""
 
     participant_id: str | None = None
     participant_type: Literal["user", "agent"] | None = None
@@ -30,7 +30,7 @@ class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
 
 
 class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), parent=("conversations", "message_count")):
-    """One entry of a log (004-02). Id, role and order never change; a reply's content is set once, when it ends."""
+    """One entry of a log. Id, role and order never change; a reply's content is set once, when it ends."""
 
     conversation: str
     sequence: int
@@ -56,16 +56,16 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     copy_of: str | None = None
     """In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run."""
     said: Said | None = None
-    """Who said it and what came with it, where a chat client or an agent did (002-U07)."""
+    """Who said it and what came with it, where a chat client or an agent did."""
 
     by_session = Index("session_id", order="sequence", eventual=True)
     """The messages of a session."""
     by_messageId = Index("conversation", "named", unique=True)
-    """Which entry of this conversation has this chosen id? (003-U01; unique in a conversation, so a deleted one leaves none)"""
+    """Which entry of this conversation has this chosen id? (unique in a conversation, so a deleted one leaves none)"""
 
 
 class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True, ttl="expires_at"):
-    """A piece of a reply while it is being written (004-03). `reply` names message and epoch: a writer that lost its lease
+    """A piece of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
     writes where no reader looks."""
 
     reply: str
@@ -105,11 +105,11 @@ class Run(Table, name="runs"):
     user_id: str | None = None
     """Who is told when it ends."""
     options: dict[str, Any] | None = None
-    """What this reply alone is asked with, before the image's configuration (000-E05, 001-09)."""
+    """What this reply alone is asked with, before the image's configuration."""
     replaces: int | None = None
     """The sequence of the reply that this one stands for."""
     agent_run: str | None = None
-    """The agent run whose reply this is (001-10)."""
+    """The agent run whose reply this is."""
     started_at: float | None = None
     ended_at: float | None = None
 

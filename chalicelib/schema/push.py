@@ -1,4 +1,4 @@
-"""Browsers that are told when a reply is ready (001-18)."""
+"""Browsers that are told when a reply is ready."""
 
 from __future__ import annotations
 

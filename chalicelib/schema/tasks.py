@@ -1,4 +1,4 @@
-"""Tasks, the runs of agents that work at them, and agents that work by the clock (seed 001)."""
+"""Tasks, the runs of agents that work at them, and agents that work by the clock."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WORKFLOW_COMPLETE = "WORKFLOW_COMPLETE"
 
 
 class Task(Table, name="tasks"):
-    """Something to be done. It names the one agent run that runs, so that there can be only one (001-U08)."""
+    """Something to be done. It names the one agent run that runs, so that there can be only one."""
 
     owner: str
     title: str
     description: str | None = None
     status: TaskStatus = "pending"
     workflow_complete: bool = False
-    """Implementation and review take turns until this is so (001-U07)."""
+    """Implementation and review take turns until this is so."""
     running: str | None = None
     rounds: int = 0
     """Agent runs that followed another by themselves."""
@@ -30,7 +30,7 @@ class Task(Table, name="tasks"):
     by_owner = Index("owner", order="updated_at")
     """Somebody's tasks, those that changed last at the end."""
     by_owner_status = Index("owner", "status")
-    """How many of them are in progress? (the badge of 001-U13)"""
+    """How many of them are in progress? (the badge)"""
 
 
 class AgentRun(Table, name="agentRuns"):
@@ -63,7 +63,7 @@ class AgentRun(Table, name="agentRuns"):
 
 
 class CronAgent(Table, name="cronAgents"):
-    """A prompt that is asked by the clock (001-U12). It names its running run: the next one is skipped meanwhile."""
+    """A prompt that is asked by the clock. It names its running run: the next one is skipped meanwhile."""
 
     org: str
     owner: str

@@ -8,7 +8,7 @@ from chalicelib import Index, Table
 
 
 class Erasure(Table, name="erasures"):
-    """The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents."""
+    """The receipt of a deletion: what is gone, and what is still to go. It names ids, never contents."""
 
     org: str
     requested_by: str

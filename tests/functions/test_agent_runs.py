@@ -1,4 +1,4 @@
-"""Tasks, agent runs and the one adapter behind all of them (seed 001)."""
+"""Tasks, agent runs and the one adapter behind all of them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def later(house: House, ms: int = 2_000) -> None:
 
 @pytest.mark.parametrize("way", ["tasks:startRun", "adapter:startConversation", "schedules:runNow"])
 def test_every_way_of_starting_an_agent_brings_its_run_to_its_end(house: House, way: str) -> None:
-    """001-01, 20, 26, U05: the bug that began seed 001."""
+    """A run must end whichever door its conversation goes on at."""
     alice = house.person("alice")
     bridge = task(alice)
     if way == "tasks:startRun":
@@ -98,7 +98,6 @@ def test_every_way_of_starting_an_agent_brings_its_run_to_its_end(house: House, 
 
 @pytest.mark.parametrize("moment", ["before the first token", "in the middle"])
 def test_a_failure_of_the_model_fails_the_run(house: House, moment: str) -> None:
-    """001-U05, U16."""
     alice = house.person("alice")
     message = "/fail invalid" if moment == "before the first token" else "/fail midstream 5 9\nwrite 60 words"
     run = alice.mutation("tasks:startRun", taskId=task(alice), type="implementation", message=message)
@@ -111,7 +110,7 @@ def test_a_failure_of_the_model_fails_the_run(house: House, moment: str) -> None
 
 
 def test_a_dead_writer_leaves_no_run_running(house: House) -> None:
-    """001-U16: all of it is in the store, so a restart orphans nothing."""
+    """All of it is in the store, so a restart orphans nothing."""
     alice = house.person("alice")
     bridge = task(alice)
     run = alice.mutation("tasks:startRun", taskId=bridge, type="implementation", message="/say " + "word " * 900)
@@ -137,7 +136,7 @@ def test_a_dead_writer_leaves_no_run_running(house: House) -> None:
 
 
 def test_a_stopped_run_is_aborted_and_keeps_its_text() -> None:
-    """001-U06, U16: there is such a state, and a stop runs the lifecycle."""
+    """There is such a state, and a stop runs the lifecycle."""
     with ScriptedModel(port=0, pace=Pace(tokens_per_s=40, first_token_s=0)) as slow:
         house = patient(slow)
         alice = house.person("alice")
@@ -171,7 +170,6 @@ def test_a_stopped_run_is_aborted_and_keeps_its_text() -> None:
 
 
 def test_a_second_run_of_a_task_is_refused_while_one_runs(house: House) -> None:
-    """001-U08."""
     alice = house.person("alice")
     bridge = task(alice)
     alice.mutation("tasks:startRun", taskId=bridge, type="planification")
@@ -201,7 +199,7 @@ def test_of_a_hundred_starts_at_once_one_takes_place(house: House) -> None:
 
 
 def test_implementation_and_review_take_turns_until_the_review_is_content(house: House) -> None:
-    """001-U07: a second later each, with what the one before it said, and no longer than the task wants it."""
+    """A second later each, with what the one before it said, and no longer than the task wants it."""
     alice = house.person("alice")
     bridge = task(alice, description="/say it is built")
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
@@ -237,7 +235,7 @@ def test_a_plan_is_followed_by_nothing(house: House) -> None:
 
 
 def test_a_chain_ends_when_a_person_has_started_something_else(house: House) -> None:
-    """001-U07: asked again in the commit that would start it."""
+    """Asked again in the commit that would start it."""
     alice = house.person("alice")
     bridge = task(alice, description="/say x")
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
@@ -259,7 +257,6 @@ def test_agents_do_not_take_turns_for_ever(house: House) -> None:
 
 
 def test_a_chain_that_cannot_start_is_recorded_as_a_failed_run(model: ScriptedModel) -> None:
-    """001-U07."""
     house = patient(model, token_budget_per_org=1)
     alice = house.person("alice")
     bridge = task(alice)
@@ -272,7 +269,7 @@ def test_a_chain_that_cannot_start_is_recorded_as_a_failed_run(model: ScriptedMo
 
 
 def test_a_run_that_never_got_a_reply_is_recovered(house: House) -> None:
-    """001-U08: `forceCompleteRunningAgents`, without being asked."""
+    """What a forced completion would do, without being asked."""
     alice = house.person("alice")
     bridge = task(alice)
     run = alice.mutation("tasks:startRun", taskId=bridge, type="planification")
@@ -298,7 +295,6 @@ def test_a_run_that_never_got_a_reply_is_recovered(house: House) -> None:
 
 
 def test_a_task_is_in_progress_from_its_first_conversation_or_run(house: House) -> None:
-    """001-U09."""
     alice = house.person("alice")
     for begin in ("conversation", "run"):
         bridge = task(alice)
@@ -313,7 +309,6 @@ def test_a_task_is_in_progress_from_its_first_conversation_or_run(house: House) 
 
 
 def test_errors_are_the_documents_sentences(house: House) -> None:
-    """001-U04."""
     alice = house.person("alice")
     bridge = task(alice)
     plain = alice.mutation("images:create")["record"]["conversationId"]
@@ -346,7 +341,7 @@ def test_errors_are_the_documents_sentences(house: House) -> None:
 
 
 def test_an_instruction_of_ones_own_is_the_images_or_this_replys_alone(house: House) -> None:
-    """001-09: the caller's context."""
+    """The caller's context."""
     alice = house.person("alice")
     options = {"customSystemPrompt": "You are in a lighthouse.", "permissionMode": "plan"}
     begun = alice.mutation("adapter:startConversation", taskId=task(alice), message="/say a", options=options)
@@ -368,7 +363,6 @@ def test_an_instruction_of_ones_own_is_the_images_or_this_replys_alone(house: Ho
 
 
 def test_a_run_is_linked_once_and_completed_once(house: House) -> None:
-    """001-U05, U10."""
     alice = house.person("alice")
     bridge = task(alice)
     run = alice.mutation("tasks:startRun", taskId=bridge, type="planification")["agentRunId"]

@@ -1,4 +1,4 @@
-"""Agents (seed 002): credentials, suspension, who reaches them."""
+"""Agents: credentials, suspension, who reaches them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def gateway(model: ScriptedModel) -> Gateway:
 
 
 def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> None:
-    """002-U11."""
     alice = gateway.person("alice")
     bot = Socket(gateway.agent("bot"), "s1")
     alice.mutation("agents:suspend", agentId="bot")
@@ -48,7 +47,7 @@ NOTHING = {
 
 
 def test_a_suspended_agents_token_opens_no_function_at_all(gateway: Gateway) -> None:
-    """002-U11; asked of every public function that there is, so that a new one is covered by itself."""
+    """Asked of every public function that there is, so that a new one is covered by itself."""
     alice, bot = gateway.person("alice"), gateway.agent("bot")
     session = bot.mutation("chat:startSession")
     alice.mutation("agents:suspend", agentId="bot")
@@ -71,7 +70,7 @@ def test_a_suspended_agents_token_opens_no_function_at_all(gateway: Gateway) -> 
 
 
 def test_a_secret_connects_without_another_token_until_it_is_renewed(gateway: Gateway) -> None:
-    """002-U11: shown once, stored nowhere."""
+    """Shown once, stored nowhere."""
     alice, nobody = gateway.person("alice"), gateway.anybody()
     secret = gateway.act(alice, "agents:create", id="bot")["secret"]
     token = gateway.act(nobody, "agents:connect", agentId="bot", secret=secret)

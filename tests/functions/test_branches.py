@@ -1,4 +1,4 @@
-"""Forks, edits and second tries of a conversation (000-E02, E04): the past is copied, and nothing of it changes."""
+"""Forks, edits and second tries of a conversation: the past is copied, and nothing of it changes."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_rolled_back_second_try_brings_the_first_reply_back(house: House) -> N
 
 
 def test_a_fork_shows_the_model_the_images_of_its_past(house: House) -> None:
-    """001-U14: an image is kept with the run that answered it, also for a fork, and a fork of it."""
+    """An image is kept with the run that answered it, also for a fork, and a fork of it."""
     alice = house.person("alice")
     session = start(alice)
     alice.mutation("chat:sendMessage", sessionId=session, content="/say a cat", options={"images": [IMAGE]})
@@ -191,7 +191,7 @@ def test_a_fork_shows_the_model_the_images_of_its_past(house: House) -> None:
 
 
 def test_an_edit_and_a_second_try_have_options_of_their_own(house: House) -> None:
-    """000-E05: model, thinking and the provider's options, of the new reply alone; images belong to a message."""
+    """Model, thinking and the provider's options, of the new reply alone; images belong to a message."""
     alice, session, image = chatted(house, "one")
     options = {"thinking": "off", "providerOptions": {"maxTokens": 99}}
     alice.mutation("images:regenerate", imageId=image, options=options)

@@ -87,6 +87,6 @@ def test_it_is_kept(claim: Any, model: ScriptedModel) -> None:
 
 @pytest.mark.parametrize("step", BYTES)
 def test_it_is_broken_without(step: str, model: ScriptedModel) -> None:
-    """DESIGN section 3: each invariant has tests that fail when its protective step is switched off."""
+    """Each invariant has tests that fail when its protective step is switched off."""
     with BYTES[step](), pytest.raises(AssertionError):
         CAUGHT_BY[step](model)

@@ -24,7 +24,6 @@ def messages(person: Person, session: str) -> list[dict[str, Any]]:
 
 
 def test_a_send_is_a_message_and_a_placeholder_and_the_reply_fills_it(house: House) -> None:
-    """004-05, 07, 13, 36, U03."""
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, "hello there")
@@ -42,7 +41,7 @@ def test_a_send_is_a_message_and_a_placeholder_and_the_reply_fills_it(house: Hou
 
 
 def test_the_pieces_joined_are_the_message(house: House) -> None:
-    """004-15, 49: two channels, one text."""
+    """Two channels, one text."""
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, "/say " + " ".join(f"word{number}" for number in range(400)))
@@ -77,7 +76,6 @@ def test_the_history_and_the_systems_instruction_reach_the_model(house: House) -
     ],
 )
 def test_a_session_is_named_by_its_first_message(text: str, name: str) -> None:
-    """004-U06."""
     assert clean_name(text) == name
 
 
@@ -109,7 +107,6 @@ def test_a_message_has_1_to_10000_characters(house: House, content: str) -> None
 
 
 def test_who_is_not_signed_in_is_told_so(house: House) -> None:
-    """004-U02."""
     nobody = house.anybody()
     with pytest.raises(Refusal, match="Unauthorized: Must be logged in to start a session"):
         start(nobody)
@@ -121,7 +118,7 @@ def test_who_is_not_signed_in_is_told_so(house: House) -> None:
 
 @pytest.mark.parametrize("stranger", [("bob", "acme"), ("alice", "other"), ("mallory", "acme", ("worker",))])
 def test_a_stranger_gets_the_same_answer_as_for_a_random_id(house: House, stranger: tuple[Any, ...]) -> None:
-    """004-16, 41; invariant 9."""
+    """Tenancy (invariant 9)."""
     alice, other = house.person("alice"), house.person(*stranger)
     session = start(alice)
     reply = send(alice, session)
@@ -148,7 +145,6 @@ def test_a_stranger_gets_the_same_answer_as_for_a_random_id(house: House, strang
 
 
 def test_an_ended_session_is_never_resumed_and_its_messages_stay(house: House) -> None:
-    """004-06, 37, 52, U01."""
     alice = house.person("alice")
     session = start(alice)
     send(alice, session)
@@ -164,7 +160,7 @@ def test_an_ended_session_is_never_resumed_and_its_messages_stay(house: House) -
 
 
 def test_a_quiet_session_is_idle_after_five_minutes_and_wakes_by_a_send(house: House) -> None:
-    """004-50, 51, U01, U14: the exact boundary."""
+    """The exact boundary."""
     alice = house.person("alice")
     session = start(alice)
     house.clock.ahead += 5 * 60 * 1000 - 1500
@@ -178,7 +174,6 @@ def test_a_quiet_session_is_idle_after_five_minutes_and_wakes_by_a_send(house: H
 
 
 def test_sessions_are_listed_by_their_newest_activity(house: House) -> None:
-    """004-12."""
     alice = house.person("alice")
     first, second = start(alice), start(alice, workerId="w1")
     house.clock.ahead += 1000
@@ -232,7 +227,7 @@ def test_a_spent_budget_refuses_the_send_before_any_model_is_asked(model: Any) -
 
 
 def test_a_history_is_read_page_by_page_newest_first_and_a_stranger_gets_an_empty_page(house: House) -> None:
-    """004-13 with `usePaginatedQuery`: pages of one log, none twice, none missing."""
+    """As `usePaginatedQuery` asks: pages of one log, none twice, none missing."""
     alice = house.person("alice")
     session = start(alice)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""The 26 tests of seed 003, each under its number: in memory on SQLite, on a DynamoDB engine, and over HTTP.
+"""The 26 tests that the document of conversations names, each under its number: on SQLite, on a DynamoDB engine, over HTTP.
 
 The caller is the org's own backend (a token with the role `service`), as in the document.
 """
@@ -231,7 +231,7 @@ def test_t24_a_conversation_that_does_not_exist_cannot_be_deleted(cortex: Cortex
 
 
 def test_concurrent_messages_lose_nothing(cortex: Cortex) -> None:
-    """003-U06, on every store and over a real door; a hundred at once in `test_conversations_more`."""
+    """On every store and over a real door; a hundred at once in `test_conversations_more`."""
     made = pair(cortex)
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda number: said(cortex, made, f"m{number}"), range(30)))
@@ -242,7 +242,7 @@ def test_concurrent_messages_lose_nothing(cortex: Cortex) -> None:
 
 
 def test_fifty_simultaneous_get_or_create_make_one(cortex: Cortex) -> None:
-    """003-U01: by a claim, on every store."""
+    """By a claim, on every store."""
 
     def ask(_: int) -> str:
         return str(cortex.get_or_create(type="user-agent", participants=PAIR)["conversationId"])
@@ -253,7 +253,7 @@ def test_fifty_simultaneous_get_or_create_make_one(cortex: Cortex) -> None:
 
 
 def test_several_are_deleted_with_what_they_held(cortex: Cortex) -> None:
-    """003-U02, U03: a dry run, a threshold, and a receipt, on every store."""
+    """A dry run, a threshold, and a receipt, on every store."""
     for number in range(7):
         said(cortex, pair(cortex), f"m{number}")
     assert cortex.delete_many(userId="user-1", dryRun=True)["wouldDeleteMessages"] == 7

@@ -1,4 +1,4 @@
-"""What the real SDK adds to seed 003: history, messages by id, find, getOrCreate, search, export (003-U01, U06, U07)."""
+"""What the document's later library adds: history, messages by id, find, getOrCreate, search, export."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_log_beyond_96_kb_shows_its_newest_and_says_that_there_is_more(cortex:
 
 
 def test_a_message_may_weigh_64_kb_and_is_always_shown(cortex: Cortex) -> None:
-    """003-U06. Quotes weigh twice as much on the wire, so one message may be too much for an answer: it is shown in part."""
+    """Quotes weigh twice as much on the wire, so one message may be too much for an answer: it is shown in part."""
     conversation = opened(cortex)
     plain = say(cortex, conversation, "A" * 65_536)
     assert plain["messages"][0]["content"] == "A" * 65_536
@@ -166,7 +166,7 @@ def test_fifty_simultaneous_get_or_create_make_one(cortex: Cortex, participants:
 
 
 def test_a_hundred_concurrent_messages_lose_nothing(cortex: Cortex) -> None:
-    """003-U06: all there, numbered without a gap, and every count agrees."""
+    """All there, numbered without a gap, and every count agrees."""
     conversation = opened(cortex)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda number: say(cortex, conversation, f"m{number}", tail=1), range(100)))
@@ -309,7 +309,6 @@ def test_a_large_export_comes_in_parts_and_nothing_twice_or_missing(cortex: Cort
 
 
 def test_a_change_is_seen_at_once_by_every_reader(cortex: Cortex) -> None:
-    """003-U07."""
     kept, name = opened(cortex, "p"), opened(cortex, "p", agent="b")
     say(cortex, name, "PROPAGATE this")
     assert cortex.get(conversationId=name)["messageCount"] == 1

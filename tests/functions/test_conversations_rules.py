@@ -1,4 +1,4 @@
-"""Lists and counts, who sees what, refusals by code, and what an append costs (003-U04, U05, U09, U19; invariant 9)."""
+"""Lists and counts, who sees what, refusals by code, and what an append costs (invariant 9)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ids(found: list[Any]) -> list[str]:
     return [each["conversationId"] for each in found]
 
 
-# Lists (003-U04) --------------------------------------------------------------------------------------------------------
+# Lists --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_more_than_400_candidates_are_refused_and_not_silently_cut(cortex: Corte
 
 
 def test_counts_agree_with_lists_whatever_happens(house: House) -> None:
-    """003-U19: any sequence of creations, messages and deletions, for every filter and every caller."""
+    """Any sequence of creations, messages and deletions, for every filter and every caller."""
     rng, cortex = random.Random(3), backend(house)
     users, agents, alive = ["u1", "u2"], ["a1", "a2", "a3"], list[str]()
     for step in range(80):
@@ -260,7 +260,7 @@ def test_what_is_added_here_asks_no_model(house: House) -> None:
     assert len(house.model.requests) == asked
 
 
-# Refusals by code (003-U05) ---------------------------------------------------------------------------------------------
+# Refusals by code ---------------------------------------------------------------------------------------------
 
 PAIR = {"userId": "u", "agentId": "a"}
 NEW: dict[str, Any] = {"type": "user-agent", "participants": PAIR}
@@ -325,7 +325,6 @@ def test_a_wrong_argument_is_told_by_code_and_field(cortex: Cortex, path: str, a
 
 @pytest.mark.parametrize("name", ["conv_test-123.special-chars", "ünï çødé 日本", "a|b/c:d#e?f%g", "'; drop table --", "🙂"])
 def test_special_characters_in_an_id_are_fine(cortex: Cortex, name: str) -> None:
-    """003-U06."""
     opened(cortex, conversationId=name)
     assert cortex.get(conversationId=name)["conversationId"] == name
 
@@ -351,7 +350,7 @@ def spent(house: House, work: Any) -> tuple[dict[str, int], dict[str, float], di
 
 
 def test_an_append_costs_the_same_after_ten_thousand_messages(house: House) -> None:
-    """003-U20, U34: the requests are the same whatever the result shows; with `tail` so is every unit of them."""
+    """The requests are the same whatever the result shows; with `tail` so is every unit of them."""
     cortex = backend(house)
     conversation = opened(cortex)
     text = "a message of an ordinary length, as people write them"

@@ -51,7 +51,7 @@ def test_a_piece_costs_each_subscriber_at_most_three_writes_of_a_kilobyte(tabs: 
 
 
 def test_a_list_of_a_hundred_is_one_watch(model: ScriptedModel) -> None:
-    """A range watch covers its documents (DESIGN section 6)."""
+    """A range watch covers its documents."""
     house = Live(model)
     alice = house.person("alice")
     for _ in range(100):

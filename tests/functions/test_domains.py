@@ -1,4 +1,4 @@
-"""Domains and their conversations (seed 000, A, B, D; U01…U14, U20…U22)."""
+"""Domains and their conversations ."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def asked_with(house: House) -> str:
 
 
 def test_a_domain_is_a_container_and_has_no_image_of_its_own(house: House) -> None:
-    """000-07, 000-23, 000-24: the deferred step."""
+    """The deferred step."""
     alice = house.person("alice")
     domain(alice)
     assert (house.rows("images"), house.rows("conversations"), house.rows("domains")) == (0, 0, 1)
 
 
 def test_each_conversation_of_a_domain_has_an_image_and_a_session_of_its_own(house: House) -> None:
-    """000-01, 000-06…09, 000-25, U01, U05: ids in their formats, one to one to one, and no agent anywhere."""
+    """Ids in their formats, one to one to one, and no agent anywhere."""
     alice = house.person("alice")
     support = domain(alice)
     made = [alice.mutation("domains:startConversation", domainId=support, title=f"Case {number}") for number in range(3)]
@@ -54,7 +54,7 @@ def test_each_conversation_of_a_domain_has_an_image_and_a_session_of_its_own(hou
 
 
 def test_the_configuration_is_copied_and_a_later_change_of_the_domain_reaches_new_conversations_only(house: House) -> None:
-    """000-02, U02: what the model is told is the image's."""
+    """What the model is told is the image's."""
     alice = house.person("alice")
     support = domain(alice)
     old = alice.mutation("domains:startConversation", domainId=support)
@@ -72,7 +72,6 @@ def test_the_configuration_is_copied_and_a_later_change_of_the_domain_reaches_ne
 
 
 def test_messages_of_two_conversations_are_apart(house: House) -> None:
-    """000-17, 18, 26, 27, 28."""
     alice = house.person("alice")
     support = domain(alice)
     one, two = (alice.mutation("domains:startConversation", domainId=support)["imageId"] for _ in range(2))
@@ -88,7 +87,7 @@ def test_messages_of_two_conversations_are_apart(house: House) -> None:
 
 
 def test_what_an_image_is_given_goes_before_its_domain(house: House) -> None:
-    """000-11…16: `image_create_request` with `containerId` and `config`."""
+    """`image_create_request` with `containerId` and `config`."""
     alice = house.person("alice")
     config = {"name": "A title", "systemPrompt": "Answer as a cook.", "customData": {"ticket": [1, {"a": None}]}}
     record = alice.mutation("images:create", containerId=f"domain_{domain(alice)}", config=config)["record"]
@@ -109,7 +108,6 @@ def test_what_an_image_is_given_goes_before_its_domain(house: House) -> None:
 
 
 def test_a_conversation_without_a_title_is_named_and_its_first_message_names_it_again(house: House) -> None:
-    """000-U07, U14."""
     alice = house.person("alice")
     support = domain(alice)
     made = alice.mutation("domains:startConversation", domainId=support)
@@ -144,7 +142,6 @@ def test_a_made_title_is_one_line_of_fifty_characters_at_most(text: str) -> None
 
 
 def test_a_domains_conversations_come_in_pages_those_that_moved_last_first(house: House) -> None:
-    """000-U09."""
     alice = house.person("alice")
     support = domain(alice)
     made = [alice.mutation("domains:startConversation", domainId=support, title=f"{number}") for number in range(25)]
@@ -162,7 +159,6 @@ def test_a_domains_conversations_come_in_pages_those_that_moved_last_first(house
 
 
 def test_a_message_has_one_to_ten_thousand_characters(house: House) -> None:
-    """000-U12."""
     alice = house.person("alice")
     image = alice.mutation("images:create")["record"]["imageId"]
     refused("MESSAGE_CONTENT_REQUIRED", alice, "mutation", "images:send", imageId=image, content=" \n")
@@ -171,7 +167,6 @@ def test_a_message_has_one_to_ten_thousand_characters(house: House) -> None:
 
 
 def test_an_abort_keeps_what_was_written_and_needs_no_agents_id(house: House) -> None:
-    """000-19, U03, U16."""
     alice = house.person("alice")
     made = alice.mutation("domains:startConversation", domainId=domain(alice))
     alice.mutation("images:send", imageId=made["imageId"], content="/say hello")
@@ -181,7 +176,7 @@ def test_an_abort_keeps_what_was_written_and_needs_no_agents_id(house: House) ->
 
 
 def test_a_deleted_image_goes_with_its_conversation(house: House) -> None:
-    """000-U11: nothing outside has to work for it."""
+    """Nothing outside has to work for it."""
     alice = house.person("alice")
     made = alice.mutation("domains:startConversation", domainId=domain(alice))
     assert alice.mutation("images:delete", imageId=made["imageId"])["receiptId"]
@@ -217,7 +212,7 @@ def test_a_deleted_image_goes_with_its_conversation(house: House) -> None:
 def test_a_server_of_tools_that_is_not_allowed_is_refused_by_field(
     model: ScriptedModel, servers: dict[str, object], code: str, field: str
 ) -> None:
-    """000-U13, U20, U21; no private address in any notation."""
+    """No private address in any notation."""
     house = House(model, mcp_hosts=("a.example", "*.tools.example"), mcp_commands=("uvx",))
     alice = house.person("alice")
     for call in (
@@ -231,7 +226,6 @@ def test_a_server_of_tools_that_is_not_allowed_is_refused_by_field(
 
 
 def test_servers_of_tools_are_shown_with_their_source_and_never_with_a_secret(model: ScriptedModel) -> None:
-    """000-15, U20."""
     house = House(model, mcp_hosts=("*.tools.example",), mcp_commands=("uvx",))
     alice = house.person("alice")
     servers = {
@@ -252,7 +246,7 @@ def test_servers_of_tools_are_shown_with_their_source_and_never_with_a_secret(mo
 
 
 def test_a_session_may_be_started_from_a_domain(house: House) -> None:
-    """004-05 with `domainId`: the same copy."""
+    """`chat:startSession` with `domainId`: the same copy."""
     alice = house.person("alice")
     support = domain(alice)
     session = alice.mutation("chat:startSession", domainId=f"domain_{support}")

@@ -1,4 +1,4 @@
-"""Who is told of what, and that it is sent: the rules of 001-U13, the badge of U09, what becomes of a message (001-18, 28)."""
+"""Who is told of what, and that it is sent: the rules as a table, the badge, what becomes of a message."""
 
 from __future__ import annotations
 
@@ -110,7 +110,6 @@ def test_a_reply_that_is_ready_is_told_in_every_browser_of_its_user_and_in_nobod
 
 
 def test_the_badge_is_the_number_of_tasks_in_progress(house: House, service: PushService) -> None:
-    """001-U09, U13."""
     alice = house.person("alice")
     (browser,) = subscribed(alice, service)
     bridge, road, _pending = task(alice, "Bridge"), task(alice, "Road"), task(alice, "Harbour")
@@ -134,7 +133,7 @@ def test_the_badge_is_the_number_of_tasks_in_progress(house: House, service: Pus
 
 
 def test_a_task_that_begins_with_a_run_without_a_reply_is_told_of_as_well(house: House, service: PushService) -> None:
-    """001-03, 10, U09: the caller starts the conversation itself."""
+    """The caller starts the conversation itself."""
     alice = house.person("alice")
     (browser,) = subscribed(alice, service)
     bridge = task(alice)

@@ -31,7 +31,7 @@ def send(alice: Person, session: str, content: str = "/say ok", **args: Any) -> 
     alice.house.work()
 
 
-def test_the_options_of_a_send_reach_the_model_for_this_reply_alone(house: House) -> None:  # 000-E05
+def test_the_options_of_a_send_reach_the_model_for_this_reply_alone(house: House) -> None:
     alice = house.person("alice")
     session = alice.mutation("chat:startSession")
     send(
@@ -92,7 +92,7 @@ def test_the_same_key_with_other_options_is_another_send(house: House) -> None:
     assert refused.value.tag == "ClientKeyReused"
 
 
-def test_an_image_is_shown_to_the_model_and_again_in_the_next_turn(house: House) -> None:  # 001-U02, U14
+def test_an_image_is_shown_to_the_model_and_again_in_the_next_turn(house: House) -> None:
     alice = house.person("alice")
     session = alice.mutation("chat:startSession")
     send(alice, session, "/say a dot", options={"images": [IMAGE]})
@@ -196,7 +196,7 @@ def test_a_reply_that_fails_keeps_what_tools_did(tools: House) -> None:
 
 
 def test_a_host_that_the_operator_allows_no_longer_is_not_reached(model: ScriptedModel) -> None:
-    """000-U20: an image is older than the setting; what it names is looked at when the model is asked, too."""
+    """An image is older than the setting; what it names is looked at when the model is asked, too."""
     store = SqliteStore(":memory:", all_specs())
     before = House(model, store=store, mcp_hosts=("*.tools.example",), mcp_secrets={"SEARCH": "sk-x"})
     image, _ = opened(before.person("alice"))
@@ -212,7 +212,7 @@ def test_a_host_that_the_operator_allows_no_longer_is_not_reached(model: Scripte
 # The operator's servers -------------------------------------------------------------------------------------------------
 
 
-def test_the_operators_servers_are_shown_with_their_source_and_reach_the_model(tools: House) -> None:  # 000-U20, U21
+def test_the_operators_servers_are_shown_with_their_source_and_reach_the_model(tools: House) -> None:
     alice = tools.person("alice")
     domain = alice.mutation("domains:create", name="d", settings={"retrievalTopK": 5, "subRoleIds": ["a", "b"]})
     image, _ = opened(alice, containerId=domain["domainId"], config={})
@@ -239,7 +239,7 @@ def test_the_operators_servers_are_shown_with_their_source_and_reach_the_model(t
     assert tools.person("bob").query("images:tools", imageId=own) == []
 
 
-def test_a_reply_ends_after_the_time_that_the_operator_allows(model: ScriptedModel) -> None:  # 000-U17
+def test_a_reply_ends_after_the_time_that_the_operator_allows(model: ScriptedModel) -> None:
     house = House(model, generation_timeout_s=1)
     alice = house.person("alice")
     session = alice.mutation("chat:startSession")

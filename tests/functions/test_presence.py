@@ -1,4 +1,4 @@
-"""Presence, typing, receipts and coming back (seed 002)."""
+"""Presence, typing, receipts and coming back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def gateway(model: ScriptedModel) -> Gateway:
 
 
 def test_an_agent_finds_its_conversation_in_its_own_presence(gateway: Gateway) -> None:
-    """002-25."""
     bot = Socket(gateway.agent("bot"), "s1")
     (told,) = bot.heard("presence:update")
     assert (told["data"]["type"], told["data"]["agentId"], told["data"]["status"]) == ("agent", "bot", "online")
@@ -25,7 +24,6 @@ def test_an_agent_finds_its_conversation_in_its_own_presence(gateway: Gateway) -
 
 
 def test_closing_one_of_two_tabs_leaves_its_user_online(gateway: Gateway) -> None:
-    """002-U06, and the sixth defect of 002-U15."""
     bot = Socket(gateway.agent("bot"), "s1")
     tabs = [Socket(gateway.person("alice"), name) for name in ("a1", "a2")]
     room = {"conversationId": room_of(bot)}
@@ -45,7 +43,7 @@ def test_closing_one_of_two_tabs_leaves_its_user_online(gateway: Gateway) -> Non
 
 
 def test_presence_never_expires_while_connected_and_ends_with_a_connection_that_died(gateway: Gateway) -> None:
-    """002-U06: leased, renewed by the sweep from what the mailbox says."""
+    """Leased, renewed by the sweep from what the mailbox says."""
     bot = Socket(gateway.agent("bot"), "s1")
     gateway.backend.mailboxes.open("s1", {"opened": gateway.clock.now_ms(), "kind": "chat", "bucket": "none"})
     dead = Socket(gateway.connected("bot", gateway.person("alice")), "s2")
@@ -62,7 +60,7 @@ def test_presence_never_expires_while_connected_and_ends_with_a_connection_that_
 
 
 def test_typing_reaches_the_others_and_stops_by_itself(gateway: Gateway) -> None:
-    """002-U04, U12: one client event, two server events; a sender does not get its own."""
+    """One client event, two server events; a sender does not get its own."""
     bot = Socket(gateway.agent("bot"), "s1")
     alice = Socket(gateway.person("alice"), "a1")
     alice.call("gateway:join", conversationId=room_of(bot))
@@ -82,7 +80,6 @@ def test_typing_reaches_the_others_and_stops_by_itself(gateway: Gateway) -> None
 
 
 def test_receipts_are_stored_and_unread_messages_are_counted(gateway: Gateway) -> None:
-    """002-U03, and the fifth defect of 002-U15."""
     bot = Socket(gateway.agent("bot"), "s1")
     alice = Socket(gateway.person("alice"), "a1")
     room = {"conversationId": room_of(bot)}
@@ -125,7 +122,6 @@ def test_a_client_that_comes_back_with_its_offset_misses_nothing(gateway: Gatewa
 
 
 def test_an_agent_is_told_the_last_messages_in_one_event_if_its_owner_says_so(gateway: Gateway) -> None:
-    """002-37."""
     bot = Socket(gateway.agent("bot", history=2), "s1")
     for number in range(4):
         bot.send(f"m{number}")

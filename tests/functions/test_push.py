@@ -1,4 +1,4 @@
-"""Which browsers a user is told in, and what becomes of a message that was sent (001-18, 28)."""
+"""Which browsers a user is told in, and what becomes of a message that was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of rooms (seed 002): voices, fields, counters, both doors, reading the log."""
+"""Messages of rooms: voices, fields, counters, both doors, reading the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def gateway(model: ScriptedModel) -> Gateway:
 
 
 def test_user_and_agent_see_each_others_messages_and_not_their_own(gateway: Gateway) -> None:
-    """002-23, 24, 29; the document's own example answers every `message:new`, so a sender must not get its own."""
+    """The document's own example answers every `message:new`, so a sender must not get its own."""
     bot = Socket(gateway.agent("bot"), "s1")
     tabs = [Socket(gateway.person("alice"), name) for name in ("a1", "a2")]
     for tab in tabs:
@@ -36,7 +36,6 @@ def test_user_and_agent_see_each_others_messages_and_not_their_own(gateway: Gate
 
 
 def test_a_message_keeps_every_field_of_the_document(gateway: Gateway) -> None:
-    """002-U07."""
     bot = Socket(gateway.agent("bot"), "s1")
     parent = bot.send("question")["message"]["messageId"]
     extra = {
@@ -66,20 +65,17 @@ def test_a_message_keeps_every_field_of_the_document(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("wrong", ["ftp://x/y", "javascript:alert(1)", "document:", "http://", "https:// x", ""])
 def test_an_attachment_is_an_address_or_a_document(gateway: Gateway, wrong: str) -> None:
-    """002-U08."""
     bot = Socket(gateway.agent("bot"), "s1")
     told = refused("InvalidAttachments", bot.send, "x", attachments=["https://example.com/fine", wrong])
     assert told.data["invalidAttachments"] == [wrong]
 
 
 def test_without_a_conversation_the_sender_is_told_what_to_do(gateway: Gateway) -> None:
-    """002-U05."""
     alice = Socket(gateway.person("alice"), "a1")
     assert "No conversation found. Please join a conversation first." in str(refused("NoConversation", alice.send, "x"))
 
 
 def test_counters_are_exact_under_a_hundred_simultaneous_messages(gateway: Gateway) -> None:
-    """002-U09 and the eighth defect of 002-U15."""
     bots = [Socket(gateway.agent("bot"), "s1"), Socket(gateway.connected("bot", gateway.person("alice")), "s2")]
 
     def send(number: int) -> None:
@@ -162,7 +158,6 @@ def test_a_closed_conversation_takes_no_messages_and_stays_readable(gateway: Gat
 
 
 def test_the_log_is_listed_by_role_attachments_and_text_and_counted(gateway: Gateway) -> None:
-    """002-U10."""
     bot = Socket(gateway.agent("bot"), "s1")
     alice = Socket(gateway.person("alice"), "a1")
     room = {"conversationId": room_of(bot)}
@@ -183,7 +178,6 @@ def test_the_log_is_listed_by_role_attachments_and_text_and_counted(gateway: Gat
 
 
 def test_a_summary_is_written_every_ten_messages_of_an_agents_room(gateway: Gateway) -> None:
-    """002-U09."""
     bot = Socket(gateway.agent("bot"), "s1")
     for number in range(9):
         bot.send(f"m{number}")

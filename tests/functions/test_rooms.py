@@ -1,4 +1,4 @@
-"""Rooms (seed 002): found or made, who may come in, and the future list."""
+"""Rooms: found or made, who may come in, and the future list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def test_the_first_connection_makes_a_conversation_as_the_document_says(gateway: Gateway) -> None:
-    """002-12…17."""
     bot = gateway.agent("bot")
     socket = Socket(bot, "s1")
     room = bot.query("rooms:get", conversationId=room_of(socket))
@@ -37,7 +36,6 @@ def test_the_first_connection_makes_a_conversation_as_the_document_says(gateway:
 
 
 def test_later_connections_find_the_same_one_until_it_is_closed_or_archived(gateway: Gateway) -> None:
-    """002-18…22."""
     bot = gateway.agent("bot")
     first = Socket(bot, "s1")
     first.ended()
@@ -52,7 +50,7 @@ def test_later_connections_find_the_same_one_until_it_is_closed_or_archived(gate
 
 
 def test_fifty_simultaneous_connections_make_one_conversation(gateway: Gateway) -> None:
-    """002-20 and the first defect of 002-U15: a condition in the commit, never find-then-insert."""
+    """A condition in the commit, never find-then-insert."""
     bot = gateway.agent("bot")
     found: list[str] = []
     barrier = threading.Barrier(50)
@@ -80,7 +78,7 @@ def test_the_same_agent_id_in_another_org_is_another_agent(gateway: Gateway) -> 
 
 
 def test_only_members_the_owner_and_invited_people_join(gateway: Gateway) -> None:
-    """002-26, 28; 002-U15: `conversation:join` checks membership and org."""
+    """`conversation:join` checks membership and org."""
     bot = gateway.agent("bot")
     room = room_of(Socket(bot, "s1"))
     bob, eve = gateway.person("bob"), gateway.person("bob", "other")
@@ -124,7 +122,6 @@ def test_who_is_taken_out_hears_that_and_no_more(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("role", ["assistant", "system", "tool"])
 def test_a_user_cannot_speak_as_somebody_else(gateway: Gateway, role: str) -> None:
-    """002-U15; review section 2, correction 6."""
     bot = Socket(gateway.agent("bot"), "s1")
     alice = Socket(gateway.person("alice"), "a1")
     alice.call("gateway:join", conversationId=room_of(bot))
@@ -152,7 +149,6 @@ def test_a_user_whose_name_looks_like_an_agents_is_refused(gateway: Gateway) -> 
 
 
 def test_an_agent_with_several_conversations_joins_them_all(gateway: Gateway) -> None:
-    """002-35."""
     one = Socket(gateway.agent("single"), "s0")
     refused("Forbidden", one.person.mutation, "rooms:create", title="Another")
     bot = Socket(gateway.agent("bot", multiConversation=True), "s1")
@@ -161,7 +157,6 @@ def test_an_agent_with_several_conversations_joins_them_all(gateway: Gateway) ->
 
 
 def test_a_quiet_conversation_is_archived_after_the_days_its_owner_said(gateway: Gateway) -> None:
-    """002-36."""
     bot = Socket(gateway.agent("bot", archiveDays=2), "s1")
     gateway.clock.ahead += DAY_MS
     bot.send("not quiet yet")
@@ -177,7 +172,6 @@ def test_a_quiet_conversation_is_archived_after_the_days_its_owner_said(gateway:
 
 
 def test_a_user_is_brought_to_the_least_busy_agent_that_is_connected(gateway: Gateway) -> None:
-    """002-38."""
     rooms = {name: Socket(gateway.agent(name, audience="org"), f"socket-{name}") for name in ("one", "two")}
     Socket(gateway.agent("private"), "p1")
     gateway.agent("away", audience="org")
@@ -189,7 +183,7 @@ def test_a_user_is_brought_to_the_least_busy_agent_that_is_connected(gateway: Ga
 
 
 def test_an_agent_names_its_conversation(gateway: Gateway) -> None:
-    """002-39: at once, or by its owner's setting."""
+    """At once, or by its owner's setting."""
     bot = Socket(gateway.agent("bot", roomTitle="Help desk"), "s1")
     assert bot.person.query("rooms:get", conversationId=room_of(bot))["title"] == "Help desk"
     bot.person.mutation("rooms:update", conversationId=room_of(bot), title="Night desk")
@@ -197,7 +191,7 @@ def test_an_agent_names_its_conversation(gateway: Gateway) -> None:
 
 
 def test_a_deleted_conversation_takes_receipts_and_presences_with_it(gateway: Gateway) -> None:
-    """003-U02 for what the gateway hangs on a conversation; its agent gets a new one."""
+    """Deletion takes what the gateway hangs on a conversation with it; its agent gets a new one."""
     bot, alice = Socket(gateway.agent("bot"), "s1"), Socket(gateway.person("alice"), "a1")
     alice.call("gateway:join", conversationId=room_of(bot))
     bot.send("one")

@@ -36,7 +36,6 @@ def chunks(person: Person, session: str, reply: str) -> str:
 def test_every_failure_of_the_model_ends_the_reply_with_its_reason_and_its_partial_text(
     house: House, directive: str, reason: str
 ) -> None:
-    """004-43 to 46; review check 17."""
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, f"{directive}\nwrite 60 words")
@@ -88,7 +87,7 @@ def test_a_dead_writer_leaves_its_pieces_as_the_text_within_lease_and_sweep(hous
 
 
 def test_a_reply_ends_with_its_text_before_lambda_ends_its_writer() -> None:
-    """DESIGN section 7: the function's own deadline; what was said stays, with the reason."""
+    """The function's own deadline; what was said stays, with the reason."""
     with ScriptedModel(port=0, pace=Pace(tokens_per_s=40, first_token_s=0)) as slow:
         house = House(slow)
         alice = house.person("alice")
@@ -179,7 +178,7 @@ def test_a_lost_job_is_found_by_the_sweep(house: House) -> None:
 
 
 def test_a_worker_answers_its_own_sessions(house: House) -> None:
-    """004-08, 09, 10, 24; U17: duplicates, late chunks, foreign messages."""
+    """Duplicates, late chunks, foreign messages."""
     alice, worker = house.person("alice"), house.person("w1", roles=("worker",))
     session = start(alice, workerId="w1")
     reply = send(alice, session)

@@ -1,4 +1,4 @@
-"""Agents that work by the clock (001-U12)."""
+"""Agents that work by the clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ __all__ = ["house"]
 
 
 def test_a_cron_agent_runs_when_it_is_due_once_whoever_looks(house: House) -> None:
-    """001-U12."""
     alice = house.person("alice")
     made = alice.mutation("schedules:create", name="Hourly", prompt="/say tick", schedule="0 * * * *")
     assert made["nextRunAt"] > house.clock.now_ms()
@@ -34,7 +33,7 @@ def test_a_cron_agent_runs_when_it_is_due_once_whoever_looks(house: House) -> No
 
 
 def test_a_cron_agent_that_still_runs_is_left_out_and_not_piled_up(house: House) -> None:
-    """001-U12: overlap prevention."""
+    """Overlap prevention."""
     alice = house.person("alice")
     agent = alice.mutation("schedules:create", name="Hourly", prompt="/say tick", schedule="0 * * * *")["scheduleId"]
     alice.mutation("schedules:runNow", scheduleId=agent)
@@ -49,7 +48,7 @@ def test_a_cron_agent_that_still_runs_is_left_out_and_not_piled_up(house: House)
 
 @pytest.mark.parametrize("expression", ["", "* * * *", "61 * * * *", "* * 31 2 *", "every day", "0 9 * * MON; rm"])
 def test_an_expression_that_is_none_is_refused_by_its_field(house: House, expression: str) -> None:
-    """001-U12: `validateCronExpression`."""
+    """`validateCronExpression`."""
     alice = house.person("alice")
     with pytest.raises(Refusal) as told:
         alice.mutation("schedules:create", name="x", prompt="x", schedule=expression)

@@ -33,6 +33,6 @@ def test_it_is_kept(claim: Claim, model: ScriptedModel) -> None:
 
 @pytest.mark.parametrize("step", REPLIES)
 def test_it_is_broken_without(step: str, model: ScriptedModel) -> None:
-    """DESIGN section 3: each invariant has tests that fail when its protective step is switched off."""
+    """Each invariant has tests that fail when its protective step is switched off."""
     with REPLIES[step](), pytest.raises(AssertionError):
         CAUGHT_BY[step](model)

@@ -1,4 +1,4 @@
-"""Every reply of somebody is stopped, however many there are (001-U06)."""
+"""Every reply of somebody is stopped, however many there are."""
 
 from __future__ import annotations
 

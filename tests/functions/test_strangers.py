@@ -40,7 +40,7 @@ def test_it_is_kept(claim: Any, model: ScriptedModel) -> None:
 
 @pytest.mark.parametrize("step", TENANCY)
 def test_it_is_broken_without(step: str, model: ScriptedModel) -> None:
-    """DESIGN section 3: each invariant has tests that fail when its protective step is switched off."""
+    """Each invariant has tests that fail when its protective step is switched off."""
     claim: Any = CAUGHT_BY.get(step, strangers.each_learns_nothing)
     with TENANCY[step](), pytest.raises(AssertionError):
         claim(model)

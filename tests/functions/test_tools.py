@@ -1,4 +1,4 @@
-"""Servers of tools reach the model by the provider's connector; secrets meet their names only there (000-15, U20, U21)."""
+"""Servers of tools reach the model by the provider's connector; secrets meet their names only there."""
 
 from __future__ import annotations
 

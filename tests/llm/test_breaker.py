@@ -32,7 +32,7 @@ def failed(breaker: Breaker, times: int, reason: str = "overloaded") -> None:
 
 
 def test_five_failures_in_a_row_open_it_and_one_success_after_the_pause_closes_it() -> None:
-    """000-E06: closed, open, half open, closed."""
+    """Closed, open, half open, closed."""
     now = Now()
     breaker = Breaker(now=now)
     failed(breaker, FAILURES - 1)
@@ -51,7 +51,6 @@ def test_five_failures_in_a_row_open_it_and_one_success_after_the_pause_closes_i
 
 
 def test_a_failure_after_the_pause_opens_it_again() -> None:
-    """000-E06."""
     now = Now()
     breaker = Breaker(now=now)
     failed(breaker, FAILURES)

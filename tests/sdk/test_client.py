@@ -28,7 +28,7 @@ def cortex(served: Served, token: Mint) -> Iterator[Cortex]:
 
 
 def test_a_client_written_from_the_document_works(cortex: Cortex) -> None:
-    """003-17 to 23, in the document's own shapes."""
+    """In the document's own shapes."""
     made = cortex.conversations.create(
         type="user-agent", participants={"userId": "user-123", "agentId": "agent-456"}, metadata={"a": [1, None]}
     )
@@ -71,7 +71,6 @@ def test_a_bad_token_is_told(served: Served) -> None:
 
 
 def test_the_rest_of_the_api(cortex: Cortex) -> None:
-    """003-U01."""
     here = cortex.conversations
     one = here.get_or_create(type="user-agent", participants=PAIR)
     assert here.get_or_create(type="user-agent", participants=PAIR) == one
@@ -212,7 +211,7 @@ CALLS: list[tuple[Callable[[Any], Any], str, str | None]] = [
 
 @pytest.mark.parametrize(("call", "code", "field"), CALLS)
 def test_a_wrong_argument_is_told_at_the_call_without_a_network(call: Any, code: str, field: str | None) -> None:
-    """003-U05; nobody listens at this address."""
+    """Nobody listens at this address."""
     with Cortex("http://127.0.0.1:9") as cortex, pytest.raises(ValidationError) as refused:
         call(cortex.conversations)
     assert (refused.value.code, refused.value.field) == (code, field)

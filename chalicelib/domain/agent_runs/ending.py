@@ -21,7 +21,7 @@ NEXT: dict[str, AgentType] = {"implementation": "review", "review": "implementat
 
 
 def on_task_changed(ctx: MutationCtx, task: Task, **changes: Any) -> Task:
-    """Change a task. One that begins (pending → in_progress) is told of, because the badge counts it (001-U09)."""
+    """Change a task. One that begins (pending → in_progress) is told of, because the badge counts it."""
     begins = task.status == "pending" and changes.get("status") == "in_progress"
     task = ctx.db.patch(task, updated_at=ctx.now, **changes)
     if begins:
@@ -55,6 +55,6 @@ def _free(ctx: MutationCtx, task: Task, agent_run: AgentRun, content: str) -> No
 
 
 def follow(ctx: MutationCtx, task: Task, ended: AgentRun) -> None:
-    """What comes after a completed run: the other type, a second later. Planification is followed by nothing (001-U07)."""
+    """What comes after a completed run: the other type, a second later. Planification is followed by nothing."""
     if ended.type in NEXT and not task.workflow_complete and task.rounds < MOST_ROUNDS:
         ctx.scheduler.run_after(CHAIN_MS, "working:chain", task_id=task.id, after=ended.id)

@@ -1,8 +1,8 @@
-"""Which agent run a reply is of (001-10, 17), in one place, whoever asks for the reply.
+"""Which agent run a reply is of, in one place, whoever asks for the reply.
 
 An agent run that was made without a reply waits for one: the one that names it (`options.agentRunId`), or the next one in the
 conversation that it is linked to, at whichever door that is asked for. So a run ends also when its conversation goes on over a
-socket, which is the fault that seed 001 began with (001-01).
+socket.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def start_agent(
     """Start an agent at a task: a run, a conversation with the agent's instruction, its message and the reply, in one commit.
 
     Raises:
-        Refused: `TaskBusy` while another run runs (001-U08), or what the budget says.
+        Refused: `TaskBusy` while another run runs, or what the budget says.
     """
     _must_be_free(ctx, task)
     budget.check(ctx)
@@ -51,7 +51,7 @@ def start_agent(
 
 
 def reserve(ctx: MutationCtx, task: Task, type_: AgentType) -> AgentRun:
-    """An agent run whose reply its caller asks for (001-03, 10): with its id, or in a conversation that is linked to it.
+    """An agent run whose reply its caller asks for: with its id, or in a conversation that is linked to it.
 
     One that was given none within a minute has failed. Raises `Refused`: `TaskBusy`.
     """
@@ -80,7 +80,7 @@ def start_cron(ctx: MutationCtx, agent: CronAgent, triggered_by: Any) -> AgentRu
 
 
 def mark_begun(ctx: MutationCtx, task_id: str) -> None:
-    """A conversation or a run of a task has begun: it is in progress (001-U09)."""
+    """A conversation or a run of a task has begun: it is in progress."""
     task = ctx.db.get(Task, task_id)
     if task is not None and task.status == "pending":
         on_task_changed(ctx, task, status=_begun(task))

@@ -1,4 +1,4 @@
-"""The refusals of the conversations door: a code, a field and a sentence for everything that seed 003 forbids (003-30, U05).
+"""The refusals of the conversations door: a code, a field and a sentence for everything that may not be.
 
 A message begins with its code, as the document's errors do, so that a client may match either on `data.code` or on the text.
 What the signatures already refuse (types, enumerations, lengths) is told by the same codes: see `explain`.
@@ -63,7 +63,7 @@ def explain(message: str) -> Refused:
 
 
 def check_id(value: str, field: str) -> str:
-    """An id that a caller chose: 1 to 200 printable characters, no line breaks (003-U05, U06)."""
+    """An id that a caller chose: 1 to 200 printable characters, no line breaks."""
     if not value.strip():
         raise refused("EMPTY_STRING", f"{field} must not be empty", field)
     if len(value) > LONGEST_ID or not value.isprintable():
@@ -84,7 +84,7 @@ def check_ids(values: Sequence[str], field: str, most: int) -> None:
 
 
 def check_participants(kind: str, user_id: str | None, agent_id: str | None, agent_ids: Sequence[str] | None) -> None:
-    """Who must take part in a conversation of this type (003-T05, T06)."""
+    """Who must take part in a conversation of this type."""
     if kind == "user-agent" and not (user_id and agent_id):
         raise refused("INVALID_PARTICIPANTS", "user-agent conversations require userId and agentId", "participants")
     if kind == "agent-agent" and len(agent_ids or ()) < 2:
@@ -102,7 +102,7 @@ def check_participants(kind: str, user_id: str | None, agent_id: str | None, age
 
 
 def check_content(content: str) -> None:
-    """A message's text: 1 byte to 64 KB (003-U06)."""
+    """A message's text: 1 byte to 64 KB."""
     if not content:
         raise refused("EMPTY_STRING", "message.content must not be empty", "message.content")
     size = len(content.encode())
@@ -117,6 +117,6 @@ def check_metadata(metadata: Any, field: str) -> None:
 
 
 def check_dates(after: float | None, before: float | None, field: str) -> None:
-    """A range of times begins before it ends (003-U05)."""
+    """A range of times begins before it ends."""
     if after is not None and before is not None and after >= before:
         raise refused("INVALID_DATE_RANGE", f"{field}: the start must be before the end", field)

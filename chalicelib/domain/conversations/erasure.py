@@ -226,7 +226,7 @@ def _take_down(ctx: MutationCtx, work: Work, conversation: str) -> bool:
 
 
 def _forget_room(ctx: MutationCtx, work: Work, conversation: Conversation) -> None:
-    """An agent whose room it was finds none, so that its next connection makes one (002-20)."""
+    """An agent whose room it was finds none, so that its next connection makes one."""
     agent_id = conversation.participants.get("agentId")
     room = ctx.db.peek(AgentRoom, str(agent_id)) if agent_id and conversation.room is not None else None
     if room is not None and room.conversation == conversation.id:

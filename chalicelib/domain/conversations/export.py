@@ -1,4 +1,4 @@
-"""Writing conversations out, as JSON or as CSV (003-U01).
+"""Writing conversations out, as JSON or as CSV.
 
 One answer holds 96 KB of messages, so an export of much comes in parts: `isDone` and `continueCursor`, and the parts of a CSV
 file put behind each other are the file (only the first has the header). A part of JSON is a list by itself; a conversation

@@ -12,7 +12,7 @@ Every filter is answered from an index, never by scanning an org:
 | none, by a member | the same as for its own id, with the conversations that it joined |
 
 `count` reads the sizes that the same index partitions keep of themselves, so it is exact at any time and costs a few reads
-whatever the number (003-25, U19). What no index orders or narrows (`messageCount`, other sort orders) is looked at one by
+whatever the number. What no index orders or narrows (`messageCount`, other sort orders) is looked at one by
 one, and refused beyond 400 candidates: then name a user, an agent or a time.
 """
 
@@ -47,7 +47,7 @@ WITH_MESSAGES = 100
 
 
 class MessageCountRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How many messages, both bounds included (003-U04)."""
+    """How many messages, both bounds included."""
 
     min: Annotated[int, Meta(ge=0)] | None = None
     max: Annotated[int, Meta(ge=0)] | None = None
@@ -61,7 +61,7 @@ class DateRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
 
 
 class Filters(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What conversations must be (003-21, U04). Times are milliseconds since the epoch; after and before exclude them."""
+    """What conversations must be. Times are milliseconds since the epoch; after and before exclude them."""
 
     type: ConversationType | None = None
     user_id: Id | None = None
@@ -245,7 +245,7 @@ def _order(one: Conversation, sort_by: SortBy) -> float:
 
 
 def counted(ctx: QueryCtx, wanted: Filters) -> int:
-    """How many conversations a filter names: exact (003-22, U19)."""
+    """How many conversations a filter names: exact."""
     found = sources(ctx, wanted)
     if wanted.participant_id is not None or any(each.keep is not None for each in found):
         return len(select(ctx, wanted, MOST_READ, newest_first=True))

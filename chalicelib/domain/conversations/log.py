@@ -1,4 +1,4 @@
-"""Writing to a log: one row per message, numbered by the conversation's counter (003-19, 28).
+"""Writing to a log: one row per message, numbered by the conversation's counter.
 
 An append reads the conversation and writes the row and the counter, whatever the log's length. Rows are never changed or
 taken out one by one. A message whose id the caller chose is written once: the same again is the same message.
@@ -24,7 +24,7 @@ RECENT = 16
 
 
 class NewMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A message to add (003-20)."""
+    """A message to add."""
 
     id: str | None = None
     """The caller's own; else a new one, `msg-…`."""

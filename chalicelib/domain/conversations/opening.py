@@ -39,7 +39,7 @@ def open_conversation(
 
     Args:
         user_id: whose conversation it is; None where only agents talk.
-        configured: what the image copies, by its fields (000-02); else the defaults.
+        configured: what the image copies, by its fields; else the defaults.
         conversation_id: the caller's own id, unique in the org (a taken one is refused by the store's claim); else a new one.
         image_id: the image's own id, of a conversation that had one before.
         agent_id: the agent of a `user-agent` conversation.
@@ -127,13 +127,13 @@ def participant_id(conversation: str, kind: Kind, member: str) -> str:
 
 
 def participants_key(user_id: str | None, agent_id: str | None, agent_ids: Sequence[str]) -> str:
-    """A digest of who takes part, whatever their order (003-U01)."""
+    """A digest of who takes part, whatever their order."""
     text = json.dumps([user_id, agent_id, sorted(agent_ids)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def later(ctx: MutationCtx, conversation: Conversation) -> float:
-    """The timestamp of a new entry in milliseconds: now, but after the entry before it (003-26)."""
+    """The timestamp of a new entry in milliseconds: now, but after the entry before it."""
     return max(ctx.now, (conversation.last_message_at or 0.0) + 1)
 
 
@@ -143,7 +143,7 @@ def id_suffix(ctx: MutationCtx, sequence: int) -> str:
 
 
 def clean_name(text: str) -> str:
-    """A session's name from its first message (004-U06): one line, 50 characters, never blank."""
+    """A session's name from its first message: one line, 50 characters, never blank."""
     name = re.sub(r"\s+", " ", text).strip()
     if not name:
         return "New Chat"

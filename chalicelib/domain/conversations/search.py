@@ -1,4 +1,4 @@
-"""Searching the words of conversations (003-U01).
+"""Searching the words of conversations.
 
 **The engine is a bounded scan, not an index.** The newest conversations that fit the filters are read, newest message first,
 and their words compared: case-folded, compatibility characters made one (NFKC), every word of the query as the beginning of

@@ -1,4 +1,4 @@
-"""What a reader is told of a conversation and its messages: the shapes of seed 003.
+"""What a reader is told of a conversation and its messages.
 
 **`messages`** is the whole log while it fits 96 KB; beyond that the newest entries that fit, with `messagesTruncated`. The
 log is one row per message, so an answer is built by reading its newest rows. Rows are read past the read set where that is
@@ -6,7 +6,7 @@ exact: an entry that is completed never changes, and which entries there are fol
 *is* read. An entry that is still being written is read in full view, so that its end reaches subscribers.
 
 Roles: the log's `assistant` is this door's `agent`; a `tool` entry is shown as `agent` with `metadata.tool`, so that
-`messageCount` is always the number of messages (003-25).
+`messageCount` is always the number of messages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GUESS_BYTES = 160
 
 
 class Participants(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who takes part (003-06): user and agent of a `user-agent` conversation, the agents of an `agent-agent` one."""
+    """Who takes part: user and agent of a `user-agent` conversation, the agents of an `agent-agent` one."""
 
     user_id: str | None = None
     agent_id: str | None = None
@@ -36,7 +36,7 @@ class Participants(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
 
 
 class ConversationMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """One entry of the log (003-20). It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation."""
+    """One entry of the log. It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation."""
 
     id: str
     role: Role
@@ -51,7 +51,7 @@ class ConversationMessage(msgspec.Struct, rename="camel", kw_only=True, omit_def
 
 
 class ConversationView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A conversation (003-04 to 10). Times are milliseconds since the epoch."""
+    """A conversation. Times are milliseconds since the epoch."""
 
     conversation_id: str
     type: ConversationType
@@ -82,7 +82,7 @@ class HistoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
 
 
 class DeletedView(msgspec.Struct, rename="camel", kw_only=True):
-    """A deleted conversation (003-23, U02). `state` says whether its log is already erased; the receipt says when it was."""
+    """A deleted conversation. `state` says whether its log is already erased; the receipt says when it was."""
 
     deleted: bool
     conversation_id: str
@@ -94,7 +94,7 @@ class DeletedView(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class DeletedManyView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """Several deleted conversations, or with `dryRun` those that would be (003-U03)."""
+    """Several deleted conversations, or with `dryRun` those that would be."""
 
     dry_run: bool
     deleted: int

@@ -1,4 +1,4 @@
-"""Seed 001's controls of a chat socket: what it subscribes, and stopping, asking, resuming (001-21, U11)."""
+"""The controls of a chat socket: what it subscribes, and stopping, asking, resuming."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUBSCRIBED = 20
 
 
 class SessionSubscribed(msgspec.Struct, rename="camel", kw_only=True):
-    """What a socket hears of from now on. A reply that is being written is told from its beginning (001-U16)."""
+    """What a socket hears of from now on. A reply that is being written is told from its beginning."""
 
     session_id: str
     conversation_id: str

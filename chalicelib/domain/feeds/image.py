@@ -1,4 +1,4 @@
-"""Replies as seed 000's engine tells them: events with the image's context, filtered by it (000-20, U04, U15, E03).
+"""Replies as the image engine tells them: events with the image's context, filtered by it.
 
 Every event has its context; one that had none would reach nobody.
 """
@@ -17,27 +17,27 @@ TIMEOUTS = ("timeout", "deadline")
 TOOLS = {"tool_call": ("tool_planned", "tool_executing"), "tool_result": ("tool_result_message",)}
 """The provider calls a tool as soon as the model has asked for it, so both are told at once."""
 RETRIEVER = "retriever"
-"""The system's server that finds sources (000-U20, U21)."""
+"""The system's server that finds sources."""
 SENTENCES = {
     "GENERATION_ABORTED": "The reply was stopped.",
     "GENERATION_TIMEOUT": "The model did not answer in time.",
     "AGENTX_ERROR": "The reply could not be written.",
 }
 STATUSES = {"GENERATION_ABORTED": 499, "GENERATION_TIMEOUT": 504, "AGENTX_ERROR": 502}
-"""What a request would have been answered that waits for its reply (000-U13)."""
+"""What a request would have been answered that waits for its reply."""
 HOPELESS = ("invalid_request", "unauthorized", "too_large", "refused", "mcp_error")
-"""Reasons that the same question meets again (000-E06, `recoverable`)."""
+"""Reasons that the same question meets again (`recoverable`)."""
 
 
 def category_of(message: ChatMessage) -> str:
-    """Where a reply went wrong (000-E06): reaching the model, the model, or what runs it."""
+    """Where a reply went wrong: reaching the model, the model, or what runs it."""
     if message.reason in ("connection", "truncated"):
         return "connection"
     return "driver" if message.status == "failed" and message.reason not in TIMEOUTS else "runtime"
 
 
 def code_of(message: ChatMessage) -> str | None:
-    """How a reply ended, as seed 000 calls it (000-U13); None for an ordinary end."""
+    """How a reply ended, in the image engine's words; None for an ordinary end."""
     if message.status == "aborted":
         return "GENERATION_ABORTED"
     if message.status in ("failed", "interrupted"):
@@ -116,5 +116,5 @@ class ImageStream(reply_feed.Stream):
 
 
 def agent_of(message_id: str) -> str:
-    """The handle of a reply (000-10): made of its id, and stored nowhere."""
+    """The handle of a reply: made of its id, and stored nowhere."""
     return f"agent_{message_id.removeprefix('msg-')}"

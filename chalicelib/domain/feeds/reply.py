@@ -1,8 +1,9 @@
 """What a socket is told of a conversation's replies as they are written: a walk through its log and the pieces, after a cursor.
 
 It is a part of the socket's feed (`feeds.py`): derived, so a reply is told once on a connection, in order, whichever door it was
-asked for at. Who comes in the middle of a reply is told it from its beginning, and who comes back goes on (000-U18, 001-U16).
-The words are the dialects' (`image_feed.py`: seed 000's, `session_feed.py`: seed 001's); the walk is the same.
+asked for at. Who comes in the middle of a reply is told it from its beginning, and who comes back goes on.
+The words are the dialects' (`feeds/image.py` for subscribers of images, `feeds/session.py` for those of sessions); the walk is
+the same.
 
 The cursor: `seq`, the entry that is next; of a reply that is being written `chars`, `piece` and `tools`, how far it was told.
 A subscription's row stores where it begins, so that nothing falls between the commit that subscribes and the first look.

@@ -1,4 +1,4 @@
-"""Replies as seed 001 tells them to who has subscribed a session: `streaming-started` … `streaming-ended` (001-15, 16, U03)."""
+"""Replies as they are told to who has subscribed a session: `streaming-started` … `streaming-ended`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from chalicelib.schema import ChatMessage, ChatSession, Conversation
 CONTEXT_TOKENS = 200_000
 """What the provider's models take in at least; `token-budget` is told against it."""
 FIRST_REPLY = 2
-"""The entry of a conversation that is its first reply: the session is new then (001-U03, `isNewSession`)."""
+"""The entry of a conversation that is its first reply: the session is new then (`isNewSession`)."""
 SENTENCES = {"failed": "The reply could not be written.", "interrupted": "The reply was cut off."}
 
 
 def names(conversation: Conversation, session_id: str) -> dict[str, Any]:
-    """What every event of 001 says of the conversation that it is about: exactly one of a task and an agent (001-U01)."""
+    """What every event says of the conversation that it is about: exactly one of a task and an agent."""
     about = {"taskId": conversation.task, "agentId": conversation.cron_agent}
     given = {name: value for name, value in about.items() if value is not None}
     return {"conversationId": conversation.conversation_id, "sessionId": session_id, **given}
 
 
 def streaming_ended(told: dict[str, Any], entry: ChatMessage) -> dict[str, Any]:
-    """The event that a reply has ended (001-16). A reply that somebody stopped is no error."""
+    """The event that a reply has ended. A reply that somebody stopped is no error."""
     data = {**told, "messageId": entry.id, "status": entry.status, "isError": entry.status in SENTENCES}
     return {"event": "streaming-ended", "data": data}
 

@@ -1,4 +1,4 @@
-"""What a socket is told: one live query, whose value is what has happened since its cursor (002-24, 25, U04).
+"""What a socket is told: one live query, whose value is what has happened since its cursor.
 
 `feed` takes a cursor and returns `events`, and in `next` the arguments with the cursor after them. The gateway's dialect
 tells the events, stores `next` with the subscription, and asks with it from then on. So a message is told because the log
@@ -54,7 +54,7 @@ def rooms(ctx: QueryCtx, me: Me, row: ChatSocket, seen: dict[str, Any]) -> Itera
 
 
 def streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What else a socket has subscribed: images (seed 000), sessions and tasks (001-U11)."""
+    """What else a socket has subscribed: images, sessions and tasks."""
     for image_id, first in row.images.items():
         yield image_id, image_feed.ImageStream(ctx, image_id, first, seen.get(image_id))
     for session_id, first in row.sessions.items():
@@ -99,7 +99,7 @@ class _Room:
         self.events.append({"event": event, "data": {"conversationId": self.name, **data}})
 
     def _history(self, conversation: Conversation) -> None:
-        """The end of the log, for who comes to it (002-37): in one event, so that nobody answers it."""
+        """The end of the log, for who comes to it: in one event, so that nobody answers it."""
         log = self.ctx.db.peek_log(ChatMessage.log(self.id).at_most(self.cursor["after"]), self.row.history)
         kept: list[Any] = []
         size = 0

@@ -1,4 +1,4 @@
-"""What who has subscribed a task is told: its conversations, when replies begin and end in them, its agent runs (001-U03, U11).
+"""What who has subscribed a task is told: its conversations, when replies begin and end in them, its agent runs.
 
 The cursor says what was known: of the newest conversations how far their replies were told, and of the newest agent runs their
 state. What is there and was not known is new, unless it is older than all that was known: then something newer was deleted.

@@ -1,4 +1,4 @@
-"""What an image is to its owner, and who that is (seed 000). Strangers are told that there is none (000-U10)."""
+"""What an image is to its owner, and who that is. Strangers are told that there is none."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from chalicelib.schema import ChatSession, Conversation, Image
 
 
 class Metadata(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """What an engine says of an image's session (000-E02)."""
+    """What an engine says of an image's session."""
 
     claude_sdk_session_id: str | None = None
-    """The session's name at who writes its replies, where that is a worker or was told (001-U10)."""
+    """The session's name at who writes its replies, where that is a worker or was told."""
     model: str
     provider: Literal["anthropic", "worker", "agent", "none"]
 
 
 class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """An image (000-E02): the copy of a configuration, and the conversation and session that it is one with (000-01, U01)."""
+    """An image: the copy of a configuration, and the conversation and session that it is one with."""
 
     image_id: str
     container_id: str | None = None

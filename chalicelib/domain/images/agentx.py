@@ -1,4 +1,4 @@
-"""Requests of seed 000's engine that mind which socket asks: who creates, runs or speaks to an image hears of it (000-E01)."""
+"""Requests of the image engine that mind which socket asks: who creates, runs or speaks to an image hears of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STREAMS = 20
 
 
 class AgentView(msgspec.Struct, rename="camel", kw_only=True):
-    """A reply that is being written, as the engine's agents are listed; it is stored nowhere (000-06, 10)."""
+    """A reply that is being written, as the engine's agents are listed; it is stored nowhere."""
 
     agent_id: str
     image_id: str

@@ -1,4 +1,4 @@
-"""A fork: a new conversation with another one's configuration and the beginning of its log (000-E02, `parentImageId`).
+"""A fork: a new conversation with another one's configuration and the beginning of its log (`parentImageId`).
 
 The log is copied, so that neither depends on the other: each may be deleted, and costs what it costs. A short log is copied in
 the commit that makes the fork; a longer one by a chain of jobs. Until the last of it is there the fork takes no message

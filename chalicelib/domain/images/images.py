@@ -1,7 +1,7 @@
-"""Images: a conversation's own configuration, and what is done with a conversation by its image's id (seed 000, Image-First).
+"""Images: a conversation's own configuration, and what is done with a conversation by its image's id.
 
-One conversation is one image and one session (000-01, U01): they are opened together, and there is no function that would give
-an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere (000-06, 10).
+One conversation is one image and one session: they are opened together, and there is no function that would give
+an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LARGEST_CUSTOM = 16 * 1024
 
 
 class Config(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it."""
+    """What a new image is given beside its domain's configuration; what is named here goes before it."""
 
     name: Title | None = None
     description: Annotated[str, Meta(max_length=2000)] | None = None
@@ -33,24 +33,24 @@ class Config(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, f
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     mcp_servers: dict[str, Any] | None = None
     custom_data: Any = None
-    """Any JSON value up to 16 KB; it comes back as it is (000-E02)."""
+    """Any JSON value up to 16 KB; it comes back as it is."""
 
 
 class Created(msgspec.Struct, rename="camel", kw_only=True):
-    """The answer that holds an image (000-16: `data.record.imageId`)."""
+    """The answer that holds an image (`data.record.imageId`)."""
 
     record: ImageRecord
 
 
 class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A message that is being answered: the reply's id is the one that all events name (000-U23)."""
+    """A message that is being answered: the reply's id is the one that all events name."""
 
     image_id: str
     session_id: str
     message_id: str | None = None
     """The reply's; none while a long fork is still being copied."""
     title_generated: bool | None = None
-    """This message gave the conversation its title (000-U14)."""
+    """This message gave the conversation its title."""
 
 
 def custom(value: Any) -> Any:

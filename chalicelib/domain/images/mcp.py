@@ -1,4 +1,4 @@
-"""MCP servers of domains and images: what may be named, and where secrets stay (000-U13, U20, U21).
+"""MCP servers of domains and images: what may be named, and where secrets stay.
 
 `mcpServers` is an object: a name → `{url, authorization?}` for a server that the model's provider reaches (the MCP connector),
 or `{command, args?}` for a program that a worker starts on its own machine. A secret is `{"secret": "NAME"}`: the operator
@@ -19,14 +19,14 @@ import msgspec
 from chalicelib import MutationCtx, QueryCtx, Refused, hosts
 
 RESERVED = ("promptx", "retriever")
-"""The system's own names (000-U20)."""
+"""The system's own names."""
 MOST = 16
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
 class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """One server as its owner sees it, with where it is from (000-U20)."""
+    """One server as its owner sees it, with where it is from."""
 
     name: str
     source: Literal["system", "built-in", "user"]
@@ -68,7 +68,7 @@ def merged(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> list[ServerView]
     """All servers of a conversation, by name: its own, and the operator's (SYSTEM_MCP_SERVERS).
 
     Those under a reserved name are the system's and cannot be replaced; others of the operator's are built in, and give way to
-    the conversation's own of that name (000-U20). Where the operator's are is nobody's business.
+    the conversation's own of that name. Where the operator's are is nobody's business.
     What the operator allows no longer is left out. `llm/service.py` merges them in the same way when the model is asked.
     """
     operators = ctx.limits.get("mcp_system", {})

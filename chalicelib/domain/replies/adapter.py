@@ -1,7 +1,7 @@
-"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed (001-02…05, U01).
+"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed.
 
-A caller builds the message and its context; the rest is the adapter's (001-03). Whichever function is called, the message goes
-through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path (001-01).
+A caller builds the message and its context; the rest is the adapter's. Whichever function is called, the message goes
+through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ AgentTypeName = Annotated[str, Meta(max_length=100)]
 
 
 class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a caller may say beside the message (001-07…11, U02)."""
+    """What a caller may say beside the message."""
 
     custom_system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
     """A new conversation's instruction; in a resumed one, of this reply alone."""
     agent_run_id: Id | None = None
     """The agent run whose reply this is."""
     agent_type: AgentTypeName | None = None
-    """Whose instruction is used where there is no `customSystemPrompt` (001-11)."""
+    """Whose instruction is used where there is no `customSystemPrompt`."""
     permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
     on_busy: replying.OnBusy = "enqueue"
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -50,7 +50,7 @@ class Options(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, 
     thinking: reply_options.Thinking = None
     provider_options: reply_options.ProviderOptions | None = None
     images: reply_options.Images = None
-    """Of this reply alone, as in `chat:sendMessage` (000-E05, 001-U14)."""
+    """Of this reply alone, as in `chat:sendMessage`."""
     broadcast_fn: Any = None
     broadcast_to_task_subscribers_fn: Any = None
     """Not things here: subscriptions replace them."""
@@ -77,7 +77,7 @@ class Linked(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class Active(msgspec.Struct, rename="camel", kw_only=True):
-    """A reply that is being written or waits for it (001-19, U06)."""
+    """A reply that is being written or waits for it."""
 
     conversation_id: str
     session_id: str
@@ -106,7 +106,7 @@ def options(ctx: MutationCtx, options: Options | None) -> Options:
 def start(
     ctx: MutationCtx, owner: str, message: str | None, wanted: Options, *, instruction: str | None = None, **about: str
 ) -> Begun:
-    """A conversation of exactly one task or agent (001-U01), its first message, and the run of the reply, in one commit."""
+    """A conversation of exactly one task or agent, its first message, and the run of the reply, in one commit."""
     if message is None and (wanted.agent_run_id is not None or of_reply(wanted) is not None):
         raise Refused("MessageRequired", "Options of a reply need a message that is answered.", field="message")
     name = None if message is None else clean_name(message)
@@ -175,7 +175,7 @@ def begun(conversation: Conversation, session: ChatSession, run: Run | None, wan
 
 
 def resumed(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversation, ChatSession]:
-    """A conversation of the adapter's, for its owner. Raises `Refused` with the sentences of 001-U04."""
+    """A conversation of the adapter's, for its owner. Raises `Refused` with its document's sentence."""
     found, session = own(ctx, user, conversation_id)
     if found.task is None and found.cron_agent is None:
         raise Refused("NotOfTheAdapter", f"Conversation {conversation_id} has no task_id or agent_id")
@@ -185,7 +185,7 @@ def resumed(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversa
 
 
 def own(ctx: MutationCtx, user: Any, conversation_id: str) -> tuple[Conversation, ChatSession]:
-    """A conversation of the caller's own, and its session. Raises `Refused` with the sentences of 001-U04."""
+    """A conversation of the caller's own, and its session. Raises `Refused` with its document's sentence."""
     found: Conversation | None = (
         ctx.db.query(Conversation.by_conversationId(conversation_id)).unique() if conversation_id else None
     )

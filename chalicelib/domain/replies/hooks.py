@@ -17,14 +17,14 @@ from chalicelib.schema import AgentRun, Run, Status
 
 
 def on_streaming_started(ctx: MutationCtx, run: Run) -> None:
-    """A reply is being written (001-12): its agent run runs."""
+    """A reply is being written: its agent run runs."""
     agent_run = ctx.db.get(AgentRun, run.agent_run) if run.agent_run else None
     if agent_run is not None and agent_run.state == "pending":
         ctx.db.patch(agent_run, state="running", started_at=ctx.now)
 
 
 def on_streaming_complete(ctx: MutationCtx, run: Run, state: Status, content: str, reason: str | None) -> None:
-    """A reply has ended (001-13). Only an agent run that has not ended is changed: completing twice is a no-op (001-U05)."""
+    """A reply has ended. Only an agent run that has not ended is changed: completing twice is a no-op."""
     agent_run = ctx.db.get(AgentRun, run.agent_run) if run.agent_run else None
     if agent_run is not None and agent_run.state in ("pending", "running"):
         end_agent_run(ctx, agent_run, state, reason, content)

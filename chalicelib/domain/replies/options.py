@@ -1,7 +1,7 @@
-"""What one reply alone may be asked with: thinking, the provider's own options, images (000-E05, 001-U02, U14).
+"""What one reply alone may be asked with: thinking, the provider's own options, images.
 
 Only the fields named here reach the model's provider; a wrong one is refused by its name before anything is written. Options
-are kept with the run, images as data URLs too; nothing is put into a file (001-U14), and all of it is erased with the message.
+are kept with the run, images as data URLs too; nothing is put into a file, and all of it is erased with the message.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ProviderOptions(msgspec.Struct, rename="camel", kw_only=True, omit_default
 
 
 class SendOptions(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a send may say beside the message (000-E05)."""
+    """What a send may say beside the message."""
 
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     thinking: Thinking = None

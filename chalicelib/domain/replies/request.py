@@ -1,4 +1,4 @@
-"""The conversation adapter: the one way in which a reply begins, whoever asks for it (001-02, 001-14).
+"""The conversation adapter: the one way in which a reply begins, whoever asks for it.
 
 A door writes what was said, and calls `reply`. Everything after that is the same for a page, a REST call, an agent run, a
 cron and a worker: the placeholder, the run and its job are in the commit of the message, `lifecycle.claim` begins the reply
@@ -31,13 +31,13 @@ from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 
 OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
 LONGEST_MESSAGE = 10_000
-"""Characters of what a person says where the model or a worker answers (000-U12)."""
+"""Characters of what a person says where the model or a worker answers."""
 TAKEN_BACK = 25
 """Waiting runs that `interrupt` and `rollback` end: each is three writes of a commit that has room for a hundred."""
 
 
 def check_content(content: str) -> None:
-    """What a person says has 1 to 10,000 characters. Raises `Refused`: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12)."""
+    """What a person says has 1 to 10,000 characters. Raises `Refused`: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG."""
     if not content.strip():
         raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
     if len(content) > LONGEST_MESSAGE:
@@ -99,10 +99,10 @@ def reply(
 
     Args:
         model: which one answers.
-        options: what this reply alone is asked with (000-E05, 001-09); it goes before the image's configuration.
+        options: what this reply alone is asked with; it goes before the image's configuration.
         replaces: the sequence of a reply that this one stands for, so that a rollback brings it back.
         user_id: who is told when it ends; default: whose session it is.
-        agent_run_id: the agent run whose reply this is; default: the one that waits for this conversation, if any (001-17).
+        agent_run_id: the agent run whose reply this is; default: the one that waits for this conversation, if any.
 
     Returns:
         The run. Its message is the placeholder after the newest message.

@@ -1,7 +1,7 @@
-"""Chat sessions: start, send, watch the reply arrive, stop, resume (seed 004; the wire names are its names).
+"""Chat sessions: start, send, watch the reply arrive, stop, resume.
 
 A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
-twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good (004-49).
+twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good.
 """
 
 from __future__ import annotations

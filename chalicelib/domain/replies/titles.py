@@ -1,4 +1,4 @@
-"""Names that nobody chose (000-U07, 000-U14)."""
+"""Names that nobody chose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORD_BOUNDARY = 0.6
 
 
 def auto_title(text: str) -> str:
-    """A title from a first message (000-U14): one line of at most 50 characters; a longer text is cut, at a word if the last
+    """A title from a first message: one line of at most 50 characters; a longer text is cut, at a word if the last
     space lies past 60 % of them, and ends with `...`."""
     line = re.sub(r"\s+", " ", text).strip()
     if len(line) <= TITLE_CHARS:
@@ -25,8 +25,7 @@ def auto_title(text: str) -> str:
 
 
 def woken(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
-    """A session in which something was said is active; its first message names it, unless somebody has (004-U06; in a domain
-    000-U14)."""
+    """A session in which something was said is active; its first message names it, unless somebody has."""
     changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
     if not session.name:
         in_domain = conversation.domain_id is not None

@@ -1,4 +1,4 @@
-"""What a reader is told of a session, a message and a piece: the shapes that clients see, under the names of seed 004.
+"""What a reader is told of a session, a message and a chunk: the shapes that clients see.
 
 Fields that are absent are left out, so that a client's `field?: T` is true.
 """
@@ -16,7 +16,7 @@ Role = Literal["user", "assistant", "system", "tool"]
 
 
 class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A session as its owner sees it (004-01). Times are milliseconds since the epoch."""
+    """A session as its owner sees it. Times are milliseconds since the epoch."""
 
     session_id: str
     id: str = msgspec.field(name="_id")
@@ -29,14 +29,14 @@ class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     created_at: float
     last_activity: float
     ready: bool
-    """Whether a reply can be had now: at once where the model answers, else when the worker has said so (004-10)."""
+    """Whether a reply can be had now: at once where the model answers, else when the worker has said so."""
     model: str | None = None
     worker_id: str | None = None
     agent_session_id: str | None = None
 
 
 class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """One entry of the log (004-02). A reply has its content when it is `completed`; until then it arrives as chunks."""
+    """One entry of the log. A reply has its content when it is `completed`; until then it arrives as chunks."""
 
     message_id: str
     session_id: str
@@ -59,7 +59,7 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
 
 
 class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A piece of a reply that is being written (004-03)."""
+    """A piece of a reply that is being written."""
 
     chunk_id: str
     message_id: str

@@ -1,4 +1,4 @@
-"""What a conversation counts beside its messages (002-U09): kept in the commit of each message, so it is exact."""
+"""What a conversation counts beside its messages: kept in the commit of each message, so it is exact."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _turns(room: Room, message: ChatMessage) -> dict[str, Any]:
 
 
 def tokens(usage: dict[str, Any] | None) -> int:
-    """All tokens of a usage, whoever wrote it: an agent (002-U07) or the model's SDK."""
+    """All tokens of a usage, whoever wrote it: an agent or the model's SDK."""
     whole = number(usage, "totalTokens")
     parts = ("prompt", "completion", "inputTokens", "outputTokens", "cacheCreationTokens")
     return int(whole or sum(number(usage, name) for name in parts))

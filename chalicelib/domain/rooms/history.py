@@ -1,4 +1,4 @@
-"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers (002-U10)."""
+"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Conversations as the chat gateway and its REST door know them (seed 002): find or create, members, messages, the end.
+"""Conversations as the chat gateway and its REST door know them: find or create, members, messages, the end.
 
 An agent's connection finds its one active conversation, or makes it: one row per agent (`AgentRoom`) points to it, and the
-commit reads that row, so fifty simultaneous connections make one (002-20). The row is never taken back: whoever finds that
+commit reads that row, so fifty simultaneous connections make one. The row is never taken back: whoever finds that
 its conversation is closed or archived points it to a new one.
 """
 
@@ -59,11 +59,11 @@ class Sent(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     conversation_id: str
     message: RoomMessage
     title_generated: bool | None = None
-    """This message gave the conversation its title (000-U14)."""
+    """This message gave the conversation its title."""
 
 
 def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
-    """An agent's one active conversation (002-05, 11…22). Returns whether it was made now."""
+    """An agent's one active conversation. Returns whether it was made now."""
     row = ctx.db.get(AgentRoom, agent.id)
     found = ctx.db.get(Conversation, row.conversation) if row else None
     if found is not None and found.status == "active":

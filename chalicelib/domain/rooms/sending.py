@@ -1,7 +1,7 @@
-"""A message of a chat client or an agent: checked, appended, counted, all in one commit (002-23, U05, U07…U09).
+"""A message of a chat client or an agent: checked, appended, counted, all in one commit.
 
 It goes into the same log as every other door's, so whoever watches the conversation is told. A user speaks as `user`, an
-agent as `assistant` or `tool`; `system` is the service's alone (002-U15).
+agent as `assistant` or `tool`; `system` is the service's alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def own_socket(ctx: MutationCtx, socket: str) -> ChatSocket:
 
 
 def meant(ctx: MutationCtx, me: members.Me, conversation_id: str | None, socket: ChatSocket | None) -> Conversation:
-    """The conversation that a message is for: the named one, else the socket's (002-U05). Raises `Refused`."""
+    """The conversation that a message is for: the named one, else the socket's. Raises `Refused`."""
     if conversation_id:
         conversation = members.conversation_of(ctx, conversation_id)
     elif socket is not None and socket.current:
@@ -115,7 +115,7 @@ def _check(said: Said, usage: dict[str, Any] | None) -> None:
 
 
 def untitled(ctx: MutationCtx, conversation: Conversation) -> bool:
-    """Whether the next thing that a person says here gives the conversation its title (000-U14)."""
+    """Whether the next thing that a person says here gives the conversation its title."""
     session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
     return session is not None and not session.name and conversation.responder in ("model", "worker")
 

@@ -1,4 +1,4 @@
-"""The chat gateway's sockets: they open, join and leave conversations, type, and end (002-05…09, 26, U03…U06).
+"""The chat gateway's sockets: they open, join and leave conversations, type, and end.
 
 A socket's row says which conversations it has joined; what it is told follows from the row (`feeds.py`). In each conversation
 it has a presence, and a member is online there while one of their sockets is: closing one of two tabs changes nothing.
@@ -29,7 +29,7 @@ SocketId = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Opened(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """What a new socket is told first. An agent finds its conversation here, and in `presence:update` (002-25)."""
+    """What a new socket is told first. An agent finds its conversation here, and in `presence:update`."""
 
     socket_id: str
     type: str
@@ -77,7 +77,7 @@ def opened(me: members.Me, row: ChatSocket, joined: list[Conversation], *, recov
 
 
 def agents(ctx: MutationCtx, me: members.Me) -> list[Conversation]:
-    """What an agent's socket joins: its one conversation, or all active ones where several are allowed (002-35)."""
+    """What an agent's socket joins: its one conversation, or all active ones where several are allowed."""
     assert me.agent is not None
     own, made = rooms.find_or_create(ctx, me.agent)
     if made:

@@ -1,4 +1,4 @@
-"""What members are told of a conversation and of a message, under the names of seed 002."""
+"""What members are told of a conversation and of a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MessageType = Literal["text", "thinking", "tool_call", "tool_result", "error", "
 
 
 class ParticipantView(msgspec.Struct, rename="camel", kw_only=True):
-    """A member (002-16)."""
+    """A member."""
 
     type: Literal["user", "agent"]
     id: str
@@ -23,7 +23,7 @@ class ParticipantView(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class RoomView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A conversation (002-12…17). Times are milliseconds since the epoch, costs dollars."""
+    """A conversation. Times are milliseconds since the epoch, costs dollars."""
 
     id: str = msgspec.field(name="_id")
     conversation_id: str
@@ -34,7 +34,7 @@ class RoomView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
     image_id: str | None = None
     session_id: str | None = None
     domain_id: str | None = None
-    """Of a conversation that is one with an image (000-16, U01)."""
+    """Of a conversation that is one with an image."""
     conversation_type: Literal["chat"] = "chat"
     status: Literal["active", "closed", "archived"]
     participants: list[ParticipantView] | None = None
@@ -55,7 +55,7 @@ class RoomView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
 
 
 class RoomMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A message (002-U07). `status` is `sending` while a reply is being written."""
+    """A message. `status` is `sending` while a reply is being written."""
 
     id: str = msgspec.field(name="_id")
     message_id: str

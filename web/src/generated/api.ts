@@ -9,7 +9,7 @@ export interface Aborted {
   success: boolean;
 }
 
-/** A reply that is being written or waits for it (001-19, U06). */
+/** A reply that is being written or waits for it. */
 export interface Active {
   conversationId: string;
   sessionId: string;
@@ -23,7 +23,7 @@ export interface ActiveSessions {
   sessions: Active[];
 }
 
-/** An agent run. `status` is the document's word (001-U05): aborted and interrupted runs have `failed` there, and why. */
+/** An agent run. `status` is the document's word: aborted and interrupted runs have `failed` there, and why. */
 export interface AgentRunView {
   _id: string;
   agentRunId: string;
@@ -80,7 +80,7 @@ export interface AgentsSettings {
   roomTitle?: string;
 }
 
-/** A reply that is being written, as the engine's agents are listed; it is stored nowhere (000-06, 10). */
+/** A reply that is being written, as the engine's agents are listed; it is stored nowhere. */
 export interface AgentxAgentView {
   agentId: string;
   imageId: string;
@@ -99,7 +99,7 @@ export interface Begun {
   warnings?: string[];
 }
 
-/** A piece of a reply that is being written (004-03). */
+/** A piece of a reply that is being written. */
 export interface ChunkView {
   chunkId: string;
   messageId: string;
@@ -110,7 +110,7 @@ export interface ChunkView {
   part?: Record<string, any>;
 }
 
-/** What a new image is given beside its domain's configuration (000-12…15); what is named here goes before it. */
+/** What a new image is given beside its domain's configuration; what is named here goes before it. */
 export interface Config {
   /** 1 to 200 characters. */
   name?: string;
@@ -121,11 +121,11 @@ export interface Config {
   /** 1 to 200 characters. */
   model?: string;
   mcpServers?: Record<string, any>;
-  /** Any JSON value up to 16 KB; it comes back as it is (000-E02). */
+  /** Any JSON value up to 16 KB; it comes back as it is. */
   customData?: any;
 }
 
-/** What an agent needs to take part (002-01): a token for `wss://host/chat`, and its instruction. */
+/** What an agent needs to take part: a token for `wss://host/chat`, and its instruction. */
 export interface Connected {
   accessToken: string;
   tokenType: "Bearer";
@@ -136,7 +136,7 @@ export interface Connected {
   allowedTools: string[];
 }
 
-/** One entry of the log (003-20). It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation. */
+/** One entry of the log. It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation. */
 export interface ConversationMessage {
   id: string;
   role: "agent" | "system" | "user";
@@ -156,7 +156,7 @@ export interface ConversationPage {
   meta: DomainsPageMeta;
 }
 
-/** A conversation of a domain (000-06, U05): it names its image, and no agent. */
+/** A conversation of a domain: it names its image, and no agent. */
 export interface ConversationRecord {
   _id: string;
   conversationId: string;
@@ -169,7 +169,7 @@ export interface ConversationRecord {
   updatedAt: number;
 }
 
-/** A conversation (003-04 to 10). Times are milliseconds since the epoch. */
+/** A conversation. Times are milliseconds since the epoch. */
 export interface ConversationView {
   conversationId: string;
   type: "agent-agent" | "user-agent";
@@ -187,7 +187,7 @@ export interface ConversationView {
   messagesTruncated?: boolean;
 }
 
-/** The answer that holds an image (000-16: `data.record.imageId`). */
+/** The answer that holds an image (`data.record.imageId`). */
 export interface Created {
   record: ImageRecord;
 }
@@ -198,7 +198,7 @@ export interface DateRange {
   end?: number;
 }
 
-/** Several deleted conversations, or with `dryRun` those that would be (003-U03). */
+/** Several deleted conversations, or with `dryRun` those that would be. */
 export interface DeletedManyView {
   dryRun: boolean;
   deleted: number;
@@ -213,7 +213,7 @@ export interface DeletedManyView {
   state: "completed" | "running";
 }
 
-/** A deleted conversation (003-23, U02). `state` says whether its log is already erased; the receipt says when it was. */
+/** A deleted conversation. `state` says whether its log is already erased; the receipt says when it was. */
 export interface DeletedView {
   deleted: boolean;
   conversationId: string;
@@ -238,7 +238,7 @@ export interface DomainView {
   updatedAt: number;
 }
 
-/** Which page of how many (000-U09). */
+/** Which page of how many. */
 export interface DomainsPageMeta {
   page: number;
   pageSize: number;
@@ -246,7 +246,7 @@ export interface DomainsPageMeta {
   totalPages: number;
 }
 
-/** Roles and retrieval, for tools (000-U21). */
+/** Roles and retrieval, for tools. */
 export interface DomainsSettings {
   /** 1 to 200 characters. */
   primaryRoleId?: string;
@@ -332,7 +332,7 @@ export interface HistoryView {
   nextOffset: number;
 }
 
-/** An image (000-E02): the copy of a configuration, and the conversation and session that it is one with (000-01, U01). */
+/** An image: the copy of a configuration, and the conversation and session that it is one with. */
 export interface ImageRecord {
   imageId: string;
   containerId?: string;
@@ -351,13 +351,13 @@ export interface ImageRecord {
   updatedAt: number;
 }
 
-/** A message that is being answered: the reply's id is the one that all events name (000-U23). */
+/** A message that is being answered: the reply's id is the one that all events name. */
 export interface ImagesSent {
   imageId: string;
   sessionId: string;
   /** The reply's; none while a long fork is still being copied. */
   messageId?: string;
-  /** This message gave the conversation its title (000-U14). */
+  /** This message gave the conversation its title. */
   titleGenerated?: boolean;
 }
 
@@ -374,7 +374,7 @@ export interface Linked {
   claudeSessionId: string;
 }
 
-/** How many messages, both bounds included (003-U04). */
+/** How many messages, both bounds included. */
 export interface MessageCountRange {
   /** A whole number, at least 0. */
   min?: number;
@@ -382,7 +382,7 @@ export interface MessageCountRange {
   max?: number;
 }
 
-/** One entry of the log (004-02). A reply has its content when it is `completed`; until then it arrives as chunks. */
+/** One entry of the log. A reply has its content when it is `completed`; until then it arrives as chunks. */
 export interface MessageView {
   messageId: string;
   sessionId: string;
@@ -418,15 +418,15 @@ export interface MessagesMeta {
   before?: number;
 }
 
-/** What an engine says of an image's session (000-E02). */
+/** What an engine says of an image's session. */
 export interface Metadata {
-  /** The session's name at who writes its replies, where that is a worker or was told (001-U10). */
+  /** The session's name at who writes its replies, where that is a worker or was told. */
   claudeSdkSessionId?: string;
   model: string;
   provider: "agent" | "anthropic" | "none" | "worker";
 }
 
-/** A message to add (003-20). */
+/** A message to add. */
 export interface NewMessage {
   /** The caller's own; else a new one, `msg-…`. */
   id?: string;
@@ -449,7 +449,7 @@ export interface Online {
   onlineUsers: string[];
 }
 
-/** What a new socket is told first. An agent finds its conversation here, and in `presence:update` (002-25). */
+/** What a new socket is told first. An agent finds its conversation here, and in `presence:update`. */
 export interface Opened {
   socketId: string;
   type: string;
@@ -460,7 +460,7 @@ export interface Opened {
   recovered: boolean;
 }
 
-/** What a caller may say beside the message (001-07…11, U02). */
+/** What a caller may say beside the message. */
 export interface Options {
   /**
    * A new conversation's instruction; in a resumed one, of this reply alone.
@@ -473,7 +473,7 @@ export interface Options {
    */
   agentRunId?: string;
   /**
-   * Whose instruction is used where there is no `customSystemPrompt` (001-11).
+   * Whose instruction is used where there is no `customSystemPrompt`.
    * At most 100 characters.
    */
   agentType?: string;
@@ -496,7 +496,7 @@ export interface Options {
   thinking?: "adaptive" | "off" | number;
   providerOptions?: ProviderOptions;
   /**
-   * Of this reply alone, as in `chat:sendMessage` (000-E05, 001-U14).
+   * Of this reply alone, as in `chat:sendMessage`.
    * At most 5 items.
    */
   images?: string[];
@@ -505,14 +505,14 @@ export interface Options {
   broadcastToTaskSubscribersFn?: any;
 }
 
-/** A member (002-16). */
+/** A member. */
 export interface ParticipantView {
   type: "agent" | "user";
   id: string;
   joined: number;
 }
 
-/** Who takes part (003-06): user and agent of a `user-agent` conversation, the agents of an `agent-agent` one. */
+/** Who takes part: user and agent of a `user-agent` conversation, the agents of an `agent-agent` one. */
 export interface Participants {
   userId?: string;
   agentId?: string;
@@ -564,7 +564,7 @@ export interface Registered {
   secret: string;
 }
 
-/** The gateway's part of a conversation (002-12…17, 002-U09). Costs are millionths of a dollar. */
+/** The gateway's part of a conversation. Costs are millionths of a dollar. */
 export interface Room {
   /** Made by an agent's connection: an agent has one active at most (`AgentRoom`). */
   auto: boolean;
@@ -577,14 +577,14 @@ export interface Room {
   summary?: string;
   /** How many messages the summary knows. */
   summaryAt?: number;
-  /** Without a message for so long it is archived (002-36). */
+  /** Without a message for so long it is archived. */
   archiveAfterMs?: number;
   lastAgent?: string;
   /** How often agents have answered each other since a person last said something. */
   agentTurns: number;
 }
 
-/** A message (002-U07). `status` is `sending` while a reply is being written. */
+/** A message. `status` is `sending` while a reply is being written. */
 export interface RoomMessage {
   _id: string;
   messageId: string;
@@ -614,7 +614,7 @@ export interface RoomPage {
   meta: RoomsPageMeta;
 }
 
-/** A conversation (002-12…17). Times are milliseconds since the epoch, costs dollars. */
+/** A conversation. Times are milliseconds since the epoch, costs dollars. */
 export interface RoomView {
   _id: string;
   conversationId: string;
@@ -624,7 +624,7 @@ export interface RoomView {
   userId?: string;
   imageId?: string;
   sessionId?: string;
-  /** Of a conversation that is one with an image (000-16, U01). */
+  /** Of a conversation that is one with an image. */
   domainId?: string;
   conversationType: "chat";
   status: "active" | "archived" | "closed";
@@ -656,11 +656,11 @@ export interface RoomsPageMeta {
 export interface RoomsSent {
   conversationId: string;
   message: RoomMessage;
-  /** This message gave the conversation its title (000-U14). */
+  /** This message gave the conversation its title. */
   titleGenerated?: boolean;
 }
 
-/** What a message of the chat gateway carries beside its text (002-U07, U08). */
+/** What a message of the chat gateway carries beside its text. */
 export interface Said {
   participantId?: string;
   participantType?: "agent" | "user";
@@ -740,7 +740,7 @@ export interface SearchResult {
   score: number;
 }
 
-/** What a send may say beside the message (000-E05). */
+/** What a send may say beside the message. */
 export interface SendOptions {
   /** 1 to 200 characters. */
   model?: string;
@@ -751,7 +751,7 @@ export interface SendOptions {
   images?: string[];
 }
 
-/** One server as its owner sees it, with where it is from (000-U20). */
+/** One server as its owner sees it, with where it is from. */
 export interface ServerView {
   name: string;
   source: "built-in" | "system" | "user";
@@ -773,14 +773,14 @@ export interface SessionStatus {
   isProcessing: boolean;
 }
 
-/** What a socket hears of from now on. A reply that is being written is told from its beginning (001-U16). */
+/** What a socket hears of from now on. A reply that is being written is told from its beginning. */
 export interface SessionSubscribed {
   sessionId: string;
   conversationId: string;
   isStreaming: boolean;
 }
 
-/** A session as its owner sees it (004-01). Times are milliseconds since the epoch. */
+/** A session as its owner sees it. Times are milliseconds since the epoch. */
 export interface SessionView {
   sessionId: string;
   _id: string;
@@ -792,7 +792,7 @@ export interface SessionView {
   imageId: string;
   createdAt: number;
   lastActivity: number;
-  /** Whether a reply can be had now: at once where the model answers, else when the worker has said so (004-10). */
+  /** Whether a reply can be had now: at once where the model answers, else when the worker has said so. */
   ready: boolean;
   model?: string;
   workerId?: string;
@@ -884,33 +884,33 @@ type Query<Args extends Record<string, any>, Result> = FunctionReference<"query"
 /** Every public function of the backend, as `useQuery`, `useMutation`, `useAction` and the clients take it. */
 export const api = anyApi as unknown as {
   adapter: {
-    /** Stop the reply of a session (001-U06); false for one that is unknown, or quiet. Closing a socket stops nothing. */
+    /** Stop the reply of a session; false for one that is unknown, or quiet. Closing a socket stops nothing. */
     abortSession: Mutation<{
       /** At most 512 characters. */
       sessionId: string;
     }, boolean>;
-    /** The caller's replies that are being written (001-19, U06): of the 100 conversations that moved last. */
+    /** The caller's replies that are being written: of the 100 conversations that moved last. */
     getActiveSessions: Query<Record<string, never>, Active[]>;
-    /** The reply that is being written in a conversation (001-U06); null when there is none. */
+    /** The reply that is being written in a conversation; null when there is none. */
     getActiveStreamingByConversation: Query<{
       /** At most 512 characters. */
       conversationId: string;
     }, Active | null>;
-    /** What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations (001-U06). */
+    /** What `getActiveSessions` says; for the org's own backend everybody's, of the org's 100 newest conversations. */
     getAllActiveStreamingSessions: Query<Record<string, never>, Active[]>;
-    /** Whether a reply of this session is being written, or waits for it (001-U06). */
+    /** Whether a reply of this session is being written, or waits for it. */
     isSessionActive: Query<{
       /** At most 512 characters. */
       sessionId: string;
     }, boolean>;
-    /** Say what who writes the replies calls a conversation's session (001-U10). Raises `Refused`: ConversationNotFound. */
+    /** Say what who writes the replies calls a conversation's session. Raises `Refused`: ConversationNotFound. */
     linkSession: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
       /** At most 512 characters. */
       claudeSessionId: string;
     }, Linked>;
-    /** Resume a conversation that the adapter started (001-05). */
+    /** Resume a conversation that the adapter started. */
     sendMessage: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
@@ -918,7 +918,7 @@ export const api = anyApi as unknown as {
       message: string;
       options?: Options;
     }, Begun>;
-    /** Start a conversation with a cron agent (001-U01). */
+    /** Start a conversation with a cron agent. */
     startAgentConversation: Mutation<{
       /** At most 512 characters. */
       agentId: string;
@@ -927,10 +927,10 @@ export const api = anyApi as unknown as {
       options?: Options;
     }, Begun>;
     /**
-     * Start a conversation about a task (001-04). The task is in progress from then on (001-U09).
+     * Start a conversation about a task. The task is in progress from then on.
      *
      * Args:
-     *     message: what is said first; without one the conversation waits for `adapter:sendMessage` (001-U10).
+     *     message: what is said first; without one the conversation waits for `adapter:sendMessage`.
      */
     startConversation: Mutation<{
       /** At most 512 characters. */
@@ -982,7 +982,7 @@ export const api = anyApi as unknown as {
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
     }, AgentsAgentView | null>;
-    /** An agent says that it is well, and how (002-U11). Its presence does not hang on this: sockets do. */
+    /** An agent says that it is well, and how. Its presence does not hang on this: sockets do. */
     heartbeat: Mutation<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
@@ -992,7 +992,7 @@ export const api = anyApi as unknown as {
     }, boolean>;
     /** The caller's agents, newest first: the 100 newest. */
     list: Query<Record<string, never>, AgentsAgentView[]>;
-    /** A new secret, shown this once; the old one, all tokens and all sockets are over (002-U11). */
+    /** A new secret, shown this once; the old one, all tokens and all sockets are over. */
     regenerate: Action<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
       agentId: string;
@@ -1021,7 +1021,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       sessionId?: string;
     }, boolean>;
-    /** Open a conversation with its image (000-11…16); the socket hears of it from now on. */
+    /** Open a conversation with its image; the socket hears of it from now on. */
     create: Mutation<{
       /** At most 512 characters. */
       socket: string;
@@ -1030,7 +1030,7 @@ export const api = anyApi as unknown as {
       config?: Config;
     }, Created>;
     /**
-     * Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is (000-19, U03).
+     * Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is.
      *
      * Raises:
      *     Refused: IMAGE_NOT_FOUND; also for a reply of somebody else's.
@@ -1041,14 +1041,14 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId?: string;
     }, boolean>;
-    /** Hear of an image: what is being written from its beginning, then everything new (000-U18). */
+    /** Hear of an image: what is being written from its beginning, then everything new. */
     run: Mutation<{
       /** At most 512 characters. */
       socket: string;
       /** At most 512 characters. */
       imageId: string;
     }, ImageRecord>;
-    /** Say something (000-17), with options of this reply alone (000-E05); the socket hears the reply. */
+    /** Say something, with options of this reply alone; the socket hears the reply. */
     send: Mutation<{
       /** At most 512 characters. */
       socket: string;
@@ -1069,7 +1069,7 @@ export const api = anyApi as unknown as {
     }, string>;
   };
   chat: {
-    /** End a reply with its whole text (004-09); only the worker that holds the session, or the service. Twice is once. */
+    /** End a reply with its whole text; only the worker that holds the session, or the service. Twice is once. */
     completeMessage: Mutation<{
       sessionId: string;
       messageId: string;
@@ -1079,37 +1079,36 @@ export const api = anyApi as unknown as {
       parts?: any[];
       usage?: Record<string, any>;
     }, null>;
-    /** End a session for good (004-06, 004-52). A running reply is stopped; the messages stay readable. */
+    /** End a session for good. A running reply is stopped; the messages stay readable. */
     endSession: Mutation<{ sessionId: string }, null>;
-    /** The newest messages of a session, oldest first (004-13); `before` a sequence number for older ones. Strangers get []. */
+    /** The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get []. */
     getMessages: Query<{
       sessionId: string;
       /** A whole number, 1 to 200. Default: 50. */
       limit?: number;
       before?: number;
     }, MessageView[]>;
-    /** A session (004-11), or null for strangers. */
+    /** A session, or null for strangers. */
     getSession: Query<{ sessionId: string }, SessionView | null>;
     /** A session's messages page by page, newest first, for `usePaginatedQuery`. Strangers get an empty page. */
     listMessages: Query<{ sessionId: string; paginationOpts: PaginationOptions }, PaginationResult<MessageView>>;
-    /** The caller's sessions, newest activity first (004-12): the 100 newest, optionally of one worker or status. */
+    /** The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status. */
     listSessions: Query<{ workerId?: string; status?: "active" | "idle" | "terminated" }, SessionView[]>;
     /** The caller's sessions page by page, newest first by creation: pages stay put while activity moves. */
     listSessionsPage: Query<{
       paginationOpts: PaginationOptions;
       workerId?: string;
     }, PaginationResult<SessionView>>;
-    /** Make an idle session active again (004-38, 004-51). One that was ended stays ended. Returns its id. */
+    /** Make an idle session active again. One that was ended stays ended. Returns its id. */
     resumeSession: Mutation<{ sessionId: string }, string>;
     /**
-     * Write a message and have it answered (004-07). Returns the id of the reply, which is a placeholder until it is written.
+     * Write a message and have it answered. Returns the id of the reply, which is a placeholder until it is written.
      *
-     * Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself (DESIGN section 2,
-     * `responder`).
+     * Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself.
      *
      * The same `clientKey` is the same send: it returns the same id, and other content under it is refused. A send during a
      * reply waits its turn (`onBusy: "enqueue"`, at most 100 of them), is refused (`reject`), ends that reply and takes back those
-     * that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone (000-E05).
+     * that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone.
      */
     sendMessage: Mutation<{
       sessionId: string;
@@ -1123,10 +1122,10 @@ export const api = anyApi as unknown as {
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
       options?: SendOptions;
     }, string>;
-    /** The worker has set the session up (004-10); it may name its own session, to restore it later. */
+    /** The worker has set the session up; it may name its own session, to restore it later. */
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;
     /**
-     * Open a session with its conversation and image (004-05), which copies a domain's configuration where one is named (000-02).
+     * Open a session with its conversation and image, which copies a domain's configuration where one is named.
      * Without a worker the model answers. Returns the session's id.
      */
     startSession: Mutation<{
@@ -1142,7 +1141,7 @@ export const api = anyApi as unknown as {
     /** Stop the running reply, or the named one. What it said stays. Returns whether there was anything to stop. */
     stop: Mutation<{ sessionId: string; messageId?: string }, boolean>;
     /**
-     * Pieces of a reply after a sequence number, in order, a page at a time (004-15). Without `after`: the last page.
+     * Pieces of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
      *
      * A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
      */
@@ -1153,7 +1152,7 @@ export const api = anyApi as unknown as {
       /** A whole number, 1 to 64. Default: 8. */
       limit?: number;
     }, ChunkView[]>;
-    /** The same as `getMessages` (004-14): every query is a subscription. */
+    /** The same as `getMessages`: every query is a subscription. */
     subscribeToMessages: Query<{
       sessionId: string;
       /** A whole number, 1 to 200. Default: 50. */
@@ -1161,7 +1160,7 @@ export const api = anyApi as unknown as {
       before?: number;
     }, MessageView[]>;
     /**
-     * Add a piece to a reply (004-08); only the worker that holds the session, or the service.
+     * Add a piece to a reply; only the worker that holds the session, or the service.
      *
      * The same piece twice is one; another piece under its number is refused, and so is any after the reply has ended. The
      * first piece claims the reply for this worker.
@@ -1177,18 +1176,18 @@ export const api = anyApi as unknown as {
     }, null>;
   };
   controls: {
-    /** Stop the reply of a session (001-U06): `success` is false for one that is unknown, or quiet. */
+    /** Stop the reply of a session: `success` is false for one that is unknown, or quiet. */
     abort: Mutation<{
       /** At most 512 characters. */
       sessionId: string;
     }, Aborted>;
-    /** The caller's replies that are being written (001-U06). */
+    /** The caller's replies that are being written. */
     active: Query<Record<string, never>, ActiveSessions>;
     /**
-     * Say something in a conversation that is there (001-21); the socket hears the reply.
+     * Say something in a conversation that is there; the socket hears the reply.
      *
      * Raises:
-     *     Refused: ConversationRequired without one: over a socket none is made (001-U11).
+     *     Refused: ConversationRequired without one: over a socket none is made.
      */
     command: Mutation<{
       /** At most 512 characters. */
@@ -1232,7 +1231,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       taskId: string;
     }, TaskSubscribed>;
-    /** Hear no more of a session. Its reply goes on: stopping it is another request (001-U11). */
+    /** Hear no more of a session. Its reply goes on: stopping it is another request. */
     unsubscribeSession: Mutation<{
       /** At most 512 characters. */
       socket: string;
@@ -1249,7 +1248,7 @@ export const api = anyApi as unknown as {
   };
   conversations: {
     /**
-     * Add a message to the end of a conversation (003-19, T09…T12). Returns the conversation as it now is.
+     * Add a message to the end of a conversation. Returns the conversation as it now is.
      *
      * Args:
      *     message: with an `id` of the caller's own it is added once: the same again changes nothing.
@@ -1265,7 +1264,7 @@ export const api = anyApi as unknown as {
       /** A whole number, at least 0. */
       tail?: number;
     }, ConversationView>;
-    /** How many conversations `list` would find, exactly (003-22, T19…T22). What the caller may not see is not counted. */
+    /** How many conversations `list` would find, exactly. What the caller may not see is not counted. */
     count: Query<{
       type?: "agent-agent" | "user-agent";
       /** At least 1 character. */
@@ -1274,7 +1273,7 @@ export const api = anyApi as unknown as {
       agentId?: string;
     }, number>;
     /**
-     * Open a conversation (003-17, T01…T06).
+     * Open a conversation.
      *
      * Args:
      *     type: `user-agent` needs `userId` and `agentId`; `agent-agent` needs 2 to 20 `agentIds`.
@@ -1290,16 +1289,16 @@ export const api = anyApi as unknown as {
       metadata?: any;
     }, ConversationView>;
     /**
-     * Delete a conversation for good (003-23, T23, T24, U02): at once for every reader, its log behind it if it is long.
+     * Delete a conversation for good: at once for every reader, its log behind it if it is long.
      *
      * The user whose conversation it is, or the org's backend. The receipt (`getErasure`) says what was erased.
      * Refuses: `CONVERSATION_NOT_FOUND`, `FORBIDDEN`.
      */
     delete: Mutation<{ conversationId: string }, DeletedView>;
-    /** Delete up to 100 conversations by their ids (003-U01); `notFound` lists those that are not there, or not the caller's. */
+    /** Delete up to 100 conversations by their ids; `notFound` lists those that are not there, or not the caller's. */
     deleteByIds: Action<{ conversationIds: string[] }, DeletedManyView>;
     /**
-     * Delete every conversation that fits (003-U03). A user deletes its own; the org's backend anybody's.
+     * Delete every conversation that fits. A user deletes its own; the org's backend anybody's.
      *
      * Args:
      *     dryRun: only say how many conversations and messages it would be.
@@ -1318,7 +1317,7 @@ export const api = anyApi as unknown as {
       confirmationThreshold?: number;
     }, DeletedManyView>;
     /**
-     * Conversations with all their messages as text, `json` or `csv`, newest first (003-U01).
+     * Conversations with all their messages as text, `json` or `csv`, newest first.
      *
      * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
      */
@@ -1334,12 +1333,12 @@ export const api = anyApi as unknown as {
       type: "agent-agent" | "user-agent";
       participants: Participants;
     }, ConversationView | null>;
-    /** A conversation with its messages (003-18, T07, T08): all of them while they fit 96 KB, else the newest that fit. */
+    /** A conversation with its messages: all of them while they fit 96 KB, else the newest that fit. */
     get: Query<{ conversationId: string }, ConversationView | null>;
     /** The receipt of a deletion, for who asked for it and for the org's backend; null for others. */
     getErasure: Query<{ receiptId: string }, ErasureView | null>;
     /**
-     * A page of a log (003-U01): up to `limit` messages after `offset`, from the oldest or from the newest.
+     * A page of a log: up to `limit` messages after `offset`, from the oldest or from the newest.
      *
      * A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
      */
@@ -1352,12 +1351,12 @@ export const api = anyApi as unknown as {
       /** Default: "asc". */
       sortOrder?: "asc" | "desc";
     }, HistoryView>;
-    /** One message, whole; null when it or its conversation is not there (003-U01). */
+    /** One message, whole; null when it or its conversation is not there. */
     getMessage: Query<{ conversationId: string; messageId: string }, ConversationMessage | null>;
-    /** Up to 100 messages of one conversation in the order of the log; ids that are not there are left out (003-U01). */
+    /** Up to 100 messages of one conversation in the order of the log; ids that are not there are left out. */
     getMessagesByIds: Query<{ conversationId: string; messageIds: string[] }, ConversationMessage[]>;
     /**
-     * The conversation between exactly these participants; opened if there is none (003-U01).
+     * The conversation between exactly these participants; opened if there is none.
      *
      * There is one such conversation, kept by a claim of the store: fifty simultaneous calls make one.
      */
@@ -1367,7 +1366,7 @@ export const api = anyApi as unknown as {
       metadata?: any;
     }, ConversationView>;
     /**
-     * The conversations that the caller may see (003-21, T13…T18, U04), newest first; the org's backend sees all.
+     * The conversations that the caller may see, newest first; the org's backend sees all.
      *
      * Args:
      *     userId: `participants.userId`. agentId: an agent that takes part. participantId: either, joined ones included.
@@ -1402,10 +1401,10 @@ export const api = anyApi as unknown as {
       /** Default: true. */
       includeMessages?: boolean;
     }, ConversationView[]>;
-    /** Delete every conversation of the org that is there now (003-U01). Only the org's backend, and only with `confirm`. */
+    /** Delete every conversation of the org that is there now. Only the org's backend, and only with `confirm`. */
     purgeAll: Action<{ confirm?: boolean }, DeletedManyView>;
     /**
-     * Conversations in which all words of `query` occur, best first, with score and highlights (003-U01).
+     * Conversations in which all words of `query` occur, best first, with score and highlights.
      *
      * A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
      */
@@ -1417,7 +1416,7 @@ export const api = anyApi as unknown as {
   };
   domains: {
     /**
-     * A domain's conversations, those that moved last first (000-U09); pages reach the newest 1,000.
+     * A domain's conversations, those that moved last first; pages reach the newest 1,000.
      *
      * Raises:
      *     Refused: DOMAIN_NOT_FOUND.
@@ -1431,11 +1430,11 @@ export const api = anyApi as unknown as {
       pageSize?: number;
     }, ConversationPage>;
     /**
-     * Register a domain. It has no image and no conversation yet (000-23, 24).
+     * Register a domain. It has no image and no conversation yet.
      *
      * Args:
-     *     mcpServers: by name; what a server may be says `mcp.py` (000-15, U20).
-     *     settings: roles and retrieval (000-U21).
+     *     mcpServers: by name; what a server may be says `mcp.py`.
+     *     settings: roles and retrieval.
      */
     create: Mutation<{
       /** 1 to 100 characters. */
@@ -1461,7 +1460,7 @@ export const api = anyApi as unknown as {
     }, DomainView | null>;
     /** The caller's domains, newest first; at most 100 there are. */
     list: Query<Record<string, never>, DomainView[]>;
-    /** Start a conversation from a domain: it has an image with a copy of the configuration, and a session (000-01, 02). */
+    /** Start a conversation from a domain: it has an image with a copy of the configuration, and a session. */
     startConversation: Mutation<{
       /** 1 to 200 characters. */
       domainId: string;
@@ -1469,7 +1468,7 @@ export const api = anyApi as unknown as {
       title?: string;
     }, ConversationRecord>;
     /**
-     * Change a domain, field by field; what is not named stays. Its conversations stay as they are (000-U02).
+     * Change a domain, field by field; what is not named stays. Its conversations stay as they are.
      *
      * An empty text takes a description, an instruction away; an empty object the servers or settings.
      */
@@ -1498,7 +1497,7 @@ export const api = anyApi as unknown as {
     feed: Query<{ socket: string; seen?: Record<string, any> }, Record<string, any>>;
   };
   gateway: {
-    /** Join a conversation (002-26): as its member, or as who may come in, who becomes one. Twice is once. */
+    /** Join a conversation: as its member, or as who may come in, who becomes one. Twice is once. */
     join: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
@@ -1520,13 +1519,13 @@ export const api = anyApi as unknown as {
       socket?: string;
     }, Online>;
     /**
-     * A socket begins. An agent's joins its conversation by itself, which is found or made (002-05…09, 18…22).
+     * A socket begins. An agent's joins its conversation by itself, which is found or made.
      *
      * Args:
      *     offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
-     *     history: how many messages of the past are told; for an agent its owner's setting is the default (002-37).
+     *     history: how many messages of the past are told; for an agent its owner's setting is the default.
      *     conversationId: joined as well.
-     *     stream: a conversation of the caller's own; the socket hears its replies as they are written (000-U08), and joins nothing.
+     *     stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
      *
      * Raises:
      *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
@@ -1558,7 +1557,7 @@ export const api = anyApi as unknown as {
      *
      * Args:
      *     before: below this sequence number.
-     *     offset: so many of the newest are passed over (001-U10); `before` holds still while messages come.
+     *     offset: so many of the newest are passed over; `before` holds still while messages come.
      */
     messages: Query<{
       conversationId: string;
@@ -1591,13 +1590,13 @@ export const api = anyApi as unknown as {
     }, RoomMessage[] | null>;
   };
   images: {
-    /** The same by the conversation's id (000-U08). */
+    /** The same by the conversation's id. */
     abort: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
     }, boolean>;
     /**
-     * Open a conversation with its image and session (000-11…16).
+     * Open a conversation with its image and session.
      *
      * Args:
      *     containerId: `domain_…` of the caller's own; its configuration is copied.
@@ -1608,7 +1607,7 @@ export const api = anyApi as unknown as {
       containerId?: string;
       config?: Config;
     }, Created>;
-    /** Delete an image with its conversation, completely (000-U11). Returns the receipt's id. */
+    /** Delete an image with its conversation, completely. Returns the receipt's id. */
     delete: Mutation<{
       /** At most 512 characters. */
       imageId: string;
@@ -1624,7 +1623,7 @@ export const api = anyApi as unknown as {
       options?: SendOptions;
     }, ImagesSent>;
     /**
-     * A new conversation with this one's configuration and its log up to a message, this one included (000-E02, E04).
+     * A new conversation with this one's configuration and its log up to a message, this one included.
      *
      * Args:
      *     messageId: default: the newest that is finished.
@@ -1642,7 +1641,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, ImageRecord | null>;
-    /** Stop the reply that is being written (000-19). What it said stays (000-U16). Returns whether there was one. */
+    /** Stop the reply that is being written. What it said stays. Returns whether there was one. */
     interrupt: Mutation<{
       /** At most 512 characters. */
       imageId: string;
@@ -1653,10 +1652,10 @@ export const api = anyApi as unknown as {
       containerId?: string;
     }, ImageRecord[]>;
     /**
-     * The newest messages of this image's conversation, oldest first (000-18): its own, and no other's.
+     * The newest messages of this image's conversation, oldest first: its own, and no other's.
      *
      * Raises:
-     *     Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet (000-U23).
+     *     Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet.
      */
     messages: Query<{
       /** At most 512 characters. */
@@ -1671,7 +1670,7 @@ export const api = anyApi as unknown as {
      * Args:
      *     messageId: the reply; it must be the newest entry.
      *     onBusy: while it is being written: refuse (default), or end it and begin again.
-     *     options: of the new reply alone (000-E05). Images of the message are shown again, and cannot be changed here.
+     *     options: of the new reply alone. Images of the message are shown again, and cannot be changed here.
      */
     regenerate: Mutation<{
       /** At most 512 characters. */
@@ -1683,7 +1682,7 @@ export const api = anyApi as unknown as {
       onBusy?: "interrupt" | "reject";
       options?: SendOptions;
     }, ImagesSent>;
-    /** Give a conversation a title of 1 to 200 characters (000-U08). */
+    /** Give a conversation a title of 1 to 200 characters. */
     rename: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
@@ -1691,10 +1690,10 @@ export const api = anyApi as unknown as {
       title: string;
     }, ImageRecord>;
     /**
-     * Say something in the conversation of an image (000-17); it needs no living agent (000-U03).
+     * Say something in the conversation of an image; it needs no living agent.
      *
      * Raises:
-     *     Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG (000-U12), INVALID_OPTIONS, or what a send raises.
+     *     Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG, INVALID_OPTIONS, or what a send raises.
      */
     send: Mutation<{
       /** At most 512 characters. */
@@ -1705,12 +1704,12 @@ export const api = anyApi as unknown as {
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
       options?: SendOptions;
     }, ImagesSent>;
-    /** The servers of tools that the model has in a conversation, and where each is from (000-U20); none for strangers. */
+    /** The servers of tools that the model has in a conversation, and where each is from; none for strangers. */
     tools: Query<{
       /** At most 512 characters. */
       imageId: string;
     }, ServerView[]>;
-    /** Name an image, or keep something with it. Its configuration is a snapshot and does not change (000-U02). */
+    /** Name an image, or keep something with it. Its configuration is a snapshot and does not change. */
     update: Mutation<{
       /** At most 512 characters. */
       imageId: string;
@@ -1752,21 +1751,21 @@ export const api = anyApi as unknown as {
     unread: Query<{ conversationId: string }, Unread | null>;
   };
   rooms: {
-    /** Let somebody take part (002-28): by a member, or by who may come in anyway. Twice is once. */
+    /** Let somebody take part: by a member, or by who may come in anyway. Twice is once. */
     addParticipant: Mutation<{
       conversationId: string;
       participantType: "agent" | "user";
       /** 1 to 512 characters. */
       participantId: string;
     }, RoomView>;
-    /** Put a conversation away; it stays readable. Its agent's next connection makes a new one (002-22). */
+    /** Put a conversation away; it stays readable. Its agent's next connection makes a new one. */
     archive: Mutation<{ conversationId: string }, RoomView>;
-    /** End a conversation; it stays readable. Its agent's next connection makes a new one (002-22). */
+    /** End a conversation; it stays readable. Its agent's next connection makes a new one. */
     close: Mutation<{ conversationId: string }, RoomView>;
     /**
-     * Open a conversation by hand (002-32): with an agent that is the caller's or open to the org, or with nobody yet.
+     * Open a conversation by hand: with an agent that is the caller's or open to the org, or with nobody yet.
      *
-     * An agent opens one of its own only if several are allowed to it (`multiConversation`, 002-35).
+     * An agent opens one of its own only if several are allowed to it (`multiConversation`).
      */
     create: Mutation<{
       /** 1 to 200 characters. */
@@ -1779,7 +1778,7 @@ export const api = anyApi as unknown as {
     /** A conversation with its members; null for strangers. */
     get: Query<{ conversationId: string }, RoomView | null>;
     /**
-     * Conversations that the caller takes part in, or of an agent that they may talk to (002-27), newest first.
+     * Conversations that the caller takes part in, or of an agent that they may talk to, newest first.
      *
      * A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
      */
@@ -1801,11 +1800,11 @@ export const api = anyApi as unknown as {
       /** 1 to 512 characters. */
       participantId: string;
     }, RoomView>;
-    /** Bring the caller to the connected agent that is open to the org and has the fewest people in its room (002-38). */
+    /** Bring the caller to the connected agent that is open to the org and has the fewest people in its room. */
     route: Mutation<Record<string, never>, RoomView>;
     /**
-     * Write a message (002-23, U07). The role is the caller's own voice, and need not be said; without `conversationId` it
-     * goes where the socket is (002-U05). An attachment is an http(s) address, or `document:` and an id (002-U08).
+     * Write a message. The role is the caller's own voice, and need not be said; without `conversationId` it
+     * goes where the socket is. An attachment is an http(s) address, or `document:` and an id.
      */
     send: Mutation<{
       /** At most 100000 characters. */
@@ -1831,7 +1830,7 @@ export const api = anyApi as unknown as {
       attachments?: string[];
       socket?: string;
     }, RoomsSent>;
-    /** Name a conversation, or say what it is about (002-39). */
+    /** Name a conversation, or say what it is about. */
     update: Mutation<{
       conversationId: string;
       /** 1 to 200 characters. */
@@ -1906,17 +1905,17 @@ export const api = anyApi as unknown as {
     ask: Mutation<{ conversationId: string }, boolean>;
   };
   tasks: {
-    /** Say that a run is complete which has no reply of ours; twice is once (001-U05, U10). */
+    /** Say that a run is complete which has no reply of ours; twice is once. */
     completeRun: Mutation<{
       /** At most 512 characters. */
       agentRunId: string;
     }, AgentRunView>;
-    /** A task's conversations, newest first: the newest 30 (001-U10). Raises `Refused` to strangers. */
+    /** A task's conversations, newest first: the newest 30. Raises `Refused` to strangers. */
     conversations: Query<{
       /** At most 512 characters. */
       taskId: string;
     }, TaskConversation[]>;
-    /** Make a task; it is `pending` until something begins (001-U09). */
+    /** Make a task; it is `pending` until something begins. */
     create: Mutation<{
       /** 1 to 200 characters. */
       title: string;
@@ -1943,7 +1942,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       agentRunId: string;
     }, AgentRunView | null>;
-    /** Name the conversation of a run that has none (001-U10). Its next reply, or the one that is being written, is the run's. */
+    /** Name the conversation of a run that has none. Its next reply, or the one that is being written, is the run's. */
     linkConversation: Mutation<{
       /** At most 512 characters. */
       agentRunId: string;
@@ -1958,14 +1957,14 @@ export const api = anyApi as unknown as {
       taskId: string;
     }, AgentRunView[]>;
     /**
-     * Start an agent at a task (001-20, 25): `implementation`, `review` or `planification`. One runs at a time (001-U08).
+     * Start an agent at a task: `implementation`, `review` or `planification`. One runs at a time.
      *
      * Args:
-     *     begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id (001-10), or links
+     *     begin: false: make the run and nothing else. Its caller starts the conversation, with the run's id, or links
      *         one; a run that has no reply within a minute has failed.
      *
      * Raises:
-     *     Refused: TaskNotFound, UnknownAgentType (001-U04), TaskBusy.
+     *     Refused: TaskNotFound, UnknownAgentType, TaskBusy.
      */
     startRun: Mutation<{
       /** At most 512 characters. */
@@ -1981,7 +1980,7 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       agentRunId: string;
     }, boolean>;
-    /** Change a task, field by field. With `workflowComplete` its agents stop following each other (001-U07). */
+    /** Change a task, field by field. With `workflowComplete` its agents stop following each other. */
     update: Mutation<{
       /** At most 512 characters. */
       taskId: string;

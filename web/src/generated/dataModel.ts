@@ -4,7 +4,7 @@ import type { GenericId } from "convex/values";
 import type { Room, Said } from "./api";
 
 /**
- * A program that takes part in conversations (seed 002). Its secret and tokens are signed by the backend, and stored nowhere:
+ * A program that takes part in conversations. Its secret and tokens are signed by the backend, and stored nowhere:
  * a version makes the old ones void.
  */
 export interface Agent {
@@ -23,15 +23,15 @@ export interface Agent {
   lastHeartbeat?: number;
   health?: string;
   metrics?: Record<string, any>;
-  /** Its sockets join all its active conversations (002-35). */
+  /** Its sockets join all its active conversations. */
   multiConversation: boolean;
-  /** So many messages of the past a new socket is told (002-37). */
+  /** So many messages of the past a new socket is told. */
   history: number;
   archiveDays?: number;
   roomTitle?: string;
 }
 
-/** Which conversation an agent's connection finds; the id is the agent's. One row, so that there is one (002-20). */
+/** Which conversation an agent's connection finds; the id is the agent's. One row, so that there is one. */
 export interface AgentRoom {
   _id: Id<"agentRooms">;
   /** Milliseconds since the epoch. */
@@ -74,7 +74,7 @@ export interface Budget {
 }
 
 /**
- * A piece of a reply while it is being written (004-03). `reply` names message and epoch: a writer that lost its lease
+ * A piece of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
  * writes where no reader looks.
  */
 export interface ChatChunk {
@@ -92,7 +92,7 @@ export interface ChatChunk {
   expiresAt: number;
 }
 
-/** One entry of a log (004-02). Id, role and order never change; a reply's content is set once, when it ends. */
+/** One entry of a log. Id, role and order never change; a reply's content is set once, when it ends. */
 export interface ChatMessage {
   _id: Id<"chatMessages">;
   /** Milliseconds since the epoch. */
@@ -120,11 +120,11 @@ export interface ChatMessage {
   superseded: boolean;
   /** In a fork: the message that this is a copy of. What a reply was asked with, such as images, stays with that one's run. */
   copyOf?: string;
-  /** Who said it and what came with it, where a chat client or an agent did (002-U07). */
+  /** Who said it and what came with it, where a chat client or an agent did. */
   said?: Said;
 }
 
-/** What a user lists, names, resumes and ends (004-01). Times are milliseconds since the epoch. */
+/** What a user lists, names, resumes and ends. Times are milliseconds since the epoch. */
 export interface ChatSession {
   _id: Id<"chatSessions">;
   /** Milliseconds since the epoch. */
@@ -141,7 +141,7 @@ export interface ChatSession {
   lastActivity: number;
   agentSessionId?: string;
   ready: boolean;
-  /** Its name was made from its first message (000-U14). */
+  /** Its name was made from its first message. */
   titleGenerated: boolean;
 }
 
@@ -159,11 +159,11 @@ export interface ChatSocket {
   /** Of the user or agent, without its kind. */
   name: string;
   rooms: Record<string, any>;
-  /** The conversation that is meant when none is named (002-U05). */
+  /** The conversation that is meant when none is named. */
   current?: string;
-  /** Images whose replies it hears as they are written (seed 000), each with the entry it began with. */
+  /** Images whose replies it hears as they are written, each with the entry it began with. */
   images: Record<string, number>;
-  /** Sessions that it has subscribed (001-U11), in the same way. */
+  /** Sessions that it has subscribed, in the same way. */
   sessions: Record<string, number>;
   /** Tasks that it has subscribed, each with what was known then. */
   tasks: Record<string, any>;
@@ -182,7 +182,7 @@ export interface ClientKey {
   expiresAt: number;
 }
 
-/** An append-only log between participants. `responder` says who answers a user's message (seed 003, 004). */
+/** An append-only log between participants. `responder` says who answers a user's message. */
 export interface Conversation {
   _id: Id<"conversations">;
   /** Milliseconds since the epoch. */
@@ -200,13 +200,13 @@ export interface Conversation {
   updatedAt: number;
   sessionId?: string;
   imageId?: string;
-  /** What its creator keeps with it (003-09). */
+  /** What its creator keeps with it. */
   metadata?: any;
-  /** The newest entry's timestamp; the next one is later, whatever the clocks say (003-26). */
+  /** The newest entry's timestamp; the next one is later, whatever the clocks say. */
   lastMessageAt?: number;
   /** About how many bytes a recent entry has on the wire: how many of them one answer holds. */
   entryBytes: number;
-  /** A digest of type and participants, in any order (003-U01). */
+  /** A digest of type and participants, in any order. */
   participantsKey?: string;
   /** The same digest, on the one conversation that `getOrCreate` gives for it. */
   anchor?: string;
@@ -214,15 +214,15 @@ export interface Conversation {
   copying?: Record<string, any>;
   domainId?: string;
   task?: string;
-  /** Of a conversation that the adapter started exactly one of the two is set (001-U01). */
+  /** Of a conversation that the adapter started exactly one of the two is set. */
   cronAgent?: string;
-  /** The entry from which on it is the task's, where it was somebody's chat before (001-U10). */
+  /** The entry from which on it is the task's, where it was somebody's chat before. */
   linkedFrom?: number;
   /** What the chat gateway keeps about it (002); none for a conversation that was never used there. */
   room?: Room;
 }
 
-/** A prompt that is asked by the clock (001-U12). It names its running run: the next one is skipped meanwhile. */
+/** A prompt that is asked by the clock. It names its running run: the next one is skipped meanwhile. */
 export interface CronAgent {
   _id: Id<"cronAgents">;
   /** Milliseconds since the epoch. */
@@ -240,7 +240,7 @@ export interface CronAgent {
   nextRunAt: number;
 }
 
-/** A template of conversations (seed 000). Creating one creates no image; each conversation takes a copy (000-02, 23, 24). */
+/** A template of conversations. Creating one creates no image; each conversation takes a copy. */
 export interface Domain {
   _id: Id<"domains">;
   /** Milliseconds since the epoch. */
@@ -251,12 +251,12 @@ export interface Domain {
   systemPrompt?: string;
   model?: string;
   mcpServers?: Record<string, any>;
-  /** Roles and retrieval, which are passed to tools as they are (000-U21). */
+  /** Roles and retrieval, which are passed to tools as they are. */
   settings?: Record<string, any>;
   updatedAt: number;
 }
 
-/** The receipt of a deletion: what is gone, and what is still to go (003-23, 003-U02). It names ids, never contents. */
+/** The receipt of a deletion: what is gone, and what is still to go. It names ids, never contents. */
 export interface Erasure {
   _id: Id<"erasures">;
   /** Milliseconds since the epoch. */
@@ -298,12 +298,12 @@ export interface Image {
   description?: string;
   /** Tools that the model may use, by name; secrets are references. */
   mcpServers?: Record<string, any>;
-  /** Roles and retrieval (000-U21). */
+  /** Roles and retrieval. */
   settings?: Record<string, any>;
   domainId?: string;
   /** The image that this one was forked from. */
   parentImageId?: string;
-  /** What its creator keeps with it (000-E02). */
+  /** What its creator keeps with it. */
   customData?: any;
 }
 
@@ -322,7 +322,7 @@ export interface Participant {
   since: number;
 }
 
-/** A socket in a conversation. Somebody is online there while one of these is theirs (002-U06). */
+/** A socket in a conversation. Somebody is online there while one of these is theirs. */
 export interface Presence {
   _id: Id<"presences">;
   /** Milliseconds since the epoch. */
@@ -351,7 +351,7 @@ export interface PushSubscription {
   failures: number;
 }
 
-/** How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so (002-U03). */
+/** How far somebody has read a conversation. Sending is reading; `told` is what was read by saying so. */
 export interface Receipt {
   _id: Id<"receipts">;
   /** Milliseconds since the epoch. */
@@ -408,17 +408,17 @@ export interface Run {
   usage?: Record<string, any>;
   /** Who is told when it ends. */
   userId?: string;
-  /** What this reply alone is asked with, before the image's configuration (000-E05, 001-09). */
+  /** What this reply alone is asked with, before the image's configuration. */
   options?: Record<string, any>;
   /** The sequence of the reply that this one stands for. */
   replaces?: number;
-  /** The agent run whose reply this is (001-10). */
+  /** The agent run whose reply this is. */
   agentRun?: string;
   startedAt?: number;
   endedAt?: number;
 }
 
-/** Something to be done. It names the one agent run that runs, so that there can be only one (001-U08). */
+/** Something to be done. It names the one agent run that runs, so that there can be only one. */
 export interface Task {
   _id: Id<"tasks">;
   /** Milliseconds since the epoch. */
@@ -427,7 +427,7 @@ export interface Task {
   title: string;
   description?: string;
   status: "completed" | "in_progress" | "pending";
-  /** Implementation and review take turns until this is so (001-U07). */
+  /** Implementation and review take turns until this is so. */
   workflowComplete: boolean;
   running?: string;
   /** Agent runs that followed another by themselves. */
