@@ -43,8 +43,8 @@ def counts(server: Counted) -> None:
             one = Client(server.url, server.token)
             one.subscribe("chat:subscribeToChunks", {**chat, "messageId": reply})
             watching.append(one)
-        piece = {**chat, "messageId": reply, "chunk": "a piece of text ", "sequence": sequence}
-        server.count(f"one chunk to {subscribers} subscribers", lambda piece=piece: worker.mutation("chat:writeChunk", piece))
+        chunk = {**chat, "messageId": reply, "chunk": "a chunk of text ", "sequence": sequence}
+        server.count(f"one chunk to {subscribers} subscribers", lambda chunk=chunk: worker.mutation("chat:writeChunk", chunk))
     server.count(
         "subscribe to the messages of a session", lambda: alice.subscribe("chat:subscribeToMessages", {"sessionId": session})
     )

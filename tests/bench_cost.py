@@ -1,7 +1,7 @@
 """`make bench-cost`: dollars per million turns, from counted units and a dated price table; and what an idle month costs.
 
 A turn is one message and one streamed reply, followed by tabs that do what the shipped page does: the list of messages, and
-the pieces behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
+the chunks behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
 assumed and printed: how long an invocation lasts in Lambda, and the bytes of its logs. The model's own price is not in it.
 """
 
@@ -37,7 +37,7 @@ SECONDS_TEXT = ", ".join(f"{name} {seconds} s" for name, seconds in SECONDS.item
 MEMORY_GB = 1.0
 LOG_BYTES = 900
 """Assumed for one invocation: Lambda's own three lines and one of metrics."""
-PIECES, TOKENS_A_SECOND = 16, 50
+CHUNKS, TOKENS_A_SECOND = 16, 50
 SAY = " ".join(f"word{number % 97}" for number in range(300))
 MONTH_S = 30 * 24 * 3600
 POLLS_PER_QUEUE = MONTH_S / 20 * 5
@@ -119,7 +119,7 @@ class Meter:
 
 
 class Tab(Client):
-    """A tab on a session: the messages, and the pieces of the reply behind a cursor that moves when the window is full."""
+    """A tab on a session: the messages, and the chunks of the reply behind a cursor that moves when the window is full."""
 
     def __init__(self, meter: Meter, session: str) -> None:
         super().__init__(meter.url, meter.token)
@@ -133,7 +133,7 @@ class Tab(Client):
 
     def _ask(self, before: list[dict[str, Any]]) -> None:
         self._query = self._version
-        args = {"sessionId": self.session, "messageId": self._reply, "after": self._after, "limit": PIECES}
+        args = {"sessionId": self.session, "messageId": self._reply, "after": self._after, "limit": CHUNKS}
         self._modify([*before, {"type": "Add", "queryId": self._query, "udfPath": "chat:subscribeToChunks", "args": [args]}])
 
     def move(self) -> None:
@@ -145,7 +145,7 @@ class Tab(Client):
                 for change in each["modifications"]
                 if change["queryId"] == self._query and "value" in change
             ]
-        if pages and len(pages[-1]) >= PIECES:
+        if pages and len(pages[-1]) >= CHUNKS:
             self._after = int(pages[-1][-1]["sequence"])
             self._ask([{"type": "Remove", "queryId": self._query}])
 
@@ -161,7 +161,7 @@ def _complete(messages: list[Any], reply: str) -> bool:
 
 
 def turn(meter: Meter, subscribers: int) -> tuple[dict[str, float], int, float]:
-    """One turn. Returns its units, the pieces of the reply, and the seconds that it took."""
+    """One turn. Returns its units, the chunks of the reply, and the seconds that it took."""
     first = Client(meter.url, meter.token)
     session = first.mutation("chat:startSession", {})
     tabs = [Tab(meter, session) for _ in range(subscribers)]
@@ -177,12 +177,12 @@ def turn(meter: Meter, subscribers: int) -> tuple[dict[str, float], int, float]:
         time.sleep(0.05)
     seconds = time.monotonic() - started
     meter.settle()
-    pieces = meter.store.items["write", "chatChunks"]
+    chunks = meter.store.items["write", "chatChunks"]
     units = meter.units(seconds)
     for client in (first, *tabs):
         client.close()
     meter.settle()
-    return units, pieces, seconds
+    return units, chunks, seconds
 
 
 def idle(meter: Meter) -> tuple[dict[str, float], int]:
@@ -226,9 +226,9 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
         meter = Meter(Path(folder))
         try:
             for subscribers in depth:
-                units, pieces, seconds = turn(meter, subscribers)
+                units, chunks, seconds = turn(meter, subscribers)
                 found["turns"][subscribers] = sum(cost(units).values()) * 1e6
-                title = f"A million turns: a message and a reply of {pieces} pieces in {seconds:.0f} s, {subscribers} tab(s)"
+                title = f"A million turns: a message and a reply of {chunks} chunks in {seconds:.0f} s, {subscribers} tab(s)"
                 _print(title, {unit: count * 1e6 for unit, count in units.items()})
             units, _ = idle(meter)
             found["idle_month"] = sum(cost(units).values())

@@ -11,7 +11,7 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | ExpiredLeases | count | holders that were found dead or frozen |
 | OrphanRuns | count | replies whose writer let its lease pass; told at every sweep in the cloud, zero too |
 | IndexLag | ms | from a write to its appearance in an index; measured once a minute by a row that is there for it |
-| FirstToken | ms | from the asking to the first piece of a reply; by model |
+| FirstToken | ms | from the asking to the first chunk of a reply; by model |
 | ReplyTokens | count | what a reply cost; its org is written beside it, not a dimension (each value of one is paid as a metric) |
 """
 

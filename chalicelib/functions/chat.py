@@ -1,7 +1,7 @@
 """Chat sessions: start, send, watch the reply arrive, stop, resume.
 
 A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
-twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good.
+twice: in chunks through `subscribeToChunks`, for who is watching, and whole in the message, for good.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from chalicelib.domain.replies.sessions import (
     LARGEST_MESSAGE_PAGE,
     LISTED_SESSIONS,
     MESSAGE_PAGE,
+    Chunk,
     Content,
-    Piece,
     ShortText,
 )
 from chalicelib.domain.replies.views import (
@@ -156,14 +156,14 @@ def write_chunk(
     ctx: MutationCtx,
     session_id: str,
     message_id: str,
-    chunk: Piece,
+    chunk: Chunk,
     sequence: Annotated[int, Meta(ge=0)],
     epoch: int | None = None,
 ) -> None:
-    """Add a piece to a reply; only the worker that holds the session, or the service.
+    """Add a chunk to a reply; only the worker that holds the session, or the service.
 
-    The same piece twice is one; another piece under its number is refused, and so is any after the reply has ended. The
-    first piece claims the reply for this worker.
+    The same chunk twice is one; another chunk under its number is refused, and so is any after the reply has ended. The
+    first chunk claims the reply for this worker.
     """
     session = access.held(ctx, session_id, "write a chunk")
     run = impl.writable(ctx, session, message_id)
@@ -180,7 +180,7 @@ def write_chunk(
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
     times: dict[str, Any] = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
-    piece = ChatChunk(
+    row = ChatChunk(
         id=ctx.new_id("chunk-"),
         reply=stream,
         sequence=sequence,
@@ -189,7 +189,7 @@ def write_chunk(
         chunk=chunk,
         **times,
     )
-    ctx.db.insert(piece)
+    ctx.db.insert(row)
 
 
 @mutation
@@ -288,7 +288,7 @@ def subscribe_to_chunks(
     after: int | None = None,
     limit: Annotated[int, Meta(ge=1, le=LARGEST_CHUNK_PAGE)] = CHUNK_PAGE,
 ) -> list[ChunkView]:
-    """Pieces of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
+    """Chunks of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
 
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
     """

@@ -20,10 +20,10 @@ def look(executor: Any) -> None:
     """Erase what has come since: over all orgs."""
     for item in executor.listed(Residue.by_state_look, ("open",), executor.clock.now_ms()):
         org, session = item["org"], item["_id"]
-        pieces = executor.listed(ChatChunk.by_session_and_sequence, (session,), org=org, limit=AT_ONCE)
+        chunks = executor.listed(ChatChunk.by_session_and_sequence, (session,), org=org, limit=AT_ONCE)
         for message in item["messages"]:
-            pieces += executor.listed(ChatChunk.by_message_and_sequence, (message,), org=org, limit=AT_ONCE)
-        places = sorted({(each["reply"], each["sequence"]) for each in pieces})[:AT_ONCE]
+            chunks += executor.listed(ChatChunk.by_message_and_sequence, (message,), org=org, limit=AT_ONCE)
+        places = sorted({(each["reply"], each["sequence"]) for each in chunks})[:AT_ONCE]
         entries = executor.listed(ChatMessage.by_session, (session,), org=org, limit=AT_ONCE)
         found = [int(each["sequence"]) for each in entries if each["conversation"] == item["conversation"]]
         executor.repair(org, erase, session_id=session, pieces=[[reply, int(number)] for reply, number in places], entries=found)
@@ -36,15 +36,15 @@ def erase(ctx: MutationCtx, session_id: str, pieces: list[Any], entries: list[in
     if row is None or ctx.db.get(Conversation, row.conversation) is not None:
         return
     for reply, sequence in pieces:
-        piece = ctx.db.get(ChatChunk, reply, sequence)
-        if piece is not None and (piece.session_id == session_id or piece.message_id in row.messages):
-            ctx.db.delete(piece)
+        chunk = ctx.db.get(ChatChunk, reply, sequence)
+        if chunk is not None and (chunk.session_id == session_id or chunk.message_id in row.messages):
+            ctx.db.delete(chunk)
     for sequence in entries:
         entry = ctx.db.get(ChatMessage, row.conversation, sequence)
         if entry is not None:
             ctx.db.delete(entry)
     if pieces or entries:
-        ctx.log(f"{len(pieces)} pieces and {len(entries)} messages came to a deleted session")
+        ctx.log(f"{len(pieces)} chunks and {len(entries)} messages came to a deleted session")
     if ctx.now >= row.until and not pieces and not entries:
         ctx.db.delete(row)
     else:

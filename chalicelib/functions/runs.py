@@ -28,10 +28,10 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     if state is None:
         return
     told = {
-        "content": writer.pieces.text,
+        "content": writer.chunks.text,
         "reasoning": writer.reasoning or None,
         "usage": writer.usage,
-        "parts": writer.pieces.parts(),
+        "parts": writer.chunks.parts(),
     }
     ctx.run_mutation(end, run_id=run_id, epoch=epoch, state=state, reason=reason, **told)
 
@@ -85,7 +85,7 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
 
 @internal_mutation
 def interrupt(ctx: MutationCtx, run_id: str) -> None:
-    """A run whose writer fell silent: fence it, and have its pieces made the text."""
+    """A run whose writer fell silent: fence it, and have its chunks made the text."""
     run = ctx.db.get(Run, run_id)
     if run is None or run.state != "running" or run.lease_until > ctx.now:
         return

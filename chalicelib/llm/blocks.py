@@ -1,6 +1,6 @@
 """The blocks of one answer, put together from the events of the wire: what a tool was asked, and what the API wants back.
 
-A call of a tool streams its input as pieces of JSON; a result comes whole. A turn that the provider paused is continued by
+A call of a tool streams its input as chunks of JSON; a result comes whole. A turn that the provider paused is continued by
 sending its blocks back as they were, so everything a block holds is kept, also of kinds that have no place in a reply.
 """
 

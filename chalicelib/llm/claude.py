@@ -23,8 +23,8 @@ from typing import Any
 
 from chalicelib.llm import prompt as prompts
 from chalicelib.llm.blocks import Blocks
+from chalicelib.llm.chunks import Chunk, Joiner
 from chalicelib.llm.outcome import PAUSED, STOPPED, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
-from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
 
@@ -64,7 +64,7 @@ def reply(
     policy: Retry | None = None,
     clock: Time | None = None,
 ) -> Generator[Event, None, None]:
-    """A whole reply as it should be stored: asked for again where that is allowed, its pieces joined (also before a failure).
+    """A whole reply as it should be stored: asked for again where that is allowed, its chunks joined (also before a failure).
 
     A pause of the model holds nothing back: what was said before it comes out when the joiner's time is up.
 
@@ -73,7 +73,7 @@ def reply(
         The rest is as in `stream` and `retrying`.
 
     Raises:
-        ModelFailed: after the last joined piece was yielded.
+        ModelFailed: after the last joined chunk was yielded.
     """
     joiner = joiner or Joiner(lambda: time.monotonic() * 1000)
     ask_again = partial(retrying, policy=policy, stopped=stopped, deadline=settings.deadline, clock=clock)
@@ -81,7 +81,7 @@ def reply(
         with closing(_turns(prompt, partial(_events, settings=settings, stopped=stopped), ask_again)) as events:
             for event in events:
                 match event:
-                    case Piece():
+                    case Chunk():
                         yield from joiner.add(event)
                     case Finished() | Tool():
                         yield from joiner.end()
@@ -126,14 +126,14 @@ def _turns(
 
 
 def stream(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool] = _never) -> Generator[Event, None, None]:
-    """One request, its pieces as they come, then `Finished`. Nothing is retried or joined.
+    """One request, its chunks as they come, then `Finished`. Nothing is retried or joined.
 
     Args:
-        stopped: asked before the request, after every piece and at least every `WAKE_S`; so it must be cheap. When it says
+        stopped: asked before the request, after every chunk and at least every `WAKE_S`; so it must be cheap. When it says
             True, the connection is cut and the last event is `Finished("stopped", …)`.
 
     Raises:
-        ModelFailed: with the usage as far as it is known. Pieces yielded before stay valid.
+        ModelFailed: with the usage as far as it is known. Chunks yielded before stay valid.
     """
     with closing(_events(prompt, settings, stopped)) as events:
         for event in events:
@@ -166,7 +166,7 @@ def _events(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool]
                 yield heard
             if isinstance(heard, Finished):
                 return
-            # A line that was silent before this piece is not silent now; a deadline that has come stays.
+            # A line that was silent before this chunk is not silent now; a deadline that has come stays.
             if late is not None and (heard is None or late.reason == "deadline"):
                 raise late
     finally:
@@ -174,7 +174,7 @@ def _events(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool]
 
 
 class _Reader:
-    """The thread that reads one reply, and the queue it fills: pieces, then `Finished` or the error that ended it."""
+    """The thread that reads one reply, and the queue it fills: chunks, then `Finished` or the error that ended it."""
 
     def __init__(self, prompt: Prompt, settings: ModelSettings) -> None:
         """Everything that can fail at once fails here, in the caller's thread; the slow import is paid here too."""
@@ -271,15 +271,15 @@ class _Reader:
                 self._stop()
 
     def _say(self, said: Any) -> None:
-        piece: Piece | None = None
+        chunk: Chunk | None = None
         match getattr(said, "type", None):
             case "text" | "text_delta":
-                piece = Piece("text", said.text)
+                chunk = Chunk("text", said.text)
             case "thinking" | "thinking_delta":
-                piece = Piece("thinking", said.thinking)
-        if piece is not None and piece.text:
-            self.count.said(piece.text)
-            self._heard.put(piece)
+                chunk = Chunk("thinking", said.thinking)
+        if chunk is not None and chunk.text:
+            self.count.said(chunk.text)
+            self._heard.put(chunk)
 
     def _tool(self, event: Tool | None) -> None:
         if event is not None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chalicelib.llm.pieces import Piece
+from chalicelib.llm.chunks import Chunk
 
 Reason = Literal[
     "overloaded",
@@ -92,7 +92,7 @@ class Tool:
         return {"type": "tool_result", "id": self.id, "isError": self.is_error, "content": self.content}
 
 
-Event = Piece | Tool | Finished
+Event = Chunk | Tool | Finished
 
 
 class ModelFailed(Exception):

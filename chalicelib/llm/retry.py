@@ -1,6 +1,6 @@
-"""When a reply is asked for again: only before its first piece, with full jitter, within a bound that holds for all of it.
+"""When a reply is asked for again: only before its first chunk, with full jitter, within a bound that holds for all of it.
 
-After the first piece a reader has seen text, and a second attempt would say something else, so the failure is the caller's.
+After the first chunk a reader has seen text, and a second attempt would say something else, so the failure is the caller's.
 The SDK's own retries are off: they obey any `retry-after`, and one of five minutes would sleep a Lambda to death. Here a
 server that asks for more patience than we have is told to the caller at once, instead of being asked again too early.
 """
@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from chalicelib.llm.chunks import Chunk
 from chalicelib.llm.outcome import STOPPED, Event, Finished, ModelFailed, Tool, add_usage, no_usage
-from chalicelib.llm.pieces import Piece
 
 WAKE_S = 0.2
 """A wait of any kind looks up this often, to see whether it was stopped."""
@@ -52,7 +52,7 @@ def retrying(
     deadline: float | None = None,
     clock: Time | None = None,
 ) -> Generator[Event | None, None, None]:
-    """The events of the first attempt that gets as far as a piece. None among them means "nothing new, but time passed".
+    """The events of the first attempt that gets as far as a chunk. None among them means "nothing new, but time passed".
 
     Args:
         attempt: asks once; called again for every retry.
@@ -70,7 +70,7 @@ def retrying(
         try:
             with closing(attempt()) as events:
                 for event in events:
-                    spoke = spoke or isinstance(event, Piece | Tool)  # what a tool did cannot be done again
+                    spoke = spoke or isinstance(event, Chunk | Tool)  # what a tool did cannot be done again
                     yield replace(event, usage=add_usage(event.usage, spent)) if isinstance(event, Finished) else event
             return
         except ModelFailed as failed:

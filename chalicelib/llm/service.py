@@ -14,9 +14,9 @@ from urllib.parse import urlencode, urlsplit
 from chalicelib.data.meters import measure
 from chalicelib.hosts import matches
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
+from chalicelib.llm.chunks import Chunk, Joiner
 from chalicelib.llm.claude import ModelSettings, reply
 from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool, no_usage
-from chalicelib.llm.pieces import Joiner, Piece
 from chalicelib.llm.prompt import Prompt, Turn
 from chalicelib.settings import Settings
 
@@ -28,7 +28,7 @@ RESERVED = ("promptx", "retriever")
 
 @dataclass(frozen=True)
 class Said:
-    """A piece of a reply, ready to be stored."""
+    """A chunk of a reply, ready to be stored."""
 
     kind: Literal["text", "thinking"]
     text: str
@@ -94,7 +94,7 @@ class ModelService:
         settings: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Generator[Said | Used | Ended, None, None]:
-        """A reply in pieces. Never raises for what the model or the network does: the last event says it.
+        """A reply in chunks. Never raises for what the model or the network does: the last event says it.
 
         One log line says how it ended, in counts and words of ours, never in the reply's; an alarm counts its tokens.
 
@@ -126,7 +126,7 @@ class ModelService:
     def _measured(
         self, model: str, told: Generator[Said | Used | Ended, None, None]
     ) -> Generator[Said | Used | Ended, None, None]:
-        """The same, with the time to the first piece as a metric and the end in the log."""
+        """The same, with the time to the first chunk as a metric and the end in the log."""
         asked, silent = time.monotonic(), True
         with closing(told) as events:
             for event in events:
@@ -170,7 +170,7 @@ class ModelService:
         try:
             with closing(reply(prompt, where, stopped, joiner)) as events:
                 for event in events:
-                    if isinstance(event, Piece):
+                    if isinstance(event, Chunk):
                         yield Said(event.kind, event.text)
                     elif isinstance(event, Tool):
                         yield Used(event.part)

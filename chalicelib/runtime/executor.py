@@ -302,7 +302,7 @@ class Executor:
     # Single-item appends -----------------------------------------------------------------------------------------------
 
     def append(self, org: str, doc: Table) -> bool:
-        """Add one row to a streamed log by a single conditional write: the road of a reply's pieces.
+        """Add one row to a streamed log by a single conditional write: the road of a reply's chunks.
 
         Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
         Raises: `StoreFailed` when the store did not say; call again with the same document.

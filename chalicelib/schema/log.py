@@ -1,4 +1,4 @@
-"""What is said in a conversation, the replies that are being produced, and their pieces."""
+"""What is said in a conversation, the replies that are being produced, and their chunks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
 
 
 class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True, ttl="expires_at"):
-    """A piece of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
+    """A chunk of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
     writes where no reader looks."""
 
     reply: str
@@ -74,18 +74,18 @@ class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True
     session_id: str
     chunk: str
     part: dict[str, Any] | None = None
-    """A call or an answer of a tool, which stands here in the order of the text; the piece itself is empty then."""
+    """A call or an answer of a tool, which stands here in the order of the text; the chunk itself is empty then."""
     timestamp: float
     expires_at: float
 
     by_message_and_sequence = Index("message_id", order="sequence", eventual=True)
-    """The pieces of a message."""
+    """The chunks of a message."""
     by_session_and_sequence = Index("session_id", order="sequence", eventual=True)
-    """The pieces of a session."""
+    """The chunks of a session."""
 
 
 class Run(Table, name="runs"):
-    """One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose pieces count
+    """One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose chunks count
     when the run was ended from outside."""
 
     org: str

@@ -6,7 +6,7 @@ Documents only, under their wire names, in Convex's encoding (int64, bytes, spec
 index attributes are not exported: they are made from the documents, by the same building and audit that a new index gets
 (`runtime/indexes.py`). So an import is right by construction, whatever the version of the file.
 
-What ends by itself is left out: sockets, subscriptions, commit rows, scheduled jobs and pieces of replies.
+What ends by itself is left out: sockets, subscriptions, commit rows, scheduled jobs and chunks of replies.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def gathering() -> Iterator[dict[str, Any]]:
 def line(function: str, event: Any, result: Any, ms: float, notes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """The level and the `extra` fields of the line about one invocation."""
     what = _what(function, event, notes)
-    # A reply is some sixteen pieces a second: only commits that reached someone are news.
+    # A reply is some sixteen chunks a second: only commits that reached someone are news.
     quiet = function not in _DOORS or (function == "on_change" and not (what.endswith("commits") and notes.get("connections")))
     fields = {"door": _DOORS.get(function, "lambda"), "ms": ms, **notes, "path": what}
     if function == "app" and isinstance(result, dict):

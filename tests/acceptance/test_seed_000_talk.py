@@ -21,13 +21,13 @@ def new(line: Line, **config: Any) -> str:
     return str(asked(line, "image_create_request", **({"config": config} if config else {}))["record"]["imageId"])
 
 
-def during(chat: Chat, piece: int, happens: Callable[[], Any]) -> None:
-    """Write the replies that wait; something happens before their piece of this number is stored."""
+def during(chat: Chat, chunk: int, happens: Callable[[], Any]) -> None:
+    """Write the replies that wait; something happens before their chunk of this number is stored."""
     lent = chat.backend.executor.parts
     append = lent.append
 
     def watched(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == piece:
+        if document.sequence == chunk:
             happens()
         return bool(append(org, document, hint))
 

@@ -2,7 +2,7 @@
 import { chat, check, open, proxy, same, say, token, until, watch } from "./lib.mjs";
 
 /** Follow a reply as the shipped hook does: the cursor moves to the last sequence seen. */
-function follow(client, sessionId, messageId, onPiece = () => {}) {
+function follow(client, sessionId, messageId, onChunk = () => {}) {
   const seen = { text: "", after: -1 };
   const look = () => {
     let moving = false;
@@ -12,7 +12,7 @@ function follow(client, sessionId, messageId, onPiece = () => {}) {
         same(sequence, seen.after + 1, "no gap");
         seen.text += chunk;
         seen.after = sequence;
-        onPiece(sequence);
+        onChunk(sequence);
       }
       if (!news.length || moving) return;
       moving = true;

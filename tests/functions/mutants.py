@@ -79,9 +79,9 @@ def fence_without_epoch(ctx: MutationCtx, run: Run, ending: Any, reason: str) ->
 
 
 def text_without_seal(ctx: MutationCtx, run: Run) -> tuple[str, None]:
-    """The pieces that are here now; others may still come."""
+    """The chunks that are here now; others may still come."""
     stream = ChatChunk.log(lifecycle.stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch))
-    return "".join(piece.chunk for piece in ctx.db.peek_log(stream, 500, newest=False)), None
+    return "".join(chunk.chunk for chunk in ctx.db.peek_log(stream, 500, newest=False)), None
 
 
 def no_text(ctx: MutationCtx, run: Run) -> tuple[str, None]:
@@ -244,7 +244,7 @@ REPLIES: dict[str, Switch] = {
     "the sweep settles what was stopped": a_sweep_without("fenced"),
     "the sweep starts what nobody claimed": a_sweep_without("pending"),
     "a stop raises the epoch": lambda: swapped((lifecycle, "fence", fence_without_epoch)),
-    "the pieces are sealed when they become the text": lambda: swapped((lifecycle, "sealed", text_without_seal)),
+    "the chunks are sealed when they become the text": lambda: swapped((lifecycle, "sealed", text_without_seal)),
     "the partial text is kept": lambda: swapped((lifecycle, "sealed", no_text)),
     "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
     "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
@@ -268,6 +268,6 @@ TENANCY: dict[str, Switch] = {
 }
 BYTES: dict[str, Switch] = {
     "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),
-    "pieces come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
+    "chunks come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
     "what did not change is not told": lambda: swapped((Backend, "turn_type", TellsEverything)),
 }

@@ -20,7 +20,7 @@ from tests.functions.conftest import House, Person
 
 LEASE_MS = 61_000
 LONG = "/say " + "word " * 700
-"""Four pieces: the first word at once, then full ones; time makes none."""
+"""Four chunks: the first word at once, then full ones; time makes none."""
 
 
 class Died(BaseException):
@@ -37,7 +37,7 @@ class Mortal:
         self.after = False
         self.before: Callable[[Sequence[Action]], None] | None = None
         self.accepted: dict[str, list[str]] = {}
-        """The pieces that were stored, by their stream."""
+        """The chunks that were stored, by their stream."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -107,8 +107,8 @@ def message(alice: Person, session: str, reply: str) -> dict[str, Any]:
     return next(each for each in found if each["messageId"] == reply)
 
 
-def pieces(alice: Person, session: str, reply: str) -> str:
-    """The pieces of a reply, joined."""
+def chunks(alice: Person, session: str, reply: str) -> str:
+    """The chunks of a reply, joined."""
     text, after = "", -1
     while page := alice.query("chat:subscribeToChunks", sessionId=session, messageId=reply, after=after):
         text += "".join(each["chunk"] for each in page)
@@ -132,15 +132,15 @@ def repaired(house: House) -> None:
 
 
 def ended_well(house: House, store: Mortal, alice: Person, session: str, reply: str) -> dict[str, Any]:
-    """A reply is over: its message, its run and its pieces say the same, and the conversation is free again."""
+    """A reply is over: its message, its run and its chunks say the same, and the conversation is free again."""
     found = message(alice, session, reply)
     run = stored(house, "runs", reply.replace("msg-", "run-"))
     assert found["completed"], found
     assert found["status"] == run["state"], (found, run)
     assert run["state"] in lifecycle.TERMINAL
     accepted = [text for stream, text in store.accepted.items() if stream.startswith(reply)]
-    assert found["content"] == "".join("".join(text) for text in accepted), "the text is not the accepted pieces"
-    assert pieces(alice, session, reply) == found["content"]
+    assert found["content"] == "".join("".join(text) for text in accepted), "the text is not the accepted chunks"
+    assert chunks(alice, session, reply) == found["content"]
     conversation = stored(house, "conversations", run["conversation"])
     assert conversation.get("activeRun") is None, conversation
     assert conversation.get("queuedRuns", []) == []
@@ -201,7 +201,7 @@ def a_stop_cut_short_is_carried_through(model: ScriptedModel) -> None:
 
 
 def a_stop_whose_job_failed_is_carried_through(model: ScriptedModel) -> None:
-    """The store does not serve the job that makes the pieces the text, for longer than it tries."""
+    """The store does not serve the job that makes the chunks the text, for longer than it tries."""
     house, alice, session, (reply,) = asked(model, LONG)
     store = mortal(house)
     store.die_at = 4
@@ -222,20 +222,20 @@ def a_stop_whose_job_failed_is_carried_through(model: ScriptedModel) -> None:
 
 
 def a_stop_is_not_overtaken_by_the_end(model: ScriptedModel) -> None:
-    """The owner stops a reply; its writer comes to the end before anybody has read its pieces."""
+    """The owner stops a reply; its writer comes to the end before anybody has read its chunks."""
     house, alice, session, (reply,) = asked(model, LONG)
     store = mortal(house)
     stopped: list[bool] = []
     stop = lambda _: stopped.append(alice.mutation("chat:stop", sessionId=session))  # noqa: E731
-    at_first(store, lambda actions: piece_number(actions) == 2, stop)
+    at_first(store, lambda actions: chunk_number(actions) == 2, stop)
     house.work()
     assert stopped == [True]
     found = ended_well(house, store, alice, session, reply)
     assert (found["status"], found.get("reason")) == ("aborted", "stopped"), found
 
 
-def a_piece_on_its_way_is_in_the_text_or_refused(model: ScriptedModel) -> None:
-    """A piece is under way while its reply is ended: it arrives after the pieces were read, before or after the text is there."""
+def a_chunk_on_its_way_is_in_the_text_or_refused(model: ScriptedModel) -> None:
+    """A chunk is under way while its reply is ended: it arrives after the chunks were read, before or after the text is there."""
     assert len(_ended_under_way(model, arrives_between=True)) > 10
     assert len(_ended_under_way(model, arrives_between=False)) < 10
 
@@ -252,7 +252,7 @@ def _ended_under_way(model: ScriptedModel, *, arrives_between: bool) -> str:
             if function == "run_job":
                 house.backend.run_job(payload)
 
-    happened = at_first(store, lambda actions: piece_number(actions) == 1, end)
+    happened = at_first(store, lambda actions: chunk_number(actions) == 1, end)
     house.work()
     assert happened
     found = ended_well(house, store, alice, session, reply)
@@ -261,7 +261,7 @@ def _ended_under_way(model: ScriptedModel, *, arrives_between: bool) -> str:
 
 
 def a_long_reply_outlives_its_first_lease(model: ScriptedModel) -> None:
-    """Half a lease passes at every piece, and the sweep looks each time."""
+    """Half a lease passes at every chunk, and the sweep looks each time."""
     house, alice, session, (reply,) = asked(model, "/say " + "word " * 1400)
     store = mortal(house)
     lent = house.backend.executor.parts
@@ -321,13 +321,13 @@ def a_waiting_run_waits(model: ScriptedModel) -> None:
             house.backend.run_job(payload)
         begun.extend(each for each in replies if stored(house, "runs", each.replace("msg-", "run-"))["state"] != "pending")
 
-    at_first(store, lambda actions: piece_number(actions) == 1, look)
+    at_first(store, lambda actions: chunk_number(actions) == 1, look)
     house.work()
     assert begun == replies[:1], "the second was started while the first was being written"
     assert [ended_well(house, store, alice, session, each)["status"] for each in replies] == ["completed"] * 2
 
 
-def piece_number(actions: Sequence[Action]) -> int | None:
-    """The number of the piece that is being stored, if it is one."""
+def chunk_number(actions: Sequence[Action]) -> int | None:
+    """The number of the chunk that is being stored, if it is one."""
     found = [each.item["sequence"] for each in places(actions, "chatChunks") if isinstance(each, Put)]
     return int(found[0]) if found else None

@@ -11,7 +11,7 @@ from infra.local.model.server import ScriptedModel
 from tests.functions.mutants import BYTES
 from tests.functions.tabs import Live, Tab
 
-PIECE = 400
+CHUNK = 400
 
 
 def written(model: ScriptedModel, chars: int, follows: Any) -> tuple[int, str]:
@@ -23,15 +23,15 @@ def written(model: ScriptedModel, chars: int, follows: Any) -> tuple[int, str]:
     tab = house.tab("alice@acme")
     watcher = follows(tab, session, reply)
     before = tab.received
-    for number in range(chars // PIECE):
-        worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk="x" * PIECE, sequence=number)
+    for number in range(chars // CHUNK):
+        worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk="x" * CHUNK, sequence=number)
         house.tell()
         watcher()
     return tab.received - before, watcher.text
 
 
 class Follower:
-    """The shipped hook's way: the query is asked again after the last piece that is here."""
+    """The shipped hook's way: the query is asked again after the last chunk that is here."""
 
     def __init__(self, tab: Tab, session: str, reply: str) -> None:
         self.tab, self.args = tab, {"sessionId": session, "messageId": reply}
@@ -67,15 +67,15 @@ def a_reply_costs_its_length(model: ScriptedModel) -> None:
 
 def a_full_page_costs_nothing_more(model: ScriptedModel) -> None:
     """Who watches one page of a reply pays for that page, however long the reply becomes."""
-    short, page = written(model, CHUNK_PAGE * PIECE, Bystander)
-    long, same = written(model, 100 * PIECE, Bystander)
-    assert len(page) == CHUNK_PAGE * PIECE
+    short, page = written(model, CHUNK_PAGE * CHUNK, Bystander)
+    long, same = written(model, 100 * CHUNK, Bystander)
+    assert len(page) == CHUNK_PAGE * CHUNK
     assert (long, same) == (short, page), (short, long)
 
 
 CAUGHT_BY = {
     "a watcher moves its cursor": a_reply_costs_its_length,
-    "pieces come in pages": a_full_page_costs_nothing_more,
+    "chunks come in pages": a_full_page_costs_nothing_more,
     "what did not change is not told": a_full_page_costs_nothing_more,
 }
 

@@ -40,7 +40,7 @@ def test_a_send_is_a_message_and_a_placeholder_and_the_reply_fills_it(house: Hou
     assert done["usage"]["outputTokens"] > 0
 
 
-def test_the_pieces_joined_are_the_message(house: House) -> None:
+def test_the_chunks_joined_are_the_message(house: House) -> None:
     """Two channels, one text."""
     alice = house.person("alice")
     session = start(alice)
@@ -48,8 +48,8 @@ def test_the_pieces_joined_are_the_message(house: House) -> None:
     house.work()
     text, after = "", -1
     while page := alice.query("chat:subscribeToChunks", sessionId=session, messageId=reply, after=after):
-        assert [piece["sequence"] for piece in page] == list(range(after + 1, after + 1 + len(page)))
-        text += "".join(piece["chunk"] for piece in page)
+        assert [chunk["sequence"] for chunk in page] == list(range(after + 1, after + 1 + len(page)))
+        text += "".join(chunk["chunk"] for chunk in page)
         after = page[-1]["sequence"]
     assert text == messages(alice, session)[-1]["content"]
 

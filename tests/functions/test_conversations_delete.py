@@ -97,23 +97,23 @@ def _chat(house: House, alice: Person, *texts: str) -> str:
     return session
 
 
-def test_a_chat_goes_with_its_runs_pieces_keys_and_session(house: House) -> None:
+def test_a_chat_goes_with_its_runs_chunks_keys_and_session(house: House) -> None:
     alice = house.person("alice")
     session = _chat(house, alice, "/say " + "word " * 300, "again")
     cortex = member(house, "alice")
     (listed,) = cortex.list()
     assert listed["messageCount"] == 4
-    pieces = house.rows("chatChunks")
-    assert pieces > 3
+    chunks = house.rows("chatChunks")
+    assert chunks > 3
     done = cortex.delete(conversationId=listed["conversationId"])
     house.work()
     assert left(house) == {}
     assert alice.query("chat:getSession", sessionId=session) is None
     erased = receipt(cortex, done)["erased"]
-    assert (erased["runs"], erased["clientKeys"], erased["chatChunks"]) == (2, 2, pieces)
+    assert (erased["runs"], erased["clientKeys"], erased["chatChunks"]) == (2, 2, chunks)
 
 
-def test_a_piece_that_a_writer_puts_after_the_deletion_is_erased_too(house: House) -> None:
+def test_a_chunk_that_a_writer_puts_after_the_deletion_is_erased_too(house: House) -> None:
     alice, cortex = house.person("alice"), member(house, "alice")
     session = str(alice.mutation("chat:startSession"))
     message = alice.mutation("chat:sendMessage", sessionId=session, content="hello")

@@ -7,11 +7,11 @@ import pytest
 from infra.local.model.server import ScriptedModel
 from tests.functions.tabs import Live, Tab
 
-PIECES = 20
+CHUNKS = 20
 
 
 def watched(model: ScriptedModel, tabs: int) -> tuple[Live, list[Tab], str, str]:
-    """Alice's tabs, all watching one reply of a worker's after its first piece."""
+    """Alice's tabs, all watching one reply of a worker's after its first chunk."""
     house = Live(model)
     alice, worker = house.person("alice"), house.person_of("w@acme+worker")
     session = alice.mutation("chat:startSession", workerId="w")
@@ -25,7 +25,7 @@ def watched(model: ScriptedModel, tabs: int) -> tuple[Live, list[Tab], str, str]
     return house, found, session, reply
 
 
-def test_a_models_piece_is_one_write(model: ScriptedModel) -> None:
+def test_a_models_chunk_is_one_write(model: ScriptedModel) -> None:
     house = Live(model, chunk_flush_ms=60_000)
     alice = house.person("alice")
     session = alice.mutation("chat:startSession")
@@ -37,17 +37,17 @@ def test_a_models_piece_is_one_write(model: ScriptedModel) -> None:
 
 
 @pytest.mark.parametrize("tabs", [1, 5])
-def test_a_piece_costs_each_subscriber_at_most_three_writes_of_a_kilobyte(tabs: int, model: ScriptedModel) -> None:
+def test_a_chunk_costs_each_subscriber_at_most_three_writes_of_a_kilobyte(tabs: int, model: ScriptedModel) -> None:
     house, found, session, reply = watched(model, tabs)
     worker = house.person_of("w@acme+worker")
-    for number in range(1, PIECES + 1):
+    for number in range(1, CHUNKS + 1):
         worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk="some words ", sequence=number)
         house.store.reset()
         house.tell()
         writes = {key: count for key, count in house.store.items.items() if key[0] in ("write", "transact")}
         assert sum(writes.values()) <= 3 * tabs, writes
         assert sum(house.store.wcu.values()) <= 3 * tabs, house.store.wcu  # a unit is a write of up to 1 KB
-    assert [len(tab.client.value(0)) for tab in found] == [PIECES] * tabs
+    assert [len(tab.client.value(0)) for tab in found] == [CHUNKS] * tabs
 
 
 def test_a_list_of_a_hundred_is_one_watch(model: ScriptedModel) -> None:

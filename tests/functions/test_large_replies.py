@@ -13,7 +13,7 @@ from tests.functions.conftest import House, Person, Refusal
 from tests.functions.replies import mortal, places, repaired
 from tests.functions.test_chat import messages, send
 
-PIECE = 32_000
+CHUNK = 32_000
 
 
 def held(house: House) -> tuple[Person, Person, str]:
@@ -28,7 +28,7 @@ def test_a_reply_that_is_larger_than_a_document_ends_with_its_beginning(house: H
     alice, worker, session = held(house)
     reply = send(alice, session, "hello")
     for number in range(16):
-        worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk=letter * PIECE, sequence=number)
+        worker.mutation("chat:writeChunk", sessionId=session, messageId=reply, chunk=letter * CHUNK, sequence=number)
     if stopped:
         alice.mutation("chat:stop", sessionId=session)
     house.work()

@@ -16,7 +16,7 @@ from tests.functions.test_chat import messages, send, start
 def chunks(person: Person, session: str, reply: str) -> str:
     text, after = "", -1
     while page := person.query("chat:subscribeToChunks", sessionId=session, messageId=reply, after=after, limit=64):
-        text += "".join(piece["chunk"] for piece in page)
+        text += "".join(chunk["chunk"] for chunk in page)
         after = page[-1]["sequence"]
     return text
 
@@ -54,9 +54,9 @@ class Died(BaseException):
     """The writer's process is gone."""
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 3, 7])
-def test_a_dead_writer_leaves_its_pieces_as_the_text_within_lease_and_sweep(house: House, pieces: int) -> None:
-    """Invariant 7; review check 16."""
+@pytest.mark.parametrize("accepted", [0, 1, 3, 7])
+def test_a_dead_writer_leaves_its_chunks_as_the_text_within_lease_and_sweep(house: House, accepted: int) -> None:
+    """Invariant 7."""
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, "/say " + "word " * 1900)
@@ -65,7 +65,7 @@ def test_a_dead_writer_leaves_its_pieces_as_the_text_within_lease_and_sweep(hous
     append = lent.append
 
     def dying(org: str, document: Any, hint: bool = False) -> bool:
-        if len(stored) == pieces:
+        if len(stored) == accepted:
             raise Died
         stored.append(document.chunk)
         return bool(append(org, document))

@@ -16,7 +16,7 @@ CAUGHT_BY: dict[str, Claim] = {
     "the sweep settles what was stopped": replies.a_stop_whose_job_failed_is_carried_through,
     "the sweep starts what nobody claimed": replies.a_death_at_any_write_loses_nothing,
     "a stop raises the epoch": replies.a_stop_is_not_overtaken_by_the_end,
-    "the pieces are sealed when they become the text": replies.a_piece_on_its_way_is_in_the_text_or_refused,
+    "the chunks are sealed when they become the text": replies.a_chunk_on_its_way_is_in_the_text_or_refused,
     "the partial text is kept": replies.a_stop_cut_short_is_carried_through,
     "the end is one commit": replies.a_death_at_any_write_loses_nothing,
     "a writer renews its lease": replies.a_long_reply_outlives_its_first_lease,

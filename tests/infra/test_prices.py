@@ -41,10 +41,10 @@ def test_a_month_in_which_nobody_comes_is_counted_and_costs_little(tmp_path: Pat
 def test_a_turn_is_counted_and_costs_less_than_its_tokens(tmp_path: Path) -> None:
     meter = Meter(tmp_path)
     try:
-        units, pieces, _ = turn(meter, 1)
+        units, chunks, _ = turn(meter, 1)
     finally:
         meter.stack.stop()
-    assert pieces > 5
-    assert units["wru"] > pieces
+    assert chunks > 5
+    assert units["wru"] > chunks
     assert all(units[unit] > 0 for unit in ("rru", "invocation", "gb_second", "message", "log_byte", "byte_out"))
     assert sum(cost(units).values()) * 1e6 < 2_000

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.llm import Event, Finished, Joiner, ModelFailed, ModelSettings, Piece, Prompt, Retry, Turn, reply, stream
+from chalicelib.llm import Chunk, Event, Finished, Joiner, ModelFailed, ModelSettings, Prompt, Retry, Turn, reply, stream
 from infra.local.model.server import ScriptedModel
 
 QUICK = Retry(base_s=0.01)
@@ -36,7 +36,7 @@ def hear(events: Any) -> tuple[list[Event], ModelFailed | None]:
 
 
 def said(events: list[Event], kind: str = "text") -> str:
-    return "".join(event.text for event in events if isinstance(event, Piece) and event.kind == kind)
+    return "".join(event.text for event in events if isinstance(event, Chunk) and event.kind == kind)
 
 
 def finish(events: list[Event]) -> Finished:
@@ -47,7 +47,7 @@ def finish(events: list[Event]) -> Finished:
 # Good endings -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_reply_is_its_pieces_and_then_its_end(model: ScriptedModel) -> None:
+def test_a_reply_is_its_chunks_and_then_its_end(model: ScriptedModel) -> None:
     heard, failed = hear(stream(ask("/say one two three four"), at(model)))
     assert failed is None
     assert said(heard) == "one two three four"
@@ -70,7 +70,7 @@ def test_the_request_is_what_the_api_wants(model: ScriptedModel) -> None:
 def test_thinking_comes_first_and_apart(model: ScriptedModel) -> None:
     heard, _ = hear(stream(ask("/think hard about it\n/say done", thinking=True), at(model)))
     assert (said(heard, "thinking"), said(heard)) == ("hard about it", "done")
-    kinds = [event.kind for event in heard if isinstance(event, Piece)]
+    kinds = [event.kind for event in heard if isinstance(event, Chunk)]
     assert kinds == sorted(kinds, reverse=True)
 
 
@@ -209,7 +209,7 @@ def test_the_deadline_ends_a_reply_and_keeps_its_text(model: ScriptedModel) -> N
 def test_a_deadline_ends_a_flood_too(model: ScriptedModel) -> None:
     settings = at(model, deadline=time.monotonic() + 0.3)
     never = threading.Event()
-    # A reader so slow that there is always a piece waiting: the deadline must not wait for a quiet moment.
+    # A reader so slow that there is always a chunk waiting: the deadline must not wait for a quiet moment.
     slowly = (event for event in stream(ask("write 50000 characters"), settings) if not never.wait(0.02))
     heard, failed = hear(slowly)
     assert failed is not None
@@ -232,7 +232,7 @@ def test_a_stop_during_a_stall_closes_the_socket_at_once(model: ScriptedModel) -
     asked_at = 0.0
     for event in stream(ask("/fail stall 1\n/say one two"), at(model), stop.is_set):
         heard.append(event)
-        if isinstance(event, Piece):
+        if isinstance(event, Chunk):
             asked_at = time.monotonic()
             stop.set()
     assert finish(heard).stop_reason == "stopped"
@@ -267,7 +267,7 @@ def test_a_stop_that_came_before_sends_nothing(model: ScriptedModel) -> None:
 @pytest.mark.parametrize("speak", [stream, reply])
 def test_closing_the_generator_closes_the_socket(model: ScriptedModel, speak: Callable[..., Any]) -> None:
     events = speak(ask("/fail stall 1\n/say one two"), at(model))
-    assert next(events) == Piece("text", "one")
+    assert next(events) == Chunk("text", "one")
     events.close()
     assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
@@ -289,13 +289,13 @@ def test_two_overloads_and_then_an_answer_is_an_answer(model: ScriptedModel) -> 
 
 
 @pytest.mark.parametrize("fault", ["midstream", "reset", "truncated", "json"])
-def test_a_stream_that_breaks_before_its_first_piece_is_asked_for_again(model: ScriptedModel, fault: str) -> None:
+def test_a_stream_that_breaks_before_its_first_chunk_is_asked_for_again(model: ScriptedModel, fault: str) -> None:
     heard, failed = hear(reply(ask(f"/fail {fault} 0 1\n/say fine"), at(model), policy=QUICK))
     assert failed is None
     assert (said(heard), len(model.requests)) == ("fine", 2)
 
 
-def test_a_stream_that_breaks_after_its_first_piece_is_not(model: ScriptedModel) -> None:
+def test_a_stream_that_breaks_after_its_first_chunk_is_not(model: ScriptedModel) -> None:
     heard, failed = hear(reply(ask("/fail midstream 1 1\n/say one two"), at(model), policy=QUICK))
     assert failed is not None
     assert (said(heard), failed.reason, len(model.requests)) == ("one", "overloaded", 1)
@@ -309,13 +309,13 @@ def test_a_retry_after_of_five_minutes_is_not_slept(model: ScriptedModel) -> Non
     assert time.monotonic() - began < 2
 
 
-def test_a_reply_comes_in_few_pieces_the_first_at_once(model: ScriptedModel) -> None:
+def test_a_reply_comes_in_few_chunks_the_first_at_once(model: ScriptedModel) -> None:
     prompt = ask("write 3000 characters")
     bare, _ = hear(stream(prompt, at(model)))
     joined, _ = hear(reply(prompt, at(model), joiner=Joiner(lambda: 0)))
     assert said(joined) == said(bare)
     assert joined[0] == bare[0]
-    assert [len(event.text) for event in joined if isinstance(event, Piece)][1:] == [
+    assert [len(event.text) for event in joined if isinstance(event, Chunk)][1:] == [
         1024,
         1024,
         3000 - 2048 - len(said(bare[:1])),
@@ -332,7 +332,7 @@ def test_the_words_before_a_pause_do_not_wait_for_its_end(model: ScriptedModel) 
     stop = threading.Event()
     text = ""
     for event in reply(ask("/fail stall 3\n/say one two three four"), at(model), stop.is_set):
-        if isinstance(event, Piece):
+        if isinstance(event, Chunk):
             text += event.text
             if text == "one two three":
                 stop.set()  # only reached when the joiner was asked during the stall

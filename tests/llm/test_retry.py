@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from chalicelib.llm import Event, Finished, ModelFailed, Piece, Retry, Time, retrying
+from chalicelib.llm import Chunk, Event, Finished, ModelFailed, Retry, Time, retrying
 from chalicelib.llm.retry import WAKE_S
 
 
@@ -40,14 +40,14 @@ class Attempts:
 
 
 BUSY = ModelFailed("overloaded", "busy")
-DONE: list[Event | ModelFailed] = [Piece("text", "a"), Finished("end_turn")]
+DONE: list[Event | ModelFailed] = [Chunk("text", "a"), Finished("end_turn")]
 
 
 def events(attempts: Attempts, clock: Clock, policy: Retry | None = None, jitter: float = 1.0) -> list[Event]:
     return [event for event in retrying(attempts, policy, clock=clock.time(jitter)) if event is not None]
 
 
-def test_failures_before_the_first_piece_are_tried_again() -> None:
+def test_failures_before_the_first_chunk_are_tried_again() -> None:
     clock, attempts = Clock(), Attempts([BUSY], [BUSY], DONE)
     assert events(attempts, clock) == DONE
     assert attempts.made == 3
@@ -60,8 +60,8 @@ def test_waits_are_jittered_in_full() -> None:
     assert clock.now == 0.0
 
 
-def test_after_the_first_piece_nothing_is_tried_again() -> None:
-    attempts = Attempts([Piece("text", "a"), BUSY], DONE)
+def test_after_the_first_chunk_nothing_is_tried_again() -> None:
+    attempts = Attempts([Chunk("text", "a"), BUSY], DONE)
     with pytest.raises(ModelFailed, match="busy"):
         events(attempts, Clock())
     assert attempts.made == 1

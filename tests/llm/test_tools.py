@@ -82,7 +82,7 @@ def test_the_usage_of_a_reply_is_that_of_all_its_turns(model: ScriptedModel) -> 
     asked = [request.body["max_tokens"] for request in model.requests]
     assert len(asked) == 2
     usage = finish(heard).usage
-    assert usage["outputTokens"] == 3, "two pieces of the input, one of the text"
+    assert usage["outputTokens"] == 3, "two chunks of the input, one of the text"
     assert asked[0] - asked[1] == 2, "max_tokens is for the whole reply"
     assert usage["inputTokens"] + usage["cacheReadTokens"] + usage["cacheCreationTokens"] > 0
 

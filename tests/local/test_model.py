@@ -260,7 +260,7 @@ def test_any_message_gets_a_well_formed_answer(text: str) -> None:
     asked = body(text or "x")
     parts, reason = compose(asked, model_script.parse(model_answers.last_words(asked)))
     assert reason in ("end_turn", "max_tokens")
-    assert all(part.pieces for part in parts)
+    assert all(part.chunks for part in parts)
 
 
 # What it says -----------------------------------------------------------------------------------------------------------

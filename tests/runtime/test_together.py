@@ -11,17 +11,17 @@ from chalicelib.data.trace import current, tracing
 from chalicelib.runtime.parallel import Threads
 
 
-def test_pieces_go_on_at_once_and_their_results_keep_the_order() -> None:
+def test_chunks_go_on_at_once_and_their_results_keep_the_order() -> None:
     meeting = threading.Barrier(3, timeout=10)
 
-    def piece(number: int) -> int:
+    def chunk(number: int) -> int:
         meeting.wait()  # one after another, nobody would ever get through
         return number
 
-    assert Threads(3)([partial(piece, number) for number in range(3)]) == [0, 1, 2]
+    assert Threads(3)([partial(chunk, number) for number in range(3)]) == [0, 1, 2]
 
 
-def test_a_piece_that_fails_is_heard_of_when_all_have_ended() -> None:
+def test_a_chunk_that_fails_is_heard_of_when_all_have_ended() -> None:
     """A Lambda function that returned while one is still at work would freeze it."""
     failed, ended = threading.Event(), []
 
@@ -38,7 +38,7 @@ def test_a_piece_that_fails_is_heard_of_when_all_have_ended() -> None:
     assert ended == [True]
 
 
-def test_pieces_know_which_request_they_are_about() -> None:
+def test_chunks_know_which_request_they_are_about() -> None:
     with tracing("request-1"):
         assert Threads(2)([current, current]) == ["request-1", "request-1"]
 

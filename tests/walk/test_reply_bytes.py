@@ -18,7 +18,7 @@ def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long
     assert long["bytes"] / long["chars"] <= 1.5 * short["bytes"] / short["chars"], (short, long)
 
 
-def test_a_socket_cut_at_each_piece_of_a_reply_changes_nothing(shared: Backend) -> None:
+def test_a_socket_cut_at_each_chunk_of_a_reply_changes_nothing(shared: Backend) -> None:
     """The issue's third proof: for each chunk a reply whose road is cut there; the text is identical each time."""
     told = npm(shared.url, "replyCutAtEach", chunks=CHUNKS).found()
     assert len(told["chunks"]) == CHUNKS

@@ -2,7 +2,7 @@
 
 1. **One commit takes a conversation down**: its row, its claims, its session, image and members. From then on it is null for
    everybody, its id can be used again, and watchers are told. Nothing can be added: every writer reads that row.
-2. **Its log is erased behind it**: messages with their replies' runs, pieces and client keys. A short log goes in the same
+2. **Its log is erased behind it**: messages with their replies' runs, chunks and client keys. A short log goes in the same
    commit; a long one in a chain of jobs, each of which does as much as a commit holds and names the next. The chain lives in
    the receipt, so it survives the death of any process.
 3. **A reply that was being written** loses its run, so its writer stops within half a second; its chunks are looked for
@@ -234,7 +234,7 @@ def _forget_room(ctx: MutationCtx, work: Work, conversation: Conversation) -> No
 
 
 def _streams_of_writer(ctx: MutationCtx, conversation: Conversation) -> list[str]:
-    """Where a reply that is being written may still put pieces."""
+    """Where a reply that is being written may still put chunks."""
     run = ctx.db.peek(Run, conversation.active_run) if conversation.active_run else None
     return [] if run is None else [lifecycle.stream_of(run.message_id, epoch) for epoch in range(run.epoch + 2)]
 
@@ -251,17 +251,17 @@ def _erase_log(ctx: MutationCtx, work: Work, child: dict[str, Any]) -> bool:
             return False
     if ctx.now < child["lookAt"]:
         return False
-    return all(_erase_pieces(ctx, work, stream) for stream in child["streams"])
+    return all(_erase_chunks(ctx, work, stream) for stream in child["streams"])
 
 
 def _erase_message(ctx: MutationCtx, work: Work, message: ChatMessage) -> bool:
-    """Erase a message, and its reply's run and pieces before it. False: there was no room; it is still there."""
+    """Erase a message, and its reply's run and chunks before it. False: there was no room; it is still there."""
     run = None
     if message.role == "assistant":
         run = ctx.db.peek(Run, f"run-{message.id.removeprefix('msg-')}")
     if run is not None:
         for epoch in range(run.epoch + 1):
-            if not _erase_pieces(ctx, work, lifecycle.stream_of(message.id, epoch)):
+            if not _erase_chunks(ctx, work, lifecycle.stream_of(message.id, epoch)):
                 return False
         if work.actions < 2 or not work.remove(ctx, Run, run.id):
             return False
@@ -272,12 +272,12 @@ def _erase_message(ctx: MutationCtx, work: Work, message: ChatMessage) -> bool:
     return work.remove(ctx, ChatMessage, message.conversation, message.sequence, cost=1 if message.named is None else 2)
 
 
-def _erase_pieces(ctx: MutationCtx, work: Work, stream: str) -> bool:
+def _erase_chunks(ctx: MutationCtx, work: Work, stream: str) -> bool:
     if work.actions < 1:
         return False
-    pieces = ctx.db.peek_log(ChatChunk.log(stream), work.actions, newest=False)
-    for piece in pieces:
-        work.remove(ctx, ChatChunk, piece.reply, piece.sequence)
+    chunks = ctx.db.peek_log(ChatChunk.log(stream), work.actions, newest=False)
+    for chunk in chunks:
+        work.remove(ctx, ChatChunk, chunk.reply, chunk.sequence)
     return work.actions > 0
 
 

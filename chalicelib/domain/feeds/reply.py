@@ -1,4 +1,4 @@
-"""What a socket is told of a conversation's replies as they are written: a walk through its log and the pieces, after a cursor.
+"""What a socket is told of a conversation's replies as they are written: a walk through its log and the chunks, after a cursor.
 
 It is a part of the socket's feed (`feeds.py`): derived, so a reply is told once on a connection, in order, whichever door it was
 asked for at. Who comes in the middle of a reply is told it from its beginning, and who comes back goes on.
@@ -18,7 +18,7 @@ from chalicelib.domain.feeds import sizes as event_sizes
 from chalicelib.domain.replies import lifecycle
 from chalicelib.schema import ChatChunk, ChatMessage, Conversation, Run
 
-PAGE, PIECES = 20, 8
+PAGE, CHUNKS = 20, 8
 TOOLS = {"tool_call": ("id", "name"), "tool_result": ("id",)}
 """The parts of a reply that are told, with what each must have: a worker may store anything (`chat:completeMessage`)."""
 
@@ -57,7 +57,7 @@ class Stream:
         """Tell that a reply is being written."""
 
     def text(self, entry: ChatMessage, text: str) -> None:
-        """Tell a piece of a reply's text."""
+        """Tell a chunk of a reply's text."""
 
     def tool(self, entry: ChatMessage, part: dict[str, Any]) -> None:
         """Tell what a tool was asked, or answered."""
@@ -98,7 +98,7 @@ class Stream:
         if not entry.completed:
             self.cursor["chars"] = chars
             if chars >= 0 and run is not None:
-                self._pieces(entry, run)
+                self._chunks(entry, run)
             return False
         self.cursor["chars"] = chars
         if not self._rest(entry):
@@ -107,20 +107,20 @@ class Stream:
         self.ended(entry)
         return True
 
-    def _pieces(self, entry: ChatMessage, run: Run) -> None:
+    def _chunks(self, entry: ChatMessage, run: Run) -> None:
         """Tell what was written since; so much of it as has room."""
         log = ChatChunk.log(lifecycle.stream_of(entry.id, run.epoch if run.read_epoch is None else run.read_epoch))
-        pieces = self.ctx.db.query(log.after(int(self.cursor.get("piece", -1)))).take(PIECES)
-        for piece in pieces:
+        chunks = self.ctx.db.query(log.after(int(self.cursor.get("piece", -1)))).take(CHUNKS)
+        for chunk in chunks:
             if self._left() <= 0:
                 self.more = True
                 return
-            if piece.part is not None:
-                self._used(entry, piece.part)
-            for text in _texts(piece.chunk):
+            if chunk.part is not None:
+                self._used(entry, chunk.part)
+            for text in _texts(chunk.chunk):
                 self._text(entry, text)
-            self.cursor["piece"] = piece.sequence
-        self.more = self.more or len(pieces) == PIECES
+            self.cursor["piece"] = chunk.sequence
+        self.more = self.more or len(chunks) == CHUNKS
 
     def _rest(self, entry: ChatMessage) -> bool:
         """Tell what was not told while a reply was written, in its order. False: there is more than this value has room for."""

@@ -56,7 +56,7 @@ class SessionStream(reply_feed.Stream):
         self._status("Thinking")
 
     def text(self, entry: ChatMessage, text: str) -> None:
-        """`claude-response` with a piece of text."""
+        """`claude-response` with a chunk of text."""
         self._status("Writing")
         delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}
         self._tell("claude-response", messageId=entry.id, data=delta)

@@ -108,7 +108,7 @@ class _Replies(reply_feed.Stream):
         """`streaming-ended`."""
         self.events.append(session_feed.streaming_ended(self.names, entry))
 
-    def _pieces(self, entry: ChatMessage, run: Run) -> None:
+    def _chunks(self, entry: ChatMessage, run: Run) -> None:
         """Not told."""
 
     def _rest(self, entry: ChatMessage) -> bool:

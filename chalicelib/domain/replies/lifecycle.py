@@ -4,9 +4,9 @@ A conversation names its active run, and queues the others in the order of their
 a time" is a condition of every commit and never a search (invariant 8).
 
 Ending a run from outside takes three steps, in this order: a commit raises the epoch and keeps the old one to read; then
-its pieces are read; then a second commit makes them the text and seals the stream, by an empty piece at the next number.
-A piece is a single write that asks nobody: one that comes before the seal makes that commit read again, and one that
-comes after it finds its place taken and was not accepted. So the text is exactly the accepted pieces (invariant 7).
+its chunks are read; then a second commit makes them the text and seals the stream, by an empty chunk at the next number.
+A chunk is a single write that asks nobody: one that comes before the seal makes that commit read again, and one that
+comes after it finds its place taken and was not accepted. So the text is exactly the accepted chunks (invariant 7).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from chalicelib.domain.rooms import counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
 
 CHUNK_LIFE_MS = 24 * 3600 * 1000
-"""Pieces can be read this long; the message holds the text for good."""
+"""Chunks can be read this long; the message holds the text for good."""
 TERMINAL = ("completed", "failed", "aborted", "interrupted")
-PIECES_READ = 500
-"""Pieces that are read in one request when a reply is ended from outside."""
+CHUNKS_READ = 500
+"""Chunks that are read in one request when a reply is ended from outside."""
 LARGEST_TEXT = 300_000
 """Bytes of a text that a message keeps of a reply which was ended from outside: its document holds 400 KB."""
 QUEUED_RUNS = 100
@@ -74,23 +74,23 @@ def end_from_outside(ctx: MutationCtx, run: Run, ending: Status, reason: str) ->
 
 
 def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
-    """The accepted pieces of a fenced run, in order: their text, and the parts where a tool was called.
+    """The accepted chunks of a fenced run, in order: their text, and the parts where a tool was called.
 
     The commit that calls this makes sure that there will be no others.
     """
     stream = stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
     found = ReplyText()
     after = -1
-    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), PIECES_READ, newest=False):  # also ends at 1 MB
-        for piece in page:
-            found.add(piece.chunk, piece.part)
+    while page := ctx.db.peek_log(ChatChunk.log(stream).after(after), CHUNKS_READ, newest=False):  # also ends at 1 MB
+        for chunk in page:
+            found.add(chunk.chunk, chunk.part)
         after = page[-1].sequence
     ctx.db.insert(seal(ctx, run, stream, after + 1))
     return found.text, found.parts()
 
 
 def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
-    """What a message can hold of accepted pieces. A worker may write more than fits, and its reply must end all the same."""
+    """What a message can hold of accepted chunks. A worker may write more than fits, and its reply must end all the same."""
     size = len(text.encode())
     if size * (1 if parts is None else 2) <= LARGEST_TEXT:
         return text, parts
@@ -98,7 +98,7 @@ def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
 
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
-    """The piece that takes the place of any that is still on its way."""
+    """The chunk that takes the place of any that is still on its way."""
     return ChatChunk(
         id=ctx.new_id("chunk-"),
         reply=stream,

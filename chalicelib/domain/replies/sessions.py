@@ -1,7 +1,7 @@
 """Chat sessions: start, send, watch the reply arrive, stop, resume.
 
 A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
-twice: in pieces through `subscribeToChunks`, for who is watching, and whole in the message, for good.
+twice: in chunks through `subscribeToChunks`, for who is watching, and whole in the message, for good.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from chalicelib.schema import ChatMessage, ChatSession, Run
 
 Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
-Piece = Annotated[str, Meta(max_length=32_000)]
+Chunk = Annotated[str, Meta(max_length=32_000)]
 
 CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
-"""Pieces in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n pieces costs n times half a page."""
+"""Chunks in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n chunks costs n times half a page."""
 MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
 LISTED_SESSIONS = 100
 KEY_LIFE_MS = 14 * 24 * 3600 * 1000

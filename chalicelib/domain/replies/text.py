@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ReplyText:
-    """The pieces of a reply, put together: its text, and the parts of one that is more than text.
+    """The chunks of a reply, put together: its text, and the parts of one that is more than text.
 
     Parts, in order: `{type: "text", text}`, `{type: "thinking", text}`, `{type: "tool_call", id, name, server, input}` and
     `{type: "tool_result", id, isError, content}`. A tool's part that was too large has `text` and `cut` instead.
@@ -18,7 +18,7 @@ class ReplyText:
         self._tools = False
 
     def add(self, text: str, part: dict[str, Any] | None = None) -> None:
-        """A piece of text, or a tool's part."""
+        """A chunk of text, or a tool's part."""
         self.text += text
         if part is not None:
             self._parts.append(part)
@@ -27,7 +27,7 @@ class ReplyText:
             self._say("text", text)
 
     def think(self, text: str) -> None:
-        """A piece of a thought."""
+        """A chunk of a thought."""
         self._say("thinking", text)
 
     def parts(self) -> list[Any] | None:

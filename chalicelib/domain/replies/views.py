@@ -59,7 +59,7 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
 
 
 class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A piece of a reply that is being written."""
+    """A chunk of a reply that is being written."""
 
     chunk_id: str
     message_id: str
@@ -67,7 +67,7 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     chunk: str
     timestamp: float
     part: dict[str, Any] | None = None
-    """A tool was called (`tool_call`) or has answered (`tool_result`); the piece is empty then."""
+    """A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then."""
 
 
 def session_view(session: ChatSession) -> SessionView:
@@ -110,7 +110,7 @@ def message_view(message: ChatMessage) -> MessageView:
 
 
 def chunk_view(chunk: ChatChunk) -> ChunkView:
-    """A piece's document → what its readers see."""
+    """A chunk's document → what its readers see."""
     return ChunkView(
         chunk_id=chunk.id,
         message_id=chunk.message_id,

@@ -25,11 +25,11 @@ LAST_COMMIT_S = 15
 
 
 class Writer:
-    """One reply on its way from the model into pieces."""
+    """One reply on its way from the model into chunks."""
 
     def __init__(self, ctx: ActionCtx, run_id: str, epoch: int, asked: dict[str, Any]) -> None:
         self.ctx, self.run_id, self.epoch, self.asked = ctx, run_id, epoch, asked
-        self.pieces, self.reasoning = ReplyText(), ""
+        self.chunks, self.reasoning = ReplyText(), ""
         self.usage: dict[str, Any] | None = None
         self._parts_size = 0
         self.sequence = 0
@@ -47,7 +47,7 @@ class Writer:
                 return (None, None) if self.fenced or event.state == "stopped" else (event.state, event.reason)
             if event.kind == "thinking":
                 self.reasoning += event.text
-                self.pieces.think(event.text)
+                self.chunks.think(event.text)
             elif not self._store(event.text, self._small(event.part) if event.kind == "tool" else None):
                 return None, None
         return "failed", "truncated"
@@ -68,11 +68,11 @@ class Writer:
         return min(LONGEST_REPLY_S, max(1.0, (self.ctx.deadline - self.ctx.now) / 1000 - LAST_COMMIT_S))
 
     def _store(self, text: str, part: dict[str, Any] | None = None) -> bool:
-        """Store one piece, of text or what a tool did, by a single conditional write. False: the place is another writer's."""
+        """Store one chunk, of text or what a tool did, by a single conditional write. False: the place is another writer's."""
         now = self.ctx.now
         place: dict[str, Any] = {"reply": lifecycle.stream_of(self.asked["messageId"], self.epoch), "sequence": self.sequence}
         about = {"message_id": self.asked["messageId"], "session_id": self.asked["sessionId"]}
-        piece = ChatChunk(
+        chunk = ChatChunk(
             id=self.ctx.new_id("chunk-"),
             chunk=text,
             part=part,
@@ -81,10 +81,10 @@ class Writer:
             **place,
             **about,
         )
-        if not self.ctx.parts.append(self.ctx.org, piece, hint=self.sequence == 0):
+        if not self.ctx.parts.append(self.ctx.org, chunk, hint=self.sequence == 0):
             self.fenced = True
             return False
-        self.pieces.add(text, part)
+        self.chunks.add(text, part)
         self.sequence += 1
         return not self._stopped()
 

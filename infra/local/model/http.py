@@ -36,7 +36,7 @@ MAX_BODY = 32 * 1024 * 1024
 class Recorded:
     """One request, as it arrived and as it ended. Moments are of `time.monotonic()`.
 
-    `sent` counts the pieces of the answer that were written; `done` is set when the server is through with the request, and
+    `sent` counts the chunks of the answer that were written; `done` is set when the server is through with the request, and
     `closed_early` says that this was because the client had gone.
     """
 
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, body: dict[str, Any], parts: list[Part], reason: str, fault: str | None) -> None:
         """The answer to a request that does not stream; a fault of streams cuts it off in the middle."""
-        spoken = sum(len(part.pieces) for part in parts)
+        spoken = sum(len(part.chunks) for part in parts)
         cost = self.server.model.cache.price(body).fields() | {"output_tokens": spoken}
         message = model_wire.message(body["model"], model_wire.content_of(parts), reason, cost)
         if fault in (None, "refusal"):
@@ -230,10 +230,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def write(self, data: bytes, pieces: int = 0) -> None:
-        """Send a part of the body, which holds so many pieces of the answer."""
+    def write(self, data: bytes, chunks: int = 0) -> None:
+        """Send a part of the body, which holds so many chunks of the answer."""
         self.wfile.write(data)
-        self.recorded.sent += pieces
+        self.recorded.sent += chunks
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the backend's own log tells what is asked of the model."""

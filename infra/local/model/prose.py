@@ -18,7 +18,7 @@ _STOP = frozenset(
     it its items just let like list long make me my not of on one only or our out please say short should so some tell than
     that the their them then there these they this to up us use want was we were what when where which who why will with words
     would write you your answer article bash code compare comparison essay explanation function html javascript json paragraph
-    paragraphs piece python report script sentence sentences shell sql story summary table text typescript word
+    paragraphs chunk python report script sentence sentences shell sql story summary table text typescript word
     """.split()  # noqa: SIM905 - words in a row are easier to read than a list
 )
 _OPENERS = (

@@ -9,7 +9,7 @@ the last user message counts: clients merge several user turns into one message,
 | `/fail rate_limited [seconds] [times]` | 429; `retry-after: seconds` (default 1) |
 | `/fail invalid [times]` | 400; so also `unauthorized` 401, `forbidden` 403, `not_found` 404 |
 | `/fail server [times]` | 500; so also `too_large` 413, `gateway` 504, `mcp` 400 |
-| `/fail midstream [after] [times]` | after so many pieces (default 5) an `event: error` with `overloaded_error`, on a 200 |
+| `/fail midstream [after] [times]` | after so many chunks (default 5) an `event: error` with `overloaded_error`, on a 200 |
 | `/fail reset [after] [times]` | the TCP connection is reset (RST) |
 | `/fail broken [after] [times]` | the connection ends inside a chunk |
 | `/fail truncated [after] [times]` | the body ends cleanly, without `message_stop` |

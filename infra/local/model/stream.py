@@ -33,8 +33,8 @@ class Connection(Protocol):
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status and the headers."""
 
-    def write(self, data: bytes, pieces: int = 0) -> None:
-        """Send a part of the body, which holds so many pieces of the answer."""
+    def write(self, data: bytes, chunks: int = 0) -> None:
+        """Send a part of the body, which holds so many chunks of the answer."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass, or raise because the client left."""
@@ -89,13 +89,13 @@ class Stream:
         return self._fault in (None, "refusal")
 
     def _events(self, parts: list[Part]) -> Iterator[tuple[dict[str, Any], bool]]:
-        """(event, whether it carries a piece of the answer)."""
+        """(event, whether it carries a chunk of the answer)."""
         for index, part in enumerate(parts):
             yield model_wire.opening(part, index), False
             if index == 0:
                 yield {"type": "ping"}, False
-            for piece in part.pieces:
-                yield model_wire.delta(part, index, piece), True
+            for chunk in part.chunks:
+                yield model_wire.delta(part, index, chunk), True
             for event in model_wire.closing(part, index):
                 yield event, False
 
@@ -113,8 +113,8 @@ class Stream:
                 write(b"400\r\nevent: content_block_delta\ndata: {")
         self._connection.break_off(self._fault)
 
-    def _write(self, event: Mapping[str, Any], pieces: int = 0) -> None:
-        self._connection.write(_chunk(model_wire.sse(event)), pieces)
+    def _write(self, event: Mapping[str, Any], chunks: int = 0) -> None:
+        self._connection.write(_chunk(model_wire.sse(event)), chunks)
 
 
 def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
@@ -139,7 +139,7 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
 
 
 def _tool(server: str, call: Call) -> list[Part]:
-    """A call, whose input comes in pieces, and the answer, which comes whole."""
+    """A call, whose input comes in chunks, and the answer, which comes whole."""
     number = model_wire.fresh_id("mcptoolu")
     asked: tuple[tuple[str, Any], ...] = (("id", number), ("name", call.name), ("server_name", server), ("input", {}))
     answer = [{"type": "text", "text": call.answer}]
@@ -149,17 +149,17 @@ def _tool(server: str, call: Call) -> list[Part]:
 
 
 def _part(kind: str, text: str) -> Part:
-    """Word pieces: a space belongs to the word after it, and long words come in several."""
+    """Word chunks: a space belongs to the word after it, and long words come in several."""
     return Part(kind, tuple(re.findall(r"\s*\S{1,6}|\s+", text)))
 
 
 def _cut(parts: list[Part], allowed: int) -> tuple[list[Part], str]:
     kept: list[Part] = []
     for part in parts:
-        if len(part.pieces) > allowed:
-            return ([*kept, Part(part.kind, part.pieces[:allowed], part.block)] if allowed else kept), "max_tokens"
+        if len(part.chunks) > allowed:
+            return ([*kept, Part(part.kind, part.chunks[:allowed], part.block)] if allowed else kept), "max_tokens"
         kept.append(part)
-        allowed -= len(part.pieces)
+        allowed -= len(part.chunks)
     return kept, "end_turn"
 
 

@@ -233,17 +233,17 @@ class PromptCache:
 
 @dataclass(frozen=True)
 class Part:
-    """One content block of an answer, in the pieces in which it will be streamed."""
+    """One content block of an answer, in the chunks in which it will be streamed."""
 
     kind: str  # "thinking", "text", "mcp_tool_use" or "mcp_tool_result"
-    pieces: tuple[str, ...]
+    chunks: tuple[str, ...]
     block: tuple[tuple[str, Any], ...] = ()
     """Of a tool: its block's further fields."""
 
     @property
     def text(self) -> str:
         """The whole block."""
-        return "".join(self.pieces)
+        return "".join(self.chunks)
 
 
 def message(model: str, content: list[dict[str, Any]], stop_reason: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,12 +285,12 @@ def opening(part: Part, index: int) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": empty}
 
 
-def delta(part: Part, index: int, piece: str) -> dict[str, Any]:
-    """`content_block_delta` with the next piece."""
+def delta(part: Part, index: int, chunk: str) -> dict[str, Any]:
+    """`content_block_delta` with the next chunk."""
     if part.block:
-        said = {"type": "input_json_delta", "partial_json": piece}
+        said = {"type": "input_json_delta", "partial_json": chunk}
         return {"type": "content_block_delta", "index": index, "delta": said}
-    said = {"type": "text_delta", "text": piece} if part.kind == "text" else {"type": "thinking_delta", "thinking": piece}
+    said = {"type": "text_delta", "text": chunk} if part.kind == "text" else {"type": "thinking_delta", "thinking": chunk}
     return {"type": "content_block_delta", "index": index, "delta": said}
 
 

@@ -99,14 +99,14 @@ export interface Begun {
   warnings?: string[];
 }
 
-/** A piece of a reply that is being written. */
+/** A chunk of a reply that is being written. */
 export interface ChunkView {
   chunkId: string;
   messageId: string;
   sequence: number;
   chunk: string;
   timestamp: number;
-  /** A tool was called (`tool_call`) or has answered (`tool_result`); the piece is empty then. */
+  /** A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then. */
   part?: Record<string, any>;
 }
 
@@ -1141,7 +1141,7 @@ export const api = anyApi as unknown as {
     /** Stop the running reply, or the named one. What it said stays. Returns whether there was anything to stop. */
     stop: Mutation<{ sessionId: string; messageId?: string }, boolean>;
     /**
-     * Pieces of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
+     * Chunks of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
      *
      * A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
      */
@@ -1160,10 +1160,10 @@ export const api = anyApi as unknown as {
       before?: number;
     }, MessageView[]>;
     /**
-     * Add a piece to a reply; only the worker that holds the session, or the service.
+     * Add a chunk to a reply; only the worker that holds the session, or the service.
      *
-     * The same piece twice is one; another piece under its number is refused, and so is any after the reply has ended. The
-     * first piece claims the reply for this worker.
+     * The same chunk twice is one; another chunk under its number is refused, and so is any after the reply has ended. The
+     * first chunk claims the reply for this worker.
      */
     writeChunk: Mutation<{
       sessionId: string;

@@ -74,7 +74,7 @@ export interface Budget {
 }
 
 /**
- * A piece of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
+ * A chunk of a reply while it is being written. `reply` names message and epoch: a writer that lost its lease
  * writes where no reader looks.
  */
 export interface ChatChunk {
@@ -86,7 +86,7 @@ export interface ChatChunk {
   messageId: string;
   sessionId: string;
   chunk: string;
-  /** A call or an answer of a tool, which stands here in the order of the text; the piece itself is empty then. */
+  /** A call or an answer of a tool, which stands here in the order of the text; the chunk itself is empty then. */
   part?: Record<string, any>;
   timestamp: number;
   expiresAt: number;
@@ -385,7 +385,7 @@ export interface Residue {
 }
 
 /**
- * One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose pieces count
+ * One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose chunks count
  * when the run was ended from outside.
  */
 export interface Run {

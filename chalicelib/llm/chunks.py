@@ -1,7 +1,7 @@
-"""Pieces of a reply, and the joiner that turns the model's many small ones into few stored ones.
+"""Chunks of a reply, and the joiner that turns the model's many small ones into few stored ones.
 
 A model sends a few characters at a time, forty times a second; every stored chunk costs a write and a post per reader. So
-the first piece goes out at once (the reader sees that someone answers), then at most one per `max_ms`, sooner when
+the first chunk goes out at once (the reader sees that someone answers), then at most one per `max_ms`, sooner when
 `max_chars` have gathered, and at once where the kind changes or the reply ends (DESIGN section 7). Pure: the clock is handed in.
 """
 
@@ -15,20 +15,20 @@ Kind = Literal["text", "thinking"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A slice of a reply. Concatenated, the pieces of one kind are the reply's text of that kind."""
+class Chunk:
+    """A slice of a reply. Concatenated, the chunks of one kind are the reply's text of that kind."""
 
     kind: Kind
     text: str
 
 
 class Joiner:
-    """Joins pieces by time and size; never reorders, drops or changes a character.
+    """Joins chunks by time and size; never reorders, drops or changes a character.
 
     Args:
         clock: milliseconds, growing; its zero does not matter.
-        max_ms: the shortest time between two pieces of one kind that are not full.
-        max_chars: no piece that comes out is longer; one that is full comes out at once.
+        max_ms: the shortest time between two chunks of one kind that are not full.
+        max_chars: no chunk that comes out is longer; one that is full comes out at once.
     """
 
     def __init__(self, clock: Callable[[], float], max_ms: float = 250, max_chars: int = 1024) -> None:
@@ -42,41 +42,41 @@ class Joiner:
         self._size = 0
         self._flushed = 0.0
 
-    def add(self, piece: Piece) -> list[Piece]:
-        """Take one piece in. Returns what is to be stored now, in order; often nothing."""
-        if not piece.text:
+    def add(self, chunk: Chunk) -> list[Chunk]:
+        """Take one chunk in. Returns what is to be stored now, in order; often nothing."""
+        if not chunk.text:
             return []
-        out: list[Piece] = []
-        opens = piece.kind != self._kind
+        out: list[Chunk] = []
+        opens = chunk.kind != self._kind
         if opens:
             out = self.end()
-            self._kind = piece.kind
-        self._parts.append(piece.text)
-        self._size += len(piece.text)
+            self._kind = chunk.kind
+        self._parts.append(chunk.text)
+        self._size += len(chunk.text)
         if opens:
             return out + self.end()
         return self._full() + self.due()
 
-    def due(self) -> list[Piece]:
+    def due(self) -> list[Chunk]:
         """What has waited for `max_ms`. Ask whenever the model pauses, or the last words before the pause would wait with it."""
         return self.end() if self._size and self._clock() - self._flushed >= self._max_ms else []
 
-    def end(self) -> list[Piece]:
+    def end(self) -> list[Chunk]:
         """Everything that is still held; for the end of the reply, a good one or not."""
         if not self._size or self._kind is None:
             return []
         text = self._take()
-        return [Piece(self._kind, text[at : at + self._max_chars]) for at in range(0, len(text), self._max_chars)]
+        return [Chunk(self._kind, text[at : at + self._max_chars]) for at in range(0, len(text), self._max_chars)]
 
-    def _full(self) -> list[Piece]:
-        """The full pieces among what is held; the rest stays."""
+    def _full(self) -> list[Chunk]:
+        """The full chunks among what is held; the rest stays."""
         if self._size < self._max_chars or self._kind is None:
             return []
         text = self._take()
         whole = len(text) - len(text) % self._max_chars
         if whole < len(text):
             self._parts, self._size = [text[whole:]], len(text) - whole
-        return [Piece(self._kind, text[at : at + self._max_chars]) for at in range(0, whole, self._max_chars)]
+        return [Chunk(self._kind, text[at : at + self._max_chars]) for at in range(0, whole, self._max_chars)]
 
     def _take(self) -> str:
         text = "".join(self._parts)
