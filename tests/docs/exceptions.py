@@ -1,0 +1,52 @@
+"""What a reader of the pages does, and a test cannot do or does in another way; each with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+LASTING = {
+    "make dev": r"running at http://127\.0\.0\.1:(\d+)",
+    "node client/watch.mjs": r"1\n2\n",
+}
+"""Commands that go on until Ctrl-C → what they have said when they are ready. Pages have them run in a terminal of their own."""
+
+ALONE = ("-m infra.admin",)
+"""Commands before which the page says: stop `make dev`, for one process may have the file."""
+
+
+def _make(command: str) -> str:
+    """Whether make knows the word and its variables."""
+    return re.sub(r"\bmake ", "make -n ", command, count=1) + " >/dev/null"
+
+
+def _admin(command: str) -> str:
+    """Whether the command line knows the command and its options."""
+    command = command.partition("#")[0]
+    called = re.search(r"-m infra\.admin ([\w-]+)", command)
+    assert called is not None, command
+    told = f'HELP=$(.venv/bin/python -m infra.admin {called[1]} --help)\n'
+    return told + "\n".join(f"grep -q -e {option} <<< \"$HELP\"" for option in re.findall(r"--[\w-]+", command))
+
+
+def _nothing(command: str) -> str:
+    """There is nothing to look up."""
+    return ":"
+
+
+DRY: dict[str, tuple[str, Callable[[str], str]]] = {
+    r"\bmake (test|check|bench|bench-cost)\b": ("they run for minutes, and the first two run this test", _make),
+    r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
+    r"\bmake (deploy|destroy)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
+    r"^STAGE=\w+ \S+ -m infra\.admin": ("a stage needs an AWS account; tests/admin/test_cloud.py has one imitated", _admin),
+    r"^aws ": ("Amazon's own command line, on an AWS account", _nothing),
+    r"^(git clone|cd concave)": ("the reader of the test has its clone", _nothing),
+}
+"""Commands that are looked up instead of run → why, and what is run for it."""
+
+
+def dry(command: str) -> str | None:
+    """What is run instead of a command; None where the command itself can be run."""
+    found = (check for pattern, (_, check) in DRY.items() if re.search(pattern, command))
+    check = next(found, None)
+    return check(command) if check else None
