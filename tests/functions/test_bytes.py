@@ -1,4 +1,4 @@
-"""Bytes follow the change (invariant 10; review check 14): what a watcher is sent for a reply, counted."""
+"""Bytes follow the change (invariant 10; check 14): what a watcher is sent for a reply, counted."""
 
 from __future__ import annotations
 

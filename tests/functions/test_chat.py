@@ -186,7 +186,7 @@ def test_sessions_are_listed_by_their_newest_activity(house: House) -> None:
 
 
 def test_a_hundred_sends_at_once_are_answered_in_order_one_at_a_time(house: House) -> None:
-    """Invariant 8; review check 19."""
+    """Invariant 8; check 19."""
     alice = house.person("alice")
     session = start(alice)
     with ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""Deleting is complete and provable: what is gone, what is left, what the receipt says (review check 28)."""
+"""Deleting is complete and provable: what is gone, what is left, what the receipt says (check 28)."""
 
 from __future__ import annotations
 

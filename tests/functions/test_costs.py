@@ -1,4 +1,4 @@
-"""What a reply costs the store, counted (review check 33)."""
+"""What a reply costs the store, counted (check 33)."""
 
 from __future__ import annotations
 

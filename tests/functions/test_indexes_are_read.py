@@ -1,4 +1,4 @@
-"""No index is there for show: each is read by a function or a sweep (review check 29)."""
+"""No index is there for show: each is read by a function or a sweep (check 29)."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_a_waiting_reply_is_stopped_before_it_starts(house: House) -> None:
 
 
 def test_a_writer_that_lost_its_run_changes_nothing(house: House) -> None:
-    """Invariant 6; review check 15: a zombie comes back after its run was taken over and ended."""
+    """Invariant 6; check 15: a zombie comes back after its run was taken over and ended."""
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, "/say " + "word " * 1900)

@@ -1,4 +1,4 @@
-"""Strangers learn nothing, through any door, of any function that there is (invariant 9; review checks 23 and 24)."""
+"""Strangers learn nothing, through any door, of any function that there is (invariant 9; checks 23 and 24)."""
 
 from __future__ import annotations
 

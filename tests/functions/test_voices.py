@@ -1,4 +1,4 @@
-"""Nobody borrows another's voice: every function that takes a role, by enumeration, through every door (review check 22)."""
+"""Nobody borrows another's voice: every function that takes a role, by enumeration, through every door (check 22)."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_what_is_no_http_is_asked_again_later() -> None:
         assert isinstance(sent(service.browser(), service), Retry)
 
 
-# Where it may go (review check 26) ----------------------------------------------------------------------------------------
+# Where it may go (check 26) ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A function sees its own writes, and a commit that cannot fit names its limit and writes nothing (review checks 6 and 28)."""
+"""A function sees its own writes, and a commit that cannot fit names its limit and writes nothing (checks 6 and 28)."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_names_are_camel_case_on_the_wire(registry: Registry) -> None:
 
 
 def test_a_missing_and_an_internal_function_answer_alike(registry: Registry) -> None:
-    """Invariant 9; review check 24."""
+    """Invariant 9; check 24."""
     told = []
     for name in ("secret", "absent"):
         with pytest.raises(NotFound) as refused:
