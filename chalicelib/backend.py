@@ -30,10 +30,12 @@ from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
 from chalicelib.runtime import validate
+from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.errors import FunctionError, describe
-from chalicelib.runtime.executor import Evaluation, Executor, caller_of
+from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, User, Verifier
 from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
 from chalicelib.settings import Settings

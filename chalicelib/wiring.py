@@ -21,7 +21,7 @@ from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Provider, Verifier, fetch
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.minting import Minter
-from chalicelib.runtime.parallel import Threads
+from chalicelib.runtime.parallel import Parallel
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry, load
 from chalicelib.settings import Settings
@@ -123,7 +123,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         verifier,
         dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
-        parallel=Threads(settings.fan_out_threads if parts.threads else 1),
+        parallel=Parallel(settings.fan_out_threads if parts.threads else 1),
     )
     executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
     made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import msgspec
 
 from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
-from chalicelib.runtime.executor import Outcome
 from chalicelib.runtime.identity import AuthFailed, User
+from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
 

@@ -25,6 +25,8 @@ from chalicelib.runtime.registry import Function
 
 R = TypeVar("R")
 LOG_LINES, LOG_CHARS = 256, 4096
+ANONYMOUS_ORG = "_public"
+"""The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -66,6 +68,11 @@ class Caller:
     looked: bool = False
 
 
+def caller_of(user: User | None) -> Caller:
+    """The caller behind a user, or behind nobody."""
+    return Caller(user, user.org if user is not None else ANONYMOUS_ORG)
+
+
 class _Ctx:
     def __init__(self, caller: Caller, log: Log) -> None:
         self._caller, self.log = caller, log
@@ -78,7 +85,7 @@ class _Ctx:
 
     @property
     def org(self) -> str:
-        """The org whose data this run sees. There is no way to name another (invariant 9)."""
+        """The org whose data this run sees. There is no way to name another."""
         return self._caller.org
 
 

@@ -4,7 +4,7 @@
     crons.daily("tidy up", tidy_up, hour=3)
 
 Times are UTC. Each cron has at most one job at a time: the sweep schedules the next one when the last has ended, so a run
-that is late or slow makes the next ones skip, never pile up (protocol section 10). A cron therefore runs at most once a
+that is late or slow makes the next ones skip, never pile up. A cron therefore runs at most once a
 sweep (a minute in the cloud). Crons run as the service, in the org that callers without a token share.
 """
 

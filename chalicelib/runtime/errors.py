@@ -1,4 +1,4 @@
-"""How an error reaches a client (protocol section 8): a message, and data where a rule of the domain spoke."""
+"""How an error reaches a client: a message, and data where a rule of the domain spoke."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """Runs functions: a query at one instant, a mutation in one commit, an action outside both.
 
 * **Query:** run, then ask whether one instant held for all that was read; else run again (`data/snapshot.py`).
-* **Mutation:** run, then commit; on a conflict run again, with full jitter, until a deadline. A deadline and not a count:
-  a hundred callers who want one document all get their turn, and the deadline ends before any lease this runs under.
-* **Repeats:** a commit id that exists already answers with its first result, before anything is run.
+* **Mutation:** run, then commit; on a conflict run again, until a deadline (`transactor.py`).
 * **Action:** no transaction; what it calls has its own.
 """
 
@@ -12,68 +10,31 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from chalicelib.data import snapshot, trace, values
+from chalicelib.data import values
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Intent, Receipt, commit, receipt
+from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Journal, Reader, Writer
-from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
-from chalicelib.data.meters import measure
+from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, Refused, StoreFailed
 from chalicelib.data.reads import ReadSet
-from chalicelib.data.records import fields, plain
-from chalicelib.data.store import Absent, Item, Key, Put, Store
-from chalicelib.data.tables import Index, Table, org_key, record_key
+from chalicelib.data.store import Item, Store
+from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
 from chalicelib.runtime import validate
-from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, check_jobs, new_id
+from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, caller_of
 from chalicelib.runtime.errors import FunctionError, describe
 from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
-from chalicelib.runtime.scheduling import Direct, JobWriter, Run, wire_args
+from chalicelib.runtime.scheduling import Direct, Run, wire_args
+from chalicelib.runtime.single_rows import append, listed
+from chalicelib.runtime.transactor import RETRY_MS, Clock, Transactor
 
-ANONYMOUS_ORG = "_public"
-"""The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
 logger = logging.getLogger("concave")
-RETRY_MS = 20_000
-"""How long a conflicting mutation is run again, unless its caller's lease ends earlier."""
 SNAPSHOT_RUNS = 12
 LARGEST_RESULT = 350_000
 """Bytes of an encoded result: a `commits` row holds it, and a row holds 400 KB."""
-
-
-class Clock(Protocol):
-    """Time."""
-
-    def now_ms(self) -> int: ...
-    def sleep(self, seconds: float) -> None: ...
-
-
-@dataclass
-class Outcome:
-    """What a call came to. `text` is the encoded value as JSON; `value` is the same as Python values."""
-
-    ok: bool
-    text: str = "null"
-    error: FunctionError | None = None
-    log_lines: list[str] = field(default_factory=list)
-    receipt: Receipt | None = None
-    runs: int = 1
-
-    @property
-    def value(self) -> Any:
-        """The result as Python values."""
-        return values.loads(self.text)
-
-
-@dataclass
-class Evaluation(Outcome):
-    """A query's outcome with what it read: enough to keep it true."""
-
-    reads: ReadSet = field(default_factory=ReadSet)
-    looked: bool = False
-    journal: str | None = None
 
 
 class Executor:
@@ -98,8 +59,18 @@ class Executor:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
         self.limits = limits
-        self.building = Building(store, clock)
-        self._rng = rng or random.Random()
+        self._transactor = Transactor(
+            store, clock, self.resolve, self._lines, lambda done, org: self.committed(done, org), rng or random.Random()
+        )
+
+    @property
+    def building(self) -> Building:
+        """Which indexes are being built, as this process knows it."""
+        return self._transactor.building
+
+    @building.setter
+    def building(self, known: Building) -> None:
+        self._transactor.building = known
 
     # The three kinds, by path ------------------------------------------------------------------------------------------
 
@@ -156,22 +127,15 @@ class Executor:
                 result = function.handler(QueryCtx(caller, lines, Reader(tx, kept), self.limits), **validate.bind(function, args))
                 found.text = self._encode(function, result)
             except (Conflict, StoreFailed):
-                self._backoff(attempt, 50)
+                self._transactor.backoff(attempt, 50)
                 continue
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.error = False, describe(error, development=self.development)
-            if self._held(tx):
+            if self._transactor.held(tx):
                 found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
                 return found
-            self._backoff(attempt, 30)
+            self._transactor.backoff(attempt, 30)
         raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
-
-    def _held(self, tx: Transaction) -> bool:
-        """Whether one instant held for what was read; a store that does not say is asked by running again."""
-        try:
-            return snapshot.holds(self.store, tx.reads, self.clock.sleep)
-        except (Conflict, StoreFailed):
-            return False
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 
@@ -213,60 +177,7 @@ class Executor:
         retry_ms: int = RETRY_MS,
     ) -> Outcome:
         """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
-        commit_id = f"{org_key(org)}|{key or new_id('c-')}"
-        deadline = self.clock.now_ms() + retry_ms
-        attempt = 0
-        while True:
-            try:
-                done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
-                if done is None:
-                    done = self._once(org, label, body, commit_id, call, connection)
-                return self._answer(done, org, attempt + 1)
-            except (Conflict, StoreFailed) as error:
-                attempt += 1
-                measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
-                if self.clock.now_ms() >= deadline:
-                    raise error if isinstance(error, Conflict) else Conflict() from error
-                self._backoff(attempt, 400)
-
-    def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
-        now = self.clock.now_ms()
-        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
-        db = Writer(tx, new_id)
-        run = Run(db, float(now), JobWriter(db, org, self.resolve), Log())
-        try:
-            result = body(run)
-        except (Conflict, StoreFailed):
-            raise
-        except Exception:
-            # What made the function refuse must itself have been true: a torn read may have invented it, and an earlier
-            # attempt of this very call, whose answer was lost, may have made it so.
-            done = receipt(self.store, commit_id, call, self.clock.sleep)
-            if done is not None:
-                return done
-            if not self._held(tx):
-                raise Conflict from None
-            raise
-        check_jobs(len(run.jobs.listed))
-        intent = Intent(
-            id=commit_id,
-            stamp=new_id(),
-            call=call,
-            path=label,
-            org=org,
-            result=result,
-            now_s=now // 1000,
-            connection=connection,
-            jobs=tuple(run.jobs.listed),
-            log_lines=tuple(self._lines(run.log)),
-        )
-        return commit(self.store, tx, intent)
-
-    def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
-        about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
-        logger.info("commit", extra={"quiet": True, **about})
-        self.committed(done, org)
-        return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
+        return self._transactor.transact(org, label, body, call=call, key=key, connection=connection, retry_ms=retry_ms)
 
     # Actions -----------------------------------------------------------------------------------------------------------
 
@@ -299,54 +210,17 @@ class Executor:
         """A function, or the one at a path. Raises `NotFound`, `BadRequest`."""
         return self.registry.resolve(function)
 
-    # Single-item appends -----------------------------------------------------------------------------------------------
+    # For appends and sweeps -----------------------------------------------------------------------------------------------
 
     def append(self, org: str, doc: Table) -> bool:
-        """Add one row to a streamed log by a single conditional write: the road of a reply's chunks.
-
-        Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
-        Raises: `StoreFailed` when the store did not say; call again with the same document.
-        """
-        if not doc.id:
-            doc.id = new_id()
-        now = self.clock.now_ms()
-        if not doc.creation_time:
-            doc.creation_time = float(now)
-        rec = plain(doc)
-        key = record_key(type(doc), org, rec)
-        item = {**key.attributes(), **fields(rec), "_v": 1, "_c": doc.id}
-        for index in type(doc).indexes.values():
-            place = index.position(org, rec)
-            if place is not None:
-                item[f"{index.name}#p"], item[f"{index.name}#o"] = place.shard, place.order
-        expires = rec.get(type(doc).ttl) if type(doc).ttl else None
-        if expires is not None:
-            item["ttl"] = int(expires // 1000)
-        try:
-            self.store.write(Put(key.table, item, Absent()))
-        except ConditionFailed as refused:
-            return refused.old is not None and refused.old.get("_c") == doc.id
-        return True
-
-    # For sweeps --------------------------------------------------------------------------------------------------------
+        """Add one row to a streamed log by a single conditional write. See `single_rows.append`."""
+        return append(self.store, self.clock.now_ms(), org, doc)
 
     def listed(
         self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
     ) -> list[Item]:
-        """Items of an eventual index, each read again by its key.
-
-        The index lags, so this is for sweeps: what follows must look again inside a transaction.
-
-        Args:
-            until: the largest value of its order field.
-            org: whose; nothing for an `everywhere` index, which is over all orgs.
-        """
-        wanted = index(*values_)
-        low, high = (wanted if until is None else wanted.at_most(until)).bounds()
-        table = index.table.table_name
-        rows = self.store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name)
-        items = self.store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
-        return [item for item in items if item is not None]
+        """Items of an eventual index, each read again by its key. See `single_rows.listed`."""
+        return listed(self.store, index, values_, until, limit, org=org)
 
     def call(self, org: str, function: Function[..., Any] | str, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""
@@ -379,14 +253,6 @@ class Executor:
 
     def _lines(self, log: Log) -> list[str]:
         return log.lines if self.development else []
-
-    def _backoff(self, attempt: int, most_ms: int) -> None:
-        self.clock.sleep(self._rng.uniform(0, min(most_ms, 10 * 2 ** min(attempt, 8))) / 1000)
-
-
-def caller_of(user: User | None) -> Caller:
-    """The caller behind a user, or behind nobody."""
-    return Caller(user, user.org if user is not None else ANONYMOUS_ORG)
 
 
 def _reraised(error: FunctionError | None) -> Exception:

@@ -11,10 +11,10 @@ from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.store import Store
 from chalicelib.data.transaction import Transaction
-from chalicelib.runtime.contexts import Log
+from chalicelib.runtime.contexts import ANONYMOUS_ORG, Log, caller_of
 from chalicelib.runtime.crons import Cron, CronState
 from chalicelib.runtime.errors import describe
-from chalicelib.runtime.executor import ANONYMOUS_ORG, Executor, caller_of
+from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import service
 from chalicelib.runtime.jobs import KEPT_MS, QUEUE_DELAY_MS, Job
 from chalicelib.runtime.ports import Invoker

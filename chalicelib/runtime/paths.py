@@ -10,6 +10,6 @@ def camel(name: str) -> str:
 
 
 def canonical(path: str) -> str:
-    """A function's path as the registry knows it: no `.js`, a missing function is `default` (protocol section 2)."""
+    """A function's path as the registry knows it: no `.js`, a missing function is `default`."""
     module, colon, function = path.partition(":")
     return f"{module.removesuffix('.js').removesuffix('.py')}:{function if colon else 'default'}"

@@ -1,4 +1,4 @@
-"""Arguments in, results out: checked against the signature, with Convex's words for what is wrong (protocol section 8)."""
+"""Arguments in, results out: checked against the signature, with Convex's words for what is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.runtime.registry import Function
 
 
 def one_object(args: Any) -> dict[str, Any]:
-    """The arguments object: clients send it alone or in a list of one (protocol section 7)."""
+    """The arguments object: clients send it alone or in a list of one."""
     if isinstance(args, list) and len(args) == 1:
         args = args[0]
     if args is None or args == []:

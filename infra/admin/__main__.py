@@ -23,8 +23,7 @@ from chalicelib.backend import Backend
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.records import record
-from chalicelib.runtime.contexts import Log
-from chalicelib.runtime.executor import caller_of
+from chalicelib.runtime.contexts import Log, caller_of
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.settings import BadSetting, Settings

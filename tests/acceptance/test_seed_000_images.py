@@ -117,7 +117,7 @@ def test_an_image_has_one_conversation_and_one_session_for_ever(house: House) ->
 
     def again(run: Any) -> str:
         from chalicelib import MutationCtx
-        from chalicelib.runtime.executor import caller_of
+        from chalicelib.runtime.contexts import caller_of
         from chalicelib.runtime.identity import service
 
         ctx = MutationCtx(caller_of(service("acme")), run.log, run.db, run.now, run.jobs)

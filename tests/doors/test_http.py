@@ -12,8 +12,8 @@ from chalicelib.data import values
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, handle
 from chalicelib.runtime.errors import FunctionError
-from chalicelib.runtime.executor import Outcome
 from chalicelib.runtime.identity import AuthFailed, User
+from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Function, Kind, Registry
 from chalicelib.settings import VERSION, Settings
 

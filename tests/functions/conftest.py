@@ -13,8 +13,8 @@ import pytest
 from chalicelib import wiring
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
-from chalicelib.runtime.executor import Outcome
 from chalicelib.runtime.identity import User
+from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
 from infra.local.faults.counting import CountingStore

@@ -13,7 +13,7 @@ import pytest
 from chalicelib import MutationCtx
 from chalicelib.data.tables import all_specs
 from chalicelib.domain.conversations.log import append
-from chalicelib.runtime.executor import caller_of
+from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.registry import load
 from chalicelib.schema import Agent, Conversation

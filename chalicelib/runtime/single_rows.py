@@ -1,0 +1,57 @@
+"""Rows outside transactions: one conditional append to a streamed log, and what a sweep finds by an index that lags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.data.errors import ConditionFailed
+from chalicelib.data.records import fields, plain
+from chalicelib.data.store import Absent, Item, Key, Put, Store
+from chalicelib.data.tables import Index, Table, record_key
+from chalicelib.runtime.contexts import new_id
+
+
+def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
+    """Add one row to a streamed log by a single conditional write: the road of a reply's chunks.
+
+    Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
+    Raises: `StoreFailed` when the store did not say; call again with the same document.
+    """
+    if not doc.id:
+        doc.id = new_id()
+    if not doc.creation_time:
+        doc.creation_time = float(now_ms)
+    rec = plain(doc)
+    key = record_key(type(doc), org, rec)
+    item = {**key.attributes(), **fields(rec), "_v": 1, "_c": doc.id}
+    for index in type(doc).indexes.values():
+        place = index.position(org, rec)
+        if place is not None:
+            item[f"{index.name}#p"], item[f"{index.name}#o"] = place.shard, place.order
+    expires = rec.get(type(doc).ttl) if type(doc).ttl else None
+    if expires is not None:
+        item["ttl"] = int(expires // 1000)
+    try:
+        store.write(Put(key.table, item, Absent()))
+    except ConditionFailed as refused:
+        return refused.old is not None and refused.old.get("_c") == doc.id
+    return True
+
+
+def listed(
+    store: Store, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+) -> list[Item]:
+    """Items of an eventual index, each read again by its key.
+
+    The index lags, so this is for sweeps: what follows must look again inside a transaction.
+
+    Args:
+        until: the largest value of its order field.
+        org: whose; nothing for an `everywhere` index, which is over all orgs.
+    """
+    wanted = index(*values_)
+    low, high = (wanted if until is None else wanted.at_most(until)).bounds()
+    table = index.table.table_name
+    rows = store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name)
+    items = store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
+    return [item for item in items if item is not None]

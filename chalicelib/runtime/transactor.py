@@ -1,0 +1,138 @@
+"""A mutation's loop: run a body, commit it, and run it again while others commit first.
+
+A conflict runs it again, with full jitter, until a deadline. A deadline and not a count: a hundred callers who want one
+document all get their turn, and the deadline ends before any lease this runs under. A commit id that exists already answers
+with its first result, before anything is run.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from chalicelib.data import snapshot, trace
+from chalicelib.data.building import Building
+from chalicelib.data.commit import Intent, Receipt, commit, receipt
+from chalicelib.data.database import Writer
+from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.meters import measure
+from chalicelib.data.store import Store
+from chalicelib.data.tables import org_key
+from chalicelib.data.transaction import Transaction
+from chalicelib.runtime.contexts import Log, check_jobs, new_id
+from chalicelib.runtime.outcome import Outcome
+from chalicelib.runtime.scheduling import JobWriter, Resolve, Run
+
+logger = logging.getLogger("concave")
+RETRY_MS = 20_000
+"""How long a conflicting mutation is run again, unless its caller's lease ends earlier."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now_ms(self) -> int: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Transactor:
+    """Runs bodies in transactions.
+
+    Args:
+        resolve: finds the functions that a body schedules.
+        kept_lines: the log lines of a run that its commit keeps for the client.
+        committed: called after each commit with its receipt and org (hand-over of jobs; may fail silently).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        resolve: Resolve,
+        kept_lines: Callable[[Log], list[str]],
+        committed: Callable[[Receipt, str], None],
+        rng: random.Random,
+    ) -> None:
+        self.store, self.clock = store, clock
+        self.building = Building(store, clock)
+        self._resolve, self._kept_lines, self._committed, self._rng = resolve, kept_lines, committed, rng
+
+    def transact(
+        self,
+        org: str,
+        label: str,
+        body: Callable[[Run], str],
+        *,
+        call: str = "",
+        key: str | None = None,
+        connection: str = "",
+        retry_ms: int = RETRY_MS,
+    ) -> Outcome:
+        """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
+        commit_id = f"{org_key(org)}|{key or new_id('c-')}"
+        deadline = self.clock.now_ms() + retry_ms
+        attempt = 0
+        while True:
+            try:
+                done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
+                if done is None:
+                    done = self._once(org, label, body, commit_id, call, connection)
+                return self._answer(done, org, attempt + 1)
+            except (Conflict, StoreFailed) as error:
+                attempt += 1
+                measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
+                if self.clock.now_ms() >= deadline:
+                    raise error if isinstance(error, Conflict) else Conflict() from error
+                self.backoff(attempt, 400)
+
+    def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
+        now = self.clock.now_ms()
+        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
+        db = Writer(tx, new_id)
+        run = Run(db, float(now), JobWriter(db, org, self._resolve), Log())
+        try:
+            result = body(run)
+        except (Conflict, StoreFailed):
+            raise
+        except Exception:
+            # What made the function refuse must itself have been true: a torn read may have invented it, and an earlier
+            # attempt of this very call, whose answer was lost, may have made it so.
+            done = receipt(self.store, commit_id, call, self.clock.sleep)
+            if done is not None:
+                return done
+            if not self.held(tx):
+                raise Conflict from None
+            raise
+        check_jobs(len(run.jobs.listed))
+        intent = Intent(
+            id=commit_id,
+            stamp=new_id(),
+            call=call,
+            path=label,
+            org=org,
+            result=result,
+            now_s=now // 1000,
+            connection=connection,
+            jobs=tuple(run.jobs.listed),
+            log_lines=tuple(self._kept_lines(run.log)),
+        )
+        return commit(self.store, tx, intent)
+
+    def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
+        about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
+        logger.info("commit", extra={"quiet": True, **about})
+        self._committed(done, org)
+        return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
+
+    def held(self, tx: Transaction) -> bool:
+        """Whether one instant held for what was read; a store that does not say is asked by running again."""
+        try:
+            return snapshot.holds(self.store, tx.reads, self.clock.sleep)
+        except (Conflict, StoreFailed):
+            return False
+
+    def backoff(self, attempt: int, most_ms: int) -> None:
+        """Wait before another attempt: full jitter, doubled each time up to `most_ms`."""
+        self.clock.sleep(self._rng.uniform(0, min(most_ms, 10 * 2 ** min(attempt, 8))) / 1000)
