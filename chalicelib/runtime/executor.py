@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chalicelib.data import snapshot, trace, values
+from chalicelib.data import gate, snapshot, trace, values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Journal, Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet
-from chalicelib.data.records import fields, plain
+from chalicelib.data.records import fields
 from chalicelib.data.store import Absent, Item, Key, Put, Store
-from chalicelib.data.tables import Index, Table, org_key, record_key
+from chalicelib.data.tables import Index, Table, org_key, places, record_key
 from chalicelib.data.transaction import Transaction
 from chalicelib.runtime import validate
 from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, check_jobs, new_id
@@ -216,22 +216,34 @@ class Executor:
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
         deadline = self.clock.now_ms() + retry_ms
         attempt = 0
+        taken: set[Key] = set()
         while True:
             try:
                 done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
                 if done is None:
-                    done = self._once(org, label, body, commit_id, call, connection)
+                    done = self._once(org, label, body, commit_id, call, connection, taken)
                 return self._answer(done, org, attempt + 1)
             except (Conflict, StoreFailed) as error:
                 attempt += 1
+                taken.update(getattr(error, "taken", ()))
                 measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
                 if self.clock.now_ms() >= deadline:
                     raise error if isinstance(error, Conflict) else Conflict() from error
                 self._backoff(attempt, 400)
 
-    def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
+    def _once(
+        self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str, taken: set[Key]
+    ) -> Receipt:
         now = self.clock.now_ms()
-        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
+        tx = Transaction(
+            self.store,
+            org,
+            now_ms=float(now),
+            writable=True,
+            pause=self.clock.sleep,
+            building=self.building,
+            suspects=taken,
+        )
         db = Writer(tx, new_id)
         run = Run(db, float(now), JobWriter(db, org, self.resolve), Log())
         try:
@@ -305,20 +317,21 @@ class Executor:
         """Add one row to a streamed log by a single conditional write: the road of a reply's pieces.
 
         Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
-        Raises: `StoreFailed` when the store did not say; call again with the same document.
+        Raises: `StoreFailed` when the store did not say; call again with the same document. `BadValue`, `LimitExceeded`: the
+        table does not allow it, and nothing was written.
         """
         if not doc.id:
             doc.id = new_id()
         now = self.clock.now_ms()
         if not doc.creation_time:
             doc.creation_time = float(now)
-        rec = plain(doc)
-        key = record_key(type(doc), org, rec)
+        rec = gate.of(doc)
+        gate.check(type(doc), rec)
+        key, stands = record_key(type(doc), org, rec), places(type(doc), org, rec)
+        gate.check_size(type(doc), key, rec, stands)
         item = {**key.attributes(), **fields(rec), "_v": 1, "_c": doc.id}
-        for index in type(doc).indexes.values():
-            place = index.position(org, rec)
-            if place is not None:
-                item[f"{index.name}#p"], item[f"{index.name}#o"] = place.shard, place.order
+        for name, place in stands.items():
+            item[f"{name}#p"], item[f"{name}#o"] = place.shard, place.order
         expires = rec.get(type(doc).ttl) if type(doc).ttl else None
         if expires is not None:
             item["ttl"] = int(expires // 1000)
