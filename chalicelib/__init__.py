@@ -2,8 +2,8 @@
 
 from chalicelib.data.errors import BadDocument, BadValue, NotUnique, Refused
 from chalicelib.data.paging import Page, PaginationOptions
-from chalicelib.data.tables import Index, Table
 from chalicelib.data.plain import Int64
+from chalicelib.data.tables import Index, Table
 from chalicelib.runtime.contexts import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.runtime.crons import Crons
 from chalicelib.runtime.registry import action, internal_action, internal_mutation, internal_query, mutation, query, sweep

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chalicelib.data.errors import BadRequest, Refused
-from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.gate import change, document
+from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table
 from chalicelib.data.transaction import Row, Transaction, already_there
 from chalicelib.data.values import digest
