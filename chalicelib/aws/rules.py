@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from chalicelib.aws.expressions import update_bytes
 from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.data.sizes import item_bytes as item_bytes
 from chalicelib.data.store import (
     MAX_ACTIONS,
     MAX_ITEM_BYTES,
@@ -111,27 +112,6 @@ def _name(name: Any, where: str) -> str:
         raise BadRequest(f"{where} has the attribute name {name!r}; names are non-empty strings")
     _utf8(name, where)
     return name
-
-
-def value_bytes(value: Any) -> int:
-    """The bytes that DynamoDB counts for one value (UTF-8, two digits a byte, 3 + 1 per entry for lists and maps)."""
-    if value is None or isinstance(value, bool):
-        return 1
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode())
-    if isinstance(value, bytes):
-        return len(value)
-    if isinstance(value, list):
-        return 3 + sum(1 + value_bytes(entry) for entry in value)
-    if isinstance(value, dict):
-        return 3 + sum(1 + value_bytes(name) + value_bytes(entry) for name, entry in value.items())
-    digits = repr(value).partition("e")[0].replace(".", "").lstrip("-").strip("0")
-    return 1 + (len(digits) + 1) // 2 + int(value < 0)
-
-
-def item_bytes(item: Mapping[str, Any]) -> int:
-    """The size of an item as DynamoDB counts it: names and values."""
-    return sum(value_bytes(name) + value_bytes(value) for name, value in item.items())
 
 
 # Keys and items -------------------------------------------------------------------------------------------------------

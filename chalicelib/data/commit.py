@@ -23,15 +23,17 @@ from typing import Any
 
 from chalicelib.data import trace
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
-from chalicelib.data.reads import Touched
+from chalicelib.data.reads import UNVERSIONED, Touched
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
     MAX_ACTIONS,
     Absent,
     Action,
+    All,
     Check,
     Delete,
     Equals,
+    Exists,
     Item,
     Key,
     Lacks,
@@ -41,7 +43,7 @@ from chalicelib.data.store import (
     Update,
 )
 from chalicelib.data.stored import stored_attributes, stored_claims, stored_positions
-from chalicelib.data.tables import MARK, Position, claims, positions
+from chalicelib.data.tables import MARK, Position
 from chalicelib.data.transaction import Pending, Transaction
 
 FRESH_SECONDS = 3600
@@ -127,7 +129,7 @@ def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
             return done
         if isinstance(failure, Conflict):
             raise
-        raise Conflict(_blame(actions, failure)) from failure
+        raise Conflict(_blame(actions, failure), _taken(tx, actions, failure)) from failure
     return Receipt(intent.id, intent.result, plan.touched, list(intent.jobs), list(intent.log_lines))
 
 
@@ -139,6 +141,14 @@ def _blame(actions: Sequence[Action], failure: Exception) -> str:
     table = action.table if isinstance(action, Put) else action.key.table
     pk = action.item["pk"] if isinstance(action, Put) else action.key.pk
     return str(pk).split("|")[1].split(".")[0] if table in ("fences", "claims") and "|" in str(pk) else table
+
+
+def _taken(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
+    """The keys of documents that were inserted without a look (those with a composite key are) and were there already."""
+    failed = failure.failed if isinstance(failure, ConditionFailed) else ()
+    puts = [actions[position] for position in failed]
+    keys = [Key(each.table, each.item["pk"], each.item.get("sk")) for each in puts if isinstance(each, Put)]
+    return tuple(key for key in keys if key in tx.writes and key not in tx.reads.versions)
 
 
 @dataclass
@@ -157,18 +167,18 @@ class _Plan:
         self.touched: list[Touched] = []
         self.fences: dict[str, _Fence] = defaultdict(_Fence)
         self.entered: list[tuple[Position, Key]] = []
-        self.claimed: dict[str, Key | None] = {}
+        self.claimed = tx.uniques.changes()
         for key, pending in tx.writes.items():
             self._memberships(key, pending)
 
     def _memberships(self, key: Key, pending: Pending) -> None:
         org, touched = self.tx.org, [(key.pk, key.sk or MARK)]
         before = {index.name: (index, place) for index, place in stored_positions(pending.table, org, pending.item)}
-        after = {index.name: (index, place) for index, place in positions(pending.table, org, pending.after)}
+        after = {name: (pending.table.indexes[name], place) for name, place in pending.places.items()}
         for name in before.keys() | after.keys():
             index, old = before.get(name, (None, None))
             index, new = after.get(name, (index, None))
-            if index is None or index.eventual:
+            if index is None or index.eventual or index.unique:
                 continue
             touched += [(place.address, place.order) for place in (old, new) if place is not None]
             if old == new:
@@ -180,17 +190,7 @@ class _Plan:
                     touched.append((place.address, MARK))
             if new is not None:
                 self.entered.append((new, key))
-        held = stored_claims(pending.table, pending.item)
-        wanted = {address for _, address in claims(pending.table, org, pending.after)}
-        for address in held - wanted:
-            self.claimed.setdefault(address, None)
-        for address in wanted - held:
-            if self.claimed.get(address) is not None:
-                raise BadRequest(
-                    f"{pending.table.table_name}: two documents of one commit hold the same unique value.", "NotUnique"
-                )
-            self.claimed[address] = key
-        touched += [(address, MARK) for address in held ^ wanted]
+        touched += [(address, MARK) for address in stored_claims(pending.table, pending.item) ^ pending.claims()]
         self.touched += [place for place in dict.fromkeys(touched) if place not in self.touched]
 
     def fresh_rows(self) -> list[Put]:
@@ -218,13 +218,15 @@ class _Plan:
     def _seen(key: Key, version: str | int | None) -> Any:
         if version is None:
             return Absent()
+        if version == UNVERSIONED:
+            return All((Exists(), Lacks(("_c",))))
         return Equals(("n",) if key.table == "fences" else ("_c",), version)
 
     def _write(self, key: Key, pending: Pending) -> Action:
         condition = self._seen(key, pending.version)
         if pending.after is None:
             return Delete(key, condition)
-        index_attributes = self._index_attributes(pending, pending.after)
+        index_attributes = self._index_attributes(pending)
         if pending.before is None:
             item = {**key.attributes(), **fields(pending.after), **index_attributes, "_v": 1, "_c": self.intent.stamp}
             return Put(key.table, {**item, **self._ttl(pending)}, condition)
@@ -239,12 +241,11 @@ class _Plan:
         sets[("_c",)] = self.intent.stamp
         return Update(key, sets, {("_v",): 1}, tuple((name,) for name in gone), condition)
 
-    def _index_attributes(self, pending: Pending, rec: dict[str, Any]) -> Item:
+    @staticmethod
+    def _index_attributes(pending: Pending) -> Item:
         attributes: Item = {}
-        for index in pending.table.indexes.values():
-            place = index.position(self.tx.org, rec)
-            if place is not None:
-                attributes[f"{index.name}#p"], attributes[f"{index.name}#o"] = place.shard, place.order
+        for name, place in pending.places.items():
+            attributes[f"{name}#p"], attributes[f"{name}#o"] = place.shard, place.order
         return attributes
 
     @staticmethod
@@ -262,11 +263,12 @@ class _Plan:
 
     def _claim(self, address: str, owner: Key | None) -> Action:
         key = Key("claims", address)
-        version = self.tx.reads.versions.get(key)
         if owner is None:
             return Delete(key)
         item = {"pk": address, "t": owner.table, "dpk": owner.pk, **_sk(owner), "_c": self.intent.stamp}
-        return Put("claims", item, self._seen(key, version))
+        # One that was not looked up was given up by a document of this commit, whose version says that it had it.
+        seen = self.tx.reads.versions
+        return Put("claims", item, self._seen(key, seen[key]) if key in seen else None)
 
     def _row(self) -> Item:
         intent = self.intent

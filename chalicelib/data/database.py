@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chalicelib.data.errors import BadRequest, Refused
+from chalicelib.data.gate import change, document
 from chalicelib.data.paging import Page, PaginationOptions
-from chalicelib.data.records import document, plain
-from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table, wire_name
-from chalicelib.data.transaction import Row, Transaction
+from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table
+from chalicelib.data.transaction import Row, Transaction, already_there
 from chalicelib.data.values import digest
 
 T = TypeVar("T", bound=Table)
@@ -70,9 +71,9 @@ class Query:
 
     def page(self, options: PaginationOptions) -> Page[Any]:
         """One page after a cursor. On a re-run it ends where it first ended, so neighbours never overlap or part."""
-        size = int(options.num_items)
-        if not 1 <= size <= LARGEST_PAGE:
+        if not 1 <= options.num_items <= LARGEST_PAGE:  # NaN neither
             raise BadRequest(f"paginationOpts.numItems is 1 to {LARGEST_PAGE}, not {options.num_items}.")
+        size = int(options.num_items)
         pager = _Pager(self._range, self._newest, self._tx)
         start = pager.decode(options.cursor)
         end = options.end_cursor or self._journal.given
@@ -117,9 +118,10 @@ class _Pager:
             return None
         try:
             fingerprint, mark = json.loads(base64.urlsafe_b64decode(cursor))
-        except (ValueError, binascii.Error, TypeError) as error:
+        except (ValueError, binascii.Error, TypeError, RecursionError) as error:
             raise InvalidCursor from error
-        if fingerprint != self.fingerprint:
+        number = type(mark) in (int, float) and math.isfinite(mark)
+        if fingerprint != self.fingerprint or not (mark == END or (number if self.is_log else isinstance(mark, str))):
             raise InvalidCursor
         return mark
 
@@ -191,36 +193,66 @@ class Writer(Reader):
         self._new_id = new_id
 
     def insert(self, doc: Table) -> str:
-        """Add a document under its own id, or a new one. Returns the id. An id that is taken is refused."""
-        if not doc.id:
-            doc.id = self._new_id()
-        elif not type(doc).key and self._tx.get(type(doc), doc.id) is not None:
-            raise BadRequest(f"{type(doc).table_name}: there is already a document {doc.id!r}.", "AlreadyExists")
-        doc.creation_time = self._tx.insert(doc)["_creationTime"]
+        """Add a document under its own id, or a new one. Returns the id.
+
+        Raises:
+            BadValue: the table does not allow it; the error names the field and the rule.
+            NotUnique: another document has its value of a unique index.
+            BadRequest: `AlreadyExists`.
+        """
+        given = doc.id
+        try:
+            if not given:
+                doc.id = self._new_id()
+            elif not type(doc).key and isinstance(given, str) and self._tx.get(type(doc), given) is not None:
+                raise already_there(type(doc).table_name, given)
+            doc.creation_time = float(self._tx.insert(doc)["_creationTime"])
+        except BadRequest:
+            doc.id = given
+            raise
         return doc.id
 
-    def patch(self, doc: T, **fields: Any) -> T:
-        """Change some fields of a document (None removes an optional one). Returns it as it now is."""
-        table = type(doc)
-        changes = {wire_name(name): plain(part) for name, part in fields.items()}
+    def patch(self, doc: T | type[T], /, *ids: Any, **fields: Any) -> T:
+        """Change some fields of a document, given itself or by its table and id: `patch(Note, id, text="new")`.
+
+        None removes an optional field, `msgspec.UNSET` any that has a default. Returns the document as it now is.
+
+        Raises: as `insert`.
+        """
+        table: type[T]
+        table, ids = self._which(doc, ids)
+        changes = {table.wire(name): change(table, table.wire(name), part) for name, part in fields.items()}
         unknown = changes.keys() - set(table.__struct_encode_fields__)
         fixed = changes.keys() & {"_id", "_creationTime", *table.key}
         if unknown or fixed:
             raise BadRequest(f"{table.table_name}: the fields {sorted(unknown | fixed)} cannot be changed.")
-        return document(table, self._tx.replace(table, self._ids(doc), changes))
+        return document(table, self._tx.change(table, ids, changes))
 
-    def delete(self, doc: Table) -> None:
-        """Remove a document."""
-        self._tx.delete(type(doc), *self._ids(doc))
+    def replace(self, doc: T) -> T:
+        """Put a whole document in the place of the one with its id (or composite key), which is not looked at: it may be
+        one that its table does not allow any more. The creation time stays. Returns the document as it now is.
+
+        Raises: as `insert`; `BadRequest` when there is none (`DocumentNotFound`).
+        """
+        table: type[T] = type(doc)
+        return document(table, self._tx.replace(doc, self._ids(doc)))
+
+    def delete(self, doc: Table | type[Table], /, *ids: Any) -> None:
+        """Remove a document, given itself or by its table and id; by its id also one that cannot be read any more."""
+        table, ids = self._which(doc, ids)
+        self._tx.delete(table, *ids)
 
     def touch(self, table: type[Table], *ids: Any) -> None:
         """Write a document as it is, so that it enters the indexes that it belongs to; none if it is gone by now."""
         if self._tx.get(table, *ids) is not None:
-            self._tx.replace(table, ids, {})
+            self._tx.change(table, ids, {}, strict=False)
+
+    def _which(self, doc: Any, ids: tuple[Any, ...]) -> tuple[type[Any], tuple[Any, ...]]:
+        return (doc, ids) if isinstance(doc, type) else (type(doc), self._ids(doc))
 
     @staticmethod
     def _ids(doc: Table) -> tuple[Any, ...]:
         if not type(doc).key:
             return (doc.id,)
-        wires = dict(zip(type(doc).__struct_encode_fields__, type(doc).__struct_fields__, strict=True))
-        return tuple(getattr(doc, wires[name]) for name in type(doc).key)
+        pythons = {wire: python for python, wire in type(doc).wires.items()}
+        return tuple(getattr(doc, pythons[name]) for name in type(doc).key)

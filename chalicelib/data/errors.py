@@ -3,8 +3,11 @@
 ConcaveError
 ├── Refused            the caller's: a rule of the domain said no (Convex's `ConvexError`: `data` reaches the client)
 ├── BadRequest         the caller's: unknown function, wrong arguments, a limit (the message reaches the client)
+│   ├── BadValue       a value that no reader could be given, or that its table does not allow
 │   ├── LimitExceeded
-│   └── NotFound
+│   ├── NotFound
+│   └── NotUnique      another document has this value of a unique index
+├── BadDocument        ours: a stored document that its table does not allow: an older schema's, or made by hand
 ├── Conflict           nobody's: someone else committed first; the executor runs the function again
 │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
 ├── ConditionFailed    the store's answer to a condition that does not hold
@@ -53,6 +56,47 @@ class NotFound(BadRequest):
         super().__init__(message, "NotFound")
 
 
+class BadValue(BadRequest):
+    """What was to be stored, sent or answered is no value, or not one that its table allows. Nothing was written.
+
+    Args:
+        table: where it was to be stored; empty for a value on its way to or from a client.
+        path: the field, as in `meta.tags[3]`; empty for the whole value.
+        rule: what it breaks, in words.
+    """
+
+    def __init__(self, table: str, path: str, rule: str, tag: str = "BadValue") -> None:
+        place = f"at {path or 'the top'}" if not table else f"{table}, at {path}" if path else table
+        super().__init__(f"{place[:1].upper() + place[1:] if not table else place}: {rule}.", tag)
+        self.table, self.path, self.rule = table, path, rule
+
+
+class BadDocument(ConcaveError):
+    """A document that is stored, and that its table's declaration does not allow. It can be replaced and deleted by its id.
+
+    Args:
+        table: where it is.
+        id: which it is.
+        path: the field, as in `meta.tags[3]`; empty for the whole document.
+        rule: what it breaks, in words.
+    """
+
+    def __init__(self, table: str, id: str, path: str, rule: str) -> None:
+        super().__init__(
+            f"The stored document {id!a} of {table} is not what the table declares: {f'at {path}: ' if path else ''}{rule}. "
+            f"Mend it with ctx.db.replace or ctx.db.delete by its id, or with `python -m infra.admin check --table {table}`."
+        )
+        self.table, self.id, self.path, self.rule = table, id, path, rule
+
+
+class NotUnique(BadRequest):
+    """Another document of the table has this value of a unique index. Raised by the write that would be the second holder."""
+
+    def __init__(self, table: str, fields: Sequence[str]) -> None:
+        super().__init__(f"{table}: another document has this {' and '.join(fields)}.", "NotUnique")
+        self.table, self.fields = table, tuple(fields)
+
+
 class LimitExceeded(BadRequest):
     """A published limit would be passed; the message names it and the way out. Raised before anything is written."""
 
@@ -61,11 +105,15 @@ class LimitExceeded(BadRequest):
 
 
 class Conflict(ConcaveError):
-    """Someone else committed what this transaction read. `table` names the first table that changed."""
+    """Someone else committed what this transaction read. `table` names the first table that changed.
 
-    def __init__(self, table: str = "") -> None:
+    Args:
+        taken: keys of documents that were inserted without a look and are there already; the next run looks first.
+    """
+
+    def __init__(self, table: str = "", taken: Sequence[Any] = ()) -> None:
         super().__init__(f"documents of {table or 'a table'} changed")
-        self.table = table
+        self.table, self.taken = table, tuple(taken)
 
 
 class Contention(Conflict):

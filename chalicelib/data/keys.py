@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 from chalicelib.data.errors import BadRequest
-from chalicelib.data.values import Int64
+from chalicelib.data.plain import Int64
 
 END = "\x01"
 _ESCAPES = {0: "\x02\x01", 1: "\x02\x02", 2: "\x02\x03"}

@@ -18,6 +18,10 @@ Touched = tuple[str, str]
 """(address, position): a place that a commit wrote."""
 
 
+UNVERSIONED = ""
+"""The version of an item that the engine did not write."""
+
+
 def version_of(key: Key, item: Item | None) -> str | int | None:
     """What identifies the state of an item: a fence's number, anything else's commit id; None when absent.
 
@@ -25,7 +29,7 @@ def version_of(key: Key, item: Item | None) -> str | int | None:
     """
     if item is None:
         return None
-    version: str | int | None = item.get("n" if key.table == "fences" else "_c")
+    version: str | int | None = item.get("n") if key.table == "fences" else item.get("_c", UNVERSIONED)
     return version
 
 

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from chalicelib.data import values
+from chalicelib.data.errors import BadValue
+from chalicelib.data.plain import Fault, normal
 from chalicelib.data.store import Item
-from chalicelib.data.tables import Record, Table
+from chalicelib.data.tables import Record
 
-T = TypeVar("T", bound=Table)
-KEPT = {"_id", "_creationTime"}
+KEPT = frozenset({"_id", "_creationTime"})
+_STORES = frozenset({"pk", "sk", "ttl"})
+
+
+class Rough(Record):
+    """A record that cannot be read as it stands: an item that was made by hand. It can be deleted and replaced.
+
+    `fault` says what is wrong, and where.
+    """
+
+    fault: Fault
 
 
 def plain(value: Any) -> Any:
-    """Structs become dicts under wire names, tuples lists; a None in a struct is an absent field."""
-    if isinstance(value, msgspec.Struct):
-        pairs = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        found = ((wire, getattr(value, python)) for wire, python in pairs)
-        return {wire: plain(part) for wire, part in found if part is not None and part is not msgspec.UNSET}
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(part) for part in value]
-    return value
-
-
-def document(table: type[T], record: Record) -> T:
-    """A record as a document of its table. Attributes that this code does not know are left out, not lost."""
-    return msgspec.convert(record, table, strict=True, builtin_types=(bytes,), dec_hook=values.decode_hook)
+    """Structs become dicts under wire names, tuples lists; what is absent is left out. Raises `BadValue`."""
+    try:
+        return normal(value)
+    except Fault as fault:
+        raise BadValue("", fault.path, fault.rule) from None
 
 
 def record(item: Item) -> Record:
-    """The record in a stored item."""
-    return {name: values.from_item(part) for name, part in item.items() if _is_field(name)}
+    """The record in a stored item; a `Rough` one where an attribute is no value."""
+    name = ""
+    made: Record = {}
+    try:
+        for name, part in item.items():
+            if is_field(name):
+                made[name] = values.from_item(part)
+    except Fault as fault:
+        return _rough({name: part for name, part in item.items() if is_field(name)}, fault.inside(name))
+    return made
+
+
+def identified(found: Record, id: str) -> Record:
+    """A record of a document that has an id and a creation time; a `Rough` one where it had none."""
+    if isinstance(found.get("_id"), str) and found["_id"] and type(found.get("_creationTime")) in (int, float):
+        return found
+    if isinstance(found, Rough):
+        return found
+    missing = "_creationTime" if isinstance(found.get("_id"), str) and found["_id"] else "_id"
+    rule = "the field is missing" if missing not in found else "this is none of the engine's"
+    return _rough({**found, "_id": found.get("_id") or id}, Fault(rule).inside(missing))
 
 
 def fields(record: Record) -> Item:
@@ -42,7 +60,14 @@ def fields(record: Record) -> Item:
     return {name: values.to_item(part) for name, part in record.items()}
 
 
-def _is_field(name: str) -> bool:
+def is_field(name: str) -> bool:
+    """Whether an attribute of an item is a field of its document, and not the store's or an index's."""
     if name.startswith("_"):
         return name in KEPT
-    return "#" not in name and name not in ("pk", "sk", "ttl")
+    return "#" not in name and name not in _STORES
+
+
+def _rough(made: Record, fault: Fault) -> Rough:
+    rough = Rough(made)
+    rough.fault = fault
+    return rough

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import record
 from chalicelib.data.store import Item
-from chalicelib.data.tables import Index, Position, Table, positions
+from chalicelib.data.tables import Index, Position, Table
 
 
 def stored_positions(table: type[Table], org: str, item: Item | None) -> Iterator[tuple[Index, Position]]:
     """Every position at which this item stands (none for None). Unique indexes are claims, not positions."""
     if item is None:
         return
-    computed = {index.name: place for index, place in positions(table, org, record(item))}
+    found = record(item)
     for index in table.indexes.values():
         shard, order = item.get(f"{index.name}#p"), item.get(f"{index.name}#o")
         if shard is None or order is None or index.unique:
             continue
-        today = computed.get(index.name)
+        today = _today(index, org, found)
         same = today is not None and (shard == today.address or shard.startswith(f"{today.address}|"))
         # A partition under an older definition is watched by nobody who runs today's code: its shard may stand for it.
         yield index, Position(today.address if today is not None and same else shard, order, shard)
@@ -44,9 +45,18 @@ def stored_attributes(table: type[Table], item: Item | None) -> Item:
 def misplaced(table: type[Table], org: str, item: Item) -> set[str]:
     """The indexes in which this item does not stand where it belongs."""
     wanted: Item = {}
+    found = record(item)
     for index in table.indexes.values():
-        place = index.position(org, record(item))
+        place = _today(index, org, found)
         if place is not None:
             wanted |= {f"{index.name}#p": place.shard, f"{index.name}#o": place.order}
     stands = stored_attributes(table, item)
     return {name.partition("#")[0] for name in wanted.keys() | stands.keys() if wanted.get(name) != stands.get(name)}
+
+
+def _today(index: Index, org: str, found: dict[str, object]) -> Position | None:
+    """Where a stored document belongs; nowhere, if it holds what cannot be indexed (an item that was made by hand)."""
+    try:
+        return index.position(org, found)
+    except BadRequest:
+        return None

@@ -19,7 +19,7 @@ A document without a value for a partition field is not in that index (a sparse 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
@@ -149,8 +149,8 @@ class Index:
         eventual: bool = False,
         everywhere: bool = False,
     ) -> None:
-        self.partition = tuple(wire_name(name) for name in partition)
-        self.order = tuple(wire_name(name) for name in ((order,) if isinstance(order, str) else order))
+        self._named = partition, (order,) if isinstance(order, str) else tuple(order)
+        self.partition, self.order = (tuple(map(wire_name, names)) for names in self._named)
         self.shards, self.unique, self.eventual, self.everywhere = shards, unique, eventual, everywhere
         if everywhere and not eventual:
             raise TypeError("Index(everywhere=True) is for sweeps: say eventual=True as well.")
@@ -158,12 +158,23 @@ class Index:
         self.name = ""
         self.is_log = False
 
+    def belongs_to(self, table: type[Table], name: str) -> None:
+        """Take the table's wire names for the fields."""
+        self.table, self.name = table, name
+        self.partition, self.order = (tuple(table.wire(field) for field in names) for names in self._named)
+
     def __call__(self, *values: Any) -> Range:
-        """The range of all documents with these partition values."""
+        """The range of all documents with these partition values. Raises `BadRequest` for None, under which nothing stands."""
         if len(values) != len(self.partition):
             raise TypeError(
                 f"{self.table.table_name}.{self.name} takes {len(self.partition)} values: {', '.join(self.partition)}"
             )
+        for field, value in zip(self.partition, values, strict=True):
+            if value is None or value is msgspec.UNSET:
+                raise BadRequest(
+                    f"{self.table.table_name}.{self.name}: {field} is None, and a document without {field} is in no index; "
+                    "ask for a value."
+                )
         return Range(self, values)
 
     def address(self, org: str, values: tuple[Any, ...]) -> str:
@@ -184,17 +195,18 @@ class Index:
     def position(self, org: str, record: Record) -> Position | None:
         """Where this document stands in this index, or None when it is not in it."""
         values = tuple(value_at(record, path) for path in self.partition)
-        if any(value is UNDEFINED for value in values):
+        made, id = record.get("_creationTime"), record.get("_id")
+        if any(value is UNDEFINED for value in values) or not isinstance(made, (int, float)) or not isinstance(id, str):
             return None
         address = self.address(org, values)
-        order = encode_key(*(value_at(record, path) for path in self.order), float(record["_creationTime"]), record["_id"])
+        order = encode_key(*(value_at(record, path) for path in self.order), float(made), id)
         if len(order.encode()) > MAX_SORT_KEY_BYTES:
             raise LimitExceeded(
                 f"A value ordered by {self.table.table_name}.{self.name} has over {MAX_SORT_KEY_BYTES} bytes; store a digest."
             )
         shard = address
         if self.shards > 1:
-            shard = f"{address}|{int(hashlib.sha256(record['_id'].encode()).hexdigest()[:8], 16) % self.shards}"
+            shard = f"{address}|{int(hashlib.sha256(id.encode()).hexdigest()[:8], 16) % self.shards}"
         return Position(address, order, shard)
 
 
@@ -224,20 +236,22 @@ class TableMeta(msgspec.StructMeta):
         if not name:
             raise TypeError(f"class {class_name}(Table, name=…): a table needs a name.")
         cls.table_name, cls.stream = name, stream
-        cls.key = tuple(wire_name(field) for field in key)
-        cls.parent = parent and (parent[0], wire_name(parent[1]))
-        cls.ttl = ttl and wire_name(ttl)
+        cls.wires = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+        cls.key = tuple(cls.wire(field) for field in key)
+        cls.parent = parent and (parent[0], TABLES[parent[0]].wire(parent[1]) if parent[0] in TABLES else wire_name(parent[1]))
+        cls.ttl = ttl and cls.wire(ttl)
         cls.indexes = {}
         reserved = {"pk", "sk", "ttl"} & set(cls.__struct_encode_fields__)
         if reserved:
             raise TypeError(f"{class_name}: the field names {sorted(reserved)} are the store's; choose others.")
         for attribute, value in list(namespace.items()):
             if isinstance(value, Index):
-                value.table, value.name = cls, attribute
+                value.belongs_to(cls, attribute)
                 cls.indexes[attribute] = value
         if cls.key:
             cls.log = Index(*key[:1], order=key[1:])
-            cls.log.table, cls.log.name, cls.log.is_log = cls, "log", True
+            cls.log.belongs_to(cls, "log")
+            cls.log.is_log = True
         known = TABLES.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(
@@ -269,7 +283,15 @@ class Table(msgspec.Struct, metaclass=TableMeta):
     stream: ClassVar[bool] = False
     ttl: ClassVar[str] = ""
     indexes: ClassVar[dict[str, Index]] = {}
+    wires: ClassVar[dict[str, str]] = {}
     log: ClassVar[Index]
+
+    @classmethod
+    def wire(cls, python: str) -> str:
+        """The attribute that a field is stored under: what `msgspec.field(name=…)` says, else camelCase. A dotted path keeps
+        its tail."""
+        head, dot, tail = python.partition(".")
+        return f"{cls.wires.get(head) or wire_name(head)}{dot}{tail}"
 
 
 T = TypeVar("T", bound=Table)
@@ -300,25 +322,10 @@ def record_key(table: type[Table], org: str, record: Record) -> Key:
     return document_key(table, org, *(record[field] for field in table.key))
 
 
-def positions(table: type[Table], org: str, record: Record | None) -> Iterator[tuple[Index, Position]]:
-    """Every index position of a record (none for None). Unique indexes are claims, not positions."""
-    if record is None:
-        return
-    for index in table.indexes.values():
-        position = index.position(org, record)
-        if position is not None and not index.unique:
-            yield index, position
-
-
-def claims(table: type[Table], org: str, record: Record | None) -> Iterator[tuple[Index, str]]:
-    """The address of every unique value that a record holds."""
-    if record is None:
-        return
-    for index in table.indexes.values():
-        if index.unique:
-            values = tuple(value_at(record, path) for path in index.partition)
-            if all(value is not UNDEFINED for value in values):
-                yield index, index.address(org, values)
+def places(table: type[Table], org: str, record: Record) -> dict[str, Position]:
+    """Where a record stands in each index that it is in, by the index's name. In a unique one the address is its claim."""
+    found = ((name, index.position(org, record)) for name, index in table.indexes.items())
+    return {name: place for name, place in found if place is not None}
 
 
 def spec(table: type[Table]) -> TableSpec:

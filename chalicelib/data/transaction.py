@@ -6,32 +6,29 @@ Rules of this file:
 * A function sees its own writes: ranges, counts and gets are answered from the store *and* from the pending writes.
 * Nothing is written here. `commit.py` turns `writes` and `reads` into one transaction, or nothing.
 * A document is read once per run; a second read of it answers what the first saw.
+* What is written has passed the gate (`gate.py`); what is read here has not, so a bad document can be deleted and replaced.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from chalicelib.data import gate
 from chalicelib.data.building import NOTHING_BUILDING, Building
-from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded
+from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
+from chalicelib.data.plain import normal, number, optional_fields
 from chalicelib.data.ranges import Dense, RangeReader
 from chalicelib.data.reads import ReadSet, version_of
-from chalicelib.data.records import plain, record
+from chalicelib.data.records import Rough, identified, record
 from chalicelib.data.store import Item, Key, Store
-from chalicelib.data.tables import (
-    MARK,
-    TABLES,
-    Index,
-    Range,
-    Record,
-    Table,
-    claims,
-    document_key,
-    record_key,
-)
+from chalicelib.data.stored import stored_claims
+from chalicelib.data.tables import MARK, TABLES, Index, Position, Range, Record, Table, document_key, places, record_key
+from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
 """Documents that one run may read; more is a sign of a missing index or limit."""
@@ -45,6 +42,7 @@ class Pending:
     """A document that this run writes: before (None = made here) and after (None = deleted).
 
     `item` is what was stored: the indexes that it *is* in, which are not those that the code declares while one is built.
+    `places` are those that it is in afterwards.
     """
 
     table: type[Table]
@@ -52,6 +50,11 @@ class Pending:
     version: str | int | None
     after: Record | None
     item: Item | None = None
+    places: dict[str, Position] = field(default_factory=dict)
+
+    def claims(self) -> set[str]:
+        """The address of every unique value that it holds afterwards."""
+        return {place.address for name, place in self.places.items() if self.table.indexes[name].unique}
 
 
 class Transaction:
@@ -62,6 +65,7 @@ class Transaction:
         org: the only org whose data this run can name.
         now_ms: the run's frozen time, the creation time of what it inserts.
         building: knows the indexes that cannot be read yet.
+        suspects: keys at which an earlier run of this call found a document that it had not looked for.
         writable: False for queries; writing then is an error.
     """
 
@@ -74,14 +78,16 @@ class Transaction:
         writable: bool = False,
         pause: Callable[[float], None] = time.sleep,
         building: Building = NOTHING_BUILDING,
+        suspects: Collection[Key] = (),
     ) -> None:
         self.store, self.org, self.now_ms, self.writable = store, org, now_ms, writable
         self.pause = pause
-        self.building = building
+        self.building, self.suspects = building, suspects
         self.reads = ReadSet()
         self.writes: dict[Key, Pending] = {}
         self._items: dict[Key, Item | None] = {}
         self._inserts = 0
+        self.uniques = Uniques(lambda address: self._item(Key("claims", address)))
         self._reader = RangeReader(store, self.reads, pause)
 
     # Reading -----------------------------------------------------------------------------------------------------------
@@ -90,17 +96,16 @@ class Transaction:
         """The document with this id (or composite key), or None."""
         key = document_key(table, self.org, *ids)
         self.reads.watch(key.pk, key.sk or MARK, key.sk or MARK)
-        if key in self.writes:
-            return self.writes[key].after
-        return self._read(key)
+        return self._now(key)
 
     def peek(self, table: type[Table], *ids: Any) -> Record | None:
         """The document, unchecked: for return values only, never to decide what to write."""
         key = document_key(table, self.org, *ids)
         if key in self.writes:
-            return self.writes[key].after
+            written = self.writes[key].after
+            return None if written is None else _own(written)
         item = self._items.get(key) or self.store.get(key)
-        return None if item is None else record(item)
+        return None if item is None else _record(key, item)
 
     def peek_range(self, wanted: Range, newest: bool, limit: int) -> list[Record]:
         """Documents of a log, unchecked: for return values and background work only."""
@@ -108,30 +113,26 @@ class Transaction:
         rows = self.store.query(
             wanted.index.table.table_name, wanted.address(self.org), low=low, high=high, newest=newest, limit=limit
         )
-        return [record(item) for item in rows.items]
+        return [_record(Key(wanted.index.table.table_name, item["pk"], item.get("sk")), item) for item in rows.items]
 
     def unique(self, wanted: Range) -> Record | None:
         """The one document that holds a unique value, or None. Strongly consistent through its claim."""
         self.building.check(wanted.index, self.reads.watch)
         address = wanted.address(self.org)
-        key = Key("claims", address)
-        for pending in self.writes.values():
-            if any(held == address for _, held in claims(pending.table, self.org, pending.after)):
-                return pending.after
-        claim = self._item(key)
         self.reads.watch(address)
-        if claim is None:
+        if address in self.uniques.now:
+            holder = self.uniques.now[address]
+            return None if holder is None else self._now(holder)
+        owner = owner_of(self._item(Key("claims", address)))
+        if owner is None:
             return None
-        owner = Key(claim["t"], claim["dpk"], claim.get("dsk"))
-        if owner in self.writes:
-            found = self.writes[owner].after
-        else:
-            self.reads.watch(owner.pk, owner.sk or MARK, owner.sk or MARK)
-            found = self._read(owner)
-            if found is None:
-                self.reads.torn = True  # the claim without its document: half of a transaction
-        still = found is not None and any(held == address for _, held in claims(wanted.index.table, self.org, found))
-        return found if still else None
+        self.reads.watch(owner.pk, owner.sk or MARK, owner.sk or MARK)
+        found = self._now(owner)
+        if found is None:
+            self.reads.torn = True  # the claim without its document: half of a transaction
+            return None
+        place = wanted.index.position(self.org, found)
+        return found if place is not None and place.address == address else None
 
     def range(self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None) -> list[Row]:
         """Documents of a range in order, at most `limit`; `within` narrows it to positions of a page, both included."""
@@ -147,11 +148,11 @@ class Transaction:
             low, high = max(low, within[0]), min(high, within[1])
         ask = None if limit is None else limit + len(self.writes)
         found = self._stored(wanted, address, low, high, newest, ask)
-        rows = {order: record(item) for order, key, item in found if key not in self.writes}
+        rows = {order: _record(key, item) for order, key, item in found if key not in self.writes}
         for pending in self.writes.values():
             order = self._order_in(index, address, pending.after, pending.table)
             if order is not None and low <= order <= high and pending.after is not None:
-                rows[order] = pending.after
+                rows[order] = normal(pending.after)
         chosen = sorted(rows.items(), reverse=newest)[:limit]
         for order, key, item in found:
             if key not in self.writes and (order in dict(chosen)):
@@ -180,57 +181,69 @@ class Transaction:
     # Writing -----------------------------------------------------------------------------------------------------------
 
     def insert(self, doc: Table) -> Record:
-        """Add a document; its own `id` if it has one, else a new one by the caller. Returns the record."""
+        """Add a document under its own id. Returns the record.
+
+        Raises:
+            BadValue: the table does not allow it.
+            NotUnique: another document has its value of a unique index.
+            BadRequest: `AlreadyExists`.
+        """
         self._may_write()
-        table = type(doc)
-        new: Record = plain(doc)
-        chosen = bool(new.get("_id"))
-        if not chosen:
+        table, new = type(doc), gate.of(doc)
+        if not new.get("_id"):
             raise BadRequest(f"{table.table_name}: a document needs an id before it is inserted.")
-        self._inserts += 1
-        new["_creationTime"] = self.now_ms + (self._inserts - 1) / 1024
+        new["_creationTime"] = number(self.now_ms + self._inserts / 1024)
+        gate.check(table, new)
         key = record_key(table, self.org, new)
         known = self.writes.get(key)
-        if known is not None and known.after is not None:
-            raise BadRequest(f"{table.table_name}: there is already a document {new['_id']!r}.", "AlreadyExists")
-        if known is not None:
-            known.after = new
-            return new
-        self._claims_free(table, new, key)
-        self.writes[key] = Pending(table, None, self.reads.versions.get(key), new)
+        if known is None and key in self.suspects:
+            self._item(key)
+        if self._items.get(key) is not None if known is None else known.after is not None:
+            raise already_there(table.table_name, new["_id"])
+        self._write(key, known or Pending(table, None, self.reads.versions.get(key), None), new)
+        self._inserts += 1
         return new
 
-    def replace(self, table: type[Table], ids: tuple[Any, ...], changes: Record) -> Record:
-        """Change fields of a document (None removes one); returns the new record. Refuses an absent document."""
-        self._may_write()
-        key = document_key(table, self.org, *ids)
-        current = self.get(table, *ids)
-        if current is None:
-            raise BadRequest(f"{table.table_name}: there is no document {ids!r} to change.", "DocumentNotFound")
-        after = {**current, **changes}
-        after = {name: part for name, part in after.items() if part is not None}
-        self._claims_free(table, after, key)
-        pending = self.writes.get(key)
-        if pending is None:
-            self.writes[key] = Pending(table, current, self.reads.versions[key], after, self._items[key])
-        else:
-            pending.after = after
-        return after
+    def change(self, table: type[Table], ids: tuple[Any, ...], changes: Record, *, strict: bool = True) -> Record:
+        """Change fields of a document (None removes an optional one, UNSET any); returns the new record.
+
+        Args:
+            strict: the document must then be what its table declares; otherwise it is written as it is.
+
+        Raises: as `insert`, and `BadRequest` for an absent document.
+        """
+        current = self._there(table, ids, "change")
+        optional = optional_fields(table)
+        after: Record = {**current}
+        for name, part in changes.items():
+            if part is msgspec.UNSET or (part is None and name in optional):
+                after.pop(name, None)
+            else:
+                after[name] = part
+        if isinstance(current, Rough):
+            if not strict:
+                after = current
+            elif type(after.get("_creationTime")) not in (int, float):
+                after["_creationTime"] = number(self.now_ms)
+        if strict:
+            if isinstance(current, Rough):
+                after = gate.whole(table, after)
+            gate.check(table, after)
+        return self._rewritten(table, ids, current, after)
+
+    def replace(self, doc: Table, ids: tuple[Any, ...]) -> Record:
+        """Put a document in the place of the stored one, whatever that holds; its creation time stays. Raises: as `change`."""
+        table, new = type(doc), gate.of(doc)
+        current = self._there(table, ids, "replace")
+        made = current.get("_creationTime")
+        new["_creationTime"] = made if type(made) in (int, float) else number(self.now_ms)
+        gate.check(table, new)
+        return self._rewritten(table, ids, current, new)
 
     def delete(self, table: type[Table], *ids: Any) -> None:
         """Remove a document. Removing an absent one is refused."""
-        self._may_write()
-        key = document_key(table, self.org, *ids)
-        current = self.get(table, *ids)
-        if current is None:
-            raise BadRequest(f"{table.table_name}: there is no document {ids!r} to delete.", "DocumentNotFound")
-        pending = self.writes.get(key)
-        if pending is None:
-            self.writes[key] = Pending(table, current, self.reads.versions[key], None, self._items[key])
-        elif pending.before is None:
-            del self.writes[key]
-        else:
-            pending.after = None
+        current = self._there(table, ids, "delete")
+        self._rewrite(document_key(table, self.org, *ids), table, current, None)
 
     # Inside ------------------------------------------------------------------------------------------------------------
 
@@ -238,25 +251,53 @@ class Transaction:
         if not self.writable:
             raise BadRequest("A query only reads; write in a mutation.", "ReadOnly")
 
-    def _claims_free(self, table: type[Table], rec: Record, key: Key) -> None:
-        """Refuse a unique value that another document holds; reading the claim makes the commit depend on it."""
-        for index, address in claims(table, self.org, rec):
-            claim = self._item(Key("claims", address))
-            owner = None if claim is None else Key(claim["t"], claim["dpk"], claim.get("dsk"))
-            if owner is None or owner == key:
-                continue
-            pending = self.writes.get(owner)
-            if pending is None or any(held == address for _, held in claims(table, self.org, pending.after)):
-                raise BadRequest(f"{table.table_name}: another document has this {' and '.join(index.partition)}.", "NotUnique")
+    def _there(self, table: type[Table], ids: tuple[Any, ...], to: str) -> Record:
+        """The document as it is now, to be written. Refuses an absent one."""
+        self._may_write()
+        current = self.get(table, *ids)
+        if current is None:
+            raise BadRequest(f"{table.table_name}: there is no document {ids!r} to {to}.", "DocumentNotFound")
+        return current
+
+    def _rewritten(self, table: type[Table], ids: tuple[Any, ...], current: Record, after: Record) -> Record:
+        self._rewrite(document_key(table, self.org, *ids), table, current, after)
+        return _own(after)
+
+    def _rewrite(self, key: Key, table: type[Table], current: Record, after: Record | None) -> None:
+        pending = self.writes.get(key)
+        if pending is None:
+            pending = Pending(table, current, self.reads.versions[key], current, self._items[key])
+        self._write(key, pending, after)
+        if pending.before is None and after is None:
+            del self.writes[key]
+
+    def _write(self, key: Key, pending: Pending, after: Record | None) -> None:
+        """Make this the document's state after the run, or refuse it and change nothing."""
+        table = pending.table
+        held = pending.claims() if key in self.writes else stored_claims(table, pending.item)
+        stands = {} if after is None else places(table, self.org, after)
+        if after is not None:
+            gate.check_size(table, key, after, stands)
+        wanted = {place.address: name for name, place in stands.items() if table.indexes[name].unique}
+        for address, name in wanted.items():
+            if address not in held and self.uniques.holder(address) not in (None, key):
+                raise NotUnique(table.table_name, table.indexes[name].partition)
+        self.uniques.move(key, held, wanted)
+        pending.after, pending.places = after, stands
+        self.writes[key] = pending
 
     def _item(self, key: Key) -> Item | None:
         if key not in self._items:
             self._remember(key, self.store.get(key))
         return self._items[key]
 
-    def _read(self, key: Key) -> Record | None:
+    def _now(self, key: Key) -> Record | None:
+        """A document as it stands now: as this run has written it, or as it is stored."""
+        if key in self.writes:
+            written = self.writes[key].after
+            return None if written is None else _own(written)
         item = self._item(key)
-        return None if item is None else record(item)
+        return None if item is None else _record(key, item)
 
     def _remember(self, key: Key, item: Item | None) -> None:
         if key in self._items and version_of(key, self._items[key]) != version_of(key, item):
@@ -308,3 +349,18 @@ class Transaction:
             return key.sk if key.pk == address else None
         position = index.position(self.org, rec)
         return position.order if position is not None and position.address == address else None
+
+
+def already_there(table: str, id: str) -> BadRequest:
+    """The refusal of a document whose id, or key, is taken."""
+    return BadRequest(f"{table}: there is already a document {id!r}.", "AlreadyExists")
+
+
+def _record(key: Key, item: Item) -> Record:
+    return identified(record(item), key.pk.split("|", 2)[-1] if key.sk is None else key.sk)
+
+
+def _own(written: Record) -> Record:
+    """A copy of what this run has written: whoever reads it may change the copy, and nothing passes the gate that way."""
+    copy: Record = written if isinstance(written, Rough) else normal(written)
+    return copy

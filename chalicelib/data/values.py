@@ -1,4 +1,4 @@
-"""Values: between Python, Convex's JSON and the store (protocol section 6).
+"""Values between Python, Convex's JSON and the store; `plain.py` says what a value is.
 
 | Convex | Python | on the wire |
 |---|---|---|
@@ -18,119 +18,146 @@ import hashlib
 import json
 import math
 import struct
+from collections.abc import Callable, Container
 from typing import Any
 
-import msgspec
+from chalicelib.data.errors import BadRequest, BadValue
+from chalicelib.data.plain import KEY_RULE, MAX_ARRAY, MAX_NESTING, Fault, Int64, good_key, number, text, too_deep, too_long, walk
 
-from chalicelib.data.errors import BadRequest
-
-SAFE = 2**53
-MAX_NESTING, MAX_ARRAY, MAX_KEY = 64, 8192, 1024
+__all__ = [
+    "Int64",
+    "clean",
+    "decode",
+    "decode_hook",
+    "decode_ts",
+    "digest",
+    "dumps",
+    "encode",
+    "encode_ts",
+    "from_item",
+    "loads",
+    "to_item",
+]
 SMALLEST, LARGEST = 1e-130, 9.9e125
 """What DynamoDB's numbers can hold; other floats are stored tagged."""
-
-
-class Int64(int):
-    """A 64-bit integer: Convex's int64, JavaScript's BigInt. Arithmetic gives plain ints."""
-
-    def __new__(cls, value: int) -> Int64:
-        if not -(2**63) <= value < 2**63:
-            raise BadRequest(f"{value} does not fit 64 bits.")
-        return super().__new__(cls, value)
+ON_THE_WIRE = frozenset({"$bytes", "$integer", "$float"})
+IN_THE_STORE = frozenset({"$integer", "$float"})
 
 
 def decode_hook(wanted: type, value: Any) -> Any:
-    """For `msgspec.convert`: an Int64 stays one."""
-    if wanted is Int64 and isinstance(value, Int64):
-        return value
-    raise NotImplementedError(f"{wanted} is not a type of a value")
-
-
-def decode(wire: Any, path: str = "") -> Any:
-    """Convex JSON → Python. Raises `BadRequest` naming the path."""
-    if len(path) > 4096 or path.count(".") + path.count("[") > MAX_NESTING:
-        raise BadRequest(f"Values nest {MAX_NESTING} levels at most.")
-    if wire is None or isinstance(wire, (bool, str)):
-        return _text(wire, path) if isinstance(wire, str) else wire
-    if isinstance(wire, (int, float)):
-        return _number(wire)
-    if isinstance(wire, list):
-        if len(wire) > MAX_ARRAY:
-            raise BadRequest(f"The array at {path or 'the top'} has {len(wire)} items; {MAX_ARRAY} is the limit.")
-        return [decode(part, f"{path}[{number}]") for number, part in enumerate(wire)]
-    if isinstance(wire, dict):
-        if len(wire) == 1 and next(iter(wire)).startswith("$"):
-            return _special(wire, path)
-        return {_key(name, path): decode(part, f"{path}.{name}") for name, part in wire.items()}
-    raise BadRequest(f"{type(wire).__name__} at {path or 'the top'} is not a value.")
-
-
-def _text(text: str, path: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"The string at {path or 'the top'} is not valid Unicode.") from error
-    return text
-
-
-def _number(number: int | float) -> Any:
-    if isinstance(number, int):
-        return int(number) if abs(number) <= SAFE else float(number)
-    if number.is_integer() and abs(number) <= SAFE and not (number == 0 and math.copysign(1, number) < 0):
-        return int(number)
-    return number
-
-
-def _special(wire: dict[str, Any], path: str) -> Any:
-    ((name, text),) = wire.items()
-    try:
-        raw = base64.b64decode(text, validate=True)
-        if name == "$bytes":
-            return raw
-        if name == "$integer" and len(raw) == 8:
-            return Int64(int.from_bytes(raw, "little", signed=True))
-        if name == "$float" and len(raw) == 8:
-            return float(struct.unpack("<d", raw)[0])
-    except (ValueError, TypeError) as error:
-        raise BadRequest(f"The {name} at {path or 'the top'} is not base64.") from error
-    raise BadRequest(f"{name} at {path or 'the top'} is not a value.")
-
-
-def _key(name: str, path: str) -> str:
-    if len(name) > MAX_KEY or name.startswith("$") or not all(" " <= char <= "~" for char in name):
-        raise BadRequest(
-            f"Field name {name[:40]!r} at {path or 'the top'}: up to {MAX_KEY} printable ASCII characters, no leading $."
-        )
-    return name
-
-
-def encode(value: Any, path: str = "") -> Any:
-    """Python → Convex JSON. Structs lose absent fields. Raises `BadRequest` for what is not a value."""
-    if value is None or isinstance(value, (bool, str)):
-        return _text(value, path) if isinstance(value, str) else value
+    """For `msgspec.convert`: an Int64 stays one; anything else where one is wanted is a mistake of whoever gave it."""
+    if wanted is not Int64:
+        raise NotImplementedError(f"{wanted} is not a type of a value")
     if isinstance(value, Int64):
-        return {"$integer": base64.b64encode(int(value).to_bytes(8, "little", signed=True)).decode()}
-    if isinstance(value, int):
-        if abs(value) > SAFE:
-            raise BadRequest(f"The integer {value} at {path or 'the top'} is beyond 2**53; use Int64.")
         return value
+    raise ValueError(f"Expected `int64` (a BigInt), got `{'null' if value is None else type(value).__name__}`")
+
+
+# The wire --------------------------------------------------------------------------------------------------------------
+
+
+def decode(wire: Any) -> Any:
+    """Convex JSON → Python. Raises `BadValue` naming the path."""
+    return _told(_decoded, wire)
+
+
+def _decoded(wire: Any, most: int = MAX_NESTING) -> Any:
+    if isinstance(wire, float) and not math.isfinite(wire):
+        raise Fault(f"{wire} is no number of JSON; it is written as $float")
+    return _python(wire, ON_THE_WIRE, _decoded, most)
+
+
+def encode(value: Any) -> Any:
+    """Python → Convex JSON. Structs lose absent fields. Raises `BadValue` for what is not a value, naming the path."""
+    return _told(walk, value, _on_the_wire)
+
+
+def _on_the_wire(value: Any) -> Any:
+    if isinstance(value, Int64):
+        return _integer(value)
     if isinstance(value, float):
-        if math.isfinite(value) and not (value == 0 and math.copysign(1, value) < 0):
-            return int(value) if value.is_integer() and abs(value) <= SAFE else value
-        return {"$float": base64.b64encode(struct.pack("<d", value)).decode()}
-    if isinstance(value, (bytes, bytearray)):
-        return {"$bytes": base64.b64encode(value).decode()}
-    if isinstance(value, msgspec.Struct):
-        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        parts = ((wire, getattr(value, python)) for wire, python in names)
-        return {wire: encode(part, f"{path}.{wire}") for wire, part in parts if part is not None and part is not msgspec.UNSET}
-    if isinstance(value, dict):
-        return {
-            _key(str(name), path): encode(part, f"{path}.{name}") for name, part in value.items() if part is not msgspec.UNSET
-        }
-    if isinstance(value, (list, tuple)):
-        return [encode(part, f"{path}[{number}]") for number, part in enumerate(value)]
-    raise BadRequest(f"{type(value).__name__} at {path or 'the top'} is not a value.")
+        special = not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0)
+        return _float(value) if special else value
+    return {"$bytes": base64.b64encode(value).decode()}
+
+
+def _told(function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return function(*given)
+    except Fault as fault:
+        raise BadValue("", fault.path, fault.rule) from None
+
+
+def _python(wire: Any, tags: Container[str], inner: Callable[[Any, int], Any], most: int) -> Any:
+    """JSON, or an attribute of an item → Python. `tags`: the special forms; `inner`: what is done with the parts."""
+    kind = type(wire)
+    if kind is str:
+        return wire if wire.isascii() else text(wire)
+    if wire is None or kind is bool:
+        return wire
+    if kind is int or kind is float:
+        return number(wire)
+    if kind is dict:
+        return _object(wire, tags, inner, most)
+    if kind is list:
+        return _array(wire, inner, most)
+    raise Fault(f"{kind.__name__} is not a value")
+
+
+def _object(wire: dict[Any, Any], tags: Container[str], inner: Callable[[Any, int], Any], most: int) -> Any:
+    if most <= 0:
+        raise too_deep()
+    if len(wire) == 1:
+        ((name, part),) = wire.items()
+        if isinstance(name, str) and name.startswith("$"):
+            return _special(name, part, tags)
+    made: dict[str, Any] = {}
+    name = ""
+    try:
+        for name, part in wire.items():
+            if type(name) is not str or not good_key(name):
+                raise Fault(f"{str(name)[:40]!a} is no key: {KEY_RULE}")
+            made[name] = inner(part, most - 1)
+    except Fault as fault:
+        raise fault.inside(name if isinstance(name, str) and good_key(name) else ascii(name)[:40]) from None
+    return made
+
+
+def _array(wire: list[Any], inner: Callable[[Any, int], Any], most: int) -> list[Any]:
+    if most <= 0:
+        raise too_deep()
+    if len(wire) > MAX_ARRAY:
+        raise too_long(wire)
+    made: list[Any] = []
+    try:
+        for part in wire:
+            made.append(inner(part, most - 1))
+    except Fault as fault:
+        raise fault.inside(len(made)) from None
+    return made
+
+
+def _special(name: str, part: Any, tags: Container[str]) -> Any:
+    """`{"$bytes": "…"}` and its like: Base64 of bytes, of 8 little-endian bytes of an integer, or of a float64."""
+    if name not in tags:
+        raise Fault(f"{name[:40]!a} is no special form; {KEY_RULE}")
+    try:
+        raw = base64.b64decode(part, validate=True)
+    except (ValueError, TypeError):
+        raise Fault(f"what {name} holds is not Base64") from None
+    if name == "$bytes":
+        return raw
+    if len(raw) != 8:
+        raise Fault(f"{name} holds 8 bytes, not {len(raw)}")
+    return Int64(int.from_bytes(raw, "little", signed=True)) if name == "$integer" else float(struct.unpack("<d", raw)[0])
+
+
+def _integer(value: Int64) -> dict[str, str]:
+    return {"$integer": base64.b64encode(int(value).to_bytes(8, "little", signed=True)).decode()}
+
+
+def _float(value: float) -> dict[str, str]:
+    return {"$float": base64.b64encode(struct.pack("<d", value)).decode()}
 
 
 def dumps(encoded: Any) -> str:
@@ -179,30 +206,27 @@ def decode_ts(text: str) -> int:
     return int.from_bytes(raw, "little")
 
 
+# The store -------------------------------------------------------------------------------------------------------------
+
+
 def to_item(value: Any) -> Any:
-    """Python → an attribute of a stored item. Floats that the store cannot hold, and Int64, are tagged."""
+    """Python → an attribute of a stored item. Floats that the store cannot hold, and Int64, are tagged. Raises `BadValue`."""
+    return _told(walk, value, _in_the_store)
+
+
+def _in_the_store(value: Any) -> Any:
     if isinstance(value, Int64):
-        return encode(value)
+        return _integer(value)
     if isinstance(value, float):
-        held = (value == 0 and math.copysign(1, value) > 0) or (math.isfinite(value) and SMALLEST <= abs(value) <= LARGEST)
-        return value if held else {"$float": base64.b64encode(struct.pack("<d", value)).decode()}
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > SAFE:
-        raise BadRequest(f"The integer {value} is beyond 2**53; use Int64.")
-    if isinstance(value, dict):
-        return {name: to_item(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_item(part) for part in value]
-    return value
+        held = math.isfinite(value) and SMALLEST <= abs(value) <= LARGEST
+        return value if held else _float(value)
+    return bytes(value)
 
 
 def from_item(part: Any) -> Any:
-    """An attribute of a stored item → Python."""
-    if isinstance(part, dict):
-        if len(part) == 1 and next(iter(part)) in ("$float", "$integer"):
-            return _special(part, "")
-        return {name: from_item(each) for name, each in part.items()}
-    if isinstance(part, list):
-        return [from_item(each) for each in part]
-    if isinstance(part, (int, float)) and not isinstance(part, bool):
-        return _number(part)
-    return part
+    """An attribute of a stored item → Python. Raises `Fault` for what no value of ours is stored as."""
+    return _stored(part)
+
+
+def _stored(part: Any, most: int = MAX_NESTING) -> Any:
+    return part if type(part) is bytes else _python(part, IN_THE_STORE, _stored, most)

@@ -117,7 +117,7 @@ class Scheduler:
 
         Returns the job's id.
         """
-        if delay_ms < 0:
+        if not (isinstance(delay_ms, (int, float)) and delay_ms >= 0):  # nor NaN
             raise BadRequest(f"run_after: a delay is zero or more milliseconds, not {delay_ms}.")
         return self._target.schedule(function, args, self._now() + delay_ms)
 

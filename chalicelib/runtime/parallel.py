@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Chunks of work that wait for the network, done at once."""
-=======
 """Work that waits for the network, done at once."""
->>>>>>> runtime
 
 from __future__ import annotations
 
@@ -14,19 +10,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-<<<<<<< HEAD
-class Threads:
-    """Runs independent chunks of work in threads of their own, at most so many at once.
-
-    The threads end with the call: a Lambda function is frozen when it returns, and work that starts such work itself cannot
-    wait for its own threads. Each chunk keeps the caller's context (`data/trace.py`).
-=======
 class Parallel:
     """Runs independent calls in threads of their own, at most so many at once.
 
     The threads end with the call: a Lambda function is frozen when it returns, and work that starts such work itself cannot
     wait for its own threads. Each call keeps the caller's context (`data/trace.py`).
->>>>>>> runtime
 
     Args:
         most: threads at once.
@@ -38,14 +26,8 @@ class Parallel:
     def __call__(self, work: Sequence[Callable[[], T]]) -> list[T]:
         """The results, in the order of the work. When one raised, that is raised after all have ended."""
         if len(work) < 2 or self.most < 2:
-<<<<<<< HEAD
-            return [chunk() for chunk in work]
-        with ThreadPoolExecutor(min(self.most, len(work)), thread_name_prefix="together") as pool:
-            futures = [pool.submit(copy_context().run, chunk) for chunk in work]
-=======
             return [one() for one in work]
         with ThreadPoolExecutor(min(self.most, len(work)), thread_name_prefix="parallel") as pool:
             futures = [pool.submit(copy_context().run, one) for one in work]
->>>>>>> runtime
             wait(futures)
         return [future.result() for future in futures]

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chalicelib.data import values
+import msgspec
+
+from chalicelib.data import gate, values
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import plain
@@ -17,12 +19,12 @@ from chalicelib.runtime.registry import Function
 
 
 def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
-    """Python keyword arguments under their wire names, absent ones left out."""
+    """Python keyword arguments under their wire names. None is null, as in an argument of a client; UNSET is absence."""
     names = validate.wire_names(function)
     unknown = args.keys() - names.keys()
     if unknown:
         raise BadRequest(f"{function.path} has no arguments {sorted(unknown)}.")
-    return {names[name]: plain(part) for name, part in args.items() if part is not None}
+    return {names[name]: plain(part) for name, part in args.items() if part is not msgspec.UNSET}
 
 
 Resolve = Callable[[Function[..., Any] | str], Function[..., Any]]
@@ -36,11 +38,15 @@ class JobWriter:
         self.listed: list[dict[str, Any]] = []
 
     def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str:
-        """Write a job row. Returns its id."""
+        """Write a job row. Returns its id. What the function would refuse then is refused now (`ArgumentValidationError`)."""
         function = self._resolve(function)
         if function.kind == "query":
             raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
-        job = Job(id=new_id("job-"), org=self._org, path=function.path, args=wire_args(function, args), due=due_ms)
+        if not gate.moment_ms(due_ms):
+            raise BadRequest(f"{function.path} cannot be scheduled: {due_ms!r} is no moment in milliseconds since the epoch.")
+        given = wire_args(function, args)
+        validate.bind(function, given)
+        job = Job(id=new_id("job-"), org=self._org, path=function.path, args=given, due=due_ms)
         self._db.insert(job)
         self.listed.append({"id": job.id, "due": int(due_ms), "runner": function.options.get("runner", "run_job")})
         return job.id

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.data import gate
 from chalicelib.data.errors import ConditionFailed
-from chalicelib.data.records import fields, plain
+from chalicelib.data.records import fields
 from chalicelib.data.store import Absent, Item, Key, Put, Store
-from chalicelib.data.tables import Index, Table, record_key
+from chalicelib.data.tables import Index, Table, places, record_key
 from chalicelib.runtime.contexts import new_id
 
 
@@ -15,19 +16,20 @@ def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
     """Add one row to a streamed log by a single conditional write: the road of a reply's chunks.
 
     Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
-    Raises: `StoreFailed` when the store did not say; call again with the same document.
+    Raises: `StoreFailed` when the store did not say; call again with the same document. `BadValue`, `LimitExceeded`: the table
+    does not allow it, and nothing was written.
     """
     if not doc.id:
         doc.id = new_id()
     if not doc.creation_time:
         doc.creation_time = float(now_ms)
-    rec = plain(doc)
-    key = record_key(type(doc), org, rec)
+    rec = gate.of(doc)
+    gate.check(type(doc), rec)
+    key, stands = record_key(type(doc), org, rec), places(type(doc), org, rec)
+    gate.check_size(type(doc), key, rec, stands)
     item = {**key.attributes(), **fields(rec), "_v": 1, "_c": doc.id}
-    for index in type(doc).indexes.values():
-        place = index.position(org, rec)
-        if place is not None:
-            item[f"{index.name}#p"], item[f"{index.name}#o"] = place.shard, place.order
+    for name, place in stands.items():
+        item[f"{name}#p"], item[f"{name}#o"] = place.shard, place.order
     expires = rec.get(type(doc).ttl) if type(doc).ttl else None
     if expires is not None:
         item["ttl"] = int(expires // 1000)

@@ -18,7 +18,7 @@ from chalicelib.data.commit import Intent, Receipt, commit, receipt
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
-from chalicelib.data.store import Store
+from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import org_key
 from chalicelib.data.transaction import Transaction
 from chalicelib.runtime.contexts import Log, check_jobs, new_id
@@ -74,22 +74,34 @@ class Transactor:
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
         deadline = self.clock.now_ms() + retry_ms
         attempt = 0
+        taken: set[Key] = set()
         while True:
             try:
                 done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
                 if done is None:
-                    done = self._once(org, label, body, commit_id, call, connection)
+                    done = self._once(org, label, body, commit_id, call, connection, taken)
                 return self._answer(done, org, attempt + 1)
             except (Conflict, StoreFailed) as error:
                 attempt += 1
+                taken.update(getattr(error, "taken", ()))
                 measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
                 if self.clock.now_ms() >= deadline:
                     raise error if isinstance(error, Conflict) else Conflict() from error
                 self.backoff(attempt, 400)
 
-    def _once(self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str) -> Receipt:
+    def _once(
+        self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str, taken: set[Key]
+    ) -> Receipt:
         now = self.clock.now_ms()
-        tx = Transaction(self.store, org, now_ms=float(now), writable=True, pause=self.clock.sleep, building=self.building)
+        tx = Transaction(
+            self.store,
+            org,
+            now_ms=float(now),
+            writable=True,
+            pause=self.clock.sleep,
+            building=self.building,
+            suspects=taken,
+        )
         db = Writer(tx, new_id)
         run = Run(db, float(now), JobWriter(db, org, self._resolve), Log())
         try:
