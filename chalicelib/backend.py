@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, StoreFailed
+from chalicelib.data.json_text import whole, whole_value
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
@@ -292,12 +293,20 @@ def streamed(address: str) -> bool:
 
 
 def as_failure(error: FunctionError) -> Failure:
-    """An error as a message carries it."""
-    return Failure(error.message, values.dumps(values.encode(error.data)) if error.has_data else None)
+    """An error as a message carries it: whole text (half a surrogate pair is U+FFFD), and its data where that is a value."""
+    message, data = whole(error.message), None
+    if error.has_data:
+        try:
+            data = values.dumps(values.encode(whole_value(error.data)))
+        except BadRequest as unsayable:
+            message += f"\n(The error's data was left out: {unsayable.message})"
+    return Failure(message, data)
 
 
 def _arguments(wire: Any) -> dict[str, Any]:
     """A frame's arguments as values. Raises `BadRequest`."""
+    if isinstance(wire, dict) and isinstance(wire.get(messages.UNREADABLE), str):
+        raise BadRequest(wire[messages.UNREADABLE], "BadFrame")
     decoded: dict[str, Any] = values.decode(validate.one_object(wire))
     return decoded
 

@@ -26,10 +26,12 @@ import msgspec
 
 from chalicelib.data import values
 from chalicelib.data.errors import ConcaveError, ConditionFailed
+from chalicelib.data.json_text import problem as json_problem
+from chalicelib.data.json_text import whole
 from chalicelib.data.store import Absent, Item, Put
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.doors.event_rows import Row
-from chalicelib.live import rows
+from chalicelib.live import rows, salvage
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import retry_until_done
@@ -140,11 +142,41 @@ def ended(backend: Backend, mailbox: Item) -> None:
 
 def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
     """Take in one frame of JSON. Raises `BadFrame`."""
-    try:
-        frame = msgspec.json.decode(body, type=Frame)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadFrame(f"a frame is {{event, data, id?}}: {error}") from error
+    frame = _read(body)
     take_in(backend, connection, mailbox, frame.event, frame.data, frame.id, at)
+
+
+def _read(body: str) -> Frame:
+    if wrong := json_problem(body):
+        raise BadFrame(wrong)
+    try:
+        return msgspec.json.decode(body, type=Frame)
+    except msgspec.ValidationError as error:
+        raise BadFrame(f"a frame is {{event, data, id?}}: {error}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        if "\\u" not in body:
+            raise BadFrame(f"a frame is {{event, data, id?}}: {error}") from error
+    try:  # half of a surrogate pair, which msgspec does not read: the value fails its call
+        return msgspec.convert(json.loads(body), Frame)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise BadFrame(f"a frame is {{event, data, id?}}: {error}") from error
+
+
+def ack_of(body: str) -> str | int | None:
+    """What the sender of a frame that cannot be read wants to be answered under, as far as that can be read."""
+    named = salvage.fields(body).get("id")
+    return salvage.number(named) if salvage.number(named) is not None else salvage.word(named) or None
+
+
+def refuse(backend: Backend, connection: str, mailbox: Item, ack: str | int | None, sentence: str, at: int) -> None:
+    """Answer a frame that cannot be read, under its acknowledgement where it names one; the connection stays."""
+    note = json.dumps({"event": "", "ack": ack})
+    _answered(backend, connection, arrival(mailbox, at), note, Failure(sentence, _data("BadFrame", sentence)))
+
+
+def arrival(mailbox: Item, at: int) -> int:
+    """The number of a frame that its client does not count: by when it came (ms)."""
+    return ARRIVED + max(0, at - int(mailbox["opened"])) * STEP + _places.within(at)
 
 
 def take_in(
@@ -163,7 +195,7 @@ def take_in(
         at: when it came (ms).
         counted: which one it is of those that want an acknowledgement, where the client counts them from 0.
     """
-    number = ARRIVED + max(0, at - int(mailbox["opened"])) * STEP + _places.within(at)
+    number = arrival(mailbox, at)
     if counted is not None and counted < ARRIVED - FIRST:
         number = FIRST + counted
     row = EVENTS.get(event)
@@ -231,9 +263,12 @@ _places = _Places()
 
 
 def _numbered(backend: Backend, connection: str, kind: str, number: int, frame: dict[str, Any], note: str) -> int:
-    """Store a frame under the first free number from here on."""
-    while not store(backend, connection, kind, number, json.dumps({**frame, "requestId": number}), note):
-        number += 1
+    """Store a frame under the first free number from here on. Raises `BadFrame` when its values are none of JSON."""
+    try:
+        while not store(backend, connection, kind, number, json.dumps({**frame, "requestId": number}, allow_nan=False), note):
+            number += 1
+    except ValueError as error:
+        raise BadFrame(str(error)) from error
     return number
 
 
@@ -346,11 +381,15 @@ class Events:
     def event(self, name: str, data: Any, offset: str | None = None) -> str:
         """One event as a message."""
         told = {"event": name, "data": data}
-        return json.dumps(told if offset is None else {**told, "offset": offset}, ensure_ascii=False)
+        return whole(json.dumps(told if offset is None else {**told, "offset": offset}, ensure_ascii=False))
 
     def ack(self, ack: str | int, data: Any) -> str:
         """One acknowledgement as a message."""
-        return json.dumps({"event": "ack", "id": ack, "data": data}, ensure_ascii=False)
+        return whole(json.dumps({"event": "ack", "id": ack, "data": data}, ensure_ascii=False))
+
+    def fault(self, error: str) -> str:
+        """An error event."""
+        return self.event("error", {"code": "BadFrame", "error": error})
 
     def refused(self, error: str, base_version: int, attempted: bool) -> str:
         """The token is not accepted, or over."""

@@ -17,8 +17,10 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.data.json_text import problem
 from chalicelib.data.store import Item
 from chalicelib.doors import events
+from chalicelib.live import salvage
 from chalicelib.live.messages import BadFrame, Version
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ KIND = "socketio"
 NAMESPACE = "/chat"
 PING_MS, PATIENCE_MS = 60_000, 90_000
 """The client waits for a ping so long, and so much longer: the sweep that sends it may be a minute late, and another one."""
+ASKS = re.compile(r"42/chat,(\d{1,9})\[")
+"""An event that wants an acknowledgement, and the number of that."""
 PID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -55,7 +59,18 @@ def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int
     _packet(backend, connection, mailbox, _decoded(body), at)
 
 
+def refuse(backend: Backend, connection: str, mailbox: Item, body: str, error: BadFrame, at: int) -> None:
+    """Answer a packet that cannot be read, by its acknowledgement where it wants one. Who is not signed in is closed."""
+    if not mailbox.get("settled"):
+        backend.close(connection)
+        return
+    match = ASKS.match(body)
+    events.refuse(backend, connection, mailbox, int(match[1]) if match else None, salvage.fault(error), at)
+
+
 def _decoded(body: str) -> Any:
+    if wrong := problem(body):
+        raise BadFrame(wrong)
     from engineio import packet as engine
     from socketio import packet as socketio
 

@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from chalicelib.data.store import Item
 from chalicelib.doors import edge, events, socketio, sync
+from chalicelib.live import salvage
 from chalicelib.live.messages import BadFrame
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def connect(backend: Backend, connection: str, path: str, headers: Mapping[str, 
 
 
 def message(backend: Backend, connection: str, body: str, at: int) -> None:
-    """Take in one frame that came at `at` (ms). What goes wrong here closes the connection."""
+    """Take in one frame that came at `at` (ms). What goes wrong on our side closes the connection."""
     packet, event = IS_PACKET.match(body) is not None, IS_EVENT.match(body) is not None
     if not packet and not event:
         sync.message(backend, connection, body)
@@ -56,18 +58,31 @@ def message(backend: Backend, connection: str, body: str, at: int) -> None:
         mailbox = backend.mailboxes.read(connection)
         if mailbox is None or mailbox.get("closing"):
             backend.wake(connection)  # which closes it
-        elif packet and mailbox.get("kind") == socketio.KIND:
+        else:
+            _packet_or_event(backend, connection, mailbox, body, at)
+    except Exception:
+        logger.exception("a frame of %s could not be taken in", connection)
+        backend.close(connection)
+
+
+def _packet_or_event(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+    """Take in a frame of a chat socket; one that cannot be read is answered, and the connection stays."""
+    packet, kind = IS_PACKET.match(body) is not None, mailbox.get("kind")
+    try:
+        if packet and kind == socketio.KIND:
             socketio.message(backend, connection, mailbox, body, at)
-        elif event and mailbox.get("kind") == events.KIND:
+        elif not packet and kind == events.KIND:
             events.message(backend, connection, mailbox, body, at)
         else:
             raise BadFrame("a frame of another protocol than the connection's")
     except BadFrame as error:
         logger.warning("%s sent a frame that no client sends: %s", connection, error)
-        backend.close(connection)
-    except Exception:
-        logger.exception("a frame of %s could not be taken in", connection)
-        backend.close(connection)
+        if packet and kind == socketio.KIND:
+            socketio.refuse(backend, connection, mailbox, body, error, at)
+        elif not packet and kind == events.KIND:
+            events.refuse(backend, connection, mailbox, events.ack_of(body), salvage.fault(error), at)
+        else:
+            sync.refuse(backend, connection, body, error)
 
 
 def disconnect(backend: Backend, connection: str) -> None:

@@ -6,19 +6,22 @@ note, try to serve. It never answers by itself: only a mailbox's holder posts (`
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
 from typing import TYPE_CHECKING
 
-from chalicelib.data.errors import ConditionFailed
+from chalicelib.backend import as_failure
+from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
-from chalicelib.live import messages, rows
+from chalicelib.live import messages, rows, salvage
 from chalicelib.live.keepalive import bucket_of
 from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import retry_until_done
 from chalicelib.live.messages import BadFrame
-from chalicelib.live.session import fitted
+from chalicelib.live.session import Answer, fitted
+from chalicelib.runtime.errors import describe
 
 if TYPE_CHECKING:
     from chalicelib.backend import Backend
@@ -42,15 +45,19 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
 
 
 def message(backend: Backend, connection: str, body: str) -> None:
-    """Take in one frame. What goes wrong here closes the connection: the client comes back and says it again."""
+    """Take in one frame. What goes wrong on our side closes the connection: the client comes back and says it again."""
     try:
-        _take_in(backend, connection, body)
-    except BadFrame as error:
-        logger.warning("%s sent a frame that no client sends: %s", connection, error)
-        backend.close(connection)
+        _take_in_or_refuse(backend, connection, body)
     except Exception:
         logger.exception("a frame of %s could not be taken in", connection)
         backend.close(connection)
+
+
+def _take_in_or_refuse(backend: Backend, connection: str, body: str) -> None:
+    try:
+        _take_in(backend, connection, body)
+    except BadFrame as error:
+        refuse(backend, connection, body, error)
 
 
 def _take_in(backend: Backend, connection: str, body: str) -> None:
@@ -76,6 +83,35 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
                 # An action may run for minutes; API Gateway gives the invocation that took its frame in 29 seconds.
                 backend.invoker.invoke("act", {"connectionId": connection, "requestId": frame.request_id})
+
+
+def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:
+    """Answer a frame that cannot be read: the call or the query that it names fails, else the frame; the connection stays."""
+    logger.warning("%s sent a frame that no client sends: %s", connection, error)
+    top, sentence = salvage.fields(body), salvage.fault(error)
+    kind, request = salvage.word(top.get("type")), salvage.number(top.get("requestId"))
+    queries = salvage.query_set(top) if kind == "ModifyQuerySet" else None
+    if request is not None and kind in ("Mutation", "Action"):
+        _refuse_call(backend, connection, kind, request, sentence)
+    elif queries is not None:
+        _store(backend, connection, rows.MODIFY, queries["baseVersion"], json.dumps(queries))
+    elif kind != "Event":
+        _store(backend, connection, rows.FAULT, secrets.randbits(60), sentence)
+    backend.wake(connection)
+
+
+def _refuse_call(backend: Backend, connection: str, kind: str, request: int, sentence: str) -> None:
+    """A call that nobody runs, with its answer, in one write: an answer without its call would be taken for an old one."""
+    now = backend.clock.now_ms()
+    body = json.dumps({"type": kind, "requestId": request, "udfPath": "", "args": []})
+    place = rows.MUTATION if kind == "Mutation" else rows.ACTION
+    call = {**rows.frame_row(connection, place, request, body, now), "ran": True}
+    failure = as_failure(describe(BadRequest(sentence, "BadFrame"), development=backend.settings.development))
+    answer = rows.answer_row(connection, Answer(request, kind, "null", failure), now)
+    try:
+        retry_until_done(backend.clock, lambda: backend.store.transact([Put("inbox", call, Absent()), Put("inbox", answer)]))
+    except ConditionFailed:
+        return  # it is there: our own first try, or another frame of this number, which has an answer of its own
 
 
 def disconnect(backend: Backend, connection: str) -> None:

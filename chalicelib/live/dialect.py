@@ -44,6 +44,9 @@ class Dialect(Protocol):
     def compose(self, told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:
         """The messages to post, and the state after them. No I/O: it may be thrown away."""
 
+    def fault(self, error: str) -> str:
+        """What is said of a frame that cannot be read and names no call; the connection stays."""
+
     def refused(self, error: str, base_version: int, attempted: bool) -> str:
         """The last message of a connection whose token is not accepted, or over."""
 
@@ -67,6 +70,10 @@ class Sync:
     def compose(self, told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:
         """Answers, then one Transition."""
         return session.tell(told, state, answers, modifications, now_ns)
+
+    def fault(self, error: str) -> str:
+        """FatalError: the client would only send the frame again at each reconnect."""
+        return messages.fatal_error(error)
 
     def refused(self, error: str, base_version: int, attempted: bool) -> str:
         """AuthError."""

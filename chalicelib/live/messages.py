@@ -1,4 +1,4 @@
-"""The words of Convex's sync protocol, and nothing else (protocol sections 2 to 4): frames in, messages out.
+"""The words of Convex's sync protocol, and nothing else: frames in, messages out.
 
 Unknown keys are ignored, unknown types refused. Outgoing messages are built as JSON text, because query values are
 already encoded when they get here and are not parsed again.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
+
+from chalicelib.data.json_text import problem
 
 LARGEST_POST = 128 * 1024
 """API Gateway takes no larger message to a client."""
@@ -34,8 +36,12 @@ SessionId = Annotated[str, msgspec.Meta(max_length=128)]
 """Becomes a part of a key."""
 
 
+UNREADABLE = "$unreadable"
+"""In the place of arguments that could not be read: an object of one field, the sentence that says why."""
+
+
 class BadFrame(Exception):
-    """A frame that no Convex client sends. The connection is closed."""
+    """A frame that cannot be read, or that no Convex client sends."""
 
 
 class Add(msgspec.Struct, tag="Add", rename="camel"):
@@ -107,10 +113,13 @@ class Event(msgspec.Struct, tag="Event", rename="camel"):
 
 Frame = Connect | ModifyQuerySet | Mutation | Action | Authenticate | Event
 _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
+_change_decoder: msgspec.json.Decoder[Add | Remove] = msgspec.json.Decoder(Add | Remove)
 
 
 def read_frame(body: str) -> Frame:
     """A client's frame. Raises `BadFrame`."""
+    if wrong := problem(body):
+        raise BadFrame(wrong)
     frame = stored_frame(body)
     if isinstance(frame, Mutation | Action) and frame.request_id >= 2**32:
         raise BadFrame("a request id has 32 bits")
@@ -119,20 +128,30 @@ def read_frame(body: str) -> Frame:
 
 def stored_frame(body: str) -> Frame:
     """A frame as a door has stored it. Raises `BadFrame`."""
+    frame: Frame = _read(body, _decoder, Frame)
+    return frame
+
+
+def read_change(text: str) -> dict[str, Any]:
+    """One modification of a query set, as JSON values. Raises `BadFrame`."""
+    change: dict[str, Any] = msgspec.to_builtins(_read(text, _change_decoder, Add | Remove))
+    return change
+
+
+def _read(text: str, decoder: msgspec.json.Decoder[Any], wanted: Any) -> Any:
     try:
-        return _decoder.decode(body)
+        return decoder.decode(text)
     except msgspec.ValidationError as error:
         raise BadFrame(str(error)) from error
     except (msgspec.DecodeError, RecursionError) as error:
-        if "\\u" not in body:
+        if "\\u" not in text:
             raise BadFrame(str(error)) from error
     # JavaScript may send half of a surrogate pair, which msgspec does not read. Such a value fails its call; closing the
     # connection for it would make the client send it again, for ever.
     try:
-        frame: Frame = msgspec.convert(json.loads(body, parse_constant=_no_constant), Frame)
+        return msgspec.convert(json.loads(text, parse_constant=_no_constant), wanted)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise BadFrame(str(error)) from error
-    return frame
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -20,6 +20,8 @@ from chalicelib.live.session import Answer, State
 LIFE_S = 3 * 3600
 """Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
 CONNECT, AUTHENTICATE, MODIFY, MUTATION, ACTION, ANSWER = "1|connect", "2|auth", "3|modify", "4|mutation", "5|action", "6|answer"
+FAULT = "7|fault"
+"""A sentence about a frame that could not be read; nothing waits for it."""
 
 
 def state_of(row: Item) -> State:

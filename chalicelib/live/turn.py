@@ -81,6 +81,7 @@ class Turn:
         self.present: set[str] = set()
         self.replied: list[int] = []
         self.done: set[str] = set()
+        self.faults: list[str] = []
         self.gone_watches: set[tuple[int, Watch]] = set()
         self.posts = 0
         self.pinged = False
@@ -109,6 +110,7 @@ class Turn:
         self._expiry(now)
         self.state = found.state
         self.done |= set(found.done)
+        self._hear_faults(inbox)
         self._come_back(found, inbox, now)
         if self.state.settled:
             self._change(found)
@@ -127,6 +129,13 @@ class Turn:
         found = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
         self.present |= {row["sk"] for row in found}
         return found
+
+    def _hear_faults(self, inbox: list[Item]) -> None:
+        """Sentences about frames that could not be read; they concern no version and no call."""
+        for row in inbox:
+            if row["sk"].startswith(rows.FAULT) and row["sk"] not in self.done:
+                self.faults.append(row["body"])
+                self.done.add(row["sk"])
 
     def _identify(self, found: Absorbed) -> None:
         """Who is there: stored before frames are deleted and before anything is evaluated, because the lane looks here, too."""
@@ -284,6 +293,8 @@ class Turn:
     def tell(self) -> None:
         """Post answers, then what has changed. Raises `Closed` when a post's outcome is not certain."""
         removed = [self.dialect.removed(query_id) for query_id in sorted(self.removed - self.queries.keys())]
+        for sentence in self.faults:
+            self._post(self.dialect.fault(sentence))
         told = self._say([*removed, *self._modifications()])
         waiting = {answer.request_id for answer in told.held}
         for number, answer in self.answers.items():

@@ -142,27 +142,11 @@ def test_who_never_signs_in_is_closed(chat: Chat) -> None:
     assert idle.closed
 
 
-@pytest.mark.parametrize(
-    "body", ["", "4", "4x", "42", "9", "bAQID", '451-["x",{"_placeholder":true,"num":0}]', "42/other,[]", '42/chat,1{"a":1}']
-)
-def test_a_packet_that_no_client_sends_closes_its_connection(chat: Chat, body: str) -> None:
-    line = Line(chat, "alice@acme", packets=True)
-    line.send(body)
-    assert line.closed
-
-
 def test_an_event_before_the_sign_in_closes_the_connection(chat: Chat) -> None:
     chat.lines.posted["early"] = []
     sockets.connect(chat.backend, "early", "/chat", {}, {"EIO": "4", "transport": "websocket"})
     sockets.message(chat.backend, "early", '42/chat,["message:send",{"content":"x"}]', 0)
     assert "early" in chat.lines.closed
-
-
-def test_a_connection_speaks_its_own_dialect_only(chat: Chat) -> None:
-    for packets, frame in ((True, '{"event":"message:send"}'), (False, '42/chat,["message:send",{}]')):
-        line = Line(chat, "alice@acme", packets=packets)
-        line.send(frame)
-        assert line.closed
 
 
 def test_every_event_calls_a_public_function(chat: Chat) -> None:

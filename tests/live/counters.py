@@ -173,6 +173,16 @@ def broken(ctx: MutationCtx, chars: int) -> None:
     raise ZeroDivisionError("x" * chars)
 
 
+@mutation
+def cut(ctx: MutationCtx) -> None:
+    raise Refused("Cut", "cut \ud83d")
+
+
+@query
+def half(ctx: QueryCtx) -> None:
+    raise Refused("Half", "\ud83d\ude00 and \ude00")
+
+
 @action
 def add_twice(ctx: ActionCtx, name: str, op: str) -> int:
     for part in ("a", "b"):

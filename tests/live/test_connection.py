@@ -245,20 +245,6 @@ def test_functions_of_a_component_are_not_found(sim: Sim) -> None:
     assert rows(sim, "simVisits") == []
 
 
-@pytest.mark.parametrize(
-    "body", ["", "{", '{"type":"Subscribe"}', '{"type":"Connect","sessionId":"s","maxObservedTimestamp":"?"}']
-)
-def test_a_frame_that_no_client_sends_closes_its_connection(sim: Sim, body: str) -> None:
-    person = ready(sim)
-    link = person.link
-    assert link is not None
-    raw(sim, link.id, body)
-    assert sim.until(lambda: not link.known)
-    sim.run(1000)
-    assert [row for row in rows(sim, "mailboxes") if row["pk"].startswith(link.id)] == []
-    check(sim)
-
-
 def test_events_are_ignored(sim: Sim) -> None:
     person = ready(sim)
     assert person.link is not None
