@@ -18,9 +18,10 @@ from typing import Any, Protocol
 from chalicelib.data import snapshot, trace, values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Receipt, commit, receipt
-from chalicelib.data.database import Journal, Reader, Writer
+from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, LimitExceeded, Refused, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.records import fields, plain
 from chalicelib.data.store import Absent, Item, Key, Put, Store
