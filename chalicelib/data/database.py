@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chalicelib.data.errors import BadRequest, Refused
+from chalicelib.data.errors import BadRequest
 from chalicelib.data.gate import change, document
-from chalicelib.data.paging import Page, PaginationOptions
-from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table
-from chalicelib.data.transaction import Row, Transaction, already_there
-from chalicelib.data.values import digest
+from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
+from chalicelib.data.tables import Range, Record, Table
+from chalicelib.data.transaction import Transaction, already_there
 
 T = TypeVar("T", bound=Table)
-LARGEST_PAGE = 200
-"""Documents in one page; with their fences and parents they still fit the snapshot."""
-END = "_end"
-
-
-class InvalidCursor(Refused):
-    """A cursor of another query; `usePaginatedQuery` starts again from the first page."""
-
-    def __init__(self) -> None:
-        super().__init__("InvalidCursor", "InvalidCursor: this cursor belongs to another query; start from the first page.")
-        self.data = {"isConvexSystemError": True, "paginationError": "InvalidCursor", "message": self.message}
 
 
 class Query:
@@ -70,90 +54,11 @@ class Query:
         return found[0] if found else None
 
     def page(self, options: PaginationOptions) -> Page[Any]:
-        """One page after a cursor. On a re-run it ends where it first ended, so neighbours never overlap or part."""
-        if not 1 <= options.num_items <= LARGEST_PAGE:  # NaN neither
-            raise BadRequest(f"paginationOpts.numItems is 1 to {LARGEST_PAGE}, not {options.num_items}.")
-        size = int(options.num_items)
-        pager = _Pager(self._range, self._newest, self._tx)
-        start = pager.decode(options.cursor)
-        end = options.end_cursor or self._journal.given
-        if start == END:
-            return Page(page=[], is_done=True, continue_cursor=pager.encode(END))
-        if end is not None:
-            last = pager.decode(end)
-            rows = pager.rows(start, None if last == END else last, None)
-            self._journal.kept = end
-            return Page(page=[self._document(rec) for _, rec in rows], is_done=last == END, continue_cursor=end)
-        rows = pager.rows(start, None, size + 1)
-        done = len(rows) <= size
-        rows = rows[:size]
-        cursor = pager.encode(END if done else pager.mark(rows[-1]))
-        self._journal.kept = cursor
-        return Page(page=[self._document(rec) for _, rec in rows], is_done=done, continue_cursor=cursor)
+        """One page after a cursor, as `paging.py` says: bounded in documents and bytes, and split where it has grown."""
+        return read_page(self._tx, self._range, self._newest, self._journal, options).map(self._document)
 
     def _document(self, rec: Record) -> Any:
         return document(self._range.index.table, rec)
-
-
-class Journal:
-    """Where the page of a query ended: given by an earlier run, kept for the next."""
-
-    def __init__(self, given: str | None = None) -> None:
-        self.given, self.kept = given, given
-
-
-class _Pager:
-    """Cursors of one range: a position, signed with a fingerprint of the query they belong to."""
-
-    def __init__(self, wanted: Range, newest: bool, tx: Transaction) -> None:
-        self.range, self.newest, self.tx = wanted, newest, tx
-        self.fingerprint = digest([wanted.address(tx.org), list(wanted.bounds()), newest])[:12]
-        self.is_log = wanted.index.is_log
-
-    def encode(self, mark: Any) -> str:
-        return base64.urlsafe_b64encode(json.dumps([self.fingerprint, mark]).encode()).decode()
-
-    def decode(self, cursor: str | None) -> Any:
-        if cursor is None:
-            return None
-        try:
-            fingerprint, mark = json.loads(base64.urlsafe_b64decode(cursor))
-        except (ValueError, binascii.Error, TypeError, RecursionError) as error:
-            raise InvalidCursor from error
-        number = type(mark) in (int, float) and math.isfinite(mark)
-        if fingerprint != self.fingerprint or not (mark == END or (number if self.is_log else isinstance(mark, str))):
-            raise InvalidCursor
-        return mark
-
-    def mark(self, row: Row) -> Any:
-        """What a cursor remembers of the last row of a page: its number in a log, its position elsewhere."""
-        return row[1][self.range.index.table.key[-1]] if self.is_log else row[0]
-
-    def rows(self, start: Any, end: Any, limit: int | None) -> list[Row]:
-        """Rows after `start` and up to `end`, both in the direction of the query."""
-        if self.is_log:
-            return self._log_rows(start, end, limit)
-        low, high = (end, start) if self.newest else (start, end)
-        if not self.newest and low is not None:
-            low = low + HIGHEST  # nothing continues a position, so this is just above it
-        extra = 1 if self.newest and start is not None else 0
-        within = (low or LOWEST, high or HIGHEST)
-        rows = self.tx.range(self.range, self.newest, None if limit is None else limit + extra, within)
-        return [row for row in rows if row[0] != start][:limit]
-
-    def _log_rows(self, start: Any, end: Any, limit: int | None) -> list[Row]:
-        lows, highs = [], []
-        if self.range.low is not None:
-            lows.append(self.range.low[0] + (0 if self.range.low[1] else 1))
-        if self.range.high is not None:
-            highs.append(self.range.high[0] - (0 if self.range.high[1] else 1))
-        if start is not None:
-            (highs if self.newest else lows).append(start - 1 if self.newest else start + 1)
-        if end is not None:
-            (lows if self.newest else highs).append(end)
-        low = (max(lows), True) if lows else None
-        high = (min(highs), True) if highs else None
-        return self.tx.range(Range(self.range.index, self.range.values, low, high), self.newest, limit)
 
 
 class Reader:

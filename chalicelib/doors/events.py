@@ -405,6 +405,8 @@ def problem(failure: Failure) -> dict[str, Any]:
     lines = failure.message.split("\n")
     said = "\n".join(lines[1:]) if lines[0].startswith("[Request ID") and len(lines) > 1 else failure.message
     code = said.partition(":")[0] if said.startswith(("ArgumentValidationError:", "ResultTooLarge:")) else "BadRequest"
+    if said.startswith(("[Request ID", "Uncaught ")):  # nobody refused anything: a fault of ours, whose words only developers see
+        code = "InternalServerError"
     return {"code": code, "error": said}
 
 

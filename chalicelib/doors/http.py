@@ -11,7 +11,9 @@ requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file stor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -19,6 +21,7 @@ import msgspec
 
 from chalicelib.data import values
 from chalicelib.data.errors import NotFound
+from chalicelib.data.json_text import whole, whole_value
 from chalicelib.doors import cors, edge, rest
 from chalicelib.doors.web import (
     MAX_BODY_BYTES,
@@ -46,8 +49,13 @@ Format = Literal["json", "convex_encoded_json"]
 
 
 def handle(b: Backend, request: HttpRequest) -> HttpResponse:
-    """Answer one request. Never raises: without an answer of ours a browser would see neither the error nor CORS headers."""
+    """Answer one request. Never raises: without an answer of ours a browser would see neither the error nor CORS headers.
+
+    An answer to HEAD has the body whose length it names; the server in front sends only the length (RFC 9110, section 9.3.2).
+    A path with a slash at its end, or with several in a row, is the one without.
+    """
     preflight = request.method == "OPTIONS"
+    request = replace(request, path=re.sub("/+", "/", request.path).rstrip("/") or "/")
     try:
         if not edge.passed(b.settings.origin_secret, request.headers):
             raise Refusal(
@@ -58,8 +66,7 @@ def handle(b: Backend, request: HttpRequest) -> HttpResponse:
         answer = refusal.response()
     except Exception as error:  # noqa: BLE001 (see the docstring)
         answer = failure(error).response()
-    body = "" if request.method == "HEAD" else answer.body
-    return HttpResponse(answer.status, {**answer.headers, **cors.headers(request.headers, preflight=preflight)}, body)
+    return HttpResponse(answer.status, {**answer.headers, **cors.headers(request.headers, preflight=preflight)}, answer.body)
 
 
 # Where a request goes ---------------------------------------------------------------------------------------------------
@@ -209,15 +216,15 @@ def _run(
 ) -> dict[str, Any]:
     """Run the function; the answer as JSON values."""
     outcome = run(b, request, kind, path, args, user)
-    lines = outcome.log_lines
+    lines = [whole(line) for line in outcome.log_lines]
     if outcome.error is None:
         exact = form == "convex_encoded_json"
         value = msgspec.Raw(_float64(outcome.text).encode()) if exact else values.clean(outcome.value)
         return {"status": "success", "value": value, "logLines": lines}
-    answer = {"status": "error", "errorMessage": outcome.error.message, "logLines": lines}
+    answer = {"status": "error", "errorMessage": whole(outcome.error.message), "logLines": lines}
     if outcome.error.has_data:
         encode = values.clean if form == "json" else values.encode
-        answer["errorData"] = encode(outcome.error.data)
+        answer["errorData"] = encode(whole_value(outcome.error.data))
     return answer
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from chalicelib.data import values
+from chalicelib.data.json_text import whole, whole_value
 from chalicelib.doors import openapi
 from chalicelib.doors.docs_page import PAGE
 from chalicelib.doors.routes import ROUTES, Route
@@ -106,17 +107,31 @@ def _types(function: Function[..., Any]) -> dict[str, Any]:
 
 def _typed(function: Function[..., Any], name: str, text: str) -> Any:
     """A text of the query string as the type that the argument has. What cannot be is left to the validator's words."""
+    wanted = _types(function).get(name, str)
     try:
-        return msgspec.convert(text, _types(function).get(name, str), strict=False)
+        return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError:
+        # Of the right type and against another rule: the validator shall name that one.
+        kinds = _kinds(wanted)
+        if msgspec.inspect.IntType in kinds and re.fullmatch(r"-?\d{1,15}", text):
+            return int(text)
+        if msgspec.inspect.FloatType in kinds and re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", text):
+            return float(text)
         return text
+
+
+@lru_cache(maxsize=512)
+def _kinds(wanted: Any) -> frozenset[type]:
+    """The kinds of values that a type takes."""
+    found = msgspec.inspect.type_info(wanted)
+    return frozenset(type(each) for each in (found.types if isinstance(found, msgspec.inspect.UnionType) else (found,)))
 
 
 def _refused(error: FunctionError) -> HttpResponse:
     status = 500 if error.ours else next((status for tags, status in STATUSES if tags.fullmatch(error.tag)), 400)
-    message = error.detail if error.detail and not error.ours else error.message
+    message = whole(error.detail if error.detail and not error.ours else error.message)
     told = {"code": CODES.get(error.tag, error.tag), "message": message}
     if error.has_data and isinstance(error.data, dict):
-        told = {**values.clean(error.data), **told}
+        told = {**values.clean(whole_value(error.data)), **told}
     more = {"www-authenticate": "Bearer"} if status == 401 else {"retry-after": "1"} if status == 503 else {}
     return json_answer(told, status, **more)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
+from chalicelib.data.json_text import problem
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Kind, Registry
@@ -139,6 +140,8 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
 
 def parse(text: bytes, what: str) -> Any:
     """JSON; `what` names it in the refusal."""
+    if wrong := problem(text.decode(errors="replace")):
+        raise Refusal(400, "BadJsonBody", f"{what} cannot be read: {wrong}.")
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -243,8 +243,7 @@ def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker
     if access.reader(ctx) is None:
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().page(pagination_opts)
-    page = [session_view(each) for each in found.page if impl.listed(ctx, each, worker_id)]
-    return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
+    return found.only(lambda each: impl.listed(ctx, each, worker_id)).map(session_view)
 
 
 @query
@@ -276,8 +275,7 @@ def list_messages(ctx: QueryCtx, session_id: str, pagination_opts: PaginationOpt
     if session is None:
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(ChatMessage.log(session.conversation)).newest().page(pagination_opts)
-    page = [message_view(each) for each in found.page]
-    return Page(page=page, is_done=found.is_done, continue_cursor=found.continue_cursor)
+    return found.map(message_view)
 
 
 @query

@@ -15,8 +15,9 @@ from typing import Any
 from chalicelib.data import values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Receipt
-from chalicelib.data.database import Journal, Reader, Writer
+from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, Refused, StoreFailed
+from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table

@@ -154,6 +154,13 @@ def fill(ctx: MutationCtx, room: str, first: int, count: int) -> None:
 
 
 @mutation
+def crowd(ctx: MutationCtx, room: str, ranks: list[float], chars: int) -> None:
+    """Put lines of so many characters between the others."""
+    for rank in ranks:
+        ctx.db.insert(Note(room=room, text="語" * chars, rank=rank))
+
+
+@mutation
 def drop(ctx: MutationCtx, note_id: str) -> bool:
     """Take a line out. Returns whether it was there."""
     note = ctx.db.get(Note, note_id)

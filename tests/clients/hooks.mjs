@@ -81,3 +81,33 @@ export async function pages(url) {
   }
   return { renders: page.renders.length };
 }
+
+/**
+ * The first page of an open tab grows by `inserts` rows of `chars` characters of three bytes each: it is split as often as it
+ * must be, no render throws, and in the end every row is there once and in order, also after a reconnect.
+ */
+export async function growingPage(url, { inserts = 1000, chars = 200, at = 20, first = 30 }) {
+  const room = fresh("growing"), write = http(url), road = await proxy(url);
+  await write.mutation(api.fill, { room, first: 0, count: first });
+  const page = await mount(road.url, ({ usePaginatedQuery }) => usePaginatedQuery(api.page, { room }, { initialNumItems: 10 }));
+  await page.until(({ status, results }) => status === "CanLoadMore" && results.length === 10, "the first page");
+  const ranks_ = Array.from({ length: 10 }, (_, rank) => rank);
+  for (let number = 0; number < inserts; number += at) {
+    const more = Array.from({ length: at }, (_, place) => ((number + place + 1) * 9) / (inserts + 2)).filter((rank) => rank % 1);
+    await write.mutation(api.crowd, { room, ranks: more, chars });
+    ranks_.push(...more);
+  }
+  const expected = JSON.stringify(ranks_.sort((one, two) => one - two));
+  const all = ({ results, status }) => status === "CanLoadMore" && JSON.stringify(ranks(results)) === expected;
+  await page.until(all, "every row, once and in order");
+  road.cut();
+  await write.mutation(api.crowd, { room, ranks: [0.0001], chars });
+  await page.until(({ results }) => results.length === ranks_.length + 1 && results[1].rank === 0.0001, "the same after a reconnect");
+  page.now().loadMore(100);
+  await page.until(({ status, results }) => status === "Exhausted" && results.length === ranks_.length + 1 + first - 10, "the end");
+  for (const { results } of page.renders) {
+    const seen = ranks(results);
+    check(seen.every((rank, place) => !place || rank > seen[place - 1]), "a render with a double or out of order");
+  }
+  return { renders: page.renders.length, rows: page.now().results.length };
+}

@@ -197,7 +197,9 @@ def test_the_small_addresses_answer() -> None:
     assert get(b, "/instance_name").body == "concave-local"
     assert "Concave" in get(b, "/").body
     assert post(b, "/api/debug_event", {"event": "x"}).status == 200
-    assert handle(b, HttpRequest("HEAD", "/version")) == HttpResponse(200, get(b, "/version").headers, "")
+    assert handle(b, HttpRequest("HEAD", "/version")) == get(b, "/version"), (
+        "the server in front sends the length of the body only"
+    )
 
 
 @pytest.mark.parametrize("path", ["/api/query_at_ts", "/api/function", "/api/storage/upload", "/api/storage/x", "/http/x"])
@@ -328,3 +330,30 @@ def test_every_answer_carries_the_origin_errors_included() -> None:
 
 def test_answers_are_never_cached() -> None:
     assert get(Backend(), "/api/query", path="m:f").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/api/query/", "//api/query", "/api//query//"])
+def test_a_slash_at_the_end_or_twice_makes_no_other_path(path: str) -> None:
+    assert post(answering(success(1.0)), path, {"path": "m:f", "args": {}}).status == 200
+
+
+DEEP = b'{"path":"m:f","args":{"x":' + b"[" * 1000 + b"]" * 1000 + b"}}"
+
+
+@pytest.mark.parametrize("body", [DEEP, b'{"path":"m:f","args":{"x":' + b"7" * 400 + b"}}", b'{"x":' + b"7" * 4400 + b"}"])
+@pytest.mark.parametrize("path", ["/api/query", "/api/mutation", "/api/action", "/api/query_batch", "/api/run/m/f"])
+def test_a_body_that_no_parser_should_read_is_a_typed_refusal(path: str, body: bytes) -> None:
+    response = post(Backend(), path, body)
+    assert refused(response) == (400, "BadJsonBody")
+    assert "cannot be read: " in response.body
+
+
+def test_an_error_with_half_a_surrogate_is_told_with_a_replacement() -> None:
+    for form in ("json", EXACT):
+        b = answering(
+            Outcome(False, error=FunctionError("cut \ud83d", {"m": ["\ud83d\ude00 \ude00"]}, True), log_lines=["\ud83d"])
+        )
+        body = json.loads(post(b, "/api/query", {"path": "m:f", "format": form, "args": {}}).body)
+        assert body["errorMessage"] == "cut \ufffd"
+        assert body["errorData"] == {"m": ["\U0001f600 \ufffd"]}
+        assert body["logLines"] == ["\ufffd"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.doors.http import HttpRequest, handle
 from chalicelib.doors.routes import ROUTES
 from chalicelib.runtime.registry import load
 from tests.functions.conftest import House
@@ -105,3 +106,24 @@ def test_the_page_needs_nothing_from_another_host(rest: People) -> None:
     answer = rest().raw("GET", "/docs")
     assert answer.headers["content-type"].startswith("text/html")
     assert "://" not in answer.body
+
+
+@pytest.mark.parametrize(("size", "rule"), [("101", "<= 100"), ("0", ">= 1"), ("x", "Expected `int`, got `str`")])
+def test_a_number_in_the_query_that_breaks_a_rule_is_told_that_rule(rest: People, size: str, rule: str) -> None:
+    status, told = rest("alice@acme")("GET", f"/domains/d/conversations?pageSize={size}")
+    assert (status, told["code"]) == (400, "ArgumentValidationError")
+    assert rule in told["message"]
+
+
+def test_a_path_with_a_slash_at_its_end_is_the_one_without(rest: People) -> None:
+    alice = rest("alice@acme")
+    assert alice("GET", "/conversations/")[0] == 200
+    assert alice("GET", "/conversations/nowhere/") == alice("GET", "/conversations/nowhere")
+
+
+@pytest.mark.parametrize("part", ["[" * 1000 + "]" * 1000, "7" * 400, "NaN"])
+def test_a_body_that_cannot_be_read_is_a_typed_refusal(house: House, part: str) -> None:
+    body = f'{{"content":{part}}}'.encode()
+    signed = {"authorization": "Bearer alice@acme"}
+    answer = handle(house.backend, HttpRequest("POST", "/conversations", {}, signed, body))
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "BadJsonBody")

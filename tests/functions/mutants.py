@@ -19,7 +19,7 @@ from chalicelib.functions import chat, runs
 from chalicelib.live import batch as holders
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Shared
-from chalicelib.runtime import executor
+from chalicelib.runtime import transactor
 from chalicelib.runtime.registry import Function
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
 from tests.data.mutants import swapped
@@ -257,7 +257,7 @@ TENANCY: dict[str, Switch] = {
         (tables, "document_key", one_document_key), (transaction, "document_key", one_document_key)
     ),
     "the org is in an index's address": lambda: swapped((Index, "address", one_address)),
-    "the org is in a commit's id": lambda: swapped((executor, "org_key", lambda org: "everyone")),
+    "the org is in a commit's id": lambda: swapped((transactor, "org_key", lambda org: "everyone")),
     "a value is shared within an org": lambda: swapped((holders, "Shared", SharedByAll), (Backend, "turn_type", Trusting)),
     "who reads is asked": lambda: swapped((access, "sees", seen_by_anybody)),
     "who writes is asked": lambda: swapped((access, "owned", owned_by_anybody)),

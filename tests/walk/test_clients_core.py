@@ -20,6 +20,16 @@ def test_the_npm_clients_pass(shared: Backend, scenario: str) -> None:
     npm(shared.url, scenario, folder=str(shared.folder)).found()
 
 
+def test_a_page_of_an_open_tab_grows_by_a_thousand_inserts(shared: Backend) -> None:
+    """ConvexReactClient's `usePaginatedQuery`: the page is split, and nothing is lost, doubled or thrown."""
+    assert npm(shared.url, "growingPage", inserts=1000, chars=200).found(120)["rows"] >= 1000
+
+
+def test_a_page_of_a_few_large_documents_is_split_by_their_bytes(shared: Backend) -> None:
+    """Each of 29.7 KB: three of them are more than a page may hold, and ten more than a message."""
+    npm(shared.url, "growingPage", inserts=12, chars=9900, at=1).found(60)
+
+
 @pytest.mark.parametrize("scenario", ["errors", "heals", "values", "actions", "bare", "iterators", "over_http"])
 def test_the_pypi_client_passes(shared: Backend, scenario: str) -> None:
     """The Rust-based client: what it accepts is narrower than what npm does."""
