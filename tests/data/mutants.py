@@ -13,7 +13,7 @@ import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
-import chalicelib.runtime.executor as executor_module
+import chalicelib.runtime.transactor as transactor_module
 from chalicelib.data.reads import version_of
 from chalicelib.data.store import Check, Key, Put, Rows, Update
 
@@ -142,7 +142,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),
         (commit_module, "receipt", no_receipt),
-        (executor_module, "receipt", no_receipt),
+        (transactor_module, "receipt", no_receipt),
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),

@@ -38,7 +38,7 @@ WRONG = {
     "a command that fails": "```sh\nls no-such-file\n```\n",
     "a command that fails before one that works": "```sh\nls no-such-file\ntrue\n```\n",
     "a word that make does not know": "```sh\nmake deploi STAGE=dev\n```\n",
-    "an option that the operator's command does not know": "```sh\nSTAGE=dev .venv/bin/python -m infra.admin logs --days 1\n```\n",
+    "an option that a command does not know": "```sh\nSTAGE=dev .venv/bin/python -m infra.admin logs --days 1\n```\n",
     "another answer": "```sh\necho 1\n```\n\n```text\n2\n```\n",
     "a Python program that fails": "```python\n# a.py\nimport chalicelib.nothing\n```\n\n```sh\n.venv/bin/python a.py\n```\n",
     "a snippet without a name": "```python\nprint(1)\n```\n",
