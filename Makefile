@@ -9,6 +9,8 @@ DIST   := web/dist/index.html
 CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
+# What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds.
+SLOW   := tests/web tests/walk tests/acceptance tests/infra tests/live/test_campaign.py tests/doors/test_schemathesis.py
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
@@ -20,8 +22,8 @@ dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR over
 	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
 	@HOT=1 $(PY) -m infra.local
 
-test: $(STAMP) $(NODE) $(DIST) ## every test
-	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
+	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)

@@ -81,4 +81,6 @@ def paths(text: str) -> list[str]:
     """Files and folders of the project that a page names in its prose, each as `like/this.py`, `folder/` or `file.py::name`."""
     prose = FENCE.sub("", text)
     spans = re.findall(r"`([^`\n]+)`", prose)
-    return [each for each in spans if re.fullmatch(r"[\w.@-]+(/[\w.@*-]+)*(/|\.(py|md|mjs|tsx?|toml|json|js|html))(::\w+)?", each)]
+    return [
+        each for each in spans if re.fullmatch(r"[\w.@-]+(/[\w.@*-]+)*(/|\.(py|md|mjs|tsx?|toml|json|js|html))(::\w+)?", each)
+    ]

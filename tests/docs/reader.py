@@ -1,4 +1,4 @@
-"""A newcomer who types what a page says, in a clone of the project: saves its snippets, runs its commands, compares what is told."""
+"""A newcomer who types what a page says, in a clone of the project: saves snippets, runs commands, compares what is told."""
 
 from __future__ import annotations
 

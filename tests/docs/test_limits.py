@@ -1,0 +1,66 @@
+"""The numbers of docs/limits.md are those of the code."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+
+from chalicelib.data import database, snapshot, store, transaction
+from chalicelib.domain import members, notifications
+from chalicelib.domain.agent_runs import ending
+from chalicelib.domain.conversations import codes, listing, search, views
+from chalicelib.domain.feeds import sizes
+from chalicelib.domain.feeds import socket as feed
+from chalicelib.domain.images import forking
+from chalicelib.domain.replies import lifecycle, options, request, sessions
+from chalicelib.domain.rooms import sending, sockets
+from chalicelib.live import messages
+from chalicelib.push import sender
+from tests.docs.pages import ROOT
+
+TABLE = re.compile(r"^\| (.+?) \| (.+?) \| .+ \|$", re.MULTILINE)
+ROWS = dict(TABLE.findall((ROOT / "docs" / "limits.md").read_text()))
+KB = 1024
+
+IN_CODE: dict[str, tuple[float, ...]] = {
+    "a message to a client, so a query's value": (messages.LARGEST_POST / KB,),
+    "a document": (store.MAX_ITEM_BYTES / KB,),
+    "one mutation": (store.MAX_ACTIONS,),
+    "one run of a query": (transaction.LARGEST_READ, snapshot.LARGEST_SNAPSHOT),
+    "a page": (database.LARGEST_PAGE,),
+    "sends that wait behind a running reply": (lifecycle.QUEUED_RUNS,),
+    "a message where the model or a worker answers; images with it": (
+        request.LONGEST_MESSAGE,
+        get_args(get_args(options.Images)[0])[1].max_length,  # of its annotation
+        options.LARGEST_IMAGES,
+    ),
+    "a reply's stored text": (lifecycle.LARGEST_TEXT / 1000,),
+    "chunks in one answer of `chat:subscribeToChunks`": (sessions.CHUNK_PAGE, sessions.LARGEST_CHUNK_PAGE),
+    "messages in one answer of `chat:getMessages`": (sessions.MESSAGE_PAGE, sessions.LARGEST_MESSAGE_PAGE),
+    "a fork's past; agent runs that follow one another by themselves": (forking.LONGEST, ending.MOST_ROUNDS),
+    "browsers in which a user is notified; a push message": (notifications.MOST_BROWSERS, sender.LARGEST),
+    "a message of a conversation, its metadata; agents in one": (
+        codes.LONGEST_CONTENT / KB,
+        codes.LARGEST_METADATA / KB,
+        codes.MOST_AGENTS,
+    ),
+    "`messages` in a result of `conversations:*`": (views.LOG_BYTES / KB,),
+    "`conversations:list` by filters without an index": (listing.LOOKED_AT,),
+    "`conversations:search`": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
+    "agents that answer each other": (sending.AGENT_TURNS,),
+    "conversations that one chat socket has joined; members of one": (sockets.ROOMS, members.MEMBERS),
+    "sockets and read marks in all rooms that one chat socket has joined": (feed.CROWD,),
+    "an event on a chat socket": (sizes.EVENT / 1000,),
+}
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of a cell, in order."""
+    return [float(each.replace(",", "")) for each in re.findall(r"\b\d[\d,]*\b", text)]
+
+
+@pytest.mark.parametrize("limit", IN_CODE)
+def test_a_limit_on_the_page_is_the_one_in_the_code(limit: str) -> None:
+    assert numbers(ROWS[limit]) == list(IN_CODE[limit])
