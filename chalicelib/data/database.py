@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chalicelib.data.errors import BadRequest, Refused
 from chalicelib.data.gate import change, document
 from chalicelib.data.paging import Page, PaginationOptions
+from chalicelib.data.plain import SAFE
 from chalicelib.data.tables import HIGHEST, LOWEST, Range, Record, Table
-from chalicelib.data.transaction import Row, Transaction, already_there
+from chalicelib.data.transaction import Row, Transaction
 from chalicelib.data.values import digest
 
 T = TypeVar("T", bound=Table)
@@ -120,8 +120,8 @@ class _Pager:
             fingerprint, mark = json.loads(base64.urlsafe_b64decode(cursor))
         except (ValueError, binascii.Error, TypeError, RecursionError) as error:
             raise InvalidCursor from error
-        number = type(mark) in (int, float) and math.isfinite(mark)
-        if fingerprint != self.fingerprint or not (mark == END or (number if self.is_log else isinstance(mark, str))):
+        fits = type(mark) in (int, float) and abs(mark) <= SAFE if self.is_log else isinstance(mark, str)
+        if fingerprint != self.fingerprint or not (mark == END or fits):
             raise InvalidCursor
         return mark
 
@@ -202,11 +202,8 @@ class Writer(Reader):
         """
         given = doc.id
         try:
-            if not given:
-                doc.id = self._new_id()
-            elif not type(doc).key and isinstance(given, str) and self._tx.get(type(doc), given) is not None:
-                raise already_there(type(doc).table_name, given)
-            doc.creation_time = float(self._tx.insert(doc)["_creationTime"])
+            doc.id = given or self._new_id()
+            doc.creation_time = float(self._tx.insert(doc, look=bool(given) and not type(doc).key)["_creationTime"])
         except BadRequest:
             doc.id = given
             raise

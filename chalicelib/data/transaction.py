@@ -180,8 +180,11 @@ class Transaction:
 
     # Writing -----------------------------------------------------------------------------------------------------------
 
-    def insert(self, doc: Table) -> Record:
+    def insert(self, doc: Table, *, look: bool = False) -> Record:
         """Add a document under its own id. Returns the record.
+
+        Args:
+            look: whether the id may be taken. Where it is new, or part of a composite key, only the commit looks.
 
         Raises:
             BadValue: the table does not allow it.
@@ -196,10 +199,10 @@ class Transaction:
         gate.check(table, new)
         key = record_key(table, self.org, new)
         known = self.writes.get(key)
-        if known is None and key in self.suspects:
+        if known is None and (look or key in self.suspects):
             self._item(key)
         if self._items.get(key) is not None if known is None else known.after is not None:
-            raise already_there(table.table_name, new["_id"])
+            raise BadRequest(f"{table.table_name}: there is already a document {new['_id']!a}.", "AlreadyExists")
         self._write(key, known or Pending(table, None, self.reads.versions.get(key), None), new)
         self._inserts += 1
         return new
@@ -349,11 +352,6 @@ class Transaction:
             return key.sk if key.pk == address else None
         position = index.position(self.org, rec)
         return position.order if position is not None and position.address == address else None
-
-
-def already_there(table: str, id: str) -> BadRequest:
-    """The refusal of a document whose id, or key, is taken."""
-    return BadRequest(f"{table}: there is already a document {id!r}.", "AlreadyExists")
 
 
 def _own(written: Record) -> Record:
