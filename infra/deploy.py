@@ -63,7 +63,7 @@ def deploy(
         folder: what `make package` wrote.
         env: where parameters are looked for.
         tell: takes a line of progress.
-        data: builds indexes that are new.
+        data: compares what is stored with what the new code declares, and builds indexes that are new.
         poll_s: seconds between two looks at CloudFormation.
 
     Returns:
@@ -75,6 +75,8 @@ def deploy(
     client, name = where.client("cloudformation"), stack_name(stage)
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
+    if data and stack is not None:
+        data.check(tell)
     steps = plan(where.client("dynamodb"), template, new=stack is None)
     for number, step in enumerate(steps, 1):
         if len(steps) > 1:

@@ -1,8 +1,10 @@
-"""The data of a deployed stage, seen from the machine that deploys: indexes that are new must be built before they are read.
+"""The data of a deployed stage, seen from the machine that deploys: documents must be what the new code declares, and indexes
+that are new must be built before they are read.
 
-Before the code changes, the store is told which indexes of its tables are new: the new code finds them *building* and refuses
-to read them. After it, no old code writes any more, and every document is brought in through the engine (`runtime/indexes.py`),
-from where an earlier deployment was interrupted, if one was.
+Before anything changes, the documents of changed tables are looked through. Before the code changes, the store is told which
+indexes of its tables are new: the new code finds them *building* and refuses to read them. After it, no old code writes any
+more, and every document is brought in through the engine (`runtime/indexes.py`), from where an earlier deployment was
+interrupted, if one was.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.data.building import IndexStates
+from chalicelib.data.errors import SchemaRefused
 from chalicelib.data.tables import TABLES, all_specs
+from chalicelib.runtime.agreement import Agreement
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
@@ -44,7 +48,7 @@ class Nothing:
 
 
 class Deployed:
-    """The indexes of a stage.
+    """The documents and indexes of a stage.
 
     Args:
         stage: its name.
@@ -61,7 +65,23 @@ class Deployed:
         self._store = DynamoStore(all_specs(), prefix=settings.prefix, region=region)
         nothing = Nothing()
         parts = wiring.Parts(self._store, nothing, nothing, wiring.SystemClock(), [], settings=settings)
-        self._indexes = Indexes(wiring.build(settings, registry, parts).executor)
+        executor = wiring.build(settings, registry, parts).executor
+        self._indexes, self._agreement = Indexes(executor), Agreement(executor)
+
+    def check(self, tell: Callable[[str], object]) -> None:
+        """Refuse the new code if stored documents are not what its tables declare. Nothing has been changed then.
+
+        Raises:
+            NotDone: names the documents, the fields and the rules.
+        """
+        there = [table for name, table in TABLES.items() if self._exists(name)]
+        changed = self._agreement.changed(there) if IndexStates in there else []
+        if changed:
+            tell(f"looking at the documents of {', '.join(table.table_name for table in changed)}")
+        try:
+            self._agreement.require(changed)
+        except SchemaRefused as error:
+            raise NotDone(str(error)) from None
 
     def before(self) -> list[str]:
         """Tell the store what the new code declares, for tables that are there. Returns what will have to be built."""
@@ -75,6 +95,7 @@ class Deployed:
             NotDone: an index does not agree with its table, such as a value that two documents of a unique index hold.
         """
         broken = []
+        self._agreement.accept(TABLES.values())
         for name in self._indexes.reconcile():
             tell(f"building the index {name}")
             audit = self._indexes.build(name)

@@ -22,12 +22,14 @@ LOOK_AGAIN_MS = 1000
 
 
 class IndexStates(Table, name="indexStates"):
-    """The one document `indexes`: how each index was declared when its documents were last known to be in it."""
+    """The one document `indexes`: how each index and table was declared when its documents were last known to agree."""
 
     definitions: dict[str, str] = msgspec.field(default_factory=dict)
     """`table.index` → its declaration (`definition`)."""
     building: dict[str, Any] = msgspec.field(default_factory=dict)
     """`table.index` → how far the building of it has come."""
+    shapes: dict[str, str] = msgspec.field(default_factory=dict)
+    """Table → the fingerprint of its declaration when its documents were last known to agree with it."""
 
 
 STATES = document_key(IndexStates, SYSTEM_ORG, "indexes")

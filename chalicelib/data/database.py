@@ -9,7 +9,7 @@ from chalicelib.data.errors import BadRequest
 from chalicelib.data.gate import change, document
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
 from chalicelib.data.tables import Range, Record, Table
-from chalicelib.data.transaction import Transaction, already_there
+from chalicelib.data.transaction import Transaction
 
 T = TypeVar("T", bound=Table)
 
@@ -107,11 +107,8 @@ class Writer(Reader):
         """
         given = doc.id
         try:
-            if not given:
-                doc.id = self._new_id()
-            elif not type(doc).key and isinstance(given, str) and self._tx.get(type(doc), given) is not None:
-                raise already_there(type(doc).table_name, given)
-            doc.creation_time = float(self._tx.insert(doc)["_creationTime"])
+            doc.id = given or self._new_id()
+            doc.creation_time = float(self._tx.insert(doc, look=bool(given) and not type(doc).key)["_creationTime"])
         except BadRequest:
             doc.id = given
             raise

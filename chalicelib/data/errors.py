@@ -8,6 +8,7 @@ ConcaveError
 │   ├── NotFound
 │   └── NotUnique      another document has this value of a unique index
 ├── BadDocument        ours: a stored document that its table does not allow: an older schema's, or made by hand
+├── SchemaRefused      the developer's: stored documents are not what the new code declares
 ├── Conflict           nobody's: someone else committed first; the executor runs the function again
 │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
 ├── ConditionFailed    the store's answer to a condition that does not hold
@@ -87,6 +88,10 @@ class BadDocument(ConcaveError):
             f"Mend it with ctx.db.replace or ctx.db.delete by its id, or with `python -m infra.admin check --table {table}`."
         )
         self.table, self.id, self.path, self.rule = table, id, path, rule
+
+
+class SchemaRefused(ConcaveError):
+    """New code declares a table in a way that stored documents are not; the message names them. The old code stays."""
 
 
 class NotUnique(BadRequest):

@@ -39,6 +39,7 @@ LATEST_MS = 8.64e15
 """The last moment that JavaScript's Date has, in ms since the epoch."""
 _SURELY_SMALL = 80_000
 """Bytes of MessagePack that come to less than 400 KB however DynamoDB counts them, with 20 index entries beside them."""
+_packed = msgspec.msgpack.Encoder(enc_hook=int).encode
 _OVERHEAD = 64
 """Bytes of the engine's own attributes."""
 _MISSING = re.compile(r"Object missing required field `(.+)`")
@@ -98,7 +99,7 @@ def moment_ms(value: Any) -> bool:
 
 def check_size(table: type[Table], key: Key, record: Record, places: dict[str, Position]) -> None:
     """Refuse a document that would be larger than an item. Raises `LimitExceeded`."""
-    if len(msgspec.msgpack.encode(record)) < _SURELY_SMALL:
+    if len(_packed(record)) < _SURELY_SMALL:
         return
     size = _OVERHEAD + item_bytes(key.attributes()) + item_bytes(fields(record))
     size += sum(2 * len(name) + 4 + len(place.shard.encode()) + len(place.order.encode()) for name, place in places.items())

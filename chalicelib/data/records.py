@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.data import values
 from chalicelib.data.errors import BadValue
 from chalicelib.data.plain import Fault, normal
-from chalicelib.data.store import Item
+from chalicelib.data.store import Item, Key
 from chalicelib.data.tables import Record
 
 KEPT = frozenset({"_id", "_creationTime"})
@@ -44,15 +44,17 @@ def record(item: Item) -> Record:
     return made
 
 
-def identified(found: Record, id: str) -> Record:
-    """A record of a document that has an id and a creation time; a `Rough` one where it had none."""
-    if isinstance(found.get("_id"), str) and found["_id"] and type(found.get("_creationTime")) in (int, float):
+def at(key: Key, item: Item) -> Record:
+    """The record of the document at a key; a `Rough` one, too, where id or creation time are not what the engine writes."""
+    found = record(item)
+    id = found.get("_id")
+    named = isinstance(id, str) and id != "" and (key.sk is not None or key.pk.endswith(f"|{id}"))
+    if isinstance(found, Rough) or (named and type(found.get("_creationTime")) in (int, float)):
         return found
-    if isinstance(found, Rough):
-        return found
-    missing = "_creationTime" if isinstance(found.get("_id"), str) and found["_id"] else "_id"
-    rule = "the field is missing" if missing not in found else "this is none of the engine's"
-    return _rough({**found, "_id": found.get("_id") or id}, Fault(rule).inside(missing))
+    missing = "_creationTime" if named else "_id"
+    rule = "this is none of the engine's" if missing in found else "the field is missing"
+    own = id if named else key.pk.split("|", 2)[-1] if key.sk is None else key.sk
+    return _rough({**found, "_id": own}, Fault(rule).inside(missing))
 
 
 def fields(record: Record) -> Item:

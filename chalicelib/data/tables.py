@@ -310,7 +310,11 @@ def document_key(table: type[Table], org: str, *ids: Any) -> Key:
 
 def checked(text: str, limit: int, what: str) -> str:
     """`text` if it fits a key of `limit` bytes; else an error that says so."""
-    if len(text.encode()) > limit:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise BadRequest(f"The {what} holds half of a surrogate pair, which is not Unicode.") from None
+    if size > limit:
         raise LimitExceeded(f"The {what} is longer than {limit} bytes.")
     return text
 

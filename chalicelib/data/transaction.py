@@ -18,13 +18,13 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.data import gate
+from chalicelib.data import gate, records
 from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
 from chalicelib.data.plain import normal, number, optional_fields
 from chalicelib.data.ranges import Dense, RangeReader
 from chalicelib.data.reads import ReadSet, version_of
-from chalicelib.data.records import Rough, identified, record
+from chalicelib.data.records import Rough
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
 from chalicelib.data.tables import MARK, TABLES, Index, Position, Range, Record, Table, document_key, places, record_key
@@ -105,7 +105,7 @@ class Transaction:
             written = self.writes[key].after
             return None if written is None else _own(written)
         item = self._items.get(key) or self.store.get(key)
-        return None if item is None else _record(key, item)
+        return None if item is None else records.at(key, item)
 
     def peek_range(self, wanted: Range, newest: bool, limit: int) -> list[Record]:
         """Documents of a log, unchecked: for return values and background work only."""
@@ -113,7 +113,7 @@ class Transaction:
         rows = self.store.query(
             wanted.index.table.table_name, wanted.address(self.org), low=low, high=high, newest=newest, limit=limit
         )
-        return [_record(Key(wanted.index.table.table_name, item["pk"], item.get("sk")), item) for item in rows.items]
+        return [records.at(Key(wanted.index.table.table_name, item["pk"], item.get("sk")), item) for item in rows.items]
 
     def unique(self, wanted: Range) -> Record | None:
         """The one document that holds a unique value, or None. Strongly consistent through its claim."""
@@ -148,7 +148,7 @@ class Transaction:
             low, high = max(low, within[0]), min(high, within[1])
         ask = None if limit is None else limit + len(self.writes)
         found = self._stored(wanted, address, low, high, newest, ask)
-        rows = {order: _record(key, item) for order, key, item in found if key not in self.writes}
+        rows = {order: records.at(key, item) for order, key, item in found if key not in self.writes}
         for pending in self.writes.values():
             order = self._order_in(index, address, pending.after, pending.table)
             if order is not None and low <= order <= high and pending.after is not None:
@@ -180,8 +180,11 @@ class Transaction:
 
     # Writing -----------------------------------------------------------------------------------------------------------
 
-    def insert(self, doc: Table) -> Record:
+    def insert(self, doc: Table, *, look: bool = False) -> Record:
         """Add a document under its own id. Returns the record.
+
+        Args:
+            look: whether the id may be taken. Where it is new, or part of a composite key, only the commit looks.
 
         Raises:
             BadValue: the table does not allow it.
@@ -196,10 +199,10 @@ class Transaction:
         gate.check(table, new)
         key = record_key(table, self.org, new)
         known = self.writes.get(key)
-        if known is None and key in self.suspects:
+        if known is None and (look or key in self.suspects):
             self._item(key)
         if self._items.get(key) is not None if known is None else known.after is not None:
-            raise already_there(table.table_name, new["_id"])
+            raise BadRequest(f"{table.table_name}: there is already a document {new['_id']!a}.", "AlreadyExists")
         self._write(key, known or Pending(table, None, self.reads.versions.get(key), None), new)
         self._inserts += 1
         return new
@@ -297,7 +300,7 @@ class Transaction:
             written = self.writes[key].after
             return None if written is None else _own(written)
         item = self._item(key)
-        return None if item is None else _record(key, item)
+        return None if item is None else records.at(key, item)
 
     def _remember(self, key: Key, item: Item | None) -> None:
         if key in self._items and version_of(key, self._items[key]) != version_of(key, item):
@@ -349,15 +352,6 @@ class Transaction:
             return key.sk if key.pk == address else None
         position = index.position(self.org, rec)
         return position.order if position is not None and position.address == address else None
-
-
-def already_there(table: str, id: str) -> BadRequest:
-    """The refusal of a document whose id, or key, is taken."""
-    return BadRequest(f"{table}: there is already a document {id!r}.", "AlreadyExists")
-
-
-def _record(key: Key, item: Item) -> Record:
-    return identified(record(item), key.pk.split("|", 2)[-1] if key.sk is None else key.sk)
 
 
 def _own(written: Record) -> Record:

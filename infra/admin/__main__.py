@@ -3,6 +3,7 @@
 python -m infra.admin run chat:listSessions --org acme --as alice
 python -m infra.admin data conversations --org acme --limit 20
 python -m infra.admin export --out backup.jsonl          STAGE=dev python -m infra.admin import backup.jsonl
+python -m infra.admin check --table notes                python -m infra.admin check --table notes --fix owner=null
 python -m infra.admin indexes                            python -m infra.admin indexes --build
 python -m infra.admin erase acme --yes acme
 python -m infra.admin migrate old.jsonl --org acme --dry-run
@@ -27,10 +28,11 @@ from chalicelib.runtime.contexts import Log, caller_of
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.settings import BadSetting, Settings
+from infra.admin.check import check, wanted_of
 from infra.admin.erase import erase_org
 from infra.admin.migrate import migrate
 from infra.admin.opened import opened
-from infra.admin.transfer import exported, imported, items, org_of
+from infra.admin.transfer import checked, exported, imported, items, org_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--org")
     export.add_argument("--table", action="append", help="only this one; may be repeated")
     commands.add_parser("import", help="write the documents of an export").add_argument("file", type=Path)
+    check = commands.add_parser("check", help="which stored documents are not what their tables declare; mend them")
+    check.add_argument("--table", action="append", help="only this one; may be repeated")
+    check.add_argument("--org")
+    check.add_argument("--id", help="only this document")
+    check.add_argument(
+        "--fix", action="append", default=[], metavar="FIELD=VALUE", help="set it in each of them; the value is JSON"
+    )
+    check.add_argument("--unset", action="append", default=[], metavar="FIELD", help="take it away from each of them")
+    check.add_argument("--delete", metavar="ID", help="remove this one of them")
     indexes = commands.add_parser("indexes", help="which indexes are being built; with --build go on, with --audit compare all")
     indexes.add_argument("--build", action="store_true")
     indexes.add_argument("--audit", action="store_true")
@@ -140,9 +151,19 @@ def _export(backend: Backend, asked: argparse.Namespace) -> int:
 
 def _import(backend: Backend, asked: argparse.Namespace) -> int:
     with asked.file.open(encoding="utf-8") as file:
+        checked(file)
+        file.seek(0)
         told = imported(backend.store, file, Indexes(backend.executor))
     _say(json.dumps({"written": told.written, "thereAlready": told.there, "unready": told.unready}))
     return 1 if told.unready else 0
+
+
+def _check(backend: Backend, asked: argparse.Namespace) -> int:
+    left = 0
+    for told in check(backend, wanted_of(asked)):
+        left += not told["mended"]
+        _say(json.dumps(told, ensure_ascii=False))
+    return 1 if left else 0
 
 
 def _indexes(backend: Backend, asked: argparse.Namespace) -> int:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from chalicelib.data import values
+from chalicelib.data import gate, values
 from chalicelib.data.building import IndexStates
 from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.records import fields, record
 from chalicelib.data.store import Absent, Item, Key, Put, Store
-from chalicelib.data.tables import TABLES, Table, record_key
+from chalicelib.data.tables import TABLES, Table, places, record_key
 from chalicelib.runtime.contexts import new_id
 from chalicelib.runtime.indexes import Indexes
 
@@ -48,7 +48,7 @@ def exported(store: Store, org: str | None = None, tables: Iterable[str] | None 
         org: only this org's documents.
         tables: only these; otherwise all but the passing ones.
     """
-    names = sorted(set(TABLES) - PASSING) if tables is None else [_known(name).table_name for name in tables]
+    names = sorted(set(TABLES) - PASSING) if tables is None else [known(name).table_name for name in tables]
     for name in names:
         for item in items(store, name):
             owner = org_of(item)
@@ -58,11 +58,22 @@ def exported(store: Store, org: str | None = None, tables: Iterable[str] | None 
                 yield json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+def checked(lines: Iterable[str]) -> None:
+    """Read all lines of an export without writing any.
+
+    Raises:
+        BadRequest: a line is none, or names a table that this deployment does not have, or a document that its table does not
+            allow; it says which line, and of a document the id, the field and the rule.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            _read(line, number)
+
+
 def imported(store: Store, lines: Iterable[str], indexes: Indexes) -> Report:
     """Write the documents of an export. One that is there already stays as it is; so an import can be run again.
 
-    Raises:
-        BadRequest: a line is none, or names a table that this deployment does not have; it says which line.
+    Raises: as `checked`; the lines before it have been written then.
     """
     report, entered = Report(), dict[str, set[str]]()
     for number, line in enumerate(lines, 1):
@@ -106,12 +117,20 @@ def _read(line: str, number: int) -> tuple[type[Table], str, dict[str, Any]]:
     if not isinstance(document, dict) or not isinstance(document.get("_id"), str) or not isinstance(org, str) or not org:
         raise BadRequest(f"Line {number}: a document is an object with an `_id`, and belongs to an org.", "BadLine")
     try:
-        return _known(table), org, values.decode(document)
+        found, decoded = known(table), values.decode(document)
     except BadRequest as error:
         raise BadRequest(f"Line {number}: {error}", error.tag) from None
+    try:
+        record = gate.whole(found, decoded)
+        gate.check(found, record)
+        gate.check_size(found, record_key(found, org, record), record, places(found, org, record))
+    except BadRequest as error:
+        raise BadRequest(f"Line {number}, document {document['_id']!a}: {error}", error.tag) from None
+    return found, org, record
 
 
-def _known(name: Any) -> type[Table]:
+def known(name: Any) -> type[Table]:
+    """A declared table. Raises `BadRequest`."""
     table = TABLES.get(name) if isinstance(name, str) else None
     if table is None:
         raise BadRequest(f"There is no table {name!r} here; CONCAVE_APPS names the packages that declare tables.", "NoSuchTable")

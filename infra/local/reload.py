@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chalicelib.data.errors import SchemaRefused
 from infra.local.console import HOME, shorter
 
 log = logging.getLogger("concave.reload")
@@ -136,6 +137,8 @@ def describe(error: Exception, changed: Sequence[Path] = ()) -> str:
     """`file:line: Error: text`: the place in a changed file if the trace passes one, else where it was raised."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shorter(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    if isinstance(error, SchemaRefused):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     mine = [frame for frame in frames if Path(frame.filename).resolve() in changed]
     place = (mine or list(frames))[-1]

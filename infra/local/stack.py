@@ -158,6 +158,7 @@ class Stack:
         )
         with self.lambdas.paused():
             wiring.use(parts)
+            _agreed(wiring.backend().executor, reloading=bool(self.pumps))
             _build_indexes(wiring.backend().executor)
             self.lambdas.adopt(app)
         if not self.pumps:
@@ -193,6 +194,19 @@ class Stack:
         from infra.local.aws.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
+
+
+def _agreed(executor: Any, *, reloading: bool) -> None:
+    """Refuse to reload code whose tables do not allow what is stored. At a start there is no other code: it is only said."""
+    agreement = importlib.import_module("chalicelib.runtime.agreement").Agreement(executor)
+    changed = agreement.changed()
+    if reloading:
+        agreement.require(changed)
+    else:
+        found = agreement.look(changed)
+        if found.wrong:
+            log.error("%d stored documents are not what their tables declare: %s", found.wrong, found.words())
+    agreement.accept(changed)
 
 
 def _build_indexes(executor: Any) -> None:
