@@ -89,7 +89,7 @@ def test_the_keyboard_reaches_everything(site: Served, window: Window) -> None:
     expect(page.get_by_role("button", name="End session")).to_be_focused()
 
 
-def test_a_screen_reader_hears_the_reply_once_and_not_piece_by_piece(site: Served, window: Window) -> None:
+def test_a_screen_reader_hears_the_reply_once_and_not_chunk_by_chunk(site: Served, window: Window) -> None:
     page = window()
     reader = Reader(page, site.url, "hera").sign_in()
     page.evaluate("""() => {

@@ -1,4 +1,4 @@
-"""The cutting of Markdown into blocks: the same text gives the same blocks, in whatever pieces it arrived."""
+"""The cutting of Markdown into blocks: the same text gives the same blocks, in whatever chunks it arrived."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ console.log(JSON.stringify({ blocks, ms: performance.now() - started }));
 
 
 def test_text_that_grows_is_cut_like_text_that_is_there(tmp_path: Path) -> None:
-    """500 random texts in random pieces; and 40,000 characters in 700 pieces are no work."""
+    """500 random texts in random chunks; and 40,000 characters in 700 chunks are no work."""
     vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
     if not vite.exists():
         pytest.skip("the page's tools come with `npm ci` in web, which needs Node")
