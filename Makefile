@@ -30,7 +30,7 @@ check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
 	$(VENV)/bin/lint-imports --no-logo
-	$(PY) -m pytest -q tests/test_house.py tests/test_rooms_of_the_house.py
+	$(PY) -m pytest -q tests/test_house.py tests/test_rooms_of_the_house.py tests/test_web_imports.py
 	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
 
 functions: $(STAMP) ## every function: path, kind, file:line

@@ -1,4 +1,4 @@
-"""The past of a conversation, tried again: second tries, forks, changed messages, interruptions (000-E02)."""
+"""The past of a conversation, tried again: second tries, forks, changed messages, interruptions."""
 
 from __future__ import annotations
 

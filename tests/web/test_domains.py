@@ -1,4 +1,4 @@
-"""Domains and tasks in the page: made, changed, begun from, and live for whoever looks (seeds 000 and 001)."""
+"""Domains and tasks in the page: made, changed, begun from, and live for whoever looks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def domain(page: Page, name: str, instruction: str) -> None:
 
 
 def test_a_conversation_of_a_domain_keeps_what_it_began_with(site: Served, window: Window) -> None:
-    """000-02, U02, through the page."""
+    """A change of the domain is for conversations to come; those that have begun keep their copy."""
     dora = Reader(window(), site.url, "dora").sign_in("#/domains")
     expect(dora.page.get_by_text("A domain is a template")).to_be_visible()
     domain(dora.page, "Pirates", "Answer as a pirate.")
@@ -51,13 +51,13 @@ def test_a_server_of_tools_that_is_refused_is_said_with_its_field(site: Served, 
     mia.page.get_by_label("Secret of server 1").fill("SEARCH")
     mia.page.get_by_role("button", name="Create").click()
     expect(mia.page.get_by_role("article", name="Tools")).to_contain_text("Tools: search")
-    mia.page.on("dialog", lambda dialog: dialog.accept())
     mia.page.get_by_role("button", name="Delete Tools").click()
+    mia.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(mia.page.get_by_role("article", name="Tools")).to_have_count(0)
 
 
 def test_an_agents_run_is_seen_live_in_two_windows(site: Served, window: Window) -> None:
-    """001-25, 26: it runs, it is stopped in one window, and the other shows it."""
+    """It runs, it is stopped in one window, and the other shows it."""
     one = Reader(window(), site.url, "tina").sign_in("#/tasks")
     two = Reader(window(), site.url, "tina").sign_in("#/tasks")
     one.page.get_by_label("What is to be done").fill("/pace 5")

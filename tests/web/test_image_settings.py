@@ -1,4 +1,4 @@
-"""What a session was started with, in the page: its name changes, its configuration does not (000-02, U02, U08)."""
+"""What a session was started with, in the page: its name changes, its configuration does not."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Worker:
 def test_a_reply_is_shown_as_a_notification_from_the_click_to_the_screen(
     site: Served, window: Window, service: PushService
 ) -> None:
-    """001-18, 28: subscribe in the page, ask, and see what the browser is told."""
+    """Subscribe in the page, ask, and see what the browser is told."""
     nora = Subscriber(window, site, service.browser())
     nora.sign_in()
     nora.turn_on()
@@ -186,7 +186,7 @@ def test_what_is_no_message_of_ours_is_still_shown_as_something(site: Served, wi
 
 
 def test_a_silent_message_is_not_shown_while_the_page_is_in_view(site: Served, window: Window, service: PushService) -> None:
-    """001-U09: the badge of a task that began; whoever looks at the page sees it there."""
+    """The badge of a task that began; whoever looks at the page sees it there."""
     nora = Subscriber(window, site, service.browser())
     nora.sign_in()
     nora.turn_on()
@@ -294,7 +294,7 @@ def test_an_answer_of_no_leaves_it_off_and_a_refusal_is_told(site: Served, windo
 
 
 def test_the_icon_counts_tasks_in_progress(site: Served, window: Window, service: PushService) -> None:
-    """001-U13, while the page is open."""
+    """While the page is open."""
     nora = Subscriber(window, site, service.browser())
     nora.sign_in()
     nora.turn_on()

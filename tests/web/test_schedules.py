@@ -1,4 +1,4 @@
-"""Schedules in the page: made, judged while they are typed, run, switched, changed, deleted (001-U12)."""
+"""Schedules in the page: made, judged while they are typed, run, switched, changed, deleted."""
 
 from __future__ import annotations
 
@@ -107,13 +107,14 @@ def test_a_schedule_is_switched_off_changed_and_deleted(site: Served, window: Wi
     expect(card(page, "Digest").get_by_role("link", name="Edit")).to_be_focused()
     expect(card(page, "Digest")).to_contain_text("/say Changed.")
     expect(card(page, "Digest")).to_contain_text("30 6 * * SUN")
-    asked = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     page.get_by_role("button", name="Delete Digest").click()
-    assert asked == ["Delete the schedule “Digest”? The sessions that it started stay."]
+    asked = page.get_by_role("dialog", name="Delete the schedule “Digest”?")
+    expect(asked).to_contain_text("The sessions that it started stay.")
+    asked.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_role("button", name="Delete Digest")).to_be_focused()
     assert len(backend.call("query", "schedules:list")) == 1, "who does not confirm keeps it"
-    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete Digest").click()
+    asked.get_by_role("button", name="Delete").click()
     expect(card(page, "Digest")).to_have_count(0)
     assert backend.call("query", "schedules:list") == []
 

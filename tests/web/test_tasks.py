@@ -1,4 +1,4 @@
-"""A task in the page from its beginning to its end: described, worked at by each agent, stopped, complete, deleted (001)."""
+"""A task in the page from its beginning to its end: described, worked at by each agent, stopped, complete, deleted."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def test_a_task_is_completed_reopened_and_deleted(site: Served, window: Window) 
     expect(card(page, "A fence")).to_contain_text("Done · workflow complete")
     card(page, "A fence").get_by_role("button", name="Reopen").click()
     expect(card(page, "A fence")).to_contain_text("In progress")
-    page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Delete A fence").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
     assert len(backend.call("query", "tasks:list")) == 1, "who does not confirm keeps it"
-    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete A fence").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(card(page, "A fence")).to_have_count(0)
     assert backend.call("query", "tasks:list") == []

@@ -5,7 +5,7 @@ import type { MessageView } from "../lib/views";
 /** As much of a reply as is read out by itself (characters); the rest is in the log. */
 const SPOKEN = 600;
 
-/** Tells a screen reader once when a reply begins, and once what it says; never piece by piece. */
+/** Tells a screen reader once when a reply begins, and once what it says; never chunk by chunk. */
 export function Announcer({ messages, running }: { messages: MessageView[]; running: MessageView | undefined }) {
   const [said, say] = useState("");
   const before = useRef<string | null>(null);

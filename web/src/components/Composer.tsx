@@ -4,6 +4,7 @@ import { useConnection } from "../hooks/useConnection";
 import { setDraft, useDraft } from "../lib/drafts";
 import type { OnBusy } from "../lib/outbox";
 import { setProblem, useProblem } from "../lib/problems";
+import { Problem } from "./Problem";
 
 /** The server's limit for one message, in characters as it counts them: an emoji is one. */
 const LONGEST = 10_000;
@@ -61,17 +62,17 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
   return (
     <form className="composer" onSubmit={send}>
       {problem && (
-        <p role="alert" className="problem">
+        <Problem>
           {problem}
           <button type="button" className="icon" onClick={() => setProblem(sessionId, null)} aria-label="Dismiss">
             <X aria-hidden="true" size={16} />
           </button>
-        </p>
+        </Problem>
       )}
       {length > LONGEST && (
-        <p role="alert" className="problem">
+        <Problem>
           A message holds {LONGEST.toLocaleString()} characters; this one has {length.toLocaleString()}.
-        </p>
+        </Problem>
       )}
       <div className="box">
         <textarea

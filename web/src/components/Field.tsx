@@ -1,5 +1,6 @@
 import { type ReactNode, useId } from "react";
 import type { Refusal } from "../lib/explain";
+import { Problem } from "./Problem";
 
 interface Aria {
   "aria-invalid": true | undefined;
@@ -31,11 +32,7 @@ export function Field({ label, name, refusal, hint, beside, children }: Props) {
         </label>
         {beside}
       </div>
-      {refused && (
-        <p role="alert" className="problem" id={`${id}-refused`}>
-          {refused}
-        </p>
-      )}
+      <Problem id={`${id}-refused`}>{refused}</Problem>
       {hint && (
         <div className="hint" id={`${id}-hint`}>
           {hint}
@@ -48,9 +45,5 @@ export function Field({ label, name, refusal, hint, beside, children }: Props) {
 /** What was refused and belongs to none of these fields. */
 export function Refused({ refusal, shown }: { refusal: Refusal | null; shown: readonly string[] }) {
   if (!refusal || shown.some((each) => refusal.field === each || refusal.field?.startsWith(`${each}.`))) return null;
-  return (
-    <p role="alert" className="problem">
-      {refusal.text}
-    </p>
-  );
+  return <Problem>{refusal.text}</Problem>;
 }

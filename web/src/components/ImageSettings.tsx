@@ -1,44 +1,27 @@
 import { useMutation, useQuery } from "convex/react";
-import type { FunctionReturnType } from "convex/server";
-import { Copy, X } from "lucide-react";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { Copy } from "lucide-react";
+import { useState } from "react";
 import { api } from "../generated/api";
-import { type Refusal, refusalOf } from "../lib/explain";
+import { useForm } from "../hooks/useForm";
 import { addressOf, DOMAINS, go } from "../lib/route";
-import type { SessionView } from "../lib/views";
-import { Field, Refused } from "./Field";
+import type { ImageView, SessionView, ToolServerView } from "../lib/views";
+import { Dialog } from "./Dialog";
+import { Refused } from "./Field";
+import { TextField } from "./Form";
 import { ImageCopy } from "./ImageCopy";
 import { Moment } from "./When";
-
-export type ImageView = NonNullable<FunctionReturnType<typeof api.images.get>>;
-
-type ToolsView = FunctionReturnType<typeof api.images.tools>[number];
 
 /** What a session was started with, and its name. The address opens it, so a reload and the way back do what they should. */
 export function ImageSettings({ session: { sessionId, imageId } }: { session: SessionView }) {
   const image = useQuery(api.images.get, imageId ? { imageId } : "skip");
-  const dialog = useRef<HTMLDialogElement>(null);
   const [copying, setCopying] = useState(false);
-
-  useEffect(() => {
-    if (!dialog.current?.open) dialog.current?.showModal();
-  }, []);
-
-  const close = () => dialog.current?.close();
   return (
-    <dialog
-      ref={dialog}
-      className="settings"
-      aria-labelledby={`settings-${sessionId}`}
-      aria-busy={Boolean(imageId) && image === undefined}
+    <Dialog
+      wide
+      title={copying ? "A new session with other settings" : "Settings"}
+      busy={Boolean(imageId) && image === undefined}
       onClose={() => go(addressOf(sessionId))}
     >
-      <header>
-        <h2 id={`settings-${sessionId}`}>{copying ? "A new session with other settings" : "Settings"}</h2>
-        <button type="button" className="icon" onClick={close} aria-label="Close">
-          <X aria-hidden="true" size={18} />
-        </button>
-      </header>
       {(!imageId || image === null) && <p className="hint">This session has no configuration of its own.</p>}
       {image && !copying && (
         <>
@@ -53,46 +36,35 @@ export function ImageSettings({ session: { sessionId, imageId } }: { session: Se
         </>
       )}
       {image && copying && <ImageCopy image={image} onCancel={() => setCopying(false)} />}
-    </dialog>
+    </Dialog>
   );
 }
 
-/** The name of the session and of its image: they are one (000-U08). */
+/** The name of the session and of its image: they are one. */
 function Name({ image: { imageId, name: before } }: { image: ImageView }) {
   const update = useMutation(api.images.update);
-  const [name, setName] = useState(before);
-  const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [saved, setSaved] = useState(false);
-
-  async function save(event: FormEvent) {
-    event.preventDefault();
-    setRefusal(null);
-    try {
-      await update({ imageId, name: name.trim() });
-      setSaved(true);
-    } catch (refused) {
-      setRefusal(refusalOf(refused));
-    }
-  }
-
+  const form = useForm({ name: before }, async ({ name }) => {
+    await update({ imageId, name: name.trim() });
+    setSaved(true);
+  });
+  const name = form.values.name.trim();
   return (
-    <form onSubmit={save}>
-      <Field
-        label="Name"
+    <form onSubmit={form.submit}>
+      <TextField
+        form={form}
         name="name"
-        refusal={refusal}
+        label="Name"
+        required
+        maxLength={200}
         beside={
-          <button type="submit" className="primary" disabled={!name.trim() || name.trim() === before}>
+          <button type="submit" className="primary" disabled={form.busy || !name || name === before}>
             Save
           </button>
         }
-      >
-        {(aria) => (
-          <input {...aria} value={name} required maxLength={200} onChange={(event) => setName(event.target.value)} />
-        )}
-      </Field>
-      <output className="hint">{saved && name.trim() === before && "Saved."}</output>
-      <Refused refusal={refusal} shown={["name"]} />
+      />
+      <output className="hint">{saved && name === before && "Saved."}</output>
+      <Refused refusal={form.refusal} shown={["name"]} />
     </form>
   );
 }
@@ -153,7 +125,7 @@ function Facts({ image }: { image: ImageView }) {
 
 const FROM = { system: "of the system", "built-in": "of this server", user: "your own" } as const;
 
-function whereabouts({ source, url, authorization, command, args }: ToolsView): string {
+function whereabouts({ source, url, authorization, command, args }: ToolServerView): string {
   if (url) return authorization?.secret ? `${url}, with the secret ${authorization.secret}` : url;
   return command ? [command, ...(args ?? [])].join(" ") : FROM[source];
 }

@@ -1,9 +1,10 @@
 import { useMutation, useQuery } from "convex/react";
 import { Bell, BellOff, BellRing } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { api } from "../generated/api";
 import { explain } from "../lib/explain";
 import { current, idOf, label, type Permission, permission, subscribe } from "../lib/push";
+import { Dialog } from "./Dialog";
 
 const WORDS = {
   unsupported: "This browser cannot show notifications of this page.",
@@ -22,7 +23,7 @@ function stateOf(allowed: Permission, publicKey: string | null | undefined, on: 
   return on ? "on" : "off";
 }
 
-/** Whether this browser is told when a reply is ready, and the way to change that (001-18). */
+/** Whether this browser is told when a reply is ready, and the way to change that. */
 export function Notifications({ confirmed }: { confirmed: boolean }) {
   const publicKey = useQuery(api.push.publicKey, confirmed ? {} : "skip");
   const browsers = useQuery(api.push.list, confirmed ? {} : "skip");
@@ -33,7 +34,7 @@ export function Notifications({ confirmed }: { confirmed: boolean }) {
   const [own, setOwn] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState("");
-  const dialog = useRef<HTMLDialogElement>(null);
+  const [open, setOpen] = useState(false);
   const on = own !== null && (browsers ?? []).some((each) => each._id === own);
   const others = (browsers ?? []).filter((each) => !on || each._id !== own);
 
@@ -89,40 +90,45 @@ export function Notifications({ confirmed }: { confirmed: boolean }) {
 
   const state = stateOf(allowed, publicKey, on);
   const Icon = ICONS[state];
+  const close = () => {
+    setOpen(false);
+    setSaid("");
+  };
   const name = `Notifications: ${state}`;
   return (
     <>
-      <button type="button" className="icon" onClick={() => dialog.current?.showModal()} aria-label={name} title={name}>
+      <button type="button" className="icon" onClick={() => setOpen(true)} aria-label={name} title={name}>
         <Icon aria-hidden="true" size={17} />
       </button>
-      <dialog ref={dialog} aria-labelledby="notifications" onClose={() => setSaid("")}>
-        <h2 id="notifications">Notifications</h2>
-        <p>{WORDS[state]}</p>
-        {others.length > 0 && (
-          <p className="hint">You are also told in: {others.map((each) => each.label || each.host).join(", ")}.</p>
-        )}
-        <p role="status">{said}</p>
-        <form method="dialog">
-          <menu>
-            <button type="submit">Close</button>
-            {state === "on" && (
-              <>
-                <button type="button" disabled={busy} onClick={() => attempt(turnOff)}>
-                  Turn off
+      {open && (
+        <Dialog title="Notifications" onClose={close}>
+          <p>{WORDS[state]}</p>
+          {others.length > 0 && (
+            <p className="hint">You are also told in: {others.map((each) => each.label || each.host).join(", ")}.</p>
+          )}
+          <p role="status">{said}</p>
+          <form method="dialog">
+            <menu>
+              <button type="submit">Close</button>
+              {state === "on" && (
+                <>
+                  <button type="button" disabled={busy} onClick={() => attempt(turnOff)}>
+                    Turn off
+                  </button>
+                  <button type="button" disabled={busy} onClick={() => attempt(tryIt)}>
+                    Send a test
+                  </button>
+                </>
+              )}
+              {state === "off" && (
+                <button type="button" className="primary" disabled={busy || !publicKey} onClick={() => attempt(turnOn)}>
+                  Turn on
                 </button>
-                <button type="button" disabled={busy} onClick={() => attempt(tryIt)}>
-                  Send a test
-                </button>
-              </>
-            )}
-            {state === "off" && (
-              <button type="button" className="primary" disabled={busy || !publicKey} onClick={() => attempt(turnOn)}>
-                Turn on
-              </button>
-            )}
-          </menu>
-        </form>
-      </dialog>
+              )}
+            </menu>
+          </form>
+        </Dialog>
+      )}
     </>
   );
 }
@@ -139,7 +145,7 @@ function useOpening() {
   }, []);
 }
 
-/** The number on the page's icon: tasks in progress (001-U09). While the page is closed, messages carry it. */
+/** The number on the page's icon: tasks in progress. While the page is closed, messages carry it. */
 function useBadge(on: boolean) {
   const counted = useQuery(api.tasks.list, on && "setAppBadge" in navigator ? { status: "in_progress" } : "skip")?.length;
   useEffect(() => {

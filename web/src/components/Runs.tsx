@@ -1,11 +1,8 @@
-import type { FunctionReturnType } from "convex/server";
 import { useState } from "react";
-import type { api } from "../generated/api";
 import { cause } from "../lib/explain";
 import { addressOf } from "../lib/route";
+import type { AgentRunView } from "../lib/views";
 import { When } from "./When";
-
-export type AgentRunView = FunctionReturnType<typeof api.tasks.runs>[number];
 
 const STATE = {
   pending: "Waits",

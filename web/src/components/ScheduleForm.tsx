@@ -1,91 +1,56 @@
 import { useMutation } from "convex/react";
-import { type FormEvent, useId, useState } from "react";
+import { useId } from "react";
 import { api } from "../generated/api";
+import { useForm } from "../hooks/useForm";
 import { useVerdict } from "../hooks/useVerdict";
-import { type Refusal, refusalOf } from "../lib/explain";
-import { Field, Refused } from "./Field";
-import type { ScheduleView } from "./Schedules";
+import type { Refusal } from "../lib/explain";
+import type { ScheduleView } from "../lib/views";
+import { Form, TextField } from "./Form";
 import { Moment } from "./When";
-
-const FIELDS = ["name", "prompt", "schedule", "model"];
 
 /** A new schedule, or a change of one. The expression is looked at while it is typed. */
 export function ScheduleForm({ schedule: before, onDone }: { schedule?: ScheduleView; onDone: () => void }) {
   const create = useMutation(api.schedules.create);
   const update = useMutation(api.schedules.update);
-  const [name, setName] = useState(before?.name ?? "");
-  const [prompt, setPrompt] = useState(before?.prompt ?? "");
-  const [schedule, setSchedule] = useState(before?.schedule ?? "");
-  const [model, setModel] = useState(before?.model ?? "");
-  const [refusal, setRefusal] = useState<Refusal | null>(null);
-  const [busy, setBusy] = useState(false);
-  const title = useId();
-
-  async function save(event: FormEvent) {
-    event.preventDefault();
-    setBusy(true);
-    setRefusal(null);
-    const told = { name: name.trim(), prompt: prompt.trim(), schedule: schedule.trim() };
-    try {
-      if (before) await update({ scheduleId: before.scheduleId, ...told, model: model.trim() });
-      else await create({ ...told, ...(model.trim() && { model: model.trim() }) });
+  const form = useForm(
+    {
+      name: before?.name ?? "",
+      prompt: before?.prompt ?? "",
+      schedule: before?.schedule ?? "",
+      model: before?.model ?? "",
+    },
+    async (values) => {
+      const { name, prompt, schedule } = values;
+      const told = { name: name.trim(), prompt: prompt.trim(), schedule: schedule.trim() };
+      const model = values.model.trim();
+      if (before) await update({ scheduleId: before.scheduleId, ...told, model });
+      else await create({ ...told, ...(model && { model }) });
       onDone();
-    } catch (refused) {
-      setRefusal(refusalOf(refused));
-      setBusy(false);
-    }
-  }
+    },
+  );
+  const { name, prompt, schedule } = form.values;
 
   return (
-    <form className="card" onSubmit={save} aria-labelledby={title}>
-      <h2 id={title}>{before ? `Edit ${before.name}` : "New schedule"}</h2>
-      <Field label="Name" name="name" refusal={refusal}>
-        {(aria) => (
-          <input
-            {...aria}
-            autoFocus
-            value={name}
-            required
-            maxLength={100}
-            onChange={(event) => setName(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Prompt" name="prompt" refusal={refusal}>
-        {(aria) => (
-          <textarea
-            {...aria}
-            rows={4}
-            value={prompt}
-            required
-            maxLength={10_000}
-            placeholder="What the assistant is asked each time"
-            onChange={(event) => setPrompt(event.target.value)}
-          />
-        )}
-      </Field>
-      <Expression value={schedule} refusal={refusal} onChange={setSchedule} />
-      <Field label="Model" name="model" refusal={refusal}>
-        {(aria) => (
-          <input
-            {...aria}
-            value={model}
-            maxLength={100}
-            placeholder="The server's default"
-            onChange={(event) => setModel(event.target.value)}
-          />
-        )}
-      </Field>
-      <Refused refusal={refusal} shown={FIELDS} />
-      <menu>
-        <button type="button" onClick={onDone}>
-          Cancel
-        </button>
-        <button type="submit" className="primary" disabled={busy || !name.trim() || !prompt.trim() || !schedule.trim()}>
-          {before ? "Save" : "Create"}
-        </button>
-      </menu>
-    </form>
+    <Form
+      form={form}
+      title={before ? `Edit ${before.name}` : "New schedule"}
+      verb={before ? "Save" : "Create"}
+      incomplete={!name.trim() || !prompt.trim() || !schedule.trim()}
+      onCancel={onDone}
+    >
+      <TextField form={form} name="name" label="Name" autoFocus required maxLength={100} />
+      <TextField
+        form={form}
+        name="prompt"
+        label="Prompt"
+        rows={4}
+        required
+        maxLength={10_000}
+        placeholder="What the assistant is asked each time"
+      />
+      <Expression value={schedule} refusal={form.refusal} onChange={(text) => form.set({ schedule: text })} />
+      <TextField form={form} name="model" label="Model" maxLength={100} placeholder="The server's default" />
+    </Form>
   );
 }
 

@@ -1,26 +1,25 @@
 import { useMutation, useQuery } from "convex/react";
-import type { FunctionReturnType } from "convex/server";
 import { Pencil, Play, Plus, Square, Trash2 } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { api } from "../generated/api";
-import { explain } from "../lib/explain";
+import { type Attempt, useAttempt } from "../hooks/useAttempt";
 import { go, SCHEDULES, scheduleAt } from "../lib/route";
-import { PaneHeader } from "./PaneHeader";
+import type { ScheduleView } from "../lib/views";
+import { Cards } from "./Cards";
+import { Confirm } from "./Confirm";
 import { Runs } from "./Runs";
 import { ScheduleForm } from "./ScheduleForm";
 import { Moment } from "./When";
-
-export type ScheduleView = FunctionReturnType<typeof api.schedules.list>[number];
 
 const BY = { cron: "By the clock", manual: "By hand", chain: "By hand" } as const;
 
 /** The id of what opens a form. */
 const opener = (schedule: string) => `open-${schedule}`;
 
-/** Prompts that are asked by the clock (seed 001, U12). `open`: whose form is shown, `new` for one that is not made yet. */
+/** Prompts that are asked by the clock. `open`: whose form is shown, `new` for one that is not made yet. */
 export function Schedules({ open }: { open: string | null }) {
   const schedules = useQuery(api.schedules.list, {});
-  const [problem, setProblem] = useState<string | null>(null);
+  const { problem, attempt } = useAttempt();
   const last = useRef<string | null>(null);
   const done = () => go(SCHEDULES);
 
@@ -31,45 +30,35 @@ export function Schedules({ open }: { open: string | null }) {
   }, [open]);
 
   return (
-    <main className="pane" aria-busy={schedules === undefined}>
-      <PaneHeader title="Schedules">
+    <Cards
+      title="Schedules"
+      loading={schedules === undefined}
+      problem={problem}
+      action={
         <a className="button" id={opener("new")} href={scheduleAt("new")}>
           <Plus aria-hidden="true" size={16} /> New schedule
         </a>
-      </PaneHeader>
-      <div className="scroller">
-        <div className="column cards">
-          {problem && (
-            <p role="alert" className="problem">
-              {problem}
-            </p>
-          )}
-          {open === "new" && <ScheduleForm onDone={done} />}
-          {schedules?.length === 0 && open !== "new" && (
-            <p className="hint">
-              A schedule asks the assistant something by the clock, each time in a session of its own. While one run is
-              at work the next is left out.
-            </p>
-          )}
-          {schedules?.map((schedule) =>
-            open === schedule.scheduleId ? (
-              <ScheduleForm key={schedule.scheduleId} schedule={schedule} onDone={done} />
-            ) : (
-              <Schedule key={schedule.scheduleId} schedule={schedule} onProblem={setProblem} />
-            ),
-          )}
-        </div>
-      </div>
-    </main>
+      }
+    >
+      {open === "new" && <ScheduleForm onDone={done} />}
+      {schedules?.length === 0 && open !== "new" && (
+        <p className="hint">
+          A schedule asks the assistant something by the clock, each time in a session of its own. While one run is at
+          work the next is left out.
+        </p>
+      )}
+      {schedules?.map((schedule) =>
+        open === schedule.scheduleId ? (
+          <ScheduleForm key={schedule.scheduleId} schedule={schedule} onDone={done} />
+        ) : (
+          <Schedule key={schedule.scheduleId} schedule={schedule} attempt={attempt} />
+        ),
+      )}
+    </Cards>
   );
 }
 
-interface Props {
-  schedule: ScheduleView;
-  onProblem: (problem: string | null) => void;
-}
-
-function Schedule({ schedule, onProblem }: Props) {
+function Schedule({ schedule, attempt }: { schedule: ScheduleView; attempt: Attempt }) {
   const { scheduleId, name, enabled, running, nextRunAt, lastRunAt } = schedule;
   const runs = useQuery(api.schedules.runs, { scheduleId });
   const update = useMutation(api.schedules.update);
@@ -77,14 +66,7 @@ function Schedule({ schedule, onProblem }: Props) {
   const runNow = useMutation(api.schedules.runNow);
   const stop = useMutation(api.tasks.stopRun);
 
-  async function attempt(work: () => Promise<unknown>) {
-    onProblem(null);
-    try {
-      await work();
-    } catch (refused) {
-      onProblem(`${name}: ${explain(refused)}`);
-    }
-  }
+  const doing = (work: () => Promise<unknown>) => attempt(work, name);
 
   return (
     <article className="card" aria-label={name}>
@@ -96,7 +78,7 @@ function Schedule({ schedule, onProblem }: Props) {
             role="switch"
             aria-label={`${name} is switched on`}
             checked={enabled}
-            onChange={() => attempt(() => update({ scheduleId, enabled: !enabled }))}
+            onChange={() => doing(() => update({ scheduleId, enabled: !enabled }))}
           />
           <span aria-hidden="true">{enabled ? "On" : "Off"}</span>
         </label>
@@ -115,29 +97,26 @@ function Schedule({ schedule, onProblem }: Props) {
       {runs && <Runs runs={runs} name={(run) => BY[run.triggeredBy]} />}
       <menu>
         {running ? (
-          <button type="button" onClick={() => attempt(() => stop({ agentRunId: running }))}>
+          <button type="button" onClick={() => doing(() => stop({ agentRunId: running }))}>
             <Square aria-hidden="true" size={13} fill="currentColor" /> Stop
           </button>
         ) : (
-          <button type="button" onClick={() => attempt(() => runNow({ scheduleId }))}>
+          <button type="button" onClick={() => doing(() => runNow({ scheduleId }))}>
             <Play aria-hidden="true" size={15} /> Run now
           </button>
         )}
         <a className="button" id={opener(scheduleId)} href={scheduleAt(scheduleId)}>
           <Pencil aria-hidden="true" size={15} /> Edit
         </a>
-        <button
-          type="button"
-          className="quiet"
-          aria-label={`Delete ${name}`}
-          onClick={() => {
-            if (confirm(`Delete the schedule “${name}”? The sessions that it started stay.`)) {
-              void attempt(() => remove({ scheduleId }));
-            }
-          }}
+        <Confirm
+          label={`Delete ${name}`}
+          question={`Delete the schedule “${name}”?`}
+          consequence="The sessions that it started stay."
+          verb="Delete"
+          onConfirm={() => doing(() => remove({ scheduleId }))}
         >
           <Trash2 aria-hidden="true" size={15} />
-        </button>
+        </Confirm>
       </menu>
     </article>
   );

@@ -1,49 +1,23 @@
-import type { FunctionReturnType } from "convex/server";
 import { Plus, X } from "lucide-react";
 import { useId } from "react";
-import type { api } from "../generated/api";
 import type { Refusal } from "../lib/explain";
-
-type ServerView = FunctionReturnType<typeof api.images.tools>[number];
-
-/** A server of tools as the form has it. */
-export interface Server {
-  name: string;
-  url: string;
-  /** The name of a secret that the operator keeps; never the secret. */
-  secret: string;
-}
-
-/** The servers that are reached by an address; programs of a worker are not changed here. */
-export const reachable = (servers: readonly ServerView[]): Server[] =>
-  servers.flatMap(({ name, url, authorization }) => (url ? [{ name, url, secret: authorization?.secret ?? "" }] : []));
-
-/** What the server is told: the form's servers, and the programs that were there. */
-export function configured(servers: readonly Server[], before: readonly ServerView[]) {
-  return Object.fromEntries([
-    ...before.flatMap(({ name, command, args }) => (command ? [[name, { command, args: args ?? [] }] as const] : [])),
-    ...servers.map(({ name, url, secret }) => [name, secret ? { url, authorization: { secret } } : { url }] as const),
-  ]);
-}
+import type { ToolServer } from "../lib/toolServers";
+import { Problem } from "./Problem";
 
 interface Props {
-  servers: readonly Server[];
+  servers: readonly ToolServer[];
   refusal: Refusal | null;
-  onChange: (servers: Server[]) => void;
+  onChange: (servers: ToolServer[]) => void;
 }
 
 /** The rows of servers. A refusal that names a server (`mcpServers.search.url`) stands below its row. */
 export function Servers({ servers, refusal, onChange }: Props) {
   const id = useId();
-  const change = (at: number, part: Partial<Server>) =>
+  const change = (at: number, part: Partial<ToolServer>) =>
     onChange(servers.map((each, here) => (here === at ? { ...each, ...part } : each)));
   const wrong = refusal?.field?.startsWith("mcpServers") ? refusal : null;
   const row = wrong ? servers.findIndex(({ name }) => of(wrong, name)) : -1;
-  const refused = wrong && (
-    <p role="alert" className="problem" id={id}>
-      {wrong.text}
-    </p>
-  );
+  const refused = <Problem id={id}>{wrong?.text}</Problem>;
   return (
     <fieldset>
       <legend>Servers of tools (MCP)</legend>

@@ -1,15 +1,14 @@
 import { Play, Settings2 } from "lucide-react";
-import { useRef } from "react";
 import { useSessionActions } from "../hooks/useAssistantSessions";
 import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
 import { settingsOf } from "../lib/route";
 import type { SessionView } from "../lib/views";
+import { Confirm } from "./Confirm";
 
 /** A session's settings; resume an idle one; end it for good, after asking. */
 export function SessionMenu({ session: { sessionId, status, ready } }: { session: SessionView }) {
   const { resume, end } = useSessionActions();
-  const dialog = useRef<HTMLDialogElement>(null);
 
   async function attempt(what: (sessionId: string) => Promise<void>, failed: string) {
     try {
@@ -41,21 +40,14 @@ export function SessionMenu({ session: { sessionId, status, ready } }: { session
         </button>
       )}
       {settings}
-      <button type="button" className="quiet" onClick={() => dialog.current?.showModal()}>
+      <Confirm
+        question="End this session?"
+        consequence="It cannot be resumed. Its messages stay readable."
+        verb="End session"
+        onConfirm={() => attempt(end, "The session was not ended")}
+      >
         End<span className="spoken"> session</span>
-      </button>
-      <dialog ref={dialog} aria-labelledby={`end-${sessionId}`}>
-        <form method="dialog">
-          <h2 id={`end-${sessionId}`}>End this session?</h2>
-          <p>It cannot be resumed. Its messages stay readable.</p>
-          <menu>
-            <button type="submit">Keep it</button>
-            <button type="submit" className="danger" onClick={() => attempt(end, "The session was not ended")}>
-              End session
-            </button>
-          </menu>
-        </form>
-      </dialog>
+      </Confirm>
     </>
   );
 }

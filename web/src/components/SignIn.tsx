@@ -1,48 +1,41 @@
-import { type FormEvent, useState } from "react";
-import { explain } from "../lib/explain";
+import { useState } from "react";
+import { type FormState, useForm } from "../hooks/useForm";
 import { NoIssuer, signInAs, signInWith } from "../lib/identity";
+import { Problem } from "./Problem";
+
+interface Fields {
+  subject: string;
+  org: string;
+  token: string;
+}
+
+const REJECTED = { field: null, text: "Your sign-in has expired or was not accepted. Sign in again." };
 
 /** Sign in by name where a development issuer is, else with a token. `rejected`: the server did not take the last one. */
 export function SignIn({ rejected = false }: { rejected?: boolean }) {
-  const [problem, setProblem] = useState(
-    rejected ? "Your sign-in has expired or was not accepted. Sign in again." : null,
-  );
   const [byToken, setByToken] = useState(false);
-  const [busy, setBusy] = useState(false);
+  const form = useForm({ subject: "", org: "acme", token: "" }, submit, rejected ? REJECTED : null);
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const fields = new FormData(event.currentTarget);
-    const field = (name: string) => String(fields.get(name) ?? "").trim();
-    setBusy(true);
-    setProblem(null);
+  async function submit({ subject, org, token }: Fields) {
     try {
-      if (byToken) signInWith(field("token"));
-      else await signInAs(field("subject"), field("org"));
-    } catch (error) {
-      setProblem(
-        error instanceof NoIssuer
-          ? `${error.message} Paste a token of your identity provider instead.`
-          : explain(error),
-      );
-      if (error instanceof NoIssuer) setByToken(true);
-      setBusy(false);
+      if (byToken) signInWith(token.trim());
+      else await signInAs(subject.trim(), org.trim());
+    } catch (problem) {
+      if (!(problem instanceof NoIssuer)) throw problem;
+      setByToken(true);
+      throw new Error(`${problem.message} Paste a token of your identity provider instead.`);
     }
   }
 
   return (
     <main className="sign-in">
-      <form onSubmit={submit} aria-labelledby="sign-in-title">
+      <form onSubmit={form.submit} aria-labelledby="sign-in-title">
         <img src="/favicon.svg" alt="" width="40" height="40" />
         <h1 id="sign-in-title">Sign in to Concave</h1>
-        {problem && (
-          <p role="alert" className="problem">
-            {problem}
-          </p>
-        )}
-        {byToken ? <TokenField /> : <NameFields />}
-        <button type="submit" className="primary" disabled={busy}>
-          {busy ? "Signing in…" : "Sign in"}
+        <Problem>{form.refusal?.text}</Problem>
+        {byToken ? <TokenField form={form} /> : <NameFields form={form} />}
+        <button type="submit" className="primary" disabled={form.busy}>
+          {form.busy ? "Signing in…" : "Sign in"}
         </button>
         <button type="button" className="link" onClick={() => setByToken(!byToken)}>
           {byToken ? "Use a name instead" : "Use a token instead"}
@@ -52,27 +45,47 @@ export function SignIn({ rejected = false }: { rejected?: boolean }) {
   );
 }
 
-function NameFields() {
+function NameFields({ form: { values, set } }: { form: FormState<Fields> }) {
   return (
     <>
       <label>
         Name
-        <input name="subject" required maxLength={100} autoComplete="username" placeholder="alice" />
+        <input
+          required
+          maxLength={100}
+          autoComplete="username"
+          placeholder="alice"
+          value={values.subject}
+          onChange={(event) => set({ subject: event.target.value })}
+        />
       </label>
       <label>
         Organisation
-        <input name="org" required maxLength={100} autoComplete="organization" defaultValue="acme" />
+        <input
+          required
+          maxLength={100}
+          autoComplete="organization"
+          value={values.org}
+          onChange={(event) => set({ org: event.target.value })}
+        />
       </label>
       <p className="hint">This is a development server: any name will do, and there is no password.</p>
     </>
   );
 }
 
-function TokenField() {
+function TokenField({ form: { values, set } }: { form: FormState<Fields> }) {
   return (
     <label>
       Token (JWT)
-      <textarea name="token" required rows={5} spellCheck={false} autoComplete="off" />
+      <textarea
+        required
+        rows={5}
+        spellCheck={false}
+        autoComplete="off"
+        value={values.token}
+        onChange={(event) => set({ token: event.target.value })}
+      />
     </label>
   );
 }

@@ -10,7 +10,7 @@ import { isGuess, useSend } from "./useSend";
 
 const PAGE = 20;
 
-/** One conversation, live (seed 004). */
+/** One conversation, live. */
 export interface AssistantChat {
   /** `undefined` while loading; `null`: there is no such session for this person. */
   session: SessionView | null | undefined;

@@ -5,7 +5,7 @@ import type { SessionView } from "../lib/views";
 
 const PAGE = 40;
 
-/** A person's sessions, live (seed 004). The ways to change one reject with the server's refusal. */
+/** A person's sessions, live. The ways to change one reject with the server's refusal. */
 export interface AssistantSessions {
   /** The latest activity first, among those loaded; `undefined` while the first ones load. */
   sessions: SessionView[] | undefined;

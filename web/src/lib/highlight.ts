@@ -19,7 +19,7 @@ const languages = { bash, css, diff, go, java, javascript, json, markdown, pytho
 const lowlight = createLowlight(languages);
 lowlight.registerAlias({ bash: ["shell", "console"], typescript: ["tsx"], javascript: ["jsx"] });
 
-/** The code as coloured pieces; a language that is not known stays plain. Loaded with the first block of code. */
+/** The code as coloured tokens; a language that is not known stays plain. Loaded with the first block of code. */
 export function highlight(code: string, language: string): ElementContent[] {
   if (!lowlight.registered(language)) return [{ type: "text", value: code }];
   return lowlight.highlight(language, code).children as ElementContent[];

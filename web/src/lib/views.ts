@@ -1,9 +1,13 @@
 import type { FunctionReturnType } from "convex/server";
 import type { api } from "../generated/api";
 
-type Chat = typeof api.chat;
-
-/** What the backend tells of a session, a message and a piece of a reply: whatever its functions return. */
-export type SessionView = NonNullable<FunctionReturnType<Chat["getSession"]>>;
-export type MessageView = FunctionReturnType<Chat["listMessages"]>["page"][number];
-export type ChunkView = FunctionReturnType<Chat["subscribeToChunks"]>[number];
+/** What the backend tells of each noun: whatever its functions return. */
+export type SessionView = NonNullable<FunctionReturnType<typeof api.chat.getSession>>;
+export type MessageView = FunctionReturnType<typeof api.chat.listMessages>["page"][number];
+export type ChunkView = FunctionReturnType<typeof api.chat.subscribeToChunks>[number];
+export type DomainView = FunctionReturnType<typeof api.domains.list>[number];
+export type ImageView = NonNullable<FunctionReturnType<typeof api.images.get>>;
+export type ToolServerView = FunctionReturnType<typeof api.images.tools>[number];
+export type TaskView = FunctionReturnType<typeof api.tasks.list>[number];
+export type ScheduleView = FunctionReturnType<typeof api.schedules.list>[number];
+export type AgentRunView = FunctionReturnType<typeof api.tasks.runs>[number];
