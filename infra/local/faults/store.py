@@ -11,7 +11,7 @@
 * **delays** before the work and before the answer.
 
 `CrashingStore` around it is one process that dies at its n-th request. Time and chance come from outside (`now`, `sleep`,
-`rng`), so a single-threaded test repeats itself by seed; its `sleep` is where it lets the others run.
+`rng`), so a single-threaded test repeats itself by the number that `rng` began with; its `sleep` is where it lets the others run.
 """
 
 from __future__ import annotations
