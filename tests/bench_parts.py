@@ -6,13 +6,17 @@ import json
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.settings import Settings
 from infra.local.faults.counting import CountingStore
 from infra.local.stack import Stack
+from tests.support.stores import Around
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Row:
         print(f"  {self.what:<44} {written:5d} items written  {wcu:7.1f} WCU  {rcu:7.1f} RCU   {requests}")
 
 
-class Far:
+class Far(Around):
     """A store that is a network away: every request takes some time longer.
 
     Args:
@@ -38,21 +42,14 @@ class Far:
         seconds: how much longer.
     """
 
-    VERBS = ("get", "batch_get", "transact_get", "query", "write", "transact", "scan")
-
     def __init__(self, inner: Any, seconds: float) -> None:
-        self._inner, self._seconds = inner, seconds
+        super().__init__(inner)
+        self._seconds = seconds
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if name not in self.VERBS:
-            return found
-
-        def asked(*args: Any, **more: Any) -> Any:
-            time.sleep(self._seconds)
-            return found(*args, **more)
-
-        return asked
+    def around(self, verb: str, work: Callable[[], T]) -> T:
+        """One request."""
+        time.sleep(self._seconds)
+        return super().around(verb, work)
 
 
 class Counted:

@@ -1,4 +1,4 @@
-"""The chat gateway, counted: what a message to a room costs, and how many go through (the figures that 002-U13 asks to beat)."""
+"""The chat gateway, counted: what a message to a room costs, and how many go through in a second."""
 
 from __future__ import annotations
 

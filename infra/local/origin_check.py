@@ -16,7 +16,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
-class Guard:
+class OriginCheck:
     """`hosts` are names with or without a port (without: any port); `origins` are whole, such as `https://app.test`."""
 
     port: int
@@ -24,7 +24,7 @@ class Guard:
     origins: frozenset[str] = frozenset()
 
     @classmethod
-    def from_env(cls, port: int, env: Mapping[str, str]) -> Guard:
+    def from_env(cls, port: int, env: Mapping[str, str]) -> OriginCheck:
         """ALLOWED_HOSTS and ALLOWED_ORIGINS are comma lists."""
         return cls(port, _entries(env, "ALLOWED_HOSTS"), _entries(env, "ALLOWED_ORIGINS"))
 

@@ -67,14 +67,20 @@ class Files(Protocol):
         """The page for an address that nobody knows; None where no browser asks for a page."""
 
 
-class Desk:
-    """Answers or passes on (None)."""
+class LocalRoutes:
+    """Answers a request, or leaves it to the app (None).
+
+    Args:
+        issuer: mints tokens; None where another provider does.
+        site: the page's files.
+        now: the time of day, for GetConnection.
+    """
 
     def __init__(self, issuer: Issuer | None, site: Files, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._issuer, self._site, self._now = issuer, site, now
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
-        """The response, or None where the app has to say it. The guard has let the request in already."""
+        """The response, or None where the app has to say it. `OriginCheck` has let the request in already."""
         match = CONNECTIONS.fullmatch(unquote(request.path))
         if match:
             return self._connections(request, connections, match[1])
@@ -125,7 +131,7 @@ _NO_STORE = (("Cache-Control", "no-store"),)
 
 
 def _cors(request: Request) -> tuple[tuple[str, str], ...]:
-    """For pages of another port of this machine; the guard has checked the origin."""
+    """For pages of another port of this machine; `OriginCheck` has let the origin in."""
     origin = request.header("origin")
     if origin is None:
         return ()

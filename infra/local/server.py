@@ -5,8 +5,8 @@
     @connections     <── the boto3 client inside the handlers   ──> the client's socket
 
 Handlers run in threads (`lambdas.py`), everything here on the event loop. `http11.py` parses HTTP; on an upgrade the same
-TCP connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes `guard.py`.
-The extras of a laptop (page, token minting, `@connections`) are answered by `desk.py`, without an event.
+TCP connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes
+`origin_check.py`. The extras of a laptop (page, token minting, `@connections`) are answered by `routes.py`, without an event.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from infra.local.aws.gateway import Connection, Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 from infra.local.http11 import READ_BYTES, Http
-from infra.local.origin_check import Guard
-from infra.local.routes import Answer, Desk
-from infra.local.vite import Hot
+from infra.local.origin_check import OriginCheck
+from infra.local.routes import Answer, LocalRoutes
+from infra.local.vite import Vite
 
 log = logging.getLogger("concave.local")
 
@@ -73,18 +73,18 @@ class Server:
 
     Args:
         lambdas: where the handlers run.
-        desk: what is answered without them.
+        routes: what is answered without them.
         walls: API Gateway's limits; tests change them, also while it runs.
         clock: seconds, growing; for the walls of time.
     """
 
-    def __init__(self, lambdas: Lambdas, desk: Desk, walls: Walls, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lambdas: Lambdas, routes: LocalRoutes, walls: Walls, clock: Callable[[], float] = time.monotonic) -> None:
         self.walls = walls
         self.connections = Connections(clock)
         self.port = 0
-        self.guard = Guard(0)
-        self.hot: Hot | None = None
-        self._lambdas, self._desk, self._clock = lambdas, desk, clock
+        self.origin_check = OriginCheck(0)
+        self.vite: Vite | None = None
+        self._lambdas, self._routes, self._clock = lambdas, routes, clock
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets: set[asyncio.Task[Any]] = set()
@@ -96,9 +96,9 @@ class Server:
         self.port = int(self._listener.sockets[0].getsockname()[1])
         return self.port
 
-    async def serve(self, guard: Guard) -> None:
+    async def serve(self, origin_check: OriginCheck) -> None:
         """Begin to answer."""
-        self.guard = guard
+        self.origin_check = origin_check
         if self._listener is None:
             raise RuntimeError("bind first")
         await self._listener.start_serving()
@@ -155,13 +155,13 @@ class Server:
             if isinstance(request, Answer):
                 await http.answer("GET", request)
                 return
-            refusal = self.guard.refusal(request.header("host"), request.header("origin"))
+            refusal = self.origin_check.refusal(request.header("host"), request.header("origin"))
             if refusal is not None:
                 answer = Answer.error(403, "Forbidden", refusal)
             elif not http.upgrade:
-                answer = await self._page(request) or self._desk.answer(request, self.connections) or await self._rest(request)
+                answer = await self._page(request) or self._routes.answer(request, self.connections) or await self._rest(request)
                 if answer.status == 404:
-                    answer = self._desk.unknown(request) or answer
+                    answer = self._routes.unknown(request) or answer
             elif self._leaving:
                 answer = Answer.error(503, "Stopping", "the server stops")
             elif not SOCKET_PATHS.fullmatch(request.path):
@@ -174,9 +174,9 @@ class Server:
 
     async def _page(self, request: Request) -> Answer | None:
         """A module of the page, where it is being written."""
-        if self.hot is None or not self.hot.wants(request):
+        if self.vite is None or not self.vite.wants(request):
             return None
-        return await asyncio.to_thread(self.hot.answer, request)
+        return await asyncio.to_thread(self.vite.answer, request)
 
     async def _rest(self, request: Request) -> Answer:
         """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""

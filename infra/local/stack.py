@@ -27,13 +27,13 @@ from infra.local.aws.pump import LogFeed, Pump, StreamFeed
 from infra.local.console import HOME
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
 from infra.local.loop import Loop
-from infra.local.origin_check import Guard
+from infra.local.origin_check import OriginCheck
 from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
-from infra.local.routes import Desk
+from infra.local.routes import LocalRoutes
 from infra.local.server import Server
 from infra.local.site import Site
-from infra.local.vite import Hot
+from infra.local.vite import Vite
 
 log = logging.getLogger("concave.local")
 
@@ -71,7 +71,7 @@ class Stack:
         self.model: Any = None
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
-        self.server = Server(self.lambdas, Desk(self.issuer, Site(site)), walls or Walls())
+        self.server = Server(self.lambdas, LocalRoutes(self.issuer, Site(site)), walls or Walls())
         self.gateway = LocalGateway()
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
@@ -92,21 +92,21 @@ class Stack:
         port = self._loop.run(self.server.bind(self.settings.port))
         threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
         self._load()
-        self._loop.run(self.server.serve(Guard.from_env(port, self._env)))
+        self._loop.run(self.server.serve(OriginCheck.from_env(port, self._env)))
         self.lambdas.every(self._sweep_s, "sweep")
         if self.settings.store == "sqlite":
             self.lambdas.repeat(EXPIRE_S, lambda: self.store.expire(time.time()))
         if watch:
             self.reloader.watch()
         if hot:
-            self.server.hot = Hot(WEB, self.url)
-            self.server.hot.start()
+            self.server.vite = Vite(WEB, self.url)
+            self.server.vite.start()
 
     def stop(self) -> None:
         """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
         self.reloader.stop()
-        if self.server.hot is not None:
-            self.server.hot.stop()
+        if self.server.vite is not None:
+            self.server.vite.stop()
         self._loop.run(self.server.goodbye())
         for pump in self.pumps:
             pump.stop()

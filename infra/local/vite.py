@@ -25,8 +25,8 @@ MODULES = ("/@", "/src/", "/node_modules/")
 PASSED_ON = ("content-type", "cache-control", "etag")
 
 
-class Hot:
-    """The development server of a front end.
+class Vite:
+    """Vite's development server of a front end.
 
     Args:
         web: its folder, with `node_modules` and `dev.mjs`.
@@ -48,7 +48,7 @@ class Hot:
         self._child = subprocess.Popen(  # noqa: S603 - our own script
             [node, "dev.mjs", self._backend], cwd=self._web, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        threading.Thread(target=self._listen, args=(self._child,), name="hot", daemon=True).start()
+        threading.Thread(target=self._listen, args=(self._child,), name="vite", daemon=True).start()
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None

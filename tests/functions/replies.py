@@ -17,6 +17,7 @@ from chalicelib.functions import runs
 from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
 from tests.functions.conftest import House, Person
+from tests.support.stores import Around
 
 LEASE_MS = 61_000
 LONG = "/say " + "word " * 700
@@ -27,20 +28,17 @@ class Died(BaseException):
     """The process is gone."""
 
 
-class Mortal:
+class Mortal(Around):
     """A store on which one thing can happen at a chosen write: a death before or after it, or anything else before it."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.writes = 0
         self.die_at: int | None = None
         self.after = False
         self.before: Callable[[Sequence[Action]], None] | None = None
         self.accepted: dict[str, list[str]] = {}
         """The chunks that were stored, by their stream."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
     def write(self, write: Write) -> Item | None:
         """As the port says."""

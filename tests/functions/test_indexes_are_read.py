@@ -5,36 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.data.building import name_of
-from chalicelib.data.store import Key
+from chalicelib.data.store import Key, Rows
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, Index, all_specs
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.scheduling import Run
 from chalicelib.schema import CronAgent
+from infra.local.faults.wrapper import Range
 from infra.local.model.server import ScriptedModel
 from infra.local.sqlite.store import SqliteStore
 from tests.functions.rooms import Gateway, Socket
 from tests.support.conversations import member
+from tests.support.stores import Around
 
 COUNTED = {"chatSockets.by_member"}
 """Of these only the size is asked, never the documents."""
 
 
-class Reading:
+class Reading(Around):
     """A store that remembers what of the indexes was asked for: entries listed, sizes read, claims looked up."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.listed: set[str] = set()
         self.rows: set[str] = set()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def query(self, table: str, partition: str, *, index: str | None = None, **more: Any) -> Any:
+    def ranged(self, asked: Range) -> Rows:
         """A range; only that of a GSI counts."""
-        if index is not None:
-            self.listed.add(f"{table}.{index}")
-        return self.inner.query(table, partition, index=index, **more)
+        if asked.index is not None:
+            self.listed.add(f"{asked.table}.{asked.index}")
+        return super().ranged(asked)
 
     def get(self, key: Key) -> Any:
         """One row: a claim says where the one document of a unique index is, a fence how many documents a partition has."""

@@ -21,6 +21,7 @@ from tests.functions.test_chat import messages
 from tests.functions.test_domains import refused
 from tests.functions.test_runs import Died
 from tests.support.push_service import PushService, signed_by
+from tests.support.stores import Around
 
 
 @pytest.fixture
@@ -228,14 +229,12 @@ def test_who_stops_a_reply_is_not_told_and_a_fenced_writer_tells_nobody(service:
 # In the same commit ---------------------------------------------------------------------------------------------------------
 
 
-class Recording:
+class Recording(Around):
     """A store that remembers which rows were written together."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner, self.together = inner, list[list[str]]()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+        super().__init__(inner)
+        self.together = list[list[str]]()
 
     def transact(self, actions: Any) -> None:
         """One commit."""

@@ -32,8 +32,8 @@ from infra.local.aws.streams import DynamoStreams
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
 from infra.local.loop import Loop
 from infra.local.model.server import ScriptedModel
-from infra.local.origin_check import Guard
-from infra.local.routes import Desk
+from infra.local.origin_check import OriginCheck
+from infra.local.routes import LocalRoutes
 from infra.local.site import Site
 from infra.template.parts import Function, functions_of
 from tests.infra.aws import Aws
@@ -226,12 +226,12 @@ class Cloud:
     def _serve(self) -> None:
         from infra.local.server import Server
 
-        self.server = Server(self.lambdas, Desk(self.issuer, Site(Path("nowhere"))), Walls())
+        self.server = Server(self.lambdas, LocalRoutes(self.issuer, Site(Path("nowhere"))), Walls())
         self._loop = Loop()
         self._loop.start()
         port = self._loop.run(self.server.bind(0))
         self.url = self.aws.sockets = f"http://127.0.0.1:{port}"
-        self._loop.run(self.server.serve(Guard(port)))
+        self._loop.run(self.server.serve(OriginCheck(port)))
 
     # What AWS hands over ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The packaged template: lint-clean, and as the schema and the seeds say."""
+"""The packaged template: lint-clean, and as the schema says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENTED = {
     "conversations": ["by_conversationId", "by_type", "by_user", "by_agent", "by_agent_user", "by_created"],
     "chatChunks": ["by_message_and_sequence", "by_session_and_sequence"],
 }
-"""Copied from the documents, in their order: 003-11 to 003-16 and 004-U04."""
+"""What is promised by name, in this order: the queries of a conversation list, and a reply's chunks in sequence."""
 
 
 def _of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
@@ -48,7 +48,7 @@ def _indexes(template: Template, name: str) -> set[str]:
 def test_the_documented_indexes_have_their_documented_names(template: Template) -> None:
     for table, names in DOCUMENTED.items():
         declared = list(TABLES[table].indexes)
-        assert declared[: len(names)] == names  # the documents' own come first, ours after them
+        assert declared[: len(names)] == names  # the promised ones come first
         assert _indexes(template, table) == set(declared)
 
 

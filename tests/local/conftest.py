@@ -17,8 +17,8 @@ from chalicelib.aws.gateway import ApiGateway
 from infra.local.aws.gateway import Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.loop import Loop
-from infra.local.origin_check import Guard
-from infra.local.routes import Desk
+from infra.local.origin_check import OriginCheck
+from infra.local.routes import LocalRoutes
 from infra.local.server import Server
 from infra.local.site import Site
 
@@ -76,11 +76,11 @@ class Local:
         self.clock = FakeClock()
         self.walls = Walls()
         self.lambdas = Lambdas(self.app)
-        self.server = Server(self.lambdas, Desk(FakeIssuer(), Site(page)), self.walls, self.clock)
+        self.server = Server(self.lambdas, LocalRoutes(FakeIssuer(), Site(page)), self.walls, self.clock)
         self.loop = Loop()
         self.loop.start()
         self.port = self.loop.run(self.server.bind(0))
-        self.loop.run(self.server.serve(Guard(self.port)))
+        self.loop.run(self.server.serve(OriginCheck(self.port)))
         self.gateway = ApiGateway(f"http://127.0.0.1:{self.port}/_aws/ws", sign=False)
 
     def stop(self) -> None:

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.local import console
-from infra.local import invocation_log as journal
+from infra.local import console, invocation_log
 from infra.local.aws.lambdas import Lambdas
 
 
@@ -102,11 +101,11 @@ def test_the_place_of_an_error_inside_a_library_is_our_line_that_called_it():
 
 
 def test_notes_of_one_invocation_do_not_reach_another():
-    gather = journal.Gather()
+    gather = invocation_log.Gather()
     record = logging.LogRecord("concave", logging.DEBUG, "", 0, "", (), None)
     record.touched = 5
-    with journal.gathering() as outer:
-        with journal.gathering() as inner:
+    with invocation_log.gathering() as outer:
+        with invocation_log.gathering() as inner:
             gather.emit(record)
         assert (outer, inner) == ({}, {"touched": 5})
     gather.emit(record)

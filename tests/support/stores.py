@@ -1,4 +1,4 @@
-"""The tables that the store tests use, and a store of each kind over them."""
+"""The tables that the store tests use, a store of each kind over them, and a store to wrap any with."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from chalicelib.data.store import IndexSpec, Store, TableSpec
+from infra.local.faults.wrapper import StoreWrapper
 from infra.local.sqlite.store import SqliteStore
 from tests.support import engine
 
@@ -22,6 +24,13 @@ SPECS = (
 )
 KINDS = ("sqlite-memory", "sqlite-file", "moto", "dynoxide")
 Fresh = Callable[[], Store]
+
+
+class Around(StoreWrapper):
+    """A store around another one; what the inner one has beside the port (a log of changes, say) is there too."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 @contextmanager

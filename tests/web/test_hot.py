@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from infra.local.vite import Hot
+from infra.local.vite import Vite
 from tests.local.conftest import Local
 from tests.walk.server import Served
 from tests.web.conftest import WEB, Window
@@ -54,10 +54,10 @@ def test_a_saved_file_shows_at_once_and_the_page_keeps_what_it_holds(built: Path
     """)
     (tmp_path / "src" / "word.js").write_text('export const word = "before";')
     local = Local()
-    local.server.hot = Hot(tmp_path, f"http://127.0.0.1:{local.port}")
-    local.server.hot.start()
+    local.server.vite = Vite(tmp_path, f"http://127.0.0.1:{local.port}")
+    local.server.vite.start()
     try:
-        assert local.server.hot.ready.wait(30)
+        assert local.server.vite.ready.wait(30)
         page = window()
         with page.expect_console_message(lambda line: "[vite] connected" in line.text):
             page.goto(f"http://127.0.0.1:{local.port}/")
@@ -66,5 +66,5 @@ def test_a_saved_file_shows_at_once_and_the_page_keeps_what_it_holds(built: Path
         (tmp_path / "src" / "word.js").write_text('export const word = "after";')
         expect(page.locator("p")).to_have_text("after and all")
     finally:
-        local.server.hot.stop()
+        local.server.vite.stop()
         local.stop()

@@ -1,1 +1,1 @@
-"""Stores that wrap a store: faults put in on purpose, lagging views, counted requests."""
+"""Stores that wrap a store (`wrapper.py`): faults put in on purpose, a process that dies, counted requests."""

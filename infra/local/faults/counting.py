@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 from chalicelib.aws.rules import action_key, action_table, indexed_at, item_bytes
 from chalicelib.data.store import Action, Check, IndexSpec, Item, Key, Rows, Store, TableSpec, Write
+from infra.local.faults.wrapper import Range, StoreWrapper
 
 _READ_UNIT, _WRITE_UNIT = 4096, 1024
 
 
-class CountingStore:
+class CountingStore(StoreWrapper):
     """The store port, counted. `requests` by verb, `items` by (verb, table), `rcu` and `wcu` by table.
 
     Args:
@@ -26,7 +27,7 @@ class CountingStore:
     """
 
     def __init__(self, inner: Store, specs: Sequence[TableSpec]) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._specs = {spec.name: spec for spec in specs}
         self._lock = threading.Lock()
         self.reset()
@@ -56,33 +57,17 @@ class CountingStore:
         self._read("transact_get", keys, items, 2)
         return items
 
-    def query(
-        self,
-        table: str,
-        partition: str,
-        *,
-        low: str | None = None,
-        high: str | None = None,
-        newest: bool = False,
-        limit: int | None = None,
-        index: str | None = None,
-    ) -> Rows:
-        """As the port says."""
-        rows = self.inner.query(table, partition, low=low, high=high, newest=newest, limit=limit, index=index)
+    def ranged(self, asked: Range) -> Rows:
+        """As the port says; a read of an index costs half."""
+        rows = super().ranged(asked)
         units = _units(sum(map(item_bytes, rows.items)), _READ_UNIT)
-        with self._lock:
-            self.requests["query"] += 1
-            self.items["query", table] += len(rows.items)
-            self.rcu[table] = self.rcu.get(table, 0) + (units if index is None else units / 2)
+        self._paged("query", asked.table, rows, units if asked.index is None else units / 2)
         return rows
 
     def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
         """As the port says."""
-        rows = self.inner.scan(table, after, limit)
-        with self._lock:
-            self.requests["scan"] += 1
-            self.items["scan", table] += len(rows.items)
-            self.rcu[table] = self.rcu.get(table, 0) + _units(sum(map(item_bytes, rows.items)), _READ_UNIT)
+        rows = super().scan(table, after, limit)
+        self._paged("scan", table, rows, _units(sum(map(item_bytes, rows.items)), _READ_UNIT))
         return rows
 
     def write(self, write: Write) -> Item | None:
@@ -116,6 +101,12 @@ class CountingStore:
                 units = factor * _units(size, _WRITE_UNIT) + sum(_moves(spec, index, old, new) for index in spec.indexes)
                 self.items[verb, key.table] += 1
                 self.wcu[key.table] = self.wcu.get(key.table, 0) + units
+
+    def _paged(self, verb: str, table: str, rows: Rows, units: float) -> None:
+        with self._lock:
+            self.requests[verb] += 1
+            self.items[verb, table] += len(rows.items)
+            self.rcu[table] = self.rcu.get(table, 0) + units
 
     def _read(self, verb: str, keys: Sequence[Key], items: Sequence[Item | None], factor: int) -> None:
         with self._lock:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 from zlib import crc32
 
-from chalicelib.data.store import Action, Change, Item, Key, Rows, Store, Write
+from chalicelib.data.store import Change, Store
+from infra.local.faults.wrapper import StoreWrapper
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ class Crashed(BaseException):
     """The process is dead. Not an Exception, so that no handler of the code under test can catch it by accident."""
 
 
-class CrashingStore:
+class CrashingStore(StoreWrapper):
     """One process's way to the store; it dies at its n-th request, and every later one finds it dead.
 
     Args:
@@ -28,51 +29,13 @@ class CrashingStore:
     """
 
     def __init__(self, inner: Store, at: int | None = None, *, after: bool = False) -> None:
-        self.inner, self.at, self.after = inner, at, after
+        super().__init__(inner)
+        self.at, self.after = at, after
         self.requests = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> Item | None:
-        """As the port says."""
-        return self._request(lambda: self.inner.get(key))
-
-    def batch_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """As the port says."""
-        return self._request(lambda: self.inner.batch_get(keys))
-
-    def transact_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """As the port says."""
-        return self._request(lambda: self.inner.transact_get(keys))
-
-    def query(
-        self,
-        table: str,
-        partition: str,
-        *,
-        low: str | None = None,
-        high: str | None = None,
-        newest: bool = False,
-        limit: int | None = None,
-        index: str | None = None,
-    ) -> Rows:
-        """As the port says."""
-        return self._request(
-            lambda: self.inner.query(table, partition, low=low, high=high, newest=newest, limit=limit, index=index)
-        )
-
-    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
-        """As the port says."""
-        return self._request(lambda: self.inner.scan(table, after, limit))
-
-    def write(self, write: Write) -> Item | None:
-        """As the port says."""
-        return self._request(lambda: self.inner.write(write))
-
-    def transact(self, actions: Sequence[Action]) -> None:
-        """As the port says."""
-        return self._request(lambda: self.inner.transact(actions))
-
-    def _request(self, work: Callable[[], T]) -> T:
+    def around(self, verb: str, work: Callable[[], T]) -> T:
+        """Count the request; carry it out unless the process is dead."""
         with self._lock:
             self.requests += 1
             number = self.requests

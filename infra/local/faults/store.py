@@ -11,7 +11,7 @@
 * **delays** before the work and before the answer.
 
 `CrashingStore` around it is one process that dies at its n-th request. Time and chance come from outside (`now`, `sleep`,
-`rng`), so a single-threaded test repeats itself by seed; its `sleep` is where it lets the others run.
+`rng`), so a single-threaded test repeats itself by the number that `rng` began with; its `sleep` is where it lets the others run.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from chalicelib.aws.rules import action_key, action_table
 from chalicelib.data.errors import ConcaveError, Contention, StoreFailed
 from chalicelib.data.store import Action, Check, Item, Key, Rows, Store, TableSpec, Write
 from infra.local.faults.views import IndexHistory, Unsettled, page
+from infra.local.faults.wrapper import Range, StoreWrapper
 
 T = TypeVar("T")
 Span = tuple[float, float]
@@ -48,7 +49,7 @@ class Faults:
     delay: Span = (0.0, 0.0)
 
 
-class FaultyStore:
+class FaultyStore(StoreWrapper):
     """The store port with `Faults`; change `faults` at any time (`Faults()` heals it).
 
     Args:
@@ -70,12 +71,17 @@ class FaultyStore:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.inner, self.faults = inner, faults or Faults()
+        super().__init__(inner)
+        self.faults = faults or Faults()
         self._specs = {spec.name: spec for spec in specs}
         self._rng, self._now, self._sleep = rng, now, sleep
         self._lock = threading.RLock()
         self._indexes = IndexHistory()
         self._unsettled = Unsettled()
+
+    def around(self, verb: str, work: Callable[[], T]) -> T:
+        """A request that is refused by nothing but chance: `query` and `scan`."""
+        return self._request(work)
 
     # Reads ------------------------------------------------------------------------------------------------------------
 
@@ -96,38 +102,20 @@ class FaultyStore:
 
         return self._request(read, contends=keys[0].table if keys else "")
 
-    def query(
-        self,
-        table: str,
-        partition: str,
-        *,
-        low: str | None = None,
-        high: str | None = None,
-        newest: bool = False,
-        limit: int | None = None,
-        index: str | None = None,
-    ) -> Rows:
+    def ranged(self, asked: Range) -> Rows:
         """A range: of the table as plain reads see it, of an index as it was a while ago."""
-        spec = self._specs.get(table)
-
-        def read() -> Rows:
-            now = self._now()
-            if spec is not None and index is not None and self._indexes.pending(table, index, now):
-                whole = self.inner.query(table, partition, low=low, high=high, index=index).items
-                by = next(one for one in spec.indexes if one.name == index)
-                seen = self._indexes.view(spec, by, partition, low, high, whole, now)
-                return page(seen, (by.range, "pk", "sk"), newest, limit)
-            if index is None and self._unsettled.partition(table, partition, now):
-                whole = self.inner.query(table, partition, low=low, high=high).items
-                seen = self._unsettled.view(table, partition, low, high, whole, now)
-                return page(seen, ("sk",), newest, limit)
-            return self.inner.query(table, partition, low=low, high=high, newest=newest, limit=limit, index=index)
-
-        return self._request(read)
-
-    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
-        """A page of a whole table, as it is."""
-        return self._request(lambda: self.inner.scan(table, after, limit))
+        table, partition, low, high = asked.table, asked.partition, asked.low, asked.high
+        spec, now = self._specs.get(table), self._now()
+        if spec is not None and asked.index is not None and self._indexes.pending(table, asked.index, now):
+            whole = Range(table, partition, low, high, index=asked.index).of(self.inner).items
+            by = next(one for one in spec.indexes if one.name == asked.index)
+            seen = self._indexes.view(spec, by, partition, low, high, whole, now)
+            return page(seen, (by.range, "pk", "sk"), asked.newest, asked.limit)
+        if asked.index is None and self._unsettled.partition(table, partition, now):
+            whole = Range(table, partition, low, high).of(self.inner).items
+            seen = self._unsettled.view(table, partition, low, high, whole, now)
+            return page(seen, ("sk",), asked.newest, asked.limit)
+        return asked.of(self.inner)
 
     def _plain(self, keys: Sequence[Key]) -> list[Item | None]:
         items = self.inner.batch_get(keys)
