@@ -98,7 +98,10 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "concave"
+        self.saved: list[Path] = []
+        """Snippets, in the order of the page."""
         self.passed_over: list[str] = []
+        """Commands that need Node where there is none."""
         self._port = "0"
         self._lasting: dict[str, Lasting] = {}
         self._clone()
@@ -153,11 +156,12 @@ class Reader:
                 raise Wrong("a snippet begins with a comment that names its file")
             file = self.folder / block.file
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(block.text.replace(ADDRESS, self._address()))
+            file.write_text(self._here(block.text))
+            self.saved.append(file)
         elif block.language in RUN:
             told = self._run(block)
             if block.answer is not None:
-                compare(block.answer.replace(ADDRESS, self._address()), told)
+                compare(self._here(block.answer), told)
         elif block.language not in TOLD:
             raise Wrong(f"`{block.language}` is none of {(*RUN, *SAVED, *TOLD)}")
 
@@ -185,8 +189,9 @@ class Reader:
 
     def _start(self, word: str, command: str, ready: str) -> str:
         self._end(word)
-        command = command if word == "make dev" else command.replace(ADDRESS, self._address())
-        self._lasting[word] = one = Lasting(command, self.folder, {**self._env, "PORT": self._port})
+        self._lasting[word] = one = Lasting(
+            command if word == "make dev" else self._here(command), self.folder, {**self._env, "PORT": self._port}
+        )
         found = one.hear(ready)
         if word == "make dev":
             self._port = found[1]
@@ -196,15 +201,14 @@ class Reader:
         if word in self._lasting:
             self._lasting.pop(word).stop()
 
-    def _address(self) -> str:
-        """Where the server is; it is started where the page takes for granted that `make dev` runs."""
-        if self._port == "0":
+    def _here(self, text: str) -> str:
+        """A text with the address where the server is; it is started where the page takes for granted that `make dev` runs."""
+        if ADDRESS in text and "make dev" not in self._lasting:
             self._start("make dev", "make dev", LASTING["make dev"])
-        return f"127.0.0.1:{self._port}"
+        return text.replace(ADDRESS, f"127.0.0.1:{self._port}")
 
     def _plain(self, text: str) -> str:
-        if ADDRESS in text:
-            text = text.replace(ADDRESS, self._address())
+        text = self._here(text)
         told = self._source(text)
         if re.search(r'"status": ?"error"', told):
             raise Wrong(f"{text.strip()}\n{told}")

@@ -29,7 +29,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.parametrize("page", PAGES)
 def test_everything_on_a_page_works_as_typed(reader: Reader, page: str) -> None:
     reader.read(blocks(page, (ROOT / page).read_text()))
-    assert type_errors(reader.folder) == ""
+    assert type_errors(reader.folder, reader.saved) == ""
     if reader.passed_over:
         pytest.skip(f"all but these, which need Node and the packages of {PACKAGES[0].parent.name}: {reader.passed_over}")
 
@@ -57,7 +57,7 @@ def test_a_page_that_is_wrong_is_noticed(reader: Reader, mistake: str) -> None:
 
 def test_a_snippet_with_a_wrong_type_is_noticed(reader: Reader) -> None:
     reader.read(blocks("page.md", '```ts\n// client/a.ts\nexport const count: number = "1";\n```\n'))
-    assert "client/a.ts(2,14): error TS2322" in type_errors(reader.folder)
+    assert "client/a.ts(2,14): error TS2322" in type_errors(reader.folder, reader.saved)
 
 
 def test_every_exception_is_needed() -> None:
