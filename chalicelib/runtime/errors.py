@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.data import trace, values
 from chalicelib.data.errors import BadRequest, Conflict, Refused
+from chalicelib.data.plain import MAX_NESTING
 from chalicelib.runtime.logs import Log, mend
 from chalicelib.runtime.places import place
 
@@ -32,6 +34,10 @@ class FunctionError:
     """For the developer's terminal: what happened, and where (file:line)."""
     ours: bool = False
     """True when nobody refused anything: a fault of the function or of the backend."""
+
+
+class Unspeakable(Exception):
+    """Stands in a log for an exception whose text no log can hold (half a surrogate pair): its traceback, mended, as a text."""
 
 
 class Stopped(Exception):
@@ -69,7 +75,7 @@ def report(error: BaseException, log: Log, *, development: bool, kind: str = "fu
     if (told.ours or told.tag == WRONG_RESULT) and not any(error is known for known in log.reported):
         log.reported.append(error)
         about = {"path": log.path, "org": log.org, "request": log.request, "trace": trace.current()}
-        logger.error("%s failed [Request ID: %s]", kind, log.request, extra=about, exc_info=error)
+        logger.error("%s failed [Request ID: %s]", kind, log.request, extra=about, exc_info=_loggable(error))
     return told
 
 
@@ -79,6 +85,11 @@ def text_of(error: BaseException) -> str:
         return mend(str(error))
     except Exception as failed:  # noqa: BLE001 - `__str__` is the function's code, too
         return f"({type(error).__name__}.__str__ raised {type(failed).__name__})"
+
+
+def _loggable(error: BaseException) -> BaseException:
+    said = "".join(traceback.format_exception(error))
+    return error if mend(said) == said else Unspeakable(mend(said)).with_traceback(error.__traceback__)
 
 
 def _sendable(data: Any) -> tuple[Any] | None:
@@ -96,8 +107,8 @@ def _mended(data: Any, depth: int = 0) -> Any:
     match data:
         case str():
             return mend(data)
-        case list() | tuple() if depth < values.MAX_NESTING:
+        case list() | tuple() if depth < MAX_NESTING:
             return [_mended(part, depth + 1) for part in data]
-        case dict() if depth < values.MAX_NESTING:
+        case dict() if depth < MAX_NESTING:
             return {name if not isinstance(name, str) else mend(name): _mended(part, depth + 1) for name, part in data.items()}
     return data
