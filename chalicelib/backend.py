@@ -36,6 +36,7 @@ from chalicelib.runtime.errors import FunctionError, describe
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, User, Verifier
 from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
@@ -147,14 +148,17 @@ class Backend:
     # What happened in the store ----------------------------------------------------------------------------------------
 
     def changed(self, changes: Sequence[Change]) -> list[str]:
-        """Take in records of the streams: start jobs, tell subscribers. Returns the sequences that failed."""
+        """Take in records of the streams: start jobs, tell subscribers. Returns the sequences that failed.
+
+        One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told.
+        """
         failed: list[str] = []
         touched: dict[Touched, None] = {}
         connections: dict[str, None] = {}
         for change in changes:
             try:
                 self._take_in(change, touched, connections)
-            except (ConcaveError, KeyError, ValueError):
+            except Exception:
                 logger.exception("a change of %s could not be taken in", change.table)
                 failed.append(change.sequence)
         if touched or connections:
@@ -162,7 +166,7 @@ class Backend:
             try:
                 with tracing(" ".join(traces[:TRACES])):
                     spread = self.fanout.changed(touched, connections)
-            except ConcaveError:
+            except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
             measure("FanOutConnections", spread.connections)
@@ -214,7 +218,7 @@ class Backend:
         for look in (self.keepalive.tick, self.jobs.sweep, self.jobs.tick, *self.sweeps):
             try:
                 look()
-            except ConcaveError:
+            except (Exception, SystemExit, KeyboardInterrupt):
                 logger.exception("a sweep failed")
 
     # What a turn and a lane ask for ------------------------------------------------------------------------------------
@@ -244,18 +248,20 @@ class Backend:
     def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
         """Run a mutation; None when it committed. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
         caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
-        try:
-            function = self.registry.public(messages.path_of(frame), "mutation")
-            call_key = own_key(caller.user, key)
-            self.executor.commit(function, _arguments(frame.args), caller, key=call_key, connection=connection, retry_ms=retry_ms)
-        except StoreFailed:
-            raise
-        except Exception as error:
-            if isinstance(error.__cause__, StoreFailed):
-                raise StoreFailed(str(error)) from error
-            outcome = self.executor.failed(error)
-            assert outcome.error is not None
-            return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
+        with Log(messages.path_of(frame), caller.org) as log:
+            try:
+                function = self.registry.public(log.path, "mutation")
+                log.path = function.path
+                about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
+                self.executor.commit(function, _arguments(frame.args), caller, log=log, **about)
+            except StoreFailed:
+                raise
+            except Exception as error:
+                if isinstance(error.__cause__, StoreFailed):
+                    raise StoreFailed(str(error)) from error
+                outcome = self.executor.failed(error, log, "mutation")
+                assert outcome.error is not None
+                return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
         return None
 
     def act(self, frame: messages.Action, identity: str | None) -> Answer:
@@ -273,7 +279,8 @@ class Backend:
             outcome = self.executor.query(path, _arguments(args), _user(identity))
         except (BadRequest, Conflict) as error:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
-        return Answer(number, "Action", outcome.text, None if outcome.error is None else as_failure(outcome.error))
+        failure = None if outcome.error is None else as_failure(outcome.error)
+        return Answer(number, "Action", outcome.text, failure, tuple(outcome.log_lines))
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:

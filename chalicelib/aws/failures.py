@@ -11,8 +11,27 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from botocore.exceptions import (
+    BotoCoreError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
 from chalicelib.aws.wire import item_from_wire
-from chalicelib.data.errors import BadRequest, ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.errors import ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
+
+_UNSENDABLE = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 _BUSY = {
     "TransactionConflictException",
@@ -25,6 +44,25 @@ _BUSY = {
     "RequestLimitExceeded",
 }
 _INVALID = {"ValidationException", "ValidationError", "ItemCollectionSizeLimitExceeded"}
+_FOR_GOOD = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "ResourceNotFoundException",
+    "UnauthorizedOperation",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+}
+"""AWS's names for what no repetition can mend ("Common Errors" in the API reference of DynamoDB)."""
 _MESSAGE = 300
 _SIZE = re.compile(r"size.*exceed|exceed.*size|maximum allowed|size limit|too large|length less than or equal", re.IGNORECASE)
 
@@ -46,7 +84,9 @@ def failure(response: dict[str, Any], tables: Sequence[str] = (), *, writes: boo
     if code in _BUSY:
         return _busy(response, tables[0] if tables else "", writes=writes)
     if code in _INVALID:
-        return invalid(message)
+        return invalid(message, code)
+    if code in _FOR_GOOD:
+        return StoreRefused(code, message)
     return StoreFailed(f"DynamoDB: {code} {message}")
 
 
@@ -74,11 +114,21 @@ def _cancelled(response: dict[str, Any], tables: Sequence[str], *, writes: bool)
             return _busy(response, tables[position] if position < len(tables) else "", writes=writes)
     for code, reason in zip(codes, reasons, strict=True):
         if code in _INVALID:
-            return invalid(str(reason.get("Message", code)))
+            return invalid(str(reason.get("Message", code)), code)
+    for code, reason in zip(codes, reasons, strict=True):
+        if code in _FOR_GOOD:
+            return StoreRefused(code, str(reason.get("Message", "")))
     return StoreFailed(f"DynamoDB cancelled a transaction: {', '.join(codes) or response.get('Error', {}).get('Message', '')}")
 
 
-def invalid(message: str) -> BadRequest:
-    """DynamoDB's refusal of a request: a limit, or another mistake of the caller."""
-    kind = LimitExceeded if _SIZE.search(message) else BadRequest
-    return kind(f"DynamoDB: {message if len(message) <= _MESSAGE else message[:_MESSAGE] + '…'}")
+def invalid(message: str, code: str = "ValidationException") -> ConcaveError:
+    """DynamoDB's refusal of a request: a limit that the caller can keep, or a request that is wrong for good."""
+    told = message if len(message) <= _MESSAGE else message[:_MESSAGE] + "…"
+    return LimitExceeded(f"DynamoDB: {told}") if _SIZE.search(message) else StoreRefused(code, told)
+
+
+def unanswered(operation: str, error: BotoCoreError) -> ConcaveError:
+    """The store's error where botocore got no answer: it may have been carried out, unless it could not be sent at all."""
+    if isinstance(error, _UNSENDABLE):
+        return StoreRefused(type(error).__name__, f"{operation} could not be sent: {error}")
+    return StoreFailed(f"DynamoDB did not answer {operation}: {error}")

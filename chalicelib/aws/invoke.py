@@ -6,9 +6,11 @@ import functools
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from chalicelib.runtime.ports import HandOverFailed
 from chalicelib.settings import Settings
 
 LONGEST_DELAY_S = 900
@@ -31,19 +33,24 @@ class LambdaInvoker:
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         """Start it now, without waiting for it."""
         name = self._functions.get(function, self._prefix + function)
-        self._lambda.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode())
+        with _handing_over(name):
+            self._lambda.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode())
 
     def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
         """Start it after a delay: at least as long as asked, in whole seconds, at most 15 minutes.
 
         Raises:
-            KeyError: this entry point has no delay queue.
+            HandOverFailed: the platform refuses, or this entry point has no delay queue.
         """
         delay_s = min(LONGEST_DELAY_S, math.ceil(delay_ms / 1000))
         if delay_s <= 0:
             self.invoke(function, payload)
             return
-        self._sqs.send_message(QueueUrl=self._queues[function], MessageBody=json.dumps(payload), DelaySeconds=delay_s)
+        queue = self._queues.get(function)
+        if queue is None:
+            raise HandOverFailed(f"{function} has no delay queue: QUEUE_{function.upper()} is not set")
+        with _handing_over(queue):
+            self._sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(payload), DelaySeconds=delay_s)
 
     @functools.cached_property
     def _lambda(self) -> Any:
@@ -52,6 +59,17 @@ class LambdaInvoker:
     @functools.cached_property
     def _sqs(self) -> Any:
         return _client("sqs")
+
+
+@contextmanager
+def _handing_over(target: str) -> Iterator[None]:
+    """Botocore's errors as the port's, with AWS's own words."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise HandOverFailed(f"{target} could not be started: {error}") from error
 
 
 def _client(service: Any) -> Any:

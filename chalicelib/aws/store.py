@@ -21,9 +21,10 @@ from pynamodb.connection import Connection
 
 from chalicelib.aws import rules
 from chalicelib.aws.expressions import Placeholders, condition_text, update_text
-from chalicelib.aws.failures import failure
+from chalicelib.aws.failures import failure, unanswered
 from chalicelib.aws.wire import item_from_wire, item_to_wire, to_wire
-from chalicelib.data.errors import BadRequest, Contention, StoreFailed
+from chalicelib.data.errors import BadRequest, Contention, StoreRefused
+from chalicelib.data.meters import measure
 from chalicelib.data.store import (
     MAX_PARTITION_KEY_BYTES,
     MAX_SORT_KEY_BYTES,
@@ -253,9 +254,13 @@ class DynamoStore:
         try:
             return getattr(self.client, operation)(**request)
         except ClientError as error:
-            raise failure(dict(error.response), tables, writes=writes) from error
+            told = failure(dict(error.response), tables, writes=writes)
+            cause: Exception = error
         except BotoCoreError as error:
-            raise StoreFailed(f"DynamoDB did not answer {operation}: {error}") from error
+            told, cause = unanswered(operation, error), error
+        if isinstance(told, StoreRefused):
+            measure("StoreRefused", code=told.code)
+        raise told from cause
 
 
 def _condition(condition: Condition | None, holders: Placeholders) -> dict[str, Any]:

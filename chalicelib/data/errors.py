@@ -12,7 +12,8 @@ ConcaveError
 ├── Conflict           nobody's: someone else committed first; the executor runs the function again
 │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
 ├── ConditionFailed    the store's answer to a condition that does not hold
-└── StoreFailed        ours: the store did not answer, or its answer was lost
+├── StoreFailed        ours: the store did not answer, or its answer was lost
+└── StoreRefused       the operator's: the store refuses for good (no permission, no such table, expired credentials)
 """
 
 from __future__ import annotations
@@ -141,3 +142,17 @@ class ConditionFailed(ConcaveError):
 
 class StoreFailed(ConcaveError):
     """The store did not answer, so a write may or may not have happened. Look before you repeat it."""
+
+
+class StoreRefused(ConcaveError):
+    """The store refuses this request, and would whenever it were made: nothing was written, and to try again is no use.
+
+    Clients hear of a fault; the operator's log has the store's own words.
+
+    Args:
+        code: the store's name of the reason, such as `AccessDeniedException`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code

@@ -5,6 +5,7 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | name | unit | what |
 |---|---|---|
 | CommitRetries | count | a mutation was run again; by table |
+| StoreRefused | count | the store refused a request for good (no permission, no table, expired credentials); by code |
 | FanOutConnections | count | connections that a change reached |
 | FanOutLag | ms | from a commit to its fan-out |
 | Posts | count | messages to sockets, by outcome (ok, gone, unknown, too_large) |

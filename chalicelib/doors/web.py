@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,12 +15,14 @@ import msgspec
 
 from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
 from chalicelib.data.json_text import problem
+from chalicelib.runtime.errors import report
 from chalicelib.runtime.identity import AuthFailed, User
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("concave")
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 5 * 1024 * 1024
@@ -112,9 +113,7 @@ def failure(error: Exception) -> Refusal:
         case Conflict() | StoreFailed():
             log.warning("the store did not serve a request: %r", error)
             return Refusal(503, "Overloaded", "The store is busy; try again in a moment.", **{"retry-after": "1"})
-    number = secrets.token_hex(8)
-    log.error("request %s failed", number, exc_info=error)
-    return Refusal(500, "InternalServerError", f"[Request ID: {number}] Server Error")
+    return Refusal(500, "InternalServerError", report(error, Log("http"), development=False, kind="a request").message)
 
 
 def caller(b: Backend, request: HttpRequest) -> User | None:

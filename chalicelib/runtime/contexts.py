@@ -11,20 +11,19 @@ are frozen for the run. Reading `user` or `org` marks the result as the caller's
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest, LimitExceeded
 from chalicelib.runtime.identity import User
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.registry import Function
 
 R = TypeVar("R")
-LOG_LINES, LOG_CHARS = 256, 4096
 ANONYMOUS_ORG = "_public"
 """The org of callers without a token. Functions decide what such callers may do; the built-in chat refuses them."""
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
@@ -33,30 +32,6 @@ NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 def new_id(prefix: str = "") -> str:
     """A fresh id that nobody can guess: the prefix and 20 letters and digits (100 bits)."""
     return prefix + base64.b32encode(secrets.token_bytes(13)).decode().lower()[:20]
-
-
-@dataclass
-class Log:
-    """Lines for the developer: shown in the terminal, and in the client's console in development (Convex: logLines)."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def __call__(self, *parts: Any) -> None:
-        """Note something, as `console.log` would."""
-        self._line("LOG", parts)
-
-    def warn(self, *parts: Any) -> None:
-        """Note something that looks wrong."""
-        self._line("WARN", parts)
-
-    def error(self, *parts: Any) -> None:
-        """Note something that is wrong."""
-        self._line("ERROR", parts)
-
-    def _line(self, level: str, parts: tuple[Any, ...]) -> None:
-        if len(self.lines) < LOG_LINES:
-            text = " ".join(f"'{part}'" if isinstance(part, str) else json.dumps(part, default=str) for part in parts)
-            self.lines.append(f"[{level}] {text}"[:LOG_CHARS])
 
 
 @dataclass

@@ -16,16 +16,17 @@ from chalicelib.data import values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Reader, Writer
-from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, Refused, StoreFailed
+from chalicelib.data.errors import BadRequest, Conflict, StoreFailed, StoreRefused
 from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
-from chalicelib.runtime import validate
-from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Log, MutationCtx, QueryCtx, caller_of
-from chalicelib.runtime.errors import FunctionError, describe
+from chalicelib.runtime.calling import called, encode
+from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, MutationCtx, QueryCtx, caller_of
+from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.logs import Log, Repeats
 from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
@@ -34,8 +35,6 @@ from chalicelib.runtime.transactor import RETRY_MS, Clock, Transactor
 
 logger = logging.getLogger("concave")
 SNAPSHOT_RUNS = 12
-LARGEST_RESULT = 350_000
-"""Bytes of an encoded result: a `commits` row holds it, and a row holds 400 KB."""
 
 
 class Executor:
@@ -60,6 +59,7 @@ class Executor:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
         self.limits = limits
+        self._repeats = Repeats()
         self._transactor = Transactor(
             store, clock, self.resolve, self._lines, lambda done, org: self.committed(done, org), rng or random.Random()
         )
@@ -89,30 +89,50 @@ class Executor:
         retry_ms: int = RETRY_MS,
     ) -> Outcome:
         """Run a public mutation for a caller. `key`: the same key takes effect once, other arguments under it are refused."""
-        try:
-            function = self.registry.public(path, "mutation")
-            caller = caller_of(user)
-            return self.commit(function, args, caller, key=key, connection=connection, retry_ms=retry_ms)
-        except Exception as error:  # noqa: BLE001 - the door answers every error
-            return self.failed(error)
+        caller = caller_of(user)
+        with Log(path, caller.org) as log:
+            try:
+                function = self.registry.public(path, "mutation")
+                log.path = function.path
+                return self.commit(function, args, caller, key=key, connection=connection, retry_ms=retry_ms, log=log)
+            except Exception as error:  # noqa: BLE001 - the door answers every error
+                return self.failed(error, log, "mutation")
 
     def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
         """Run a public action for a caller. Never repeated by us."""
-        log = Log()
-        try:
-            function = self.registry.public(path, "action")
-            return Outcome(True, self._act(function, args, caller_of(user), log), log_lines=self._lines(log))
-        except Exception as error:  # noqa: BLE001 - the door answers every error
-            return self.failed(error, log)
+        caller = caller_of(user)
+        with Log(path, caller.org, at_once=True) as log:
+            try:
+                function = self.registry.public(path, "action")
+                log.path = function.path
+                return Outcome(True, self._act(function, args, caller, log), log_lines=self._lines(log))
+            except Exception as error:  # noqa: BLE001 - the door answers every error
+                return self.failed(error, log, "action")
 
     def evaluate(self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None) -> Evaluation:
         """Run a public query and keep what it read. An error of the function is a value too: it can change with the data."""
-        reads, log = ReadSet(), Log()
-        try:
-            function = self.registry.public(path, "query")
-        except BadRequest as error:
-            return Evaluation(False, error=describe(error, development=self.development), reads=reads)
-        return self.ask(function, args, caller_of(user), journal, log)
+        caller = caller_of(user)
+        with Log(path, caller.org) as log:
+            try:
+                function = self.registry.public(path, "query")
+                log.path = function.path
+            except BadRequest as error:
+                return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
+            found = self.ask(function, args, caller, journal, log)
+            if found.raised is not None or log.said:
+                self._told(found, values.digest([function.path, args]), log)
+            return found
+
+    def _told(self, found: Evaluation, call: str, log: Log) -> None:
+        """Tell the operator what a query said and that it failed, once in a request."""
+        said = (call, log.org, tuple(log.lines), found.error and found.error.detail)
+        first = self._repeats.request(said, log.request)
+        if first != log.request:
+            log.request = first
+            log.silence()
+            log.reported += [found.raised] if found.raised is not None else []
+        if found.raised is not None:
+            found.error = report(found.raised, log, development=self.development, kind="query")
 
     # Queries -----------------------------------------------------------------------------------------------------------
 
@@ -122,17 +142,20 @@ class Executor:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         for attempt in range(SNAPSHOT_RUNS):
             tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
-            kept, lines = Journal(journal), Log()
+            kept, lines = Journal(journal), log.inside(function.path)
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
-                result = function.handler(QueryCtx(caller, lines, Reader(tx, kept), self.limits), **validate.bind(function, args))
-                found.text = self._encode(function, result)
+                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits)
+                found.text = encode(function, called(function, ctx, args))
             except (Conflict, StoreFailed):
                 self._transactor.backoff(attempt, 50)
                 continue
             except Exception as error:  # noqa: BLE001 - an error is this query's value
-                found.ok, found.error = False, describe(error, development=self.development)
-            if self._transactor.held(tx):
+                found.ok, found.raised = False, error
+            if isinstance(found.raised, StoreRefused) or self._transactor.held(tx):
+                log.take(lines)
+                if found.raised is not None:
+                    found.error = describe(found.raised, development=self.development, request=log.request)
                 found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
                 return found
             self._transactor.backoff(attempt, 30)
@@ -149,22 +172,27 @@ class Executor:
         key: str | None = None,
         connection: str = "",
         retry_ms: int = RETRY_MS,
+        before: Callable[[Writer], None] | None = None,
         also: Callable[[Writer], None] | None = None,
+        log: Log | None = None,
     ) -> Outcome:
-        """Run a mutation until it commits. `also` writes beside the function, in the same commit.
+        """Run a mutation until it commits. `before` and `also` work beside the function, in the same commit.
 
         Raises: what the function raises; `Conflict` when the deadline came first.
         """
 
         def body(run: Run) -> str:
             ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs, self.limits)
-            text = self._encode(function, function.handler(ctx, **validate.bind(function, args)))
+            if before is not None:
+                before(run.db)
+            text = encode(function, called(function, ctx, args))
             if also is not None:
                 also(run.db)
             return text
 
+        about: dict[str, Any] = {"key": key, "connection": connection, "retry_ms": retry_ms}
         call = values.digest([function.path, args])
-        return self.transact(caller.org, function.path, body, call=call, key=key, connection=connection, retry_ms=retry_ms)
+        return self.transact(caller.org, function.path, body, call=call, log=log, **about)
 
     def transact(
         self,
@@ -176,9 +204,11 @@ class Executor:
         key: str | None = None,
         connection: str = "",
         retry_ms: int = RETRY_MS,
+        log: Log | None = None,
     ) -> Outcome:
         """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
-        return self._transactor.transact(org, label, body, call=call, key=key, connection=connection, retry_ms=retry_ms)
+        about: dict[str, Any] = {"call": call, "key": key, "connection": connection, "retry_ms": retry_ms}
+        return self._transactor.transact(org, label, body, log=log, **about)
 
     # Actions -----------------------------------------------------------------------------------------------------------
 
@@ -187,7 +217,7 @@ class Executor:
     ) -> str:
         jobs = Direct(self.transact, caller.org)
         ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), jobs, self.parts, deadline)
-        return self._encode(function, function.handler(ctx, **validate.bind(function, args)))
+        return encode(function, called(function, ctx, args))
 
     def perform(
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
@@ -198,14 +228,24 @@ class Executor:
     def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         """A function called by an action: internal ones too. Arguments and result pass the wire's encoding, as from outside."""
         encoded = values.decode(values.encode(wire_args(function, args)))
+        inner = log.inside(function.path)
+        try:
+            return self._run(function, encoded, caller, inner)
+        except Exception as error:
+            report(error, inner, development=self.development, kind=function.kind)
+            raise
+        finally:
+            log.take(inner)
+
+    def _run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any:
         if function.kind == "query":
-            found = self.ask(function, encoded, caller, None, log)
-            if not found.ok:
-                raise _reraised(found.error)
+            found = self.ask(function, args, caller, None, log)
+            if found.raised is not None:
+                raise found.raised
             return found.value
         if function.kind == "mutation":
-            return self.commit(function, encoded, caller).value
-        return values.loads(self._act(function, encoded, caller, log))
+            return self.commit(function, args, caller, log=log).value
+        return values.loads(self._act(function, args, caller, log))
 
     def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]:
         """A function, or the one at a path. Raises `NotFound`, `BadRequest`."""
@@ -225,40 +265,36 @@ class Executor:
 
     def call(self, org: str, function: Function[..., Any] | str, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""
-        function = self.resolve(function)
-        return self.commit(function, values.decode(values.encode(wire_args(function, args))), caller_of(service(org))).value
+        with self._service_log(org, function) as log:
+            return self._call(org, function, args, log)
 
     def repair(self, org: str, function: Function[..., Any] | str, **args: Any) -> None:
         """`call` for a sweep: what fails is logged, and keeps nobody else's from being repaired. Raises `StoreFailed`."""
-        try:
-            self.call(org, function, **args)
-        except StoreFailed:
-            raise
-        except Exception:
-            logger.exception("%s failed for %s", function, args)
+        with self._service_log(org, function) as log:
+            try:
+                self._call(org, function, args, log)
+            except StoreFailed:
+                raise
+            except Exception as error:
+                if not report(error, log, development=self.development, kind="sweep").ours:
+                    logger.exception("a sweep was refused", extra={"path": log.path, "org": org})
+
+    @staticmethod
+    def _service_log(org: str, function: Function[..., Any] | str) -> Log:
+        return Log(function if isinstance(function, str) else function.path, org)
+
+    def _call(self, org: str, function: Function[..., Any] | str, args: dict[str, Any], log: Log) -> Any:
+        function = self.resolve(function)
+        given = values.decode(values.encode(wire_args(function, args)))
+        return self.commit(function, given, caller_of(service(org)), log=log).value
 
     # Inside ------------------------------------------------------------------------------------------------------------
 
-    def failed(self, error: Exception, log: Log | None = None) -> Outcome:
-        """An exception as an outcome."""
-        return Outcome(False, error=describe(error, development=self.development), log_lines=self._lines(log or Log()))
-
-    def _encode(self, function: Function[..., Any], result: Any) -> str:
-        text = values.dumps(validate.check_return(function, result))
-        if len(text.encode()) > LARGEST_RESULT:
-            raise LimitExceeded(
-                f"{function.path} returned {len(text.encode())} bytes; a result holds {LARGEST_RESULT}. Return a page.",
-                "ResultTooLarge",
-            )
-        return text
+    def failed(self, error: Exception, log: Log | None = None, kind: str = "function") -> Outcome:
+        """An exception as an outcome; a fault of ours is reported to the operator (`errors.report`)."""
+        log = log or Log()
+        told = report(error, log, development=self.development, kind=kind)
+        return Outcome(False, error=told, log_lines=self._lines(log))
 
     def _lines(self, log: Log) -> list[str]:
         return log.lines if self.development else []
-
-
-def _reraised(error: FunctionError | None) -> Exception:
-    if error is not None and error.has_data and isinstance(error.data, dict):
-        refused = Refused(error.tag, error.detail)
-        refused.data = error.data
-        return refused
-    return BadRequest(error.detail if error else "", error.tag if error else "BadRequest")

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Writer
-from chalicelib.data.errors import BadRequest, ConcaveError
+from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Store
 from chalicelib.data.transaction import Transaction
-from chalicelib.runtime.contexts import ANONYMOUS_ORG, Log, caller_of
+from chalicelib.runtime.contexts import ANONYMOUS_ORG, caller_of
 from chalicelib.runtime.crons import Cron, CronState
-from chalicelib.runtime.errors import describe
+from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import service
 from chalicelib.runtime.jobs import KEPT_MS, QUEUE_DELAY_MS, Job
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.ports import Invoker
+from chalicelib.runtime.registry import Function
 from chalicelib.runtime.scheduling import Run, wire_args
 
 logger = logging.getLogger("concave")
+
+
+class NotPending(BadRequest):
+    """Another runner has finished the job, or it was cancelled: nothing is to be done."""
+
+    def __init__(self) -> None:
+        super().__init__("The job is not pending any more.", "JobNotPending")
 
 
 class JobRunner:
@@ -32,18 +44,26 @@ class JobRunner:
 
     def __init__(self, executor: Executor, invoker: Invoker, *, lease_s: int) -> None:
         self.executor, self.invoker, self.lease_ms = executor, invoker, lease_s * 1000
+        self._running: set[tuple[str, str]] = set()
+        self._gate = threading.Lock()
 
     @property
     def _store(self) -> Store:
         return self.executor.store
 
     def dispatch(self, jobs: list[dict[str, Any]], org: str) -> None:
-        """Hand jobs over to their runners. May be lost, may be repeated; later ones wait for the sweep."""
+        """Hand jobs over to their runners. May be lost, may be repeated; later ones wait for the sweep.
+
+        Never raises: each is handed over by itself, and the sweep finds what could not be.
+        """
         now = self.executor.clock.now_ms()
         for job in jobs:
             wait = int(job["due"]) - now
             if wait <= QUEUE_DELAY_MS:
-                self.invoker.later(job["runner"], {"jobId": job["id"], "org": org}, max(0, wait))
+                try:
+                    self.invoker.later(job["runner"], {"jobId": job["id"], "org": org}, max(0, wait))
+                except Exception:
+                    logger.exception("job %s could not be handed over; the sweep starts it", job["id"], extra={"org": org})
 
     def handed_over(self, done: Receipt, org: str) -> None:
         """The fast path after a commit."""
@@ -58,61 +78,80 @@ class JobRunner:
         """
         deadline = None if left_ms is None else self.executor.clock.now_ms() + left_ms
         job_id, org = str(payload["jobId"]), str(payload["org"])
-        job = self._peek(org, job_id)
-        if job is None or job.state not in ("pending", "inProgress"):
-            return
-        wait = int(job.due) - self.executor.clock.now_ms()
-        if wait > 0:
-            self.invoker.later("run_job", payload, min(wait, QUEUE_DELAY_MS))
-            return
+        with self._alone(org, job_id) as alone:
+            job = self._peek(org, job_id) if alone else None
+            if job is None or job.state not in ("pending", "inProgress"):
+                return
+            wait = int(job.due) - self.executor.clock.now_ms()
+            if wait > 0:
+                self.invoker.later("run_job", payload, min(wait, QUEUE_DELAY_MS))
+                return
+            self._run(org, job, deadline)
+
+    def _run(self, org: str, job: Job, deadline: int | None) -> None:
         logger.debug("job", extra={"path": job.path})
         try:
             function = self.executor.registry.get(job.path)
         except BadRequest as error:
             # A rollback may have taken the function away: the job stays visible, and says why.
-            self._finish(org, job_id, "failed", f"{error}")
+            self._finish(org, job.id, "failed", f"{error}")
             return
         if function.kind == "mutation":
-            self._mutation(org, job)
+            self._mutation(org, job, function)
         else:
-            self._action(org, job, deadline)
+            self._action(org, job, function, deadline)
+
+    @contextmanager
+    def _alone(self, org: str, job_id: str) -> Iterator[bool]:
+        """Whether this process does not run the job already: it is started twice as a rule, by hand-over and by stream."""
+        with self._gate:
+            alone = (org, job_id) not in self._running
+            self._running.add((org, job_id))
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._gate:
+                    self._running.discard((org, job_id))
 
     def _peek(self, org: str, job_id: str) -> Job | None:
         return Writer(Transaction(self._store, org), str).peek(Job, job_id)
 
-    def _mutation(self, org: str, job: Job) -> None:
+    def _mutation(self, org: str, job: Job, function: Function[..., Any]) -> None:
         """Exactly once: the job's id is the commit's, and the job is done in the same commit."""
         caller = caller_of(service(org, f"job:{job.id}"))
 
-        def done(db: Writer) -> None:
+        def pending(db: Writer) -> None:
             current = db.get(Job, job.id)
             if current is None or current.state != "pending":
-                raise BadRequest("The job is not pending any more.", "JobNotPending")
-            self._close(db, current, "success", None)
+                raise NotPending
 
-        try:
-            function = self.executor.registry.get(job.path)
-            self.executor.commit(function, job.args, caller, key=f"job:{job.id}", also=done)
-        except BadRequest as error:
-            if error.tag != "JobNotPending":
-                self._failed(org, job, error)
-        except ConcaveError as error:
-            self._failed(org, job, error)
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
-            self._failed(org, job, error)
+        def done(db: Writer) -> None:
+            current = db.get(Job, job.id)
+            if current is not None:  # pending, or canceled by the function itself
+                self._close(db, current, "canceled" if current.state == "canceled" else "success", None)
 
-    def _action(self, org: str, job: Job, deadline: int | None) -> None:
+        with Log(job.path, org) as log:
+            try:
+                key = f"job:{job.id}"
+                self.executor.commit(function, job.args, caller, key=key, before=pending, also=done, log=log)
+            except NotPending:
+                logger.debug("another runner has finished the job", extra={"path": job.path})
+            except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
+                self._failed(org, job, error, log)
+
+    def _action(self, org: str, job: Job, function: Function[..., Any], deadline: int | None) -> None:
         """At most once: claim first; only who claimed runs."""
         claimed = self.executor.transact(org, "jobs:claim", lambda run: self._claim(run, job.id))
         if claimed.value is not True:
             return
-        function = self.executor.registry.get(job.path)
         caller = caller_of(service(org, f"job:{job.id}"))
-        try:
-            self.executor.perform(function, job.args, caller, Log(), deadline)
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
-            self._failed(org, job, error)
-            return
+        with Log(job.path, org, at_once=True) as log:
+            try:
+                self.executor.perform(function, job.args, caller, log, deadline)
+            except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what
+                self._failed(org, job, error, log)
+                return
         self._finish(org, job.id, "success", None)
 
     def _claim(self, run: Run, job_id: str) -> str:
@@ -124,19 +163,26 @@ class JobRunner:
         run.db.patch(job, state="inProgress", lease_until=run.now + longest + self.lease_ms)
         return "true"
 
-    def _failed(self, org: str, job: Job, error: Exception) -> None:
-        told = describe(error, development=True)
-        logger.error("job %s %s failed: %s", job.id, job.path, told.detail)
-        self._finish(org, job.id, "failed", told.detail)
+    def _failed(self, org: str, job: Job, error: Exception, log: Log) -> None:
+        """Record why a job failed. Whoever records it tells the operator: two runners may have failed at once."""
+        told = describe(error, development=self.executor.development, request=log.request)
+        hidden = told.ours and not self.executor.development  # functions may show a job's row to clients
+        if not self._finish(org, job.id, "failed", told.message if hidden else told.detail):
+            log.silence()
+        elif not report(error, log, development=True, kind=f"job {job.id}").ours:
+            logger.error("job %s was refused: %s", job.id, told.detail, extra={"path": job.path, "org": org})
 
-    def _finish(self, org: str, job_id: str, state: str, error: str | None) -> None:
+    def _finish(self, org: str, job_id: str, state: str, error: str | None) -> bool:
+        """End a job that has not ended. False: it has, already."""
+
         def body(run: Run) -> str:
             job = run.db.get(Job, job_id)
-            if job is not None and job.state in ("pending", "inProgress"):
-                self._close(run.db, job, state, error)
-            return "null"
+            if job is None or job.state not in ("pending", "inProgress"):
+                return "false"
+            self._close(run.db, job, state, error)
+            return "true"
 
-        self.executor.transact(org, f"jobs:{state}", body)
+        return self.executor.transact(org, f"jobs:{state}", body).value is True
 
     def _close(self, db: Writer, job: Job, state: str, error: str | None) -> None:
         now = float(self.executor.clock.now_ms())
@@ -151,17 +197,28 @@ class JobRunner:
             touched += 1
         for job in self.executor.listed(Job.by_state_due, ("inProgress",), now, limit):
             if job.get("leaseUntil", 0) < now:
-                self._finish(job["org"], job["_id"], "failed", "The job's runner died; an action is never run twice.")
-                touched += 1
+                died = "The job's runner died; an action is never run twice."
+                touched += self._each(job["path"], partial(self._finish, job["org"], job["_id"], "failed", died))
         return touched
 
     def tick(self) -> int:
         """Give every cron whose last job has ended its next one. Returns how many."""
-        now, touched = self.executor.clock.now_ms(), 0
-        for cron in self.executor.registry.crons():
-            outcome = self.executor.transact(ANONYMOUS_ORG, f"crons:{cron.name}", partial(self._next_run, cron, now))
-            touched += outcome.value is True
-        return touched
+        now = self.executor.clock.now_ms()
+        return sum(self._each(cron.function.path, partial(self._next, cron, now)) for cron in self.executor.registry.crons())
+
+    def _next(self, cron: Cron, now: int) -> bool:
+        outcome = self.executor.transact(ANONYMOUS_ORG, f"crons:{cron.name}", partial(self._next_run, cron, now))
+        return outcome.value is True
+
+    def _each(self, path: str, work: Callable[[], bool]) -> bool:
+        """One duty of a sweep: that it fails is reported, and keeps no other from being done."""
+        log = Log(path, ANONYMOUS_ORG)
+        try:
+            return work()
+        except Exception as error:
+            if not report(error, log, development=True, kind="sweep").ours:
+                logger.exception("a sweep of jobs failed", extra={"path": path})
+            return False
 
     @staticmethod
     def _next_run(cron: Cron, now: int, run: Run) -> str:

@@ -32,6 +32,8 @@ class Outcome:
 class Evaluation(Outcome):
     """A query's outcome with what it read: enough to keep it true."""
 
+    raised: Exception | None = None
+    """What the function raised; `error` is how a client hears of it."""
     reads: ReadSet = field(default_factory=ReadSet)
     looked: bool = False
     journal: str | None = None

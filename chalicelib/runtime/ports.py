@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
+from chalicelib.data.errors import ConcaveError
+
 Posted = Literal["ok", "gone", "unknown", "too_large"]
 """`unknown`: it may have arrived or not; only closing the connection is safe then."""
 
@@ -21,8 +23,15 @@ class Clock(Protocol):
         """Wait."""
 
 
+class HandOverFailed(ConcaveError):
+    """Another invocation could not be started; what it was for is found by a stream or a sweep."""
+
+
 class Invoker(Protocol):
-    """Starts another invocation of this backend. It may be lost; everything it starts is also found by a stream or a sweep."""
+    """Starts another invocation of this backend. It may be lost; everything it starts is also found by a stream or a sweep.
+
+    Both methods raise `HandOverFailed` where the platform refuses.
+    """
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         """Start `function` (an entry point of app.py) now, without waiting for it."""

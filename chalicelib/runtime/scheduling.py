@@ -13,8 +13,9 @@ from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import plain
 from chalicelib.runtime import validate
-from chalicelib.runtime.contexts import Log, new_id
+from chalicelib.runtime.contexts import new_id
 from chalicelib.runtime.jobs import Job
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.registry import Function
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.data import snapshot, trace
@@ -21,7 +22,8 @@ from chalicelib.data.meters import measure
 from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import org_key
 from chalicelib.data.transaction import Transaction
-from chalicelib.runtime.contexts import Log, check_jobs, new_id
+from chalicelib.runtime.contexts import check_jobs, new_id
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.scheduling import JobWriter, Resolve, Run
 
@@ -37,13 +39,26 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be committed, in however many runs."""
+
+    org: str
+    label: str
+    body: Callable[[Run], str]
+    commit_id: str
+    call: str
+    connection: str
+    log: Log
+
+
 class Transactor:
     """Runs bodies in transactions.
 
     Args:
         resolve: finds the functions that a body schedules.
         kept_lines: the log lines of a run that its commit keeps for the client.
-        committed: called after each commit with its receipt and org (hand-over of jobs; may fail silently).
+        committed: called after each commit with its receipt and org (hand-over of jobs); that it fails is logged, no more.
     """
 
     def __init__(
@@ -69,9 +84,15 @@ class Transactor:
         key: str | None = None,
         connection: str = "",
         retry_ms: int = RETRY_MS,
+        log: Log | None = None,
     ) -> Outcome:
-        """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
+        """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times.
+
+        Args:
+            log: gets what the last run said.
+        """
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
+        wanted = _Wanted(org, label, body, commit_id, call, connection, log or Log(label, org))
         deadline = self.clock.now_ms() + retry_ms
         attempt = 0
         taken: set[Key] = set()
@@ -79,23 +100,30 @@ class Transactor:
             try:
                 done = receipt(self.store, commit_id, call, self.clock.sleep) if key or attempt else None
                 if done is None:
-                    done = self._once(org, label, body, commit_id, call, connection, taken)
+                    done = self._once(wanted, taken)
                 return self._answer(done, org, attempt + 1)
             except (Conflict, StoreFailed) as error:
                 attempt += 1
                 taken.update(getattr(error, "taken", ()))
                 measure("CommitRetries", table=getattr(error, "table", "") or "unknown")
                 if self.clock.now_ms() >= deadline:
-                    raise error if isinstance(error, Conflict) else Conflict() from error
+                    raise self._given_up(wanted, error) from error
                 self.backoff(attempt, 400)
 
-    def _once(
-        self, org: str, label: str, body: Callable[[Run], str], commit_id: str, call: str, connection: str, taken: set[Key]
-    ) -> Receipt:
+    @staticmethod
+    def _given_up(wanted: _Wanted, error: Conflict | StoreFailed) -> Conflict:
+        if isinstance(error, Conflict):
+            return error
+        logger.error(
+            "the store did not answer until the deadline", extra={"path": wanted.label, "org": wanted.org}, exc_info=error
+        )
+        return Conflict()
+
+    def _once(self, wanted: _Wanted, taken: set[Key]) -> Receipt:
         now = self.clock.now_ms()
         tx = Transaction(
             self.store,
-            org,
+            wanted.org,
             now_ms=float(now),
             writable=True,
             pause=self.clock.sleep,
@@ -103,39 +131,46 @@ class Transactor:
             suspects=taken,
         )
         db = Writer(tx, new_id)
-        run = Run(db, float(now), JobWriter(db, org, self._resolve), Log())
+        run = Run(db, float(now), JobWriter(db, wanted.org, self._resolve), wanted.log.inside(wanted.log.path))
         try:
-            result = body(run)
+            result = wanted.body(run)
         except (Conflict, StoreFailed):
             raise
         except Exception:
             # What made the function refuse must itself have been true: a torn read may have invented it, and an earlier
             # attempt of this very call, whose answer was lost, may have made it so.
-            done = receipt(self.store, commit_id, call, self.clock.sleep)
+            done = receipt(self.store, wanted.commit_id, wanted.call, self.clock.sleep)
             if done is not None:
                 return done
             if not self.held(tx):
                 raise Conflict from None
+            wanted.log.take(run.log)
             raise
         check_jobs(len(run.jobs.listed))
         intent = Intent(
-            id=commit_id,
+            id=wanted.commit_id,
             stamp=new_id(),
-            call=call,
-            path=label,
-            org=org,
+            call=wanted.call,
+            path=wanted.label,
+            org=wanted.org,
             result=result,
             now_s=now // 1000,
-            connection=connection,
+            connection=wanted.connection,
             jobs=tuple(run.jobs.listed),
             log_lines=tuple(self._kept_lines(run.log)),
         )
-        return commit(self.store, tx, intent)
+        done = commit(self.store, tx, intent)
+        wanted.log.take(run.log)
+        return done
 
     def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
+        """The outcome of what has been committed: nothing that comes after can make a failure of it."""
         about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
         logger.info("commit", extra={"quiet": True, **about})
-        self._committed(done, org)
+        try:
+            self._committed(done, org)
+        except Exception:
+            logger.exception("what follows a commit failed; the stream and the sweep make it good", extra={"org": org})
         return Outcome(True, done.result, log_lines=done.log_lines, receipt=done, runs=runs)
 
     def held(self, tx: Transaction) -> bool:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import logging
 import sys
-import sysconfig
 import time
 import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from chalicelib.runtime.places import frame_of
 from infra.local.invocation_log import Gather
 
 HOME = Path(__file__).resolve().parents[2]
-STDLIB = sysconfig.get_path("stdlib")
 
 FIELDS = {
     "status": "",
@@ -49,7 +48,7 @@ class Lines(logging.Formatter):
         """The line, without a newline at its end."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
         door = str(getattr(record, "door", "") or record.name.rpartition(".")[2])
-        message, path = record.getMessage(), str(getattr(record, "path", ""))
+        message, path = plain(record.getMessage()), plain(str(getattr(record, "path", "")))
         parts = [f"{clock}  {door:<8} {path or message:<44}"]
         if path and message:
             parts.append(message)
@@ -59,22 +58,23 @@ class Lines(logging.Formatter):
         line = "  ".join(parts).rstrip()
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            where = place(error.__traceback__)
-            line += f"  {type(error).__name__}: {error}" + (f"  ({where})" if where else "")
-            line += "\n" + "".join(traceback.format_exception(error)).rstrip()
+            where, said = place(error.__traceback__), "".join(traceback.format_exception_only(error))
+            line += f"  {plain(said.strip())}" + (f"  ({where})" if where else "")
+            line += "\n" + "\n".join(map(plain, "".join(traceback.format_exception(error)).rstrip().split("\n")))
         if self._colour and record.levelno in _COLOURS:
             line = f"\x1b[{_COLOURS[record.levelno]}m{line}\x1b[0m"
         return line
 
 
+def plain(text: str) -> str:
+    """A line of text that a terminal only shows: its control characters and halves of surrogate pairs written out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def place(trace: TracebackType | None) -> str | None:
-    """`file:line` of the innermost frame that is not a library's, or of the innermost one at all."""
-    frames = traceback.extract_tb(trace)
-    if not frames:
-        return None
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith(STDLIB)]
-    frame = (ours or list(frames))[-1]
-    return f"{shorter(frame.filename)}:{frame.lineno}"
+    """`file:line` of the functions' own code, else of the innermost frame that is not a library's (`runtime/places.py`)."""
+    frame = frame_of(trace)
+    return frame and f"{shorter(frame.filename)}:{frame.lineno}"
 
 
 def shorter(path: str) -> str:

@@ -113,7 +113,7 @@ class Reloader:
                 _check(path)
             importlib.invalidate_caches()
             self._load()
-        except Exception as error:  # noqa: BLE001 (a module may raise anything; it is reported)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 (a module may raise anything; it is reported)
             self._take_out()
             sys.modules.update(old)
             log.error("%s is broken; the old code stays\n%s", names, describe(error, changed))
@@ -133,7 +133,7 @@ class Reloader:
         return taken
 
 
-def describe(error: Exception, changed: Sequence[Path] = ()) -> str:
+def describe(error: BaseException, changed: Sequence[Path] = ()) -> str:
     """`file:line: Error: text`: the place in a changed file if the trace passes one, else where it was raised."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shorter(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"

@@ -7,11 +7,14 @@ import json
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from chalicelib.data.errors import BadRequest
+from chalicelib.runtime.logs import Log
 from infra.local import console, invocation_log
-from infra.local.aws.lambdas import Lambdas
+from infra.local.aws.lambdas import Lambdas, ProcessEnded
 
 
 @pytest.fixture
@@ -110,3 +113,57 @@ def test_notes_of_one_invocation_do_not_reach_another():
         assert (outer, inner) == ({}, {"touched": 5})
     gather.emit(record)
     assert outer == {}
+
+
+def test_a_fault_of_a_users_function_is_red_with_the_place_in_the_users_code(tmp_path):
+    """The innermost frame may be the engine's; the line that its reader can change is the function's."""
+    app = tmp_path / "notes.py"
+    app.write_text("from chalicelib.data.values import encode\n\n\ndef save(value):\n    return encode(value)\n")
+    names: dict[str, Any] = {}
+    exec(compile(app.read_text(), str(app), "exec"), names)
+    try:
+        names["save"]({1, 2})
+    except BadRequest as error:
+        raised = error
+    record = logging.LogRecord(
+        "concave.fault", logging.ERROR, "x", 1, "query failed", (), (type(raised), raised, raised.__traceback__)
+    )
+    record.path = "notes:save"
+    first = console.Lines(colour=True).format(record).splitlines()[0]
+    assert first.startswith("\x1b[31m")
+    assert "notes:save" in first
+    assert f"({app}:5)" in first
+
+
+@pytest.mark.parametrize("text", ["a\nforged line", "\x1b[2J", "half \ud83d", "tab\there", "\u202eright to left"])
+def test_a_terminal_is_shown_control_characters_and_obeys_none(text):
+    record = logging.LogRecord("concave.engine", logging.INFO, "x", 1, "%s", (text,), None)
+    record.path = text
+    line = console.Lines(colour=False).format(record)
+    assert line.isprintable()
+    assert line.encode()
+
+
+def test_what_a_function_logs_reaches_the_terminal_with_its_path_and_level(out):
+    with Log("notes:add", "acme") as said:
+        said("hello", {"n": 1})
+        said.warn("careful")
+    first, second = out.getvalue().splitlines()
+    assert first.split()[1:3] == ["log", "notes:add"]
+    assert first.endswith("""'hello' {"n": 1}""")
+    assert second.endswith("'careful'")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=lambda error: type(error).__name__)
+def test_an_invocation_that_would_end_its_process_ends_itself_only(out, lambdas, error):
+    def app(event, context):
+        if event["path"] == "/dies":
+            raise error
+        return {"statusCode": 200}
+
+    lambdas.adopt(SimpleNamespace(app=app))
+    dies = lambdas.submit("app", {"httpMethod": "GET", "path": "/dies"})
+    with pytest.raises(ProcessEnded, match=type(error).__name__):
+        dies.result(5)
+    assert lambdas.submit("app", {"httpMethod": "GET", "path": "/"}).result(5) == {"statusCode": 200}
+    assert "app would have ended its process" in out.getvalue()

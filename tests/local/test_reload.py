@@ -77,6 +77,8 @@ def test_a_helper_module_that_was_saved_is_fresh_too(project):
         ("def answer(: return 2", "counter.py:1: SyntaxError"),
         ("x = 1\nimport no_such_module", "counter.py:2: ModuleNotFoundError"),
         ("def make():\n    raise ValueError('wrong')\n\nmake()", "counter.py:2: ValueError: wrong"),
+        ("import sys\n\nsys.exit('enough')", "counter.py:3: SystemExit: enough"),
+        ("raise KeyboardInterrupt", "counter.py:1: KeyboardInterrupt"),
     ],
 )
 def test_a_broken_file_is_reported_with_its_line_and_the_old_code_stays(project, caplog, text, place):

@@ -8,13 +8,13 @@ import sys
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from chalicelib.aws.expressions import Placeholders, condition_text, update_text
 from chalicelib.aws.failures import failure
 from chalicelib.aws.models import create_input, model_of, models
 from chalicelib.aws.store import DynamoStore
-from chalicelib.data.errors import BadRequest, ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.errors import ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
 from chalicelib.data.store import Absent, Action, All, Any_, Check, Equals, Exists, Key, Lacks, Less, Put, Update
 from tests.support.stores import SPECS
 
@@ -64,7 +64,8 @@ TWO: list[Action] = [Put("notes", {"pk": "a"}, Absent()), Check(Key("fences", "f
         (_cancelled("ThrottlingError", "None"), Contention),
         (_cancelled("ProvisionedThroughputExceeded", "None"), Contention),
         (_cancelled("TransactionConflict", "ConditionalCheckFailed"), ConditionFailed),
-        (_cancelled("None", "ValidationError"), BadRequest),
+        (_cancelled("None", "ValidationError"), StoreRefused),
+        (_cancelled("None", "AccessDenied"), StoreRefused),
         (_cancelled("None", "SomethingNew"), StoreFailed),
         (_cancelled("None", "TransactionConflict", retries=1), StoreFailed),
         (_error("TransactionConflictException"), Contention),
@@ -73,10 +74,15 @@ TWO: list[Action] = [Put("notes", {"pk": "a"}, Absent()), Check(Key("fences", "f
         (_error("RequestLimitExceeded", retries=2), StoreFailed),
         (_error("TransactionInProgressException"), StoreFailed),
         (_error("InternalServerError"), StoreFailed),
-        (_error("ResourceNotFoundException"), StoreFailed),
-        (_error("AccessDeniedException"), StoreFailed),
+        (_error("ResourceNotFoundException"), StoreRefused),
+        (_error("AccessDeniedException"), StoreRefused),
+        (_error("ExpiredTokenException"), StoreRefused),
+        (_error("UnrecognizedClientException"), StoreRefused),
+        (_error("InvalidSignatureException"), StoreRefused),
+        (NoCredentialsError(), StoreRefused),
+        (EndpointConnectionError(endpoint_url="http://x"), StoreFailed),
         (_error("ValidationException", "Item size has exceeded the maximum allowed size"), LimitExceeded),
-        (_error("ValidationException", "The document path provided is invalid"), BadRequest),
+        (_error("ValidationException", "The document path provided is invalid"), StoreRefused),
         (ReadTimeoutError(endpoint_url="http://x"), StoreFailed),
     ],
     ids=str,

@@ -71,6 +71,10 @@ def timeouts(config: Path) -> dict[str, float]:
     return {name: float(entry["lambda_timeout"]) for name, entry in functions.items() if "lambda_timeout" in entry}
 
 
+class ProcessEnded(Exception):
+    """An invocation did what ends a process (Lambda: `Runtime.ExitError`)."""
+
+
 @dataclass(order=True)
 class _Timer:
     due: float
@@ -127,6 +131,10 @@ class Lambdas:
             except Exception:
                 log.exception("%s failed", function, extra={"door": "lambda", "path": function})
                 raise
+            except BaseException as error:
+                # There such an invocation ends its process, and the next one gets another; here all share one.
+                log.exception("%s would have ended its process", function, extra={"door": "lambda", "path": function})
+                raise ProcessEnded(f"{function}: {type(error).__name__}") from error
         level, fields = line(function, event, result, (time.monotonic() - context.started) * 1000, notes)
         log.log(level, "", extra=fields)
         return result
