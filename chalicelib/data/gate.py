@@ -57,7 +57,9 @@ def of(doc: Table) -> Record:
 
 
 def change(table: type[Table], name: str, value: Any) -> Any:
-    """The new value of one field (a wire name). Raises `BadValue`."""
+    """The new value of one field (a wire name); UNSET takes it away. Raises `BadValue`."""
+    if value is msgspec.UNSET:
+        return value
     try:
         return normal(value, NESTING - 1)
     except Fault as fault:

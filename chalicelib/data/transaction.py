@@ -269,7 +269,9 @@ class Transaction:
     def _rewrite(self, key: Key, table: type[Table], current: Record, after: Record | None) -> None:
         pending = self.writes.get(key)
         if pending is None:
-            pending = Pending(table, current, self.reads.versions[key], current, self._items[key])
+            item = self._items[key]
+            stored = records.record(item or {}) if isinstance(current, Rough) else current  # without what its key says
+            pending = Pending(table, stored, self.reads.versions[key], current, item)
         self._write(key, pending, after)
         if pending.before is None and after is None:
             del self.writes[key]
