@@ -115,7 +115,7 @@ class Backend:
         self.closer = self.closer_type(self.world)
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
-        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close)
+        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
         self.keepalive = Keepalive(self.world, self.fanout, self.lane)
 
     # Connections -------------------------------------------------------------------------------------------------------
@@ -281,6 +281,14 @@ class Backend:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
         failure = None if outcome.error is None else as_failure(outcome.error)
         return Answer(number, "Action", outcome.text, failure, tuple(outcome.log_lines))
+
+    def _call_of(self, frame: messages.Mutation) -> str:
+        """The fingerprint under which the executor commits this call; none of a call that it would refuse."""
+        try:
+            function = self.registry.public(messages.path_of(frame), "mutation")
+            return values.digest([function.path, _arguments(frame.args)])
+        except BadRequest:
+            return ""
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:

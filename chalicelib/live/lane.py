@@ -59,6 +59,8 @@ class Lane:
     """Leave a note on the connection's mailbox, and have it served."""
     close: Callable[[str], None]
     """Close the connection."""
+    call_of: Callable[[messages.Mutation], str] = lambda frame: ""
+    """The fingerprint of function and arguments, as a `commits` row holds it: a key that is used again is no answer."""
 
     def wake(self, connection: str) -> None:
         """Run the connection's waiting mutations, or leave a note for whoever is running them."""
@@ -147,12 +149,18 @@ class Lane:
         else:
             identity = mailbox.get("user") or None
             key = f"sync:{mailbox.get('session') or connection}:{frame.request_id}"
-        if not self._mark(place, {("commit",): self.commit_id(identity, key), ("as",): identity or "", ("key",): key}):
+        marks: dict[tuple[str, ...], Any] = {
+            ("commit",): self.commit_id(identity, key),
+            ("call",): self.call_of(frame),
+            ("as",): identity or "",
+            ("key",): key,
+        }
+        if not self._mark(place, marks):
             return  # answered already, by a lane that was slower than its lease
         with tracing(str(row.get("trace", ""))):
             answer = self.mutate(frame, identity, key, connection)
         if answer is not None and identity is None and self._signs_in(connection, int(row["at"])):
-            self._mark(place, {}, remove=(("commit",), ("as",), ("key",)))
+            self._mark(place, {}, remove=(("commit",), ("call",), ("as",), ("key",)))
             return
         if answer is not None:
             self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeGuard
 
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreFailed
@@ -221,7 +221,7 @@ class Turn:
         for start in range(0, len(keys), 100):
             part = keys[start : start + 100]
             items = self._at_once([key for _, key in part])
-            found |= {number: item for (number, _), item in zip(part, items, strict=True) if item is not None}
+            found |= {number: item for (number, _), item in zip(part, items, strict=True) if _is_of(item, asked[number])}
         return found
 
     def _at_once(self, keys: list[Key]) -> list[Item | None]:
@@ -396,6 +396,11 @@ class Turn:
 
     def _ttl(self) -> int:
         return self.world.clock.now_ms() // 1000 + rows.LIFE_S
+
+
+def _is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:
+    """Whether a commit is that of this very call, and not of another one that had the same session and number."""
+    return commit is not None and commit["call"] == frame.get("call", commit["call"])
 
 
 def _is_frame(action: Action) -> bool:

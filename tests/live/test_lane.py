@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ class DiesOnce(Lane):
             self._at("after the call")
             return answer
 
-        lane = DiesOnce(self.world, self.lanes, dying, self.commit_id, self.deliver, self.close)
+        lane = replace(self, mutate=dying)
         Lane._one(lane, connection, held, mailbox, row)
 
     def _mark(self, place: Key, sets: dict[tuple[str, ...], Any], remove: tuple[tuple[str, ...], ...] = ()) -> bool:
