@@ -11,7 +11,7 @@ const proxy = Object.fromEntries(
 
 export default defineConfig({
   plugins: [react(), policy(), sizes()],
-  server: { host: "127.0.0.1", proxy },
+  server: { host: "127.0.0.1", proxy, fs: { allow: [".", "../sdk/js"] } },
   preview: { host: "127.0.0.1", proxy },
   build: { target: "es2022", reportCompressedSize: false, chunkSizeWarningLimit: 600 },
 });

@@ -156,9 +156,10 @@ def key_of(request: HttpRequest, kind: Kind, user: User | None) -> str | None:
         raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key is 1 to 200 visible ASCII characters, none of them `|`.")
     if kind == "action":
         raise Refusal(400, "BadIdempotencyKey", "An action is not run at most once; Idempotency-Key is for mutations.")
-    if user is None:
-        raise Refusal(400, "BadIdempotencyKey", "An Idempotency-Key belongs to a caller; send a token with it.")
-    return f"http|{user.token_identifier}|{key}"
+    if user is None and len(key) < ANONYMOUS_KEY:
+        message = f"Without a token an Idempotency-Key has at least {ANONYMOUS_KEY} characters, which nobody else can guess."
+        raise Refusal(400, "BadIdempotencyKey", message)
+    return f"http|{user.token_identifier if user else ''}|{key}"
 
 
 def run(b: Backend, request: HttpRequest, kind: Kind, path: str, args: dict[str, Any], user: User | None) -> Outcome:

@@ -45,7 +45,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (WEB / "node_modules").exists():
         pytest.skip("the page's tools come with `npm ci` in web, which needs Node")
     dist = WEB / "dist" / "index.html"
-    sources = [path for folder in ("src", "public") for path in (WEB / folder).rglob("*") if path.is_file()]
+    folders = (WEB / "src", WEB / "public", ROOT / "sdk" / "js")
+    sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     newest = max(path.stat().st_mtime for path in [*sources, WEB / "index.html", WEB / "package-lock.json"])
     if not dist.exists() or dist.stat().st_mtime < newest:
         subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, stdin=subprocess.DEVNULL, timeout=120)
