@@ -1,4 +1,4 @@
-"""From a run to one TransactWriteItems, and how we know whether it happened (DESIGN section 5).
+"""From a run to one TransactWriteItems, and how we know whether it happened.
 
 The order of steps, each with its reason:
 

@@ -1,4 +1,4 @@
-"""Reading a range exactly, although the index lags. Nobody else reads an index (DESIGN section 5).
+"""Reading a range exactly, although the index lags. Nobody else reads an index.
 
 A GSI shows a commit late, and a plain read may show half of a transaction. So a range is read in this order, and each
 step is there because leaving it out was seen to break something (`ARCHITECTURE.md` lists the tests):

@@ -1,4 +1,4 @@
-"""A circuit breaker before the model (000-E06): who has failed five times in a row is left alone for half a minute.
+"""A circuit breaker before the model: who has failed five times in a row is left alone for half a minute.
 
 It opens after failures of the provider or the way to it, not after requests that are wrong. While it is open, replies fail at
 once, with the reason `circuit_open`, and cost nobody a wait. After the pause it is half open: one reply is let through, and how

@@ -2,7 +2,7 @@
 
 A model sends a few characters at a time, forty times a second; every stored chunk costs a write and a post per reader. So
 the first chunk goes out at once (the reader sees that someone answers), then at most one per `max_ms`, sooner when
-`max_chars` have gathered, and at once where the kind changes or the reply ends (DESIGN section 7). Pure: the clock is handed in.
+`max_chars` have gathered, and at once where the kind changes or the reply ends. Pure: the clock is handed in.
 """
 
 from __future__ import annotations

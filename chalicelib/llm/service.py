@@ -23,7 +23,7 @@ from chalicelib.settings import Settings
 logger = logging.getLogger("concave")
 KEY = "ANTHROPIC_API_KEY"
 RESERVED = ("promptx", "retriever")
-"""Names of the operator's servers that nobody else's can have (000-U20)."""
+"""Names of the operator's servers that nobody else's can have."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class ModelService:
             stopped: asked at least every 200 ms; cheap.
             seconds: after this long, or GENERATION_TIMEOUT_S, the reply ends with the reason `deadline`.
             tools: an image's MCP servers; those with a `url` are the provider's to reach, others a worker's.
-            settings: an image's roles and retrieval, which the operator's own servers are told (000-U21).
-            options: `thinking` and `providerOptions` of this reply alone (000-E05).
+            settings: an image's roles and retrieval, which the operator's own servers are told.
+            options: `thinking` and `providerOptions` of this reply alone.
         """
         breaker, end = self._breakers.of(model), None
         ticket = breaker.admits()
@@ -189,8 +189,8 @@ def merged(
 ) -> dict[str, dict[str, Any]]:
     """The servers that the provider reaches: an image's own, and the operator's (SYSTEM_MCP_SERVERS).
 
-    A reserved name is always the operator's; another of the operator's gives way to the image's own of that name (000-U20).
-    The operator's are told the image's roles and retrieval settings, as parameters of their address (000-U21); an image's own
+    A reserved name is always the operator's; another of the operator's gives way to the image's own of that name.
+    The operator's are told the image's roles and retrieval settings, as parameters of their address; an image's own
     are not: they are somebody else's.
     """
     own = {name: how for name, how in tools.items() if "url" in how and name.lower() not in RESERVED}

@@ -1,4 +1,4 @@
-"""`migrate`: old conversations, whose `session_id` column is the image's id now (000-03…05, U06).
+"""`migrate`: old conversations, whose `session_id` column is the image's id now.
 
 The file holds lines of JSON: rows of the old table (`{"table": "conversations", "id", "user_id", "session_id"}`, and where
 there are any `title` and `messages`), and what the engine knows of its images (`{"table": "images", "imageId", "sessionId"}`).

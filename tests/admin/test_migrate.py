@@ -1,4 +1,4 @@
-"""Old conversations, whose one column held an agent, an image or a session (000-03, 04, 05, U06)."""
+"""Old conversations, whose one column held an agent, an image or a session."""
 
 from __future__ import annotations
 

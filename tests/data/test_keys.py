@@ -1,4 +1,4 @@
-"""Keys keep the order of values (protocol section 6) and fit DynamoDB."""
+"""Keys keep the order of values and fit DynamoDB."""
 
 from __future__ import annotations
 

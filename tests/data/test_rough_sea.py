@@ -34,7 +34,7 @@ def test_it_holds_in_any_weather(claim: Callable[[int], str | None], block: int)
 
 @pytest.mark.parametrize("step", MUTANTS)
 def test_it_fails_when_a_protective_step_is_switched_off(step: str) -> None:
-    """DESIGN section 3: each invariant has tests that fail without its steps. The same seeds are clean with the step on."""
+    """Each invariant has tests that fail without its steps. The same seeds are clean with the step on."""
     claim = CAUGHT_BY[step]
     with MUTANTS[step]():
         caught = next((seed for seed in range(SEEDS) if complaint(claim, seed) is not None), None)

@@ -1,4 +1,4 @@
-"""Values on the wire and in the store (protocol section 6)."""
+"""Values on the wire and in the store."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from chalicelib.data import database, gate, snapshot, store, transaction
+from chalicelib.data import gate, paging, snapshot, store, transaction
 from chalicelib.domain import members, notifications
 from chalicelib.domain.agent_runs import ending
 from chalicelib.domain.conversations import codes, listing, search, views
@@ -29,7 +29,7 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),
     "one run of a query": (transaction.LARGEST_READ, snapshot.LARGEST_SNAPSHOT, 100),  # what one TransactGetItems takes
-    "a page": (database.LARGEST_PAGE,),
+    "a page": (paging.LARGEST_PAGE,),
     "sends that wait behind a running reply": (lifecycle.QUEUED_RUNS,),
     "a message where the model or a worker answers; images with it": (
         request.LONGEST_MESSAGE,

@@ -1,4 +1,4 @@
-"""The circuit breaker before the model (000-E06)."""
+"""The circuit breaker before the model."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_each_model_has_its_own_and_the_oldest_is_forgotten() -> None:
 
 
 def test_an_open_circuit_asks_the_model_nothing_and_says_why(model: ScriptedModel) -> None:
-    """000-E06 (`CIRCUIT_OPEN`): and another model is asked as before."""
+    """`CIRCUIT_OPEN`; another model is asked as before."""
     service = ModelService(Settings(anthropic_key="scripted"), model.url)
 
     def ended(words: str, name: str = "model-one") -> Any:

@@ -1,4 +1,4 @@
-"""Servers of tools, thinking, images and paused turns: the real SDK and the bytes of the wire (000-15, E05, E07, 001-U14)."""
+"""Servers of tools, thinking, images and paused turns: the real SDK and the bytes of the wire."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_paused_turn_goes_on_with_what_it_has_said(model: ScriptedModel) -> No
     assert last["content"][1]["input"] == {"words": "a"}
 
 
-def test_the_usage_of_a_reply_is_that_of_all_its_turns(model: ScriptedModel) -> None:  # 000-E07 (13)
+def test_the_usage_of_a_reply_is_that_of_all_its_turns(model: ScriptedModel) -> None:
     heard, _ = hear(reply(ask("/pause\n/tool one a\n/say done"), at(model)))
     asked = [request.body["max_tokens"] for request in model.requests]
     assert len(asked) == 2

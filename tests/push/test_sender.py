@@ -1,4 +1,4 @@
-"""One push message: encrypted for its browser, signed by its sender, to a push service that may be reached (001-28)."""
+"""One push message: encrypted for its browser, signed by its sender, to a push service that may be reached."""
 
 from __future__ import annotations
 

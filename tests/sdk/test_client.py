@@ -1,4 +1,4 @@
-"""The Python SDK against a real server: sync, async, live, repeated; and what it refuses by itself (003-17…23, U01, U05)."""
+"""The Python SDK against a real server: sync, async, live, repeated; and what it refuses by itself."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_the_async_client_does_the_same(served: Served, token: Mint) -> None:
 
 
 def test_a_conversation_is_watched_until_it_is_gone(served: Served, token: Mint, cortex: Cortex) -> None:
-    """Over the WebSocket: what another one writes is seen, and a deletion ends in None (003-U07)."""
+    """Over the WebSocket: what another one writes is seen, and a deletion ends in None."""
     made = cortex.conversations.create(type="user-agent", participants={"userId": "alice", "agentId": "helper"})
     watcher = Cortex(served.url, token("alice")).conversations
     seen: list[int | None] = []
