@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
+from chalicelib import ActionCtx, BadValue, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain.replies import lifecycle, prompt
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.schema import ChatSession, Conversation, Run, Status
@@ -27,13 +27,13 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     state, reason = writer.write()
     if state is None:
         return
-    told = {
-        "content": writer.chunks.text,
-        "reasoning": writer.reasoning or None,
-        "usage": writer.usage,
-        "parts": writer.chunks.parts(),
-    }
-    ctx.run_mutation(end, run_id=run_id, epoch=epoch, state=state, reason=reason, **told)
+    about: dict[str, Any] = {"run_id": run_id, "epoch": epoch, "usage": writer.usage}
+    text, parts = lifecycle.kept(writer.chunks.text, writer.chunks.parts())
+    try:
+        ctx.run_mutation(end, state=state, reason=reason, content=text, reasoning=writer.reasoning or None, parts=parts, **about)
+    except BadValue as refused:  # the text alone can always be kept, and a reply ends whatever else it came with
+        ctx.log.error("a reply's ending was refused:", run_id, str(refused))
+        ctx.run_mutation(end, state="failed", reason="writer_error", content=text, **about)
 
 
 @internal_mutation

@@ -48,7 +48,7 @@ class Blocks:
         if self._input:
             try:
                 block["input"] = json.loads(self._input)
-            except ValueError:  # a client shows what was said; the API would not take it back
+            except (ValueError, RecursionError):  # a client shows what was said; the API would not take it back
                 block["input"] = self._input
         self._done.append(block)
         if block.get("type") != "mcp_tool_use":

@@ -12,6 +12,7 @@ tracing is off.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -27,6 +28,8 @@ from chalicelib.llm.chunks import Chunk, Joiner
 from chalicelib.llm.outcome import PAUSED, STOPPED, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
+
+logger = logging.getLogger("concave.llm")
 
 ANTHROPIC = "https://api.anthropic.com"
 PAUSES = 5
@@ -159,8 +162,10 @@ def _events(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool]
             if isinstance(heard, ModelFailed):
                 heard.usage = reader.count.usage()
                 raise heard
-            if isinstance(heard, Exception):
-                raise heard
+            if isinstance(heard, Exception):  # a mistake of ours: what was said and what it cost is known all the same
+                logger.error("the model's answer could not be taken in", exc_info=heard)
+                sentence = f"the model's answer could not be taken in ({type(heard).__name__})"
+                raise ModelFailed("model_error", sentence, retryable=False, usage=reader.count.usage()) from heard
             late = reader.too_late()
             if heard is not None or late is None:
                 yield heard
@@ -234,7 +239,7 @@ class _Reader:
             self._ask()
         except self._faults.EXPECTED as error:
             self._heard.put(self._faults.failure(error))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: raised in the caller's thread
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the caller's thread says so
             self._heard.put(error)
 
     def _ask(self) -> None:

@@ -27,7 +27,7 @@ EXPECTED = (
     json.JSONDecodeError,
     UnicodeDecodeError,
 )
-"""Errors that are the outside world's; anything else is a mistake of ours and is raised as it is."""
+"""Errors that are the outside world's; anything else is a mistake of ours, and logged as one."""
 
 _BY_TYPE: dict[str, Reason] = {
     "overloaded_error": "overloaded",

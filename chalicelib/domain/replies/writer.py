@@ -1,21 +1,23 @@
 """The writer of a reply: on its way from the model into chunks, under the epoch that it claimed.
 
 It may die or freeze at any point. Who takes the run over raises the epoch first, so a late chunk lands where no reader looks.
+
+**Whatever a model says, the reply goes on or ends at once.** What a tool was asked or has answered is kept as JSON text where it
+is no value that the store can hold (`parts.py`). Anything else that goes wrong here ends the reply with the reason
+`writer_error`, the text so far and the usage, instead of leaving it to whoever finds a silent run.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from chalicelib import ActionCtx
 from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies.parts import Parts
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.schema import ChatChunk, Status
 
-LARGEST_PART, LARGEST_PARTS = 20_000, 60_000
-"""Bytes of what a tool was asked or has answered, one by one and together, that a message keeps whole."""
 POLL_S = 0.4
 """How often a writer looks whether it was stopped."""
 LONGEST_REPLY_S = 840
@@ -31,13 +33,20 @@ class Writer:
         self.ctx, self.run_id, self.epoch, self.asked = ctx, run_id, epoch, asked
         self.chunks, self.reasoning = ReplyText(), ""
         self.usage: dict[str, Any] | None = None
-        self._parts_size = 0
+        self._parts = Parts()
         self.sequence = 0
         self.fenced = False
         self._looked = time.monotonic()
 
     def write(self) -> tuple[Status | None, str | None]:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
+        try:
+            return self._write()
+        except Exception as error:  # noqa: BLE001 - the last resort: a reply that was paid for ends with what it has said
+            self.ctx.log.error("the writer of a reply failed:", self.run_id, type(error).__name__, str(error))
+            return "failed", "writer_error"
+
+    def _write(self) -> tuple[Status | None, str | None]:
         asked = (self.asked["model"], self.asked["system"], self.asked["turns"], self._stopped, self._seconds_left())
         told = {"tools": self.asked["tools"], "settings": self.asked["settings"], "options": self.asked["options"]}
         for event in self.ctx.parts.model.reply(*asked, **told):
@@ -48,18 +57,9 @@ class Writer:
             if event.kind == "thinking":
                 self.reasoning += event.text
                 self.chunks.think(event.text)
-            elif not self._store(event.text, self._small(event.part) if event.kind == "tool" else None):
+            elif not self._store(event.text, self._parts.kept(event.part) if event.kind == "tool" else None):
                 return None, None
         return "failed", "truncated"
-
-    def _small(self, part: dict[str, Any]) -> dict[str, Any]:
-        """What a tool was asked or has answered, cut where it is too large for the message's document."""
-        size = len(json.dumps(part, default=repr))
-        if size <= LARGEST_PART and self._parts_size + size <= LARGEST_PARTS:  # a document holds 400 KB, with the text
-            self._parts_size += size
-            return part
-        shown = {name: value for name, value in part.items() if name not in ("input", "content")}
-        return {**shown, "text": json.dumps(part.get("input", part.get("content")), default=repr)[:1000], "cut": True}
 
     def _seconds_left(self) -> float:
         """How long the model may take."""
