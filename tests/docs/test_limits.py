@@ -29,7 +29,7 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),
     "one run of a query": (transaction.LARGEST_READ, snapshot.LARGEST_SNAPSHOT, 100),  # what one TransactGetItems takes
-    "a page": (paging.LARGEST_PAGE,),
+    "a page": (paging.LARGEST_PAGE, paging.FILL_BYTES / KB, paging.LARGEST_BYTES / KB),
     "sends that wait behind a running reply": (lifecycle.QUEUED_RUNS,),
     "a message where the model or a worker answers; images with it": (
         request.LONGEST_MESSAGE,
