@@ -76,8 +76,9 @@ class Deployed:
         """
         there = [table for name, table in TABLES.items() if self._exists(name)]
         changed = self._agreement.changed(there) if IndexStates in there else []
-        if changed:
-            tell(f"looking at the documents of {', '.join(table.table_name for table in changed)}")
+        if not changed:
+            return
+        tell(f"looking at the documents of {', '.join(table.table_name for table in changed)}")
         try:
             self._agreement.require(changed)
         except SchemaRefused as error:

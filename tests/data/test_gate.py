@@ -242,7 +242,7 @@ def test_an_int64_argument_that_is_a_number_is_an_argument_error() -> None:
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 0, -1, 201, 1e300])
 def test_a_page_of_no_size_is_refused(number: float) -> None:
-    assert "numItems is 1 to 200" in said(Desk().do("paged", paginationOpts={"numItems": number, "cursor": None}))
+    assert "paginationOpts.numItems is " in said(Desk().do("paged", paginationOpts={"numItems": number, "cursor": None}))
 
 
 @pytest.mark.parametrize("mark", [5, None, True, ["x"], {"a": 1}, "x" * 5000, math.nan, "_end", "\ud83d", 10**400])

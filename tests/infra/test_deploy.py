@@ -305,3 +305,23 @@ def test_an_index_that_old_documents_are_not_in_is_built_by_the_deployment(where
     stored = client.get_item(TableName="concave-dev-permittedThings", Key={"pk": {"S": old["pk"]}})["Item"]
     assert stored["by_owner#p"]["S"].startswith("acme|permittedThings.by_owner|")
     assert data.before() == []
+
+
+def test_a_changed_table_is_compared_with_its_documents_before_anything_is_changed(where: Account) -> None:
+    data = Deployed("dev", ("chalicelib.functions", "tests.apps.permitted"), "us-east-1")
+    client = where.client("dynamodb")
+    data.check([].append)  # nothing is there yet
+    ensure_tables(client, models(all_specs(), "concave-dev-").values())
+    old = {"pk": "acme|permittedThings|t1", "_id": "t1", "_creationTime": 1, "_v": 1, "_c": "c", "owner": 5, "code": "c1"}
+    client.put_item(TableName="concave-dev-permittedThings", Item=item_to_wire(old))
+    said: list[str] = []
+    with pytest.raises(NotDone, match="permittedThings 't1' of acme at owner: expected `str`, got `int`"):
+        data.check(said.append)
+    assert "permittedThings" in said[0]
+    client.put_item(TableName="concave-dev-permittedThings", Item=item_to_wire({**old, "owner": "ann"}))
+    data.check(said.append)
+    data.after([].append)
+    said.clear()
+    data.check(said.append)
+    assert said == []  # the tables are as they were: nothing is looked through again
+    data.close()
