@@ -5,7 +5,7 @@ Convex's older 560); what is wrong with the *request* is 4xx, and what is wrong 
 Two formats: `convex_encoded_json` is exact, `json` (the default) is for people with curl and loses types.
 
 A mutation with an `Idempotency-Key` header runs once per caller and key; sent again, it gets the first answer. Limits:
-requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file storage, HTTP actions, admin keys, old timestamps.
+requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file storage, HTTP actions, admin keys, versions of before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import NotFound
 from chalicelib.data.json_text import whole, whole_value
-from chalicelib.doors import cors, edge, rest
+from chalicelib.doors import cors, edge, polling, rest
 from chalicelib.doors.web import (
     MAX_BODY_BYTES,
     Backend,
@@ -44,6 +44,8 @@ from chalicelib.settings import VERSION
 __all__ = ["MAX_BODY_BYTES", "HttpRequest", "HttpResponse", "handle"]
 
 MAX_BATCH = 100
+CLOCK_SKEW_NS = 5 * 10**9
+"""The clocks of two processes differ by less."""
 
 Format = Literal["json", "convex_encoded_json"]
 
@@ -138,6 +140,21 @@ def _query_ts(b: Backend, request: HttpRequest) -> HttpResponse:
     return json_answer({"ts": values.encode_ts(b.clock.now_ns())})
 
 
+def _query_at_ts(b: Backend, request: HttpRequest) -> HttpResponse:
+    """POST {path, args, format?, ts}: the query's value at an instant that is not before `ts`, which `/api/query_ts` gave.
+
+    Old versions are not kept: what was written since is seen. Two queries of one render may so see two instants, each whole.
+    """
+    user, body = caller(b, request), body_of(request)
+    ts = body.get("ts")
+    at = values.decode_ts(ts) if isinstance(ts, str) else None
+    if at is None:
+        raise Refusal(400, "BadTimestamp", "`ts` must be a timestamp of /api/query_ts.")
+    if at > b.clock.now_ns() + CLOCK_SKEW_NS:
+        raise Refusal(400, "BadTimestamp", "`ts` is in the future; take one from /api/query_ts.")
+    return json_answer(_run(b, request, "query", _path(body.get("path")), _args(body), _format(body.get("format")), user))
+
+
 def _text(text: Callable[[Backend], str]) -> Handler:
     def handler(b: Backend, request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, {"content-type": "text/plain; charset=utf-8"}, text(b))
@@ -165,14 +182,14 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/action": {"POST": _call("action")},
     "/api/query_batch": {"POST": _batch},
     "/api/query_ts": {"POST": _query_ts},
-    "/api/query_at_ts": {"*": _unsupported("Reads at an old timestamp are not kept; call /api/query, which reads now.")},
+    "/api/query_at_ts": {"POST": _query_at_ts},
     "/api/function": {"*": _unsupported("There are no admin keys; call /api/query, /api/mutation or /api/action.")},
     "/api/debug_event": {"POST": lambda b, request: json_answer({})},
 }
 PREFIXES: dict[str, dict[str, Handler]] = {
     "/api/run/": {"POST": _run_by_name},
     "/api/storage": {"*": _unsupported("There is no file storage; keep files elsewhere and store their address.")},
-    "/socket.io": {"*": _unsupported("Transport unknown: only websocket is served (`transports: ['websocket']`).")},
+    "/socket.io": {"GET": polling.handle, "POST": polling.handle},
     "/http/": {"*": _unsupported("There are no HTTP actions; call an action by /api/action.")},
 }
 

@@ -6,12 +6,11 @@
 
 The codec is python-engineio's and python-socketio's, and nothing else of theirs: rooms, sessions and sending are ours.
 Connection state recovery is Socket.IO's own: each `message:new` ends with an offset, which the client gives back at a
-reconnect with the `pid` that it was told. Only the websocket transport is served: a long poll cannot be held by a function.
+reconnect with the `pid` that it was told. A client may begin with polls (`polling.py`) and then goes on here: 2probe, 3probe, 5.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.json_text import problem
 from chalicelib.data.store import Item
-from chalicelib.doors import events
+from chalicelib.doors import events, polling
 from chalicelib.live import salvage
 from chalicelib.live.messages import BadFrame, Version
 
@@ -28,10 +27,9 @@ if TYPE_CHECKING:
 
 KIND = "socketio"
 NAMESPACE = "/chat"
-PING_MS, PATIENCE_MS = 60_000, 90_000
-"""The client waits for a ping so long, and so much longer: the sweep that sends it may be a minute late, and another one."""
 ASKS = re.compile(r"42/chat,(\d{1,9})\[")
 """An event that wants an acknowledgement, and the number of that."""
+PROBE, PROBED, UPGRADE = "2probe", "3probe", "5"
 PID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -42,7 +40,12 @@ def connect(backend: Backend, connection: str, headers: Mapping[str, str], query
     token = events.token_of(headers, query)
     if token is not None and backend.world.identify(events.authenticate(token)).error:
         return 401
-    events.open_mailbox(backend, connection, KIND, **({"token": token} if token else {}))
+    begun: dict[str, Any] = {}
+    if "sid" in query:  # the session was opened by a poll, so nothing is said of that here
+        if polling.read(backend, query["sid"]) is None:
+            return 400
+        begun = {"sid": query["sid"], "ts": backend.clock.now_ns()}
+    events.open_mailbox(backend, connection, KIND, **({"token": token} if token else {}), **begun)
     backend.invoker.invoke("welcome", {"connectionId": connection})
     return 200
 
@@ -56,7 +59,25 @@ def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int
     if body.startswith(str(engine.CLOSE)):
         backend.close(connection)
         return
+    if "sid" in mailbox and body in (PROBE, UPGRADE):
+        _upgrade(backend, connection, mailbox, body, at)
+        return
     _packet(backend, connection, mailbox, _decoded(body), at)
+
+
+def _upgrade(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+    """The steps from polls to this socket: answer its probe, then take in what came by the polls.
+
+    The answer to a probe stands outside of what a connection is told, so it needs no lease: nothing is told before it.
+    """
+    if body == PROBE:
+        polling.probed(backend, mailbox["sid"])
+        if backend.gateway.post(connection, PROBED) != "ok":
+            backend.close(connection)
+        return
+    for packet in polling.packets_of(backend, mailbox["sid"]):
+        if packet.startswith("4"):
+            message(backend, connection, backend.mailboxes.read(connection) or mailbox, packet, at)
 
 
 def refuse(backend: Backend, connection: str, mailbox: Item, body: str, error: BadFrame, at: int) -> None:
@@ -126,8 +147,7 @@ class Packets(events.Events):
         """Engine.IO's handshake."""
         if told.ts:
             return []
-        sizes = {"pingInterval": PING_MS, "pingTimeout": PATIENCE_MS, "maxPayload": 32 * 1024}
-        return [f"0{json.dumps({'sid': secrets.token_urlsafe(15), 'upgrades': [], **sizes})}"]
+        return [polling.opening(secrets.token_urlsafe(15), [])]
 
     def opened(self, posts: list[str], note: dict[str, Any], result: Any, failed: dict[str, Any] | None) -> str:
         """The namespace is connected, or refused."""

@@ -15,6 +15,7 @@ import msgspec
 
 from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
 from chalicelib.data.json_text import problem
+from chalicelib.data.store import Store
 from chalicelib.runtime.errors import report
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.logs import Log
@@ -66,9 +67,11 @@ class Verifier(Protocol):
 
 
 class Clock(Protocol):
-    """Nanoseconds since the epoch."""
+    """Time since the epoch, and waiting."""
 
     def now_ns(self) -> int: ...
+    def now_ms(self) -> int: ...
+    def sleep(self, seconds: float) -> None: ...
 
 
 class Backend(Protocol):
@@ -84,6 +87,8 @@ class Backend(Protocol):
     def clock(self) -> Clock: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def store(self) -> Store: ...
 
 
 class Refusal(Exception):

@@ -12,6 +12,8 @@ from infra.local.routes import Answer
 READ_BYTES = 64 * 1024
 HEADER_BYTES = 10_240
 """All headers of a request together (API Gateway's quota)."""
+REQUEST_S, IDLE_S = 30.0, 75.0
+"""How long a request may take to arrive from its first byte on, and how long a connection may wait for its next one."""
 
 
 class Http:
@@ -19,10 +21,13 @@ class Http:
 
     Args:
         body_bytes: the most that a request may carry.
+        request_s: how long one may take to arrive.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body_bytes: int) -> None:
-        self._reader, self._writer, self._most = reader, writer, body_bytes
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body_bytes: int, request_s: float = REQUEST_S
+    ) -> None:
+        self._reader, self._writer, self._most, self._request_s = reader, writer, body_bytes, request_s
         self._peer = str(writer.get_extra_info("peername")[0])
         self._wire = h11.Connection(h11.SERVER, HEADER_BYTES)
 
@@ -49,12 +54,20 @@ class Http:
         request: Request | None = None
         body: list[bytes] = []
         size = 0
+        began: float | None = asyncio.get_running_loop().time() if self._wire.trailing_data[0] else None
         while True:
             event = self._wire.next_event()
             if event is h11.NEED_DATA:
                 if self._wire.they_are_waiting_for_100_continue:
                     self._writer.write(self._wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-                self._wire.receive_data(await self._reader.read(READ_BYTES))
+                try:
+                    data = await self._more(began)
+                except TimeoutError:
+                    if began is None:
+                        return None
+                    return Answer.error(408, "RequestTimeout", f"a request arrives within {self._request_s:g} seconds")
+                began = asyncio.get_running_loop().time() if began is None else began
+                self._wire.receive_data(data)
             elif isinstance(event, h11.Request):
                 request = Request.from_wire(event.method, event.target, event.headers.raw_items(), self._peer)
             elif isinstance(event, h11.Data):
@@ -66,6 +79,12 @@ class Http:
                 return Request(request.method, request.target, request.headers, b"".join(body), self._peer)
             else:  # ConnectionClosed, or PAUSED where nothing more can come
                 return None
+
+    async def _more(self, began: float | None) -> bytes:
+        """What comes next. Raises `TimeoutError` when a request that began has not arrived in its time, or none begins."""
+        now = asyncio.get_running_loop().time()
+        left = IDLE_S if began is None else began + self._request_s - now
+        return await asyncio.wait_for(self._reader.read(READ_BYTES), max(0.0, left))
 
     async def answer(self, method: str, answer: Answer) -> bool:
         """Send the answer to a request of this method. True: another request may follow on this connection."""

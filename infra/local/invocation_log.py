@@ -84,7 +84,7 @@ def _field(body: str | None, name: str) -> str | None:
     """A short text field of a JSON body. Nothing else of a body is ever logged."""
     try:
         value = json.loads(body or "null")
-    except ValueError:  # not ours to judge: the handler answers it
+    except (ValueError, RecursionError):  # not ours to judge: the handler answers it
         return None
     found = value.get(name) if isinstance(value, dict) else None
     return found[:80] if isinstance(found, str) else None

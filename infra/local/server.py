@@ -147,7 +147,7 @@ class Server:
             writer.close()
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        http = Http(reader, writer, self.walls.body_bytes)
+        http = Http(reader, writer, self.walls.body_bytes, self.walls.integration_s)
         while True:
             request = await http.read()
             if request is None:

@@ -87,6 +87,12 @@ def crash(ctx: MutationCtx) -> None:
     raise ValueError("boom")
 
 
+@mutation
+def cut(ctx: MutationCtx) -> None:
+    """A refusal whose sentence ends within an emoji."""
+    raise Refused("Cut", "cut \ud83d")
+
+
 @query
 def echo(ctx: QueryCtx, value: Any) -> Any:
     """The value, back again."""

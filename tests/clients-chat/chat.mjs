@@ -15,9 +15,11 @@ export const call = async (method, path, body, token) => {
 };
 const tokenOf = async (subject, org = "acme") => (await call("POST", "/dev/token", { subject, org })).token;
 
+/** The client's defaults begin with polls; most programs name the one transport. */
+const transports = options.defaults ? {} : { transports: ["websocket"] };
 /** A socket that remembers every event, and can be waited on. */
 const connect = (token, more = {}) => {
-  const socket = io(`${url}/chat`, { auth: { token }, transports: ["websocket"], forceNew: true, reconnectionDelay: 50, ...more });
+  const socket = io(`${url}/chat`, { auth: { token }, ...transports, forceNew: true, reconnectionDelay: 50, ...more });
   socket.heard = [];
   socket.onAny((event, data) => socket.heard.push([event, data]));
   socket.wait = async (event, fits = () => true, ms = 10_000) => {
@@ -64,6 +66,29 @@ const scenarios = {
     assert.equal((await agent.ask("message:send", { content: "again" })).message.sequence, 2);
     agent.disconnect();
     return { conversationId: ready.conversationId };
+  },
+  /** A program that names nothing but the address and a token, as it stands in Socket.IO's documentation. */
+  async program() {
+    const socket = io(`${url}/chat`, { auth: { token: await tokenOf("alice") } });
+    const errors = [];
+    socket.on("connect_error", (error) => errors.push(error.message));
+    socket.on("disconnect", (reason) => errors.push(reason));
+    const ready = await new Promise((tell) => socket.on("connection:ready", tell));
+    const answer = await socket.timeout(10_000).emitWithAck("conversation:join", { conversationId: "nowhere" });
+    await quiet(1000);
+    const { name } = socket.io.engine.transport;
+    const heard = [...errors];
+    socket.disconnect();
+    return { errors: heard, user: ready.userId, joined: answer.success, transport: name };
+  },
+  /** Many programs at once, each beginning with polls. */
+  async programs() {
+    const token = await tokenOf("alice");
+    const sockets = Array.from({ length: 20 }, () => connect(token));
+    await Promise.all(sockets.map((socket) => socket.wait("connection:ready")));
+    const names = sockets.map((socket) => socket.io.engine.transport.name);
+    sockets.forEach((socket) => socket.disconnect());
+    return [...new Set(names)];
   },
   /** Who has no good token is refused, in each of the three ways to bring one. */
   async tokens() {

@@ -5,8 +5,9 @@ import * as chatting from "./chat.mjs";
 import * as crowd from "./crowd.mjs";
 import * as hooks from "./hooks.mjs";
 import * as reconnect from "./reconnect.mjs";
+import * as unreadable from "./unreadable.mjs";
 
-const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd, ...chatting };
+const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd, ...chatting, ...unreadable };
 const [url, name, options = "{}"] = process.argv.slice(2);
 try {
   console.log(JSON.stringify((await scenarios[name](url, JSON.parse(options))) ?? "fine"));

@@ -60,6 +60,20 @@ def heals(url: str, name: str) -> None:
     assert next(seen) == 7.0
 
 
+def unreadable(url: str, name: str) -> None:
+    """An argument that nests too deep, and an error that ends within an emoji: each is answered, and the client goes on."""
+    client = ConvexClient(url)
+    deep: Any = 1.0
+    for _ in range(100):  # its own limit is 128
+        deep = [deep]
+    assert "levels" in str(refused(lambda: client.mutation("scenarios:store", {"name": name, "value": deep})))
+    assert "levels" in str(refused(lambda: client.query("scenarios:echo", {"value": deep})))
+    cut = refused(lambda: client.mutation("scenarios:cut"))
+    assert isinstance(cut, ConvexError)
+    assert cut.data["message"] == "cut \ufffd"
+    assert client.mutation("scenarios:add", {"name": name}) == 1.0
+
+
 def values(url: str, name: str) -> None:
     """Every value comes back as it went in: by a query, a mutation, the store."""
     client = ConvexClient(url)
@@ -189,7 +203,8 @@ def reply(url: str, token: str, session_id: str, message_id: str) -> None:
 
 
 SCENARIOS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (errors, heals, values, actions, bare, signs_in, over_http, iterators, follow, reply)
+    each.__name__: each
+    for each in (errors, heals, values, actions, bare, signs_in, over_http, unreadable, iterators, follow, reply)
 }
 
 if __name__ == "__main__":

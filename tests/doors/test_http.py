@@ -191,6 +191,17 @@ def test_query_ts_is_now() -> None:
     assert int.from_bytes(base64.b64decode(ts), "little") == 1_800_000_000_123_456_789
 
 
+def test_a_query_at_a_timestamp_is_answered_at_or_after_it() -> None:
+    b = answering(success(7.0))
+    ts = json.loads(post(b, "/api/query_ts", b"").body)["ts"]
+    assert json.loads(post(b, "/api/query_at_ts", {"path": "m:f", "args": [{}], "ts": ts}).body)["value"] == 7.0
+    late = base64.b64encode((2**62).to_bytes(8, "little")).decode()
+    for bad in (late, None, 7):
+        assert refused(post(b, "/api/query_at_ts", {"path": "m:f", "args": {}, "ts": bad})) == (400, "BadTimestamp")
+    for bad in ("", "AAAA", "?"):
+        assert refused(post(b, "/api/query_at_ts", {"path": "m:f", "args": {}, "ts": bad}))[0] == 400
+
+
 def test_the_small_addresses_answer() -> None:
     b = Backend()
     assert get(b, "/version").body == VERSION
@@ -202,7 +213,7 @@ def test_the_small_addresses_answer() -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/api/query_at_ts", "/api/function", "/api/storage/upload", "/api/storage/x", "/http/x"])
+@pytest.mark.parametrize("path", ["/api/function", "/api/storage/upload", "/api/storage/x", "/http/x"])
 def test_what_is_not_here_says_so(path: str) -> None:
     assert refused(post(Backend(), path, {})) == (400, "NotSupported")
 

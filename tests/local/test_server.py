@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from typing import Any
 
@@ -209,3 +210,26 @@ def test_the_walls_are_api_gateways():
     walls = Walls()
     assert (walls.frame_bytes, walls.message_bytes, walls.post_bytes) == (32768, 131072, 131072)
     assert (walls.idle_s, walls.life_s, walls.integration_s) == (600, 7200, 29)
+
+
+@pytest.mark.parametrize("part", [b"GET / HTT", b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{}"])
+def test_a_request_that_never_arrives_whole_is_answered_408_and_its_connection_ends(local, part):
+    local.walls.integration_s = 0.2
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.sendall(part)
+        answer = b""
+        while data := line.recv(4096):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"RequestTimeout" in answer
+
+
+def test_deep_json_is_the_handlers_to_answer_and_no_fault_of_the_server(local):
+    status, event, _ = ask(local.port, "POST", "/api/query", b'{"path":' + b"[" * 2000 + b"]" * 2000 + b"}")
+    assert status == 200
+    assert len(event["body"]) > 4000
+    with connect(f"ws://127.0.0.1:{local.port}/api/sync") as client:
+        client.send("[" * 5000)
+        assert local.app.messages.get(timeout=5)["body"].startswith("[[")
+        client.send("still here")
+        assert local.app.messages.get(timeout=5)["body"] == "still here"

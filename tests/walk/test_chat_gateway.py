@@ -1,4 +1,4 @@
-"""Seed 002 over real doors: the official Socket.IO client, JSON frames, REST and the Convex clients, on both stores."""
+"""The chat gateway over real doors: the official Socket.IO client, JSON frames, REST and the Convex clients, on both stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from tests.support.chat import Frames, socketio
 from tests.walk.conftest import Backend
@@ -45,6 +45,26 @@ def test_the_official_socketio_client_passes(server: Backend, scenario: str, req
     """A manual script and two programs, as documents have them; what each scenario claims stands in tests/clients-chat."""
     name = f"{scenario}-{'sqlite' if 'shared]' in request.node.name else 'dynamodb'}"
     socketio(server.url, scenario, agent=name.replace("[", "")).found(90)
+
+
+@pytest.mark.parametrize("scenario", ["flows", "steps", "recovers"])
+def test_the_official_client_passes_with_its_default_transports(server: Backend, scenario: str, request: Any) -> None:
+    """It begins with polls and goes on over WebSocket."""
+    name = f"polls-{scenario}-{'sqlite' if 'shared]' in request.node.name else 'dynamodb'}"
+    socketio(server.url, scenario, agent=name.replace("[", ""), defaults=True).found(90)
+
+
+def test_a_program_that_names_no_transport_connects_without_an_error(server: Backend) -> None:
+    found = socketio(server.url, "program").found()
+    assert found == {"errors": [], "user": "alice", "joined": False, "transport": "websocket"}
+
+
+def test_twenty_programs_that_name_no_transport_connect_at_once(shared: Backend) -> None:
+    assert socketio(shared.url, "programs", defaults=True).found() == ["websocket"]
+
+
+def test_the_same_tokens_count_and_are_refused_with_default_transports(shared: Backend) -> None:
+    assert socketio(shared.url, "tokens", defaults=True).found(90) == ["alice"] * 3 + ["refused"] * 3 + ["A token is needed."]
 
 
 def test_three_ways_to_bring_a_token_and_three_bad_ones(shared: Backend) -> None:
@@ -127,12 +147,12 @@ def test_frames_without_a_good_token_are_refused_in_the_handshake(shared: Backen
 
 
 @pytest.mark.parametrize("frame", ["{", '{"event":5}', "42[]", '{"data":{}}'])
-def test_a_frame_that_no_client_sends_closes_its_connection(shared: Backend, frame: str) -> None:
+def test_a_frame_that_no_client_sends_is_answered_and_the_connection_stays(shared: Backend, frame: str) -> None:
     socket = Frames(shared.url, shared.token("alice"))
     socket.wait("connection:ready")
     socket.socket.send(frame)
-    with pytest.raises(ConnectionClosed):
-        socket.wait("nothing")
+    assert socket.wait("error")["code"] == "BadFrame"
+    assert socket.ask("conversation:join", {"conversationId": "nowhere"})["success"] is False
 
 
 def test_a_client_that_names_its_offset_gets_what_it_missed(shared: Backend) -> None:
@@ -170,11 +190,22 @@ def test_what_was_told_survives_kill_9_of_the_server(own: Backend) -> None:
     again.close()
 
 
-def test_polling_is_refused_with_a_sentence(shared: Backend) -> None:
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("EIO=3&transport=polling", 5),
+        ("EIO=4&transport=flashsocket", 0),
+        ("EIO=4", 0),
+        ("EIO=4&transport=polling&sid=nobody", 1),
+        (f"EIO=4&transport=polling&sid={'x' * 32}", 1),
+    ],
+)
+def test_a_poll_that_begins_nothing_is_refused_in_engine_ios_words(shared: Backend, query: str, code: int) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        rest(shared, "GET", "/socket.io/?EIO=4&transport=polling")
-    assert refused.value.code == 400
-    assert "websocket" in json.load(refused.value)["message"]
+        rest(shared, "GET", f"/socket.io/?{query}")
+    told = json.load(refused.value)
+    assert (refused.value.code, told["code"]) == (400, code)
+    assert told["message"]
 
 
 def test_a_healthy_gateway_says_so(shared: Backend) -> None:

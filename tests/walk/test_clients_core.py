@@ -9,7 +9,19 @@ import pytest
 from tests.support.official import Client, npm, pypi
 from tests.walk.conftest import Backend
 
-BASICS = ["pushed", "errors", "heals", "values", "actions", "optimistic", "bare", "ownWritesFirst", "overHttp"]
+BASICS = [
+    "pushed",
+    "errors",
+    "heals",
+    "values",
+    "actions",
+    "optimistic",
+    "bare",
+    "ownWritesFirst",
+    "overHttp",
+    "unreadable",
+    "consistent",
+]
 IDENTITY = ["signsIn", "tenants", "refreshes", "expired", "alwaysBad", "expectsAuth"]
 TROUBLE = ["cut", "lostAnswer", "cutAtSend", "actionInFlight"]
 
@@ -30,7 +42,7 @@ def test_a_page_of_a_few_large_documents_is_split_by_their_bytes(shared: Backend
     npm(shared.url, "growingPage", inserts=12, chars=9900, at=1).found(60)
 
 
-@pytest.mark.parametrize("scenario", ["errors", "heals", "values", "actions", "bare", "iterators", "over_http"])
+@pytest.mark.parametrize("scenario", ["errors", "heals", "values", "actions", "bare", "iterators", "over_http", "unreadable"])
 def test_the_pypi_client_passes(shared: Backend, scenario: str) -> None:
     """The Rust-based client: what it accepts is narrower than what npm does."""
     assert pypi(shared.url, scenario).found() == "fine"
