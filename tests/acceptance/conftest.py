@@ -1,4 +1,4 @@
-"""Seeds 000 and 001, row by row (`rows.py`). What matters most is asked of both stores."""
+"""The requirements of `requirements.py`, row by row (`rows.py`). What matters most is asked of both stores."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""Every row of seeds 000 and 001, and the tests that show it. A node is `file::test`, from this repository's root.
+"""Every requirement, and the tests that show it. A node is `file::test`, from this repository's root.
 
-`000-01` to `000-29` and `001-01` to `001-28` are the documents' own items; `U` are what the documents' projects add, `E` is the
-engine behind seed 000. `rows_of` says which there are; `test_rows.py` checks that none is left out and that every test exists.
+`requirements.py` says what each number means; `test_rows.py` checks that none is left out and that every test exists.
 """
 
 from __future__ import annotations
 
-IMAGES = "tests/acceptance/test_seed_000_images.py::test_"
-TALK = "tests/acceptance/test_seed_000_talk.py::test_"
-REST = "tests/acceptance/test_seed_000_rest.py::test_"
-ADAPTER = "tests/acceptance/test_seed_001_adapter.py::test_"
-RUNS = "tests/acceptance/test_seed_001_runs.py::test_"
-RACES = "tests/acceptance/test_seed_001_races.py::test_"
+IMAGES = "tests/acceptance/test_000_images.py::test_"
+TALK = "tests/acceptance/test_000_talk.py::test_"
+REST = "tests/acceptance/test_000_rest.py::test_"
+ADAPTER = "tests/acceptance/test_001_adapter.py::test_"
+RUNS = "tests/acceptance/test_001_runs.py::test_"
+RACES = "tests/acceptance/test_001_races.py::test_"
 AT_ONCE = "tests/acceptance/test_at_once.py::test_"
 WALK = "tests/acceptance/test_walk_agentx.py::test_"
 TURNS = "tests/acceptance/test_walk_runs.py::test_"
@@ -262,7 +261,7 @@ ROWS: dict[str, list[str]] = {
         f"{ADAPTER}errors_are_404_and_400_with_the_documents_sentences_at_the_rest_door",
         f"{DOORS}a_conversation_of_a_task_may_be_made_before_anything_is_said",
         f"{DOORS}a_session_is_named_as_its_writer_calls_it",
-        "tests/acceptance/test_seed_001_links.py::test_a_tasks_subscriber_hears_of_a_linked_chat_from_its_link_on",
+        "tests/acceptance/test_001_links.py::test_a_tasks_subscriber_hears_of_a_linked_chat_from_its_link_on",
         f"{DOORS}messages_are_listed_by_limit_and_offset_from_the_newest",
         COMPLETED,
     ],
@@ -309,19 +308,10 @@ ROWS: dict[str, list[str]] = {
 }
 
 DIFFERENT: dict[str, str] = {
-    "000-U05": "A conversation's id begins with `conv-`, as in seed 003; it is active, closed or archived.",
+    "000-U05": "A conversation's id begins with `conv-`, as all of them do; it is active, closed or archived.",
     "000-U17": "The limit is GENERATION_TIMEOUT_S, 840 seconds unless the operator says otherwise.",
     "001-07": "There are no callbacks: whoever watches is told.",
     "001-U04": "A session is made with its conversation, so none can be without an id, and its making cannot take too long.",
     "001-U14": "An image is never a file; it is kept with the reply that it was asked with, and erased with the conversation.",
 }
-"""Where something else than the document's own way is done on purpose; the row's tests show what."""
-
-
-def rows_of(prefix: str, most: int) -> list[str]:
-    """`000-U` and 23 → `000-U01` … `000-U23`."""
-    return [f"{prefix}{number:02d}" for number in range(1, most + 1)]
-
-
-ALL = [*rows_of("000-", 29), *rows_of("000-U", 23), *rows_of("000-E", 7), *rows_of("001-", 28), *rows_of("001-U", 16)]
-"""Every row that there is."""
+"""Where something else than the requirement's own way is done on purpose; the row's tests show what."""

@@ -1,4 +1,4 @@
-"""Seeds 000 and 001 on both stores, with many callers at once."""
+"""Images and the adapter on both stores, with many callers at once."""
 
 from __future__ import annotations
 

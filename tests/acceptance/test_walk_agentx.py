@@ -1,4 +1,4 @@
-"""Seeds 000 and 001 over a real server with real sockets, on both stores."""
+"""Images, runs and the engine's requests over a real server with real sockets, on both stores."""
 
 from __future__ import annotations
 

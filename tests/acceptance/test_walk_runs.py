@@ -1,4 +1,4 @@
-"""Seed 001 over a real server, on both stores: agents take turns, who watches is told, runs are stopped and refused."""
+"""Agent runs over a real server, on both stores: agents take turns, who watches is told, runs are stopped and refused."""
 
 from __future__ import annotations
 

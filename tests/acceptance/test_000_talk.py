@@ -1,4 +1,4 @@
-"""Seed 000, C and U, on a chat socket: what is told of a reply, in what order, to whom, however it ends."""
+"""Conversations with images on a chat socket: what is told of a reply, in what order, to whom, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seed 001: what is told of a chat that becomes a task's when an agent run is linked to it (001-17, U03, U10, U11)."""
+"""What is told of a chat that becomes a task's when an agent run is linked to it (001-17, U03, U10, U11)."""
 
 from __future__ import annotations
 

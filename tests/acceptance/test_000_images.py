@@ -1,4 +1,4 @@
-"""Seed 000, A, B and D, on both stores: one conversation is one image and one session, made together from a copy of a domain."""
+"""On both stores: one conversation is one image and one session, made together from a copy of a domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seed 001, on both stores: whatever starts a reply and however it ends, its agent run ends as it did."""
+"""On both stores: whatever starts a reply and however it ends, its agent run ends as it did."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def is_free(alice: Person, of: str) -> bool:
 
 @ways
 def test_a_run_is_completed_by_its_reply_whoever_asked_for_it(house: House, begin: Begin) -> None:
-    """001-01, 02, 10, 17, 21, 23, 24, 26, U10: the fault that seed 001 began with, on each road."""
+    """001-01, 02, 10, 17, 21, 23, 24, 26, U10: the fault that made one adapter necessary, on each road."""
     alice = house.person("alice")
     bridge = task(alice)
     run = begin(alice, bridge, "/say the plan")

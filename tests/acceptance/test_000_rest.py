@@ -1,4 +1,4 @@
-"""Seed 000 over REST, on both stores: the contract, and the twenty-seven behaviours that its services were tested for."""
+"""Conversations with images over REST, on both stores: the contract, and what its two services must do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seed 001: the adapter's entry points, options, sentences and lists."""
+"""The conversation adapter: its entry points, options, sentences and lists."""
 
 from __future__ import annotations
 

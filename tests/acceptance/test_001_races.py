@@ -1,4 +1,4 @@
-"""Seed 001's agent runs on both stores, with something else happening at each moment, and with many callers at once."""
+"""Agent runs on both stores, with something else happening at each moment, and with many callers at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.data.store import Store
 from chalicelib.functions import working
 from infra.local.model.server import ScriptedModel
 from tests.acceptance.conftest import pass_by, patient
-from tests.acceptance.test_seed_001_runs import by_a_start, is_free, state_of
+from tests.acceptance.test_001_runs import by_a_start, is_free, state_of
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.replies import mortal
 from tests.functions.test_agent_runs import runs, task
