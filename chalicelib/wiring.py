@@ -15,6 +15,7 @@ from chalicelib.data.meters import measure
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, socketio
+from chalicelib.doors.event_words import Events
 from chalicelib.push.service import PushService
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
@@ -121,7 +122,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         executor,
         jobs[0],
         verifier,
-        dialects={events.KIND: events.Events(), socketio.KIND: socketio.Packets()},
+        dialects={events.KIND: Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
         parallel=Parallel(settings.fan_out_threads if parts.threads else 1),
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.data.json_text import problem
 from chalicelib.data.store import Item
 from chalicelib.doors import events, polling
+from chalicelib.doors.event_words import Events
 from chalicelib.live import salvage
 from chalicelib.live.messages import BadFrame, Version
 
@@ -137,7 +138,7 @@ def _sign_in(backend: Backend, connection: str, mailbox: Item, packet: Any) -> N
     events.start(backend, connection)
 
 
-class Packets(events.Events):
+class Packets(Events):
     """Events as Socket.IO packets."""
 
     ping = "2"

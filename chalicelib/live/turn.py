@@ -23,13 +23,14 @@ from hashlib import sha256
 from typing import Any, TypeGuard
 
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreFailed
+from chalicelib.data.errors import Conflict, Contention, StoreFailed
 from chalicelib.data.reads import Touched, Watch, overlap
-from chalicelib.data.store import Action, Delete, Item, Key, Path, Put, Update
+from chalicelib.data.store import Action, Delete, Item, Key, Path, Put
 from chalicelib.live import messages, rows, session
 from chalicelib.live.dialect import SYNC, Dialect
+from chalicelib.live.leavings import write_leavings
 from chalicelib.live.log_post import log_post
-from chalicelib.live.mailbox import Held, LeaseLost, retry_until_done
+from chalicelib.live.mailbox import Held, retry_until_done
 from chalicelib.live.messages import Failure
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
@@ -42,8 +43,6 @@ ACTION_MS = 15 * 60 * 1000 + 60_000
 """No invocation lives longer (AWS Lambda: 15 minutes): an action that has not answered by then never will."""
 REMEMBERED = 64
 """So many request ids a mailbox remembers as answered."""
-ALONE = 3
-"""How many harmless writes are made one by one."""
 _REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
 
 
@@ -350,7 +349,7 @@ class Turn:
 
     def settle(self) -> None:
         """Store what was told, and give the lease back unless notes came meanwhile (`released`)."""
-        self._write(self._leavings())
+        write_leavings(self.world, self.held, self._leavings())
         sets = rows.state_sets(self.state)
         if self.pinged or (self.posts and not self.dialect.only_pings_count):
             sets[("last",)] = self.world.clock.now_ms()
@@ -375,25 +374,6 @@ class Turn:
             sub.stored, sub.moved = (sub.digest, sub.journal), False
         return left + [Delete(Key("inbox", self.connection, sk)) for sk in sorted(self.done & self.present)]
 
-    def _write(self, left: list[Action]) -> None:
-        """A few harmless writes go alone, which costs a third; others go together, while the lease is ours."""
-        if len(left) <= ALONE and all(isinstance(each, Update) or _is_frame(each) for each in left):
-            for each in left:
-                self._write_alone(each)
-        else:
-            # A second try of this transaction must not meet its own digests, so their conditions stay away: the lease is checked.
-            self.world.mailboxes.beside(
-                self.held, [Update(each.key, each.set) if isinstance(each, Update) else each for each in left]
-            )
-
-    def _write_alone(self, write: Any) -> None:
-        try:
-            retry_until_done(self.world.clock, lambda: self.world.store.write(write))
-        except ConditionFailed as refused:
-            if refused.old is None or refused.old.get("digest") != write.set[("digest",)]:
-                raise LeaseLost from refused
-            # else it is our own write, whose answer was lost
-
     def _ttl(self) -> int:
         return self.world.clock.now_ms() // 1000 + rows.LIFE_S
 
@@ -401,10 +381,6 @@ class Turn:
 def _is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:
     """Whether a commit is that of this very call, and not of another one that had the same session and number."""
     return commit is not None and commit["call"] == frame.get("call", commit["call"])
-
-
-def _is_frame(action: Action) -> bool:
-    return isinstance(action, Delete) and action.key.table == "inbox"
 
 
 def _control(row: Item) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.doors import events, sockets
 from chalicelib.doors.all_events import EVENTS
+from chalicelib.doors.event_words import Events
 from chalicelib.live import rows
 from chalicelib.live.session import State
 from infra.local.model.server import ScriptedModel
@@ -201,5 +202,5 @@ def test_strangers_learn_nothing_by_any_event(chat: Chat, event: str, packets: b
 def test_a_feed_that_says_nothing_moves_no_cursor_and_posts_nothing() -> None:
     state = State(opened=1, settled=True, first=True)
     quiet = json.dumps({"query": 0, "value": {"events": [], "next": {"socket": "s"}, "more": False}})
-    told = events.Events().compose(state.version, state, [], [quiet], 5_000_000)
+    told = Events().compose(state.version, state, [], [quiet], 5_000_000)
     assert (told.posts, told.moved, told.again, told.close) == ([], {0: '[{"socket": "s"}]'}, frozenset(), "")
