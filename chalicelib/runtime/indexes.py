@@ -24,7 +24,7 @@ from urllib.parse import unquote
 
 from chalicelib.data.building import SYSTEM_ORG, IndexStates, definition, name_of
 from chalicelib.data.errors import BadRequest
-from chalicelib.data.records import record
+from chalicelib.data.records import at
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import misplaced, stored_claims, stored_positions
 from chalicelib.data.tables import MARK, TABLES, Index, Table
@@ -157,8 +157,10 @@ class Indexes:
         org = unquote(str(item["pk"]).split("|")[0])
         if name.partition(".")[2] not in misplaced(table, org, item):
             return
-        rec = record(item)
-        ids = tuple(rec[part] for part in table.key) if table.key else (rec["_id"],)
+        rec = at(_key(table, item), item)
+        ids = tuple(rec.get(part) for part in table.key or ("_id",))
+        if None in ids:  # made by hand: the audit names it
+            return
 
         def body(run: Run) -> str:
             run.db.touch(table, *ids)

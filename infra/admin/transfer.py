@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from chalicelib.data import gate, values
 from chalicelib.data.building import IndexStates
-from chalicelib.data.errors import BadRequest, ConditionFailed
+from chalicelib.data.errors import BadDocument, BadRequest, BadValue, ConditionFailed
 from chalicelib.data.records import fields, record
 from chalicelib.data.store import Absent, Item, Key, Put, Store
 from chalicelib.data.tables import TABLES, Table, places, record_key
@@ -47,13 +47,16 @@ def exported(store: Store, org: str | None = None, tables: Iterable[str] | None 
     Args:
         org: only this org's documents.
         tables: only these; otherwise all but the passing ones.
+
+    Raises:
+        BadDocument: one holds what no file of values can; mend it first (`check`).
     """
     names = sorted(set(TABLES) - PASSING) if tables is None else [known(name).table_name for name in tables]
     for name in names:
         for item in items(store, name):
             owner = org_of(item)
             if org is None or owner == org:
-                document = values.encode(record(item))
+                document = _encoded(name, item)
                 line = {"table": name, "org": owner, "document": document}
                 yield json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -127,6 +130,15 @@ def _read(line: str, number: int) -> tuple[type[Table], str, dict[str, Any]]:
     except BadRequest as error:
         raise BadRequest(f"Line {number}, document {document['_id']!a}: {error}", error.tag) from None
     return found, org, record
+
+
+def _encoded(table: str, item: Item) -> Any:
+    """A stored document in Convex's encoding. Raises `BadDocument` for what has none."""
+    found = record(item)
+    try:
+        return values.encode(found)
+    except BadValue as error:
+        raise BadDocument(table, str(found.get("_id", item["pk"])), error.path, error.rule) from None
 
 
 def known(name: Any) -> type[Table]:

@@ -127,3 +127,10 @@ def test_an_import_of_a_document_that_its_table_does_not_allow_writes_nothing_an
 def _rows(settings: Settings, org: str) -> list[dict[str, Any]]:
     with opened(settings) as backend:
         return [item for item in backend.store.scan("liveCounters", limit=10).items if item["pk"].startswith(f"{org}|")]
+
+
+def test_an_export_of_what_no_file_can_hold_names_the_document(spoiled: Settings, admin: Callable[..., Told]) -> None:
+    with opened(spoiled) as backend:
+        backend.store.write(Put("liveCounters", {"pk": "acme|liveCounters|hand", "_id": "hand", "more": {"日本": 1}}))
+    code, _, told = admin("export", "--table", "liveCounters")
+    assert (code, "'hand' of liveCounters" in told, "at more" in told) == (1, True, True)

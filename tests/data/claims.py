@@ -139,6 +139,32 @@ def a_log_has_no_holes(seed: int) -> str | None:
     return f"{failed} {wrong}" if failed or wrong else None
 
 
+def a_berth_has_one_boat(seed: int) -> str | None:
+    """Invariant 1, unique values: boats change places while others want one berth; nobody is lost, nobody comes second."""
+    sea = Sea(seed)
+    for number, name in enumerate("xyz"):
+        sea.do("moor", name=name, number=number)
+    sea.storm()
+    seen: list[list[str]] = []
+
+    def trades(one: str, other: str) -> None:
+        for _ in range(3):
+            sea.do("trade", one=one, other=other)
+
+    def looks() -> None:
+        seen.extend(sea.ask("moored", numbers=[0, 1, 2]) for _ in range(6))
+
+    wanted = [partial(sea.do, "moor", name=f"new{number}", number=9) for number in range(3)]
+    results = sea.weave.run([partial(trades, "x", "y"), partial(trades, "y", "z"), looks, *wanted])
+    sea.calm()
+    failed = [result for result in results if isinstance(result, Exception)]
+    last = sea.ask("moored", numbers=[0, 1, 2, 9])
+    torn = [each for each in seen if sorted(each) != ["x", "y", "z"]]
+    first = [f"new{number}" for number, told in enumerate(results[3:]) if told is True]
+    whole = sorted(last[:3]) == ["x", "y", "z"] and [last[3]] == first
+    return None if whole and not failed and not torn else f"{failed} {torn} {last} {first}"
+
+
 CLAIMS = (
     every_increment_counts_once,
     an_empty_range_is_entered_once,
@@ -147,6 +173,7 @@ CLAIMS = (
     a_range_is_what_was_written,
     a_limit_is_met_past_stale_entries,
     a_log_has_no_holes,
+    a_berth_has_one_boat,
 )
 
 

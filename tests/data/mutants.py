@@ -56,6 +56,14 @@ class CommitRowUnconditional(Plan):
         ]
 
 
+class ClaimsUnchecked(Plan):
+    """A unique value is taken whoever has it."""
+
+    def actions(self) -> list[Any]:
+        kept = [each for each in super().actions() if not (isinstance(each, Check) and each.key.table == "claims")]
+        return [Put(each.table, each.item) if isinstance(each, Put) and each.table == "claims" else each for each in kept]
+
+
 class RefusedBelieved(Reader):
     """A candidate that is elsewhere is believed to be, although it may be half of a transaction."""
 
@@ -138,6 +146,7 @@ def swapped(*swaps: tuple[Any, str, Any]) -> Iterator[None]:
 MUTANTS: dict[str, Callable[[], Any]] = {
     "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),
     "read-only documents unchecked": lambda: swapped((commit_module, "_Plan", ReadsUnchecked)),
+    "claims unchecked": lambda: swapped((commit_module, "_Plan", ClaimsUnchecked)),
     "fresh rows off": lambda: swapped((commit_module, "_Plan", WithoutFreshRows)),
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
+from chalicelib import Index, MutationCtx, NotUnique, QueryCtx, Table, mutation, query
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.paths import camel
@@ -43,6 +43,11 @@ class Knot(Table, name="seaKnots", key=("rope", "sequence"), parent=("seaRopes",
     rope: str
     sequence: int
     text: str
+
+
+class Berth(Table, name="seaBerths"):
+    number: int
+    by_number = Index("number", unique=True)
 
 
 @mutation
@@ -112,6 +117,33 @@ def tie(ctx: MutationCtx, rope: str, text: str) -> int:
     return number
 
 
+@mutation
+def moor(ctx: MutationCtx, name: str, number: int) -> bool:
+    """Take a berth, if nobody has it."""
+    try:
+        ctx.db.insert(Berth(id=name, number=number))
+    except NotUnique:
+        return False
+    return True
+
+
+@mutation
+def trade(ctx: MutationCtx, one: str, other: str) -> None:
+    """Two boats change places: one leaves, the other moves, the first comes back."""
+    first, second = ctx.db.get(Berth, one), ctx.db.get(Berth, other)
+    assert first is not None
+    assert second is not None
+    ctx.db.delete(first)
+    ctx.db.patch(second, number=first.number)
+    ctx.db.insert(Berth(id=one, number=second.number))
+
+
+@query
+def moored(ctx: QueryCtx, numbers: list[int]) -> list[str]:
+    found = [ctx.db.query(Berth.by_number(number)).unique() for number in numbers]
+    return ["" if berth is None else berth.id for berth in found]
+
+
 @query
 def crew(ctx: QueryCtx, names: list[str]) -> list[int]:
     return [boat.crew if (boat := ctx.db.get(Boat, name)) else 0 for name in names]
@@ -149,6 +181,9 @@ FUNCTIONS = (
     sink,
     at_most_one_reads_only,
     tie,
+    moor,
+    trade,
+    moored,
     crew,
     crew_in,
     ranked,

@@ -13,6 +13,7 @@ from tests.data.mutants import MUTANTS
 CAUGHT_BY = {
     "fence condition off": claims.an_empty_range_is_entered_once,
     "read-only documents unchecked": claims.nobody_boards_both,
+    "claims unchecked": claims.a_berth_has_one_boat,
     "fresh rows off": claims.a_range_is_what_was_written,
     "commits row not the proof": claims.every_increment_counts_once,
     "refused candidates believed": claims.a_range_is_what_was_written,
