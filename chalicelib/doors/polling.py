@@ -6,7 +6,7 @@
     WS   ?transport=websocket&sid=…          2probe, 3probe, 5                   then the waiting packets are taken in
 
 No function of a cloud can hold a poll until there is something to say, so polls carry nothing but the way to the socket
-(Engine.IO protocol 4, "Upgrading"). Where no WebSocket gets through, the client is told so when its session is over.
+(the Engine.IO protocol, "Upgrading"). Where no WebSocket gets through, the client is told so when its session is over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WAITING_PACKETS = 16
 POLL_MS, LOOK_MS = 400, 50
 SID = re.compile(r"[A-Za-z0-9_-]{20,64}")
 SEPARATOR = "\x1e"
-"""Between the packets of one body (Engine.IO protocol 4)."""
+"""Between the packets of one body (the Engine.IO protocol, "Payload")."""
 UNKNOWN_TRANSPORT, UNKNOWN_SID, BAD_REQUEST, UNSUPPORTED = 0, 1, 3, 5
 """Engine.IO's codes of a refused request."""
 
