@@ -27,6 +27,19 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert long == {}
 
 
+def test_files_are_below_300_lines_and_functions_below_50_in_19_of_20_cases() -> None:
+    files = [path for room in ("chalicelib", "infra") for path in (ROOT / room).rglob("*.py")]
+    functions = [node for path in files for node in _defined(path)]
+    lines = [(node.end_lineno or 0) - node.lineno + 1 for node in functions]
+    assert _nineteen_of_twenty([len(path.read_text().splitlines()) for path in files]) < 300
+    assert _nineteen_of_twenty(lines) < 50
+
+
+def _nineteen_of_twenty(sizes: list[int]) -> int:
+    """The 95th percentile: at most one in twenty is larger."""
+    return sorted(sizes)[-(-len(sizes) * 19 // 20) - 1]
+
+
 def test_every_file_with_code_opens_by_saying_what_it_is() -> None:
     silent = [
         str(path.relative_to(ROOT))

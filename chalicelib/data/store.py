@@ -11,7 +11,7 @@ DynamoDB does, and to refuse what DynamoDB refuses:
 * any call may raise `StoreFailed`: then a write may have happened. `Contention` means nothing was written.
 
 Two implementations pass one contract suite (`tests/store`): `aws/store.py` (DynamoDB through pynamodb models) and
-`infra/local/sqlite/store.py`, which also injects the faults that a laptop would never show.
+`infra/local/sqlite/store.py`. `infra/local/faults` wraps either with the faults that a laptop would never show.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,26 @@ def test_several_requests_share_a_connection(model: ScriptedModel) -> None:
         assert b"message_stop" in connection.getresponse().read()
     connection.close()
     assert [request.closed_early for request in model.requests] == [False] * 3
+
+
+def test_a_request_in_chunks_is_read(model: ScriptedModel) -> None:
+    connection = http.client.HTTPConnection(model.url.removeprefix("http://"), timeout=10)
+    text = json.dumps(body("/say hello")).encode()
+    connection.request("POST", "/v1/messages", iter([text[:9], text[9:]]), HEADERS, encode_chunked=True)
+    assert json.loads(connection.getresponse().read())["content"][0]["text"] == "hello"
+    connection.close()
+
+
+def test_a_request_that_is_too_large_is_refused_by_the_apis_error(model: ScriptedModel) -> None:
+    got, _, raw = call(model, "/v1/messages", b" " * (32 * 1024 * 1024 + 1))
+    assert (got, json.loads(raw)["error"]["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("fault", ["reset", "broken", "truncated", "json", "midstream"])
+def test_a_connection_that_a_fault_ended_leaves_the_server_serving(model: ScriptedModel, fault: str) -> None:
+    with suppress(http.client.HTTPException, ConnectionError):
+        call(model, "/v1/messages", body(f"/fail {fault} 2\nhello there", stream=True))
+    assert call(model, "/v1/messages", body("hi"))[0] == 200
 
 
 def test_a_client_that_leaves_is_noticed_at_once(model: ScriptedModel) -> None:

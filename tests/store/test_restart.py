@@ -142,10 +142,10 @@ def test_an_index_that_changed_its_attributes_or_was_away_is_filled_anew(tmp_pat
 def test_an_open_store_goes_on_with_other_declarations_or_with_its_own(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "new folder" / "store.db", [TableSpec("notes", indexes=(OWNER,))])
     store.write(Put("notes", {"pk": "a", "rank#p": "r", "rank#o": "1"}))
-    store.adopt([TableSpec("notes", indexes=(OWNER, RANK)), TableSpec("more")])
+    store.declare([TableSpec("notes", indexes=(OWNER, RANK)), TableSpec("more")])
     assert [item["pk"] for item in store.query("notes", "r", index="by_rank").items] == ["a"]
     with pytest.raises(BadRequest):
-        store.adopt([TableSpec("notes", sorted=True)])
+        store.declare([TableSpec("notes", sorted=True)])
     store.write(Put("more", {"pk": "b"}))
     store.close()
 

@@ -1,35 +1,35 @@
-"""The scripted model's sockets and requests: HTTP/1.1, one thread a connection.
+"""The scripted model's sockets: HTTP/1.1 by h11 (`http11.Exchange`), one thread a connection.
 
-An answer that waits (for its pace, or because a directive says so) waits in `select` on its own socket, so a client that goes
-away is noticed at that moment and recorded: tests see in `requests` whether a stop really closed the connection.
+Its faults need the socket itself: a reset is a linger of zero, a broken chunk is written past h11, which would refuse it. And an
+answer that waits (for its pace, or because a directive says so) waits in `select` on its socket, so a client that goes away is
+noticed at that moment and recorded: tests see in `requests` whether a stop really closed the connection.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import select
 import socket
 import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
+from urllib.parse import parse_qs
 
-from infra.local.model import answers as model_answers
-from infra.local.model import wire as model_wire
-from infra.local.model.script import STATUS_FAULTS, Script, parse
-from infra.local.model.stream import Pace, Stream, compose
-from infra.local.model.wire import BadModelRequest, Part
+from infra.local.aws.shapes import Request
+from infra.local.http11 import READ_BYTES, Exchange, NeedData
+from infra.local.model.wire import fresh_id
+from infra.local.routes import Answer
 
-MODELS = ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5")
 MAX_BODY = 32 * 1024 * 1024
 """The Messages API's own limit, in bytes."""
+PATIENCE_S = 300
+"""How long a client may say nothing, and how long a stalled answer stays open."""
 
 
 @dataclass
@@ -53,32 +53,29 @@ class Recorded:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-class Host(Protocol):
-    """The model behind the sockets: what it remembers from one request to the next."""
-
-    pace: Pace
-    cache: model_wire.PromptCache
-    stopping: threading.Event
-
-    def record(self, request: Recorded) -> None:
-        """A request arrived."""
-
-    def acts_up(self, script: Script, body: Mapping[str, Any]) -> bool:
-        """Whether this request gets its ordered fault."""
+class Gone(ConnectionError):
+    """The client closed its side while an answer was being written."""
 
 
-class Server(ThreadingHTTPServer):
-    """Threads that nobody waits for, and sockets that can all be closed."""
+class Server(ThreadingTCPServer):
+    """Threads that nobody waits for, and sockets that can all be closed.
+
+    Args:
+        port: 0 takes any free one; only programs of this machine reach it.
+        answer: what is said to a request. It may raise `ConnectionError` to end the connection.
+        stopping: set when the server goes down.
+    """
 
     daemon_threads = True
     block_on_close = False
+    allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], model: Host) -> None:
-        self.model = model
+    def __init__(self, port: int, answer: Callable[[Call], None], stopping: threading.Event) -> None:
+        self.answer, self.stopping = answer, stopping
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        super().__init__(address, _Handler)
+        super().__init__(("127.0.0.1", port), _Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -103,75 +100,57 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Gone(ConnectionError):
-    """The client closed its side while an answer was being written."""
+class _Connection(BaseRequestHandler):
+    """One client; several requests may follow each other."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection; several requests may follow each other on it."""
-
-    protocol_version = "HTTP/1.1"
-    server_version = "ScriptedModel"
-    sys_version = ""
-    disable_nagle_algorithm = True
-    timeout = 300
+    request: socket.socket
     server: Server
 
-    # Receiving ----------------------------------------------------------------------------------------------------------
+    def handle(self) -> None:
+        """Answer until one side ends it."""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request.settimeout(PATIENCE_S)
+        exchange = Exchange(self.client_address[0], MAX_BODY)
+        while True:
+            found = exchange.next()
+            if isinstance(found, NeedData):
+                self.request.sendall(found.reply)
+                exchange.receive(self.request.recv(READ_BYTES))
+                continue
+            if found is None or exchange.request is None:
+                if isinstance(found, Answer):
+                    self.request.sendall(exchange.whole("GET", found))
+                return
+            refused = found if isinstance(found, Answer) else None
+            call = Call(self.request, exchange, exchange.request, self.server.stopping, refused)
+            call.run(self.server.answer)
+            if not exchange.again():
+                return
 
-    def do_GET(self) -> None:
-        """`/v1/models` and one model; anything else is 404."""
-        path = urlsplit(self.path).path
-        self._record(None)
-        with self._noting_the_end():
-            model_id = path.removeprefix("/v1/models/")
-            if path == "/v1/models":
-                models = [_model(name) for name in MODELS]
-                self._json(200, {"data": models, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]})
-            elif model_id in MODELS:
-                self._json(200, _model(model_id))
-            else:
-                self._error(404, "not_found_error", "Not found")
 
-    def do_POST(self) -> None:
-        """`/v1/messages` and `/v1/messages/count_tokens`, with or without `?beta=true`."""
-        length = self.headers.get("content-length", "")
-        size = int(length) if re.fullmatch(r"\d{1,12}", length) else 0
+class Call:
+    """One request and the way back to its client.
+
+    `refused` is the answer to a request that could not be read to its end.
+    """
+
+    def __init__(
+        self, client: socket.socket, exchange: Exchange, request: Request, stopping: threading.Event, refused: Answer | None
+    ) -> None:
+        self._client, self._exchange, self._stopping = client, exchange, stopping
+        self.refused = refused
+        path, _, query = request.target.partition("?")
+        headers = {name.lower(): value for name, value in request.headers}
         body = None
         with suppress(ValueError):  # no JSON is no body, and is refused as such
-            body = json.loads(self.rfile.read(size)) if 0 < size <= MAX_BODY else None
-        self._record(body)
-        with self._noting_the_end():
-            if size > MAX_BODY:
-                self.close_connection = True  # the rest of the body was not read
-                self._error(413, "request_too_large", "Request exceeds the maximum size")
-                return
-            try:
-                self._post(urlsplit(self.path).path, body)
-            except BadModelRequest as bad:
-                self._error(bad.status, bad.kind, bad.message)
+            body = json.loads(request.body) if request.body else None
+        self.request_id = fresh_id("req")
+        self.recorded = Recorded(request.method, path, parse_qs(query), headers, body, time.monotonic())
 
-    def _post(self, path: str, body: Any) -> None:
-        model_wire.check_headers(self.recorded.headers)
-        if path == "/v1/messages/count_tokens":
-            self._json(200, {"input_tokens": model_wire.prompt_tokens(model_wire.check_body(body, counting=True))})
-        elif path == "/v1/messages":
-            self._answer(model_wire.check_body(body))
-        else:
-            self._error(404, "not_found_error", "Not found")
-
-    def _record(self, body: Any) -> None:
-        parts = urlsplit(self.path)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.recorded = Recorded(self.command, parts.path, parse_qs(parts.query), headers, body, time.monotonic())
-        self.request_id = model_wire.fresh_id("req")
-        self.server.model.record(self.recorded)
-
-    @contextmanager
-    def _noting_the_end(self) -> Iterator[None]:
-        """Records how the request ended, also when the client was gone."""
+    def run(self, answer: Callable[[Call], None]) -> None:
+        """Have it answered; how the request ended is recorded, also when the client was gone."""
         try:
-            yield
+            answer(self)
         except ConnectionError:
             self.recorded.closed_early = True
             raise
@@ -179,66 +158,25 @@ class _Handler(BaseHTTPRequestHandler):
             self.recorded.ended_at = time.monotonic()
             self.recorded.done.set()
 
-    # Answering ----------------------------------------------------------------------------------------------------------
-
-    def _answer(self, body: dict[str, Any]) -> None:
-        model = self.server.model
-        script = parse(model_answers.last_words(body))
-        self.wait(script.silent_s)
-        faulty = model.acts_up(script, body)
-        if faulty and script.fault in STATUS_FAULTS:
-            status, kind, text = STATUS_FAULTS[script.fault]
-            wait = {} if script.retry_after is None else {"retry-after": f"{script.retry_after:g}"}
-            self._error(status, kind, text, wait)
-            return
-        parts, reason = compose(body, script)
-        fault = script.fault if faulty and script.fault != "empty" else None
-        if body.get("stream"):
-            Stream(self, body, script, fault).run(parts, reason, model.pace, model.cache.price(body))
-        else:
-            self.wait(script.slow_s)
-            self._whole(body, parts, "refusal" if fault == "refusal" else reason, fault)
-
-    def _whole(self, body: dict[str, Any], parts: list[Part], reason: str, fault: str | None) -> None:
-        """The answer to a request that does not stream; a fault of streams cuts it off in the middle."""
-        spoken = sum(len(part.chunks) for part in parts)
-        cost = self.server.model.cache.price(body).fields() | {"output_tokens": spoken}
-        message = model_wire.message(body["model"], model_wire.content_of(parts), reason, cost)
-        if fault in (None, "refusal"):
-            self._json(200, message)
-            return
-        if fault == "midstream":
-            self._error(529, "overloaded_error", "Overloaded")
-            return
-        data = json.dumps(message).encode()
-        self.head(200, {"content-type": "application/json", "content-length": str(len(data))})
-        self.wfile.write(data[: len(data) // 2])
-        self.break_off(fault)
-
-    def _json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+    def json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        """A whole answer."""
         data = json.dumps(value).encode()
         self.head(status, {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})})
-        self.wfile.write(data)
-
-    def _error(self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        self._json(status, model_wire.error_body(kind, message, self.request_id), headers)
+        self.finish(data)
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status and the headers."""
         self.recorded.status = status
-        self.send_response(status)
-        for name, value in {**headers, "request-id": self.request_id}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        self._client.sendall(self._exchange.head(status, {**headers, "request-id": self.request_id}.items()))
 
     def write(self, data: bytes, chunks: int = 0) -> None:
         """Send a part of the body, which holds so many chunks of the answer."""
-        self.wfile.write(data)
+        self._client.sendall(self._exchange.body(data))
         self.recorded.sent += chunks
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the backend's own log tells what is asked of the model."""
-
-    # Waiting and breaking -----------------------------------------------------------------------------------------------
+    def finish(self, data: bytes) -> None:
+        """Send the last part of the body and its end in one: who has read the last event has not left early."""
+        self._client.sendall(self._exchange.body(data) + self._exchange.end())
 
     def wait(self, seconds: float) -> None:
         """Let time pass; a client that leaves meanwhile ends it at once.
@@ -248,26 +186,22 @@ class _Handler(BaseHTTPRequestHandler):
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            readable, _, _ = select.select([self.connection], [], [], left)
+            readable, _, _ = select.select([self._client], [], [], left)
             if readable:
-                if self.connection.recv(1, socket.MSG_PEEK) == b"":
+                if self._client.recv(1, socket.MSG_PEEK) == b"":
                     raise Gone
                 # The next request is already there; it has to wait its turn.
-                if self.server.model.stopping.wait(min(left, 0.05)):
+                if self._stopping.wait(min(left, 0.05)):
                     raise Gone
 
     def break_off(self, fault: str | None) -> None:
-        """End the connection the way this fault does."""
-        self.close_connection = True
-        if fault == "stall":
-            self.wait(float(self.timeout))
-        elif fault == "reset":
-            # Closing with a linger of zero seconds sends RST instead of FIN.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.rfile.close()
-            self.connection.close()
-
-
-def _model(name: str) -> dict[str, Any]:
-    title = name.replace("-", " ").title()
-    return {"type": "model", "id": name, "display_name": title, "created_at": "2026-01-01T00:00:00Z", "lifecycle": "active"}
+        """End the connection the way this fault does; without one, after what was written."""
+        match fault:
+            case "stall":
+                self.wait(PATIENCE_S)
+            case "broken":
+                self._client.sendall(b"400\r\nevent: content_block_delta\ndata: {")
+            case "reset":
+                # Closing with a linger of zero seconds sends RST instead of FIN.
+                self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self._client.close()

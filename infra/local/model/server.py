@@ -3,10 +3,10 @@
     python -m infra.local.model --port 8088          # MODEL_URL=http://127.0.0.1:8088 points the backend at it
 
 It answers in Markdown at a readable pace, counts tokens, and misbehaves on demand: a line such as `/fail overloaded` in the
-last message orders a failure. All directives are in `model_script.py`; asking the model for `help` shows them.
+last message orders a failure. All directives are in `script.py`; asking the model for `help` shows them.
 
-Where things are: what it says `model_answers.py` and `model_prose.py`, what a directive means `model_script.py`, the API's
-shapes `model_wire.py`, sockets and requests `model_http.py`, one streamed answer `model_stream.py`.
+Where things are: what it says `answers.py` and `prose.py`, what a directive means `script.py`, the API's paths `api.py`, its
+requests `wire.py`, events `events.py` and prices `prompt.py`, sockets `http.py`, one streamed answer `stream.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from infra.local.model import wire as model_wire
+from infra.local.model.api import Api
 from infra.local.model.http import Recorded, Server
+from infra.local.model.prompt import PromptCache
 from infra.local.model.script import Script, usage
 from infra.local.model.stream import Pace
 
@@ -40,10 +41,10 @@ class ScriptedModel:
         self.pace = pace or Pace()
         self.requests: list[Recorded] = []
         self.stopping = threading.Event()
-        self.cache = model_wire.PromptCache(cache_least)
+        self.cache = PromptCache(cache_least)
         self._news = threading.Condition()
         self._failed: dict[str, int] = {}
-        self._server = Server(("127.0.0.1", port), self)
+        self._server = Server(port, Api(self).answer, self.stopping)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="scripted-model", daemon=True)
 
     @property

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.local.model import answers as model_answers
+from infra.local.model import events
 from infra.local.model import wire as model_wire
+from infra.local.model.events import Part
+from infra.local.model.prompt import InputUsage
 from infra.local.model.script import Call, Script
-from infra.local.model.wire import InputUsage, Part
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "transfer-encoding": "chunked"}
-LAST_CHUNK = b"0\r\n\r\n"
 PING_S = 0.25
 
 
@@ -35,6 +36,9 @@ class Connection(Protocol):
 
     def write(self, data: bytes, chunks: int = 0) -> None:
         """Send a part of the body, which holds so many chunks of the answer."""
+
+    def finish(self, data: bytes) -> None:
+        """Send the last part of the body, and its end."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass, or raise because the client left."""
@@ -58,14 +62,13 @@ class Stream:
         connection = self._connection
         rate = pace.tokens_per_s if self._script.pace is None else self._script.pace
         connection.head(200, HEADERS)
-        frame = model_wire.message(self._body["model"], [], None, {**priced.fields(), "output_tokens": 1})
+        frame = events.message(self._body["model"], [], None, {**priced.fields(), "output_tokens": 1})
         self._write({"type": "message_start", "message": frame})
         self._think_it_over(self._script.slow_s or (pace.first_token_s if rate else 0.0))
         if self._speak(parts, 1 / rate if rate else 0.0):
             reason = "refusal" if self._fault == "refusal" else reason
-            last = model_wire.ending(reason, max(1, self._spoken), priced)
-            # The end and the last, empty chunk in one write: who has read `message_stop` has not left early.
-            connection.write(b"".join(_chunk(model_wire.sse(event)) for event in last) + LAST_CHUNK)
+            last = events.ending(reason, max(1, self._spoken), priced)
+            connection.finish(b"".join(events.sse(event) for event in last))
         else:
             self._break()
 
@@ -91,30 +94,30 @@ class Stream:
     def _events(self, parts: list[Part]) -> Iterator[tuple[dict[str, Any], bool]]:
         """(event, whether it carries a chunk of the answer)."""
         for index, part in enumerate(parts):
-            yield model_wire.opening(part, index), False
+            yield events.opening(part, index), False
             if index == 0:
                 yield {"type": "ping"}, False
             for chunk in part.chunks:
-                yield model_wire.delta(part, index, chunk), True
-            for event in model_wire.closing(part, index):
+                yield events.delta(part, index, chunk), True
+            for event in events.closing(part, index):
                 yield event, False
 
     def _break(self) -> None:
-        write = self._connection.write
+        """Do what the fault orders; where the body ends, the connection ends with it or goes on as h11 says."""
+        connection = self._connection
         match self._fault:
             case "midstream":
-                self._write(model_wire.error_body("overloaded_error", "Overloaded", self._connection.request_id))
-                write(LAST_CHUNK)
+                error = model_wire.error_body("overloaded_error", "Overloaded", connection.request_id)
+                connection.finish(events.sse(error))
             case "truncated":
-                write(LAST_CHUNK)
+                connection.finish(b"")
             case "json":
-                write(_chunk(b'event: content_block_delta\ndata: {"type":"content_block_delta","ind\n\n') + LAST_CHUNK)
-            case "broken":
-                write(b"400\r\nevent: content_block_delta\ndata: {")
-        self._connection.break_off(self._fault)
+                connection.finish(b'event: content_block_delta\ndata: {"type":"content_block_delta","ind\n\n')
+            case _:
+                connection.break_off(self._fault)
 
     def _write(self, event: Mapping[str, Any], chunks: int = 0) -> None:
-        self._connection.write(_chunk(model_wire.sse(event)), chunks)
+        self._connection.write(events.sse(event), chunks)
 
 
 def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
@@ -161,7 +164,3 @@ def _cut(parts: list[Part], allowed: int) -> tuple[list[Part], str]:
         kept.append(part)
         allowed -= len(part.chunks)
     return kept, "end_turn"
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)

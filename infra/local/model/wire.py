@@ -1,30 +1,18 @@
-"""The Messages API as bytes: request checks, errors, the events of a stream, and what a prompt costs.
+"""Requests of the Messages API: what is checked of them, how they are refused, and the blocks that they hold.
 
-Block layout, names and error shapes follow the types of `anthropic` 2.11 and what was seen of the public API. The prompt cache
-is modelled too: a prefix that was marked with `cache_control` before is read, not paid again.
+Names and error shapes follow the types of `anthropic` 2.11 and what was seen of the public API.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import secrets
-import threading
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 VERSIONS = ("2026-10-21", "2023-06-01")
 """`anthropic-version`: what SDK 2 sends, and what older clients send."""
-CACHE_TTL_S = {"5m": 300.0, "1h": 3600.0}
 MAX_BREAKPOINTS = 4
-
-
-def count_tokens(text: str) -> int:
-    """A token is about four characters."""
-    return -(-len(text) // 4)
 
 
 def fresh_id(prefix: str) -> str:
@@ -35,12 +23,6 @@ def fresh_id(prefix: str) -> str:
 def error_body(kind: str, message: str, request_id: str) -> dict[str, Any]:
     """The shape of every error, in a body or in an `event: error`."""
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
-
-
-def sse(event: Mapping[str, Any]) -> bytes:
-    """One event of a stream. The `event:` line is mandatory: the SDK skips events without it."""
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode("utf-8", "replace")
 
 
 # Requests ---------------------------------------------------------------------------------------------------------------
@@ -157,159 +139,3 @@ def prompt_blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
     for message in body["messages"]:
         for block in blocks_of(message.get("content")):
             yield message["role"], block
-
-
-# What a prompt costs ----------------------------------------------------------------------------------------------------
-
-
-def text_of(block: Mapping[str, Any]) -> str:
-    """What of a block counts as prompt."""
-    if block.get("type") in ("text", "thinking"):
-        return str(block.get("text") or block.get("thinking") or "")
-    return json.dumps({name: value for name, value in block.items() if name != "cache_control"}, sort_keys=True)
-
-
-def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """Tokens of the whole prompt; a few more for each message's frame."""
-    return sum(count_tokens(text_of(block)) + 3 for _, block in prompt_blocks(body)) + 4
-
-
-@dataclass(frozen=True)
-class InputUsage:
-    """The input side of `usage`; the three add up to the whole prompt."""
-
-    fresh: int
-    read: int
-    created: int
-    created_1h: int = 0
-
-    def fields(self) -> dict[str, Any]:
-        """As `message_start` says it."""
-        return {
-            "input_tokens": self.fresh,
-            "cache_creation_input_tokens": self.created,
-            "cache_read_input_tokens": self.read,
-            "cache_creation": {
-                "ephemeral_5m_input_tokens": self.created - self.created_1h,
-                "ephemeral_1h_input_tokens": self.created_1h,
-            },
-            "service_tier": "standard",
-        }
-
-
-class PromptCache:
-    """Which prefixes were marked lately. The real one wants 1024 tokens or more in a prefix; here `least` may be 0."""
-
-    def __init__(self, least: int = 0) -> None:
-        self._least = least
-        self._lock = threading.Lock()
-        self._until: dict[str, float] = {}
-
-    def price(self, body: Mapping[str, Any]) -> InputUsage:
-        """What this prompt costs now; its marked prefixes are remembered."""
-        now, total = time.monotonic(), prompt_tokens(body)
-        read = marked = size = 0
-        ttl = "5m"
-        running = hashlib.sha256(body["model"].encode())
-        with self._lock:
-            self._until = {key: until for key, until in self._until.items() if until > now}
-            entries: list[tuple[str, float]] = []
-            for where, block in prompt_blocks(body):
-                running.update(f"\0{where}\0{text_of(block)}".encode("utf-8", "surrogatepass"))
-                size += count_tokens(text_of(block)) + 3
-                key = running.copy().hexdigest()
-                if key in self._until and size >= self._least:
-                    read = size
-                if (control := block.get("cache_control")) and size >= self._least:
-                    marked, ttl = size, control.get("ttl", "5m")
-                    entries.append((key, now + CACHE_TTL_S.get(ttl, 300.0)))
-            self._until.update(entries)
-        created = max(0, marked - read)
-        return InputUsage(total - read - created, read, created, created if ttl == "1h" else 0)
-
-
-# Streams ----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """One content block of an answer, in the chunks in which it will be streamed."""
-
-    kind: str  # "thinking", "text", "mcp_tool_use" or "mcp_tool_result"
-    chunks: tuple[str, ...]
-    block: tuple[tuple[str, Any], ...] = ()
-    """Of a tool: its block's further fields."""
-
-    @property
-    def text(self) -> str:
-        """The whole block."""
-        return "".join(self.chunks)
-
-
-def message(model: str, content: list[dict[str, Any]], stop_reason: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
-    """A message: the answer of a request that does not stream, or the empty frame inside `message_start`."""
-    return {
-        "id": fresh_id("msg"),
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": content,
-        "stop_reason": stop_reason,
-        "stop_sequence": None,
-        "usage": dict(usage),
-    }
-
-
-def content_of(parts: list[Part]) -> list[dict[str, Any]]:
-    """Whole content blocks, for a request that does not stream."""
-    return [
-        {"type": "thinking", "thinking": part.text, "signature": signature(part.text)}
-        if part.kind == "thinking"
-        else {"type": part.kind, **dict(part.block)}
-        if part.block
-        else {"type": "text", "text": part.text}
-        for part in parts
-    ]
-
-
-def signature(thinking: str) -> str:
-    """Opaque to clients, as the real one."""
-    return base64.b64encode(hashlib.sha512(thinking.encode("utf-8", "surrogatepass")).digest()).decode()
-
-
-def opening(part: Part, index: int) -> dict[str, Any]:
-    """`content_block_start`."""
-    if part.block:
-        return {"type": "content_block_start", "index": index, "content_block": {"type": part.kind, **dict(part.block)}}
-    empty = {"type": "text", "text": ""} if part.kind == "text" else {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "content_block_start", "index": index, "content_block": empty}
-
-
-def delta(part: Part, index: int, chunk: str) -> dict[str, Any]:
-    """`content_block_delta` with the next chunk."""
-    if part.block:
-        said = {"type": "input_json_delta", "partial_json": chunk}
-        return {"type": "content_block_delta", "index": index, "delta": said}
-    said = {"type": "text_delta", "text": chunk} if part.kind == "text" else {"type": "thinking_delta", "thinking": chunk}
-    return {"type": "content_block_delta", "index": index, "delta": said}
-
-
-def closing(part: Part, index: int) -> list[dict[str, Any]]:
-    """`content_block_stop`, after the signature that ends a thinking block."""
-    stop = {"type": "content_block_stop", "index": index}
-    if part.kind == "text" or part.block:
-        return [stop]
-    signed = {"type": "signature_delta", "signature": signature(part.text)}
-    return [{"type": "content_block_delta", "index": index, "delta": signed}, stop]
-
-
-def ending(stop_reason: str, output_tokens: int, priced: InputUsage) -> list[dict[str, Any]]:
-    """`message_delta`, whose counts are those of the whole message, and `message_stop`."""
-    usage = {
-        "input_tokens": priced.fresh,
-        "cache_creation_input_tokens": priced.created,
-        "cache_read_input_tokens": priced.read,
-        "output_tokens": output_tokens,
-    }
-    change = {"stop_reason": stop_reason, "stop_sequence": None}
-    return [{"type": "message_delta", "delta": change, "usage": usage}, {"type": "message_stop"}]

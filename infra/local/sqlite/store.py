@@ -3,9 +3,9 @@
 One connection behind one lock: a call takes some ten microseconds, so a line of callers is shorter than the switching
 between connections would be, and every transaction is alone while it runs. WAL with synchronous=NORMAL: a commit survives
 `kill -9` of the process (not a power cut). Conditions are evaluated on the decoded item by the same words that DynamoDB
-would use (`sqlite_values.py`); what DynamoDB refuses is refused by the rules that both stores share (`aws/rules.py`).
+would use (`values.py`); what DynamoDB refuses is refused by the rules that both stores share (`aws/rules.py`).
 The change record of a streamed table is written in the transaction of the change itself, so it can neither be lost nor
-run ahead. **One process per file**: a lock beside it makes the second one fail at once. `faults.py` adds what a laptop
+run ahead. **One process per file**: a lock beside it makes the second one fail at once. `faults` adds what a laptop
 never shows: lag, half-visible transactions, conflicts, lost answers.
 """
 
@@ -63,18 +63,11 @@ class SqliteStore:
             raise
         self._log = ChangeLog(self._db)
 
-    def adopt(self, specs: Sequence[TableSpec]) -> None:
-        """Go on with other declarations (the local server's reload): makes and fills what is new, as opening does.
+    def declare(self, specs: Sequence[TableSpec]) -> None:
+        """Make and fill what these tables lack while the store is in use: code was reloaded. Tables known before stay.
 
         Raises `BadRequest` for declarations that cannot be; the store then goes on with the old ones.
         """
-        tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
-        with self._guard():
-            migrate(self._db, specs)
-            self._tables = tables
-
-    def declare(self, specs: Sequence[TableSpec]) -> None:
-        """Make what these tables lack while the store is in use: code was reloaded. Tables known before stay."""
         tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
         with self._guard():
             migrate(self._db, specs)
