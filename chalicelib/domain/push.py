@@ -1,7 +1,6 @@
-"""Which browsers a user is told in: subscribe, list, unsubscribe, and a message to try it.
+"""A browser's subscription as it is kept: an endpoint at its maker's push service, and keys to encrypt for it.
 
-A subscription is the browser's: an endpoint at its maker's push service, and keys to encrypt for it. Who knows an endpoint may
-send to it, so no answer holds one. `notifications.py` says when a message is sent, and sends it.
+Who knows an endpoint may send to it, so no answer holds one. `notifications.py` says when a message is sent.
 """
 
 from __future__ import annotations

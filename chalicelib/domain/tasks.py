@@ -1,4 +1,4 @@
-"""Tasks, their conversations and their agent runs, for who owns them; nobody else learns that they are there."""
+"""What an owner sees of a task, its conversations and its agent runs; nobody else learns that they are there."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed.
+"""The conversation adapter on the wire: the ways in which a conversation is started or resumed.
 
-A caller builds the message and its context; the rest is the adapter's. Whichever function is called, the message goes
-through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path.
+Whichever is called, the message goes through `replies/request.py`, the reply through `replies/lifecycle.py`, and what follows
+it through `replies/hooks.py`: there is no second path.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.domain import access, tasks
 from chalicelib.domain.agent_runs.starting import PROMPTS
-from chalicelib.domain.replies import adapter as impl
+from chalicelib.domain.replies import adapter as conversing
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.adapter import STOPPED_AMONG, STOPPED_AT_ONCE, Active, Begun, Content, Id, Linked, Options
@@ -25,45 +25,45 @@ def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = 
     Args:
         message: what is said first; without one the conversation waits for `adapter:sendMessage`.
     """
-    wanted = impl.options(ctx, options)
+    wanted = conversing.options(ctx, options)
     task = tasks.owned(ctx, task_id)
-    return impl.start(ctx, task.owner, message, wanted, task=task.id)
+    return conversing.start(ctx, task.owner, message, wanted, task=task.id)
 
 
 @mutation
 def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, options: Options | None = None) -> Begun:
     """Start a conversation with a cron agent."""
-    wanted = impl.options(ctx, options)
+    wanted = conversing.options(ctx, options)
     user = access.signed_in(ctx, "start a conversation")
     agent = ctx.db.get(CronAgent, agent_id)
     if agent is None or not (user.is_service or agent.owner == user.subject):
         raise Refused("AgentNotFound", f"Agent {agent_id} not found")
-    return impl.start(ctx, agent.owner, message, wanted, cron_agent=agent.id, instruction=agent.prompt)
+    return conversing.start(ctx, agent.owner, message, wanted, cron_agent=agent.id, instruction=agent.prompt)
 
 
 @mutation
 def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, options: Options | None = None) -> Begun:
     """Resume a conversation that the adapter started."""
-    wanted = impl.options(ctx, options)
+    wanted = conversing.options(ctx, options)
     user = access.signed_in(ctx, "send a message")
-    conversation, session = impl.resumed(ctx, user, conversation_id)
+    conversation, session = conversing.resumed(ctx, user, conversation_id)
     image = ctx.db.peek(Image, session.image_id)
     model = wanted.model or session.model or (image.model if image else "")
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
-    own = impl.of_reply(wanted, instruction=wanted.custom_system_prompt or PROMPTS.get(wanted.agent_type or ""))
+    own = conversing.of_reply(wanted, instruction=wanted.custom_system_prompt or PROMPTS.get(wanted.agent_type or ""))
     conversation, _ = replying.say(ctx, session, conversation, message, model, parts=reply_options.image_parts(own))
     run = replying.reply(
-        ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **impl.link(ctx, wanted, conversation)
+        ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **conversing.link(ctx, wanted, conversation)
     )
     ctx.db.patch(session, status="active", last_activity=ctx.now)
-    return impl.begun(conversation, session, run, wanted, new=False)
+    return conversing.begun(conversation, session, run, wanted, new=False)
 
 
 @mutation
 def link_session(ctx: MutationCtx, conversation_id: Id, claude_session_id: Id) -> Linked:
     """Say what who writes the replies calls a conversation's session. Raises `Refused`: ConversationNotFound."""
-    _, session = impl.own(ctx, access.signed_in(ctx, "name a session"), conversation_id)
+    _, session = conversing.own(ctx, access.signed_in(ctx, "name a session"), conversation_id)
     ctx.db.patch(session, agent_session_id=claude_session_id)
     return Linked(conversation_id=conversation_id, session_id=session.id, claude_session_id=claude_session_id)
 
@@ -73,7 +73,7 @@ def abort_session(ctx: MutationCtx, session_id: Id) -> bool:
     """Stop the reply of a session; false for one that is unknown, or quiet. Closing a socket stops nothing."""
     access.signed_in(ctx, "stop a reply")
     session = access.readable(ctx, session_id)
-    return session is not None and impl.stop(ctx, session.conversation)
+    return session is not None and conversing.stop(ctx, session.conversation)
 
 
 @mutation
@@ -87,7 +87,7 @@ def stop_all(ctx: MutationCtx, scope: Literal["user", "all"] = "user") -> int:
     user = access.signed_in(ctx, "stop replies")
     if scope == "all" and not user.is_service and "service" not in user.roles:
         raise Refused("Forbidden", "Only the org's own backend stops everybody's replies.")
-    newest = impl.newest(ctx, user.subject if scope == "user" else None, STOPPED_AMONG)
+    newest = conversing.newest(ctx, user.subject if scope == "user" else None, STOPPED_AMONG)
     active = [each.active_run for each in newest if each.active_run][:STOPPED_AT_ONCE]
     for run_id in active:
         ctx.scheduler.run_after(0, stop_run, run_id=run_id)
@@ -100,7 +100,7 @@ def stop_run(ctx: MutationCtx, run_id: str) -> None:
     run = ctx.db.get(Run, run_id)
     conversation = ctx.db.get(Conversation, run.conversation) if run is not None else None
     if conversation is not None and conversation.active_run == run_id:
-        impl.stop(ctx, conversation.id)
+        conversing.stop(ctx, conversation.id)
 
 
 @query
@@ -115,7 +115,7 @@ def is_session_active(ctx: QueryCtx, session_id: Id) -> bool:
 def get_active_sessions(ctx: QueryCtx) -> list[Active]:
     """The caller's replies that are being written: of the 100 conversations that moved last."""
     user = access.reader(ctx)
-    return [] if user is None else [impl.active(ctx, each) for each in impl.running(ctx, user.subject)]
+    return [] if user is None else [conversing.active(ctx, each) for each in conversing.running(ctx, user.subject)]
 
 
 @query
@@ -125,7 +125,7 @@ def get_all_active_streaming_sessions(ctx: QueryCtx) -> list[Active]:
     if user is None:
         return []
     everybody = user.is_service or "service" in user.roles
-    return [impl.active(ctx, each) for each in impl.running(ctx, None if everybody else user.subject)]
+    return [conversing.active(ctx, each) for each in conversing.running(ctx, None if everybody else user.subject)]
 
 
 @query
@@ -137,4 +137,4 @@ def get_active_streaming_by_conversation(ctx: QueryCtx, conversation_id: Id) -> 
     )
     session = ctx.db.get(ChatSession, found.session_id) if found and found.session_id else None
     run = ctx.db.get(Run, found.active_run) if found and found.active_run else None
-    return impl.active(ctx, run) if run is not None and access.sees(user, session) else None
+    return conversing.active(ctx, run) if run is not None and access.sees(user, session) else None

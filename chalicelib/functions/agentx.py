@@ -1,4 +1,4 @@
-"""Requests of the image engine that mind which socket asks: who creates, runs or speaks to an image hears of it."""
+"""Requests of the image engine on the wire that mind which socket asks: who creates, runs or speaks to an image hears of it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id) 
 
 @mutation
 def stop(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id) -> str:
-    """Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two)."""
+    """Hear no more of an image. Its reply goes on; interrupting it is another request (stopping and disconnecting are two)."""
     row = sending.own_socket(ctx, socket)
     ctx.db.patch(row, images={each: first for each, first in row.images.items() if each != image_id})
     return image_id

@@ -1,4 +1,4 @@
-"""Chat sessions: start, send, watch the reply arrive, stop, resume.
+"""Chat sessions on the wire: start, send, watch the reply arrive, stop, resume.
 
 A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
 twice: in chunks through `subscribeToChunks`, for who is watching, and whole in the message, for good.
@@ -13,10 +13,9 @@ from msgspec import Meta
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
 from chalicelib.domain import access, domains
 from chalicelib.domain.conversations.opening import open_conversation
-from chalicelib.domain.replies import lifecycle, titles
+from chalicelib.domain.replies import lifecycle, sessions, titles
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
-from chalicelib.domain.replies import sessions as impl
 from chalicelib.domain.replies.sessions import (
     CHUNK_PAGE,
     KEY_LIFE_MS,
@@ -105,7 +104,7 @@ def send_message(
     if client_key is not None:
         key = ClientKey(id=f"{session.id}:{client_key}", content=sent, message_id=message_id, expires_at=ctx.now + KEY_LIFE_MS)
         ctx.db.insert(key)
-    titles.woken(ctx, session, conversation, content)
+    titles.mark_active(ctx, session, conversation, content)
     return message_id
 
 
@@ -166,7 +165,7 @@ def write_chunk(
     first chunk claims the reply for this worker.
     """
     session = access.held(ctx, session_id, "write a chunk")
-    run = impl.writable(ctx, session, message_id)
+    run = sessions.writable(ctx, session, message_id)
     if run.state == "pending":
         run = lifecycle.claim(ctx, run)
     elif run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
@@ -211,7 +210,7 @@ def complete_message(
         message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
         if message is not None and message.content == content:
             return
-    run = impl.writable(ctx, session, message_id)
+    run = sessions.writable(ctx, session, message_id)
     lifecycle.finish(ctx, run, "completed", content, usage=usage, reasoning=reasoning, parts=parts)
 
 
@@ -232,8 +231,8 @@ def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
 @query
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
     """The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status."""
-    found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
-    wanted = [each for each in found if impl.listed(ctx, each, worker_id) and status in (None, each.status)]
+    found = ctx.db.query(sessions.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
+    wanted = [each for each in found if sessions.listed(ctx, each, worker_id) and status in (None, each.status)]
     return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
 
 
@@ -242,8 +241,8 @@ def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker
     """The caller's sessions page by page, newest first by creation: pages stay put while activity moves."""
     if access.reader(ctx) is None:
         return Page(page=[], is_done=True, continue_cursor="")
-    found = ctx.db.query(impl.sessions_of(ctx, worker_id)).newest().page(pagination_opts)
-    return found.only(lambda each: impl.listed(ctx, each, worker_id)).map(session_view)
+    found = ctx.db.query(sessions.sessions_of(ctx, worker_id)).newest().page(pagination_opts)
+    return found.only(lambda each: sessions.listed(ctx, each, worker_id)).map(session_view)
 
 
 @query
@@ -254,7 +253,7 @@ def get_messages(
     before: int | None = None,
 ) -> list[MessageView]:
     """The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get []."""
-    return impl.messages(ctx, session_id, limit, before)
+    return sessions.messages(ctx, session_id, limit, before)
 
 
 @query
@@ -265,7 +264,7 @@ def subscribe_to_messages(
     before: int | None = None,
 ) -> list[MessageView]:
     """The same as `getMessages`: every query is a subscription."""
-    return impl.messages(ctx, session_id, limit, before)
+    return sessions.messages(ctx, session_id, limit, before)
 
 
 @query

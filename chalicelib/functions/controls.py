@@ -17,7 +17,7 @@ from chalicelib.domain.feeds.controls import (
     TaskNamed,
     TaskSubscribed,
 )
-from chalicelib.domain.replies import adapter as adapter_domain
+from chalicelib.domain.replies import adapter as conversing
 from chalicelib.domain.rooms import sending
 from chalicelib.functions import adapter
 from chalicelib.schema import Conversation
@@ -83,11 +83,11 @@ def unsubscribe_task(ctx: MutationCtx, socket: Id, task_id: Id) -> TaskNamed:
 def command(
     ctx: MutationCtx,
     socket: Id,
-    command: adapter_domain.Content,
+    command: conversing.Content,
     session_id: Id | None = None,
     conversation_id: Id | None = None,
-    options: adapter_domain.Options | None = None,
-) -> adapter_domain.Begun:
+    options: conversing.Options | None = None,
+) -> conversing.Begun:
     """Say something in a conversation that is there; the socket hears the reply.
 
     Raises:

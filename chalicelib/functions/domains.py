@@ -1,8 +1,4 @@
-"""Domains: templates of conversations. One belongs to who made it; nobody else learns that it is there.
-
-A domain is a container: creating one creates no image. Each conversation that is started from it has an image with
-a copy of the configuration as it is then, so that a later change of the domain changes none that exists.
-"""
+"""Domains on the wire: templates of conversations, for who made them."""
 
 from __future__ import annotations
 
@@ -12,8 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access
-from chalicelib.domain import domains as impl
+from chalicelib.domain import access, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.domains import (
     DEEPEST,
@@ -62,18 +57,18 @@ def create(
         system_prompt=system_prompt,
         model=model,
         mcp_servers=mcp.checked(ctx, mcp_servers),
-        settings=impl.plain(settings),
+        settings=domains.plain(settings),
         updated_at=ctx.now,
     )
     ctx.db.insert(made)
-    return impl.view(made)
+    return domains.view(made)
 
 
 @query
 def get(ctx: QueryCtx, domain_id: ShortText) -> DomainView | None:
     """One domain; null for strangers."""
-    found = impl.find(ctx, domain_id)
-    return None if found is None else impl.view(found)
+    found = domains.find(ctx, domain_id)
+    return None if found is None else domains.view(found)
 
 
 @query
@@ -82,7 +77,7 @@ def list_(ctx: QueryCtx) -> list[DomainView]:
     user = access.reader(ctx)
     if user is None:
         return []
-    return [impl.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)]
+    return [domains.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)]
 
 
 @mutation
@@ -100,32 +95,32 @@ def update(
 
     An empty text takes a description, an instruction away; an empty object the servers or settings.
     """
-    domain = impl.owned(ctx, domain_id)
+    domain = domains.owned(ctx, domain_id)
     changes: dict[str, Any] = {"name": name, "description": description, "system_prompt": system_prompt, "model": model}
     if mcp_servers is not None:
         changes["mcp_servers"] = mcp.checked(ctx, mcp_servers) or {}
     if settings is not None:
-        changes["settings"] = impl.plain(settings) or {}
+        changes["settings"] = domains.plain(settings) or {}
     wanted = {each: value or None for each, value in changes.items() if value is not None}
-    return impl.view(ctx.db.patch(domain, updated_at=ctx.now, **wanted))
+    return domains.view(ctx.db.patch(domain, updated_at=ctx.now, **wanted))
 
 
 @mutation
 def delete(ctx: MutationCtx, domain_id: ShortText) -> None:
     """Take a domain away. Its conversations have copies of its configuration, and stay."""
-    ctx.db.delete(impl.owned(ctx, domain_id))
+    ctx.db.delete(domains.owned(ctx, domain_id))
 
 
 @mutation
 def start_conversation(ctx: MutationCtx, domain_id: ShortText, title: Title | None = None) -> ConversationRecord:
     """Start a conversation from a domain: it has an image with a copy of the configuration, and a session."""
-    domain = impl.owned(ctx, domain_id)
+    domain = domains.owned(ctx, domain_id)
     session = open_conversation(
-        ctx, domain.owner, responder="model", configured=impl.snapshot(domain, title, ctx.new_id()), name=title
+        ctx, domain.owner, responder="model", configured=domains.snapshot(domain, title, ctx.new_id()), name=title
     )
     conversation = ctx.db.get(Conversation, session.conversation)
     assert conversation is not None
-    return impl.record(conversation)
+    return domains.record(conversation)
 
 
 @query
@@ -140,13 +135,13 @@ def conversations(
     Raises:
         Refused: DOMAIN_NOT_FOUND.
     """
-    domain = impl.find(ctx, domain_id)
+    domain = domains.find(ctx, domain_id)
     if domain is None:
-        raise impl.not_found()
+        raise domains.not_found()
     if page * page_size > DEEPEST:
         raise Refused("PageTooDeep", f"Pages reach the newest {DEEPEST} conversations of a domain.")
     of_domain = Conversation.by_domain(domain.id)
     total = ctx.db.count(of_domain)
     found = ctx.db.query(of_domain).newest().take(page * page_size)[(page - 1) * page_size :]
     meta = PageMeta(page=page, page_size=page_size, total=total, total_pages=math.ceil(total / page_size))
-    return ConversationPage(data=[impl.record(each) for each in found], meta=meta)
+    return ConversationPage(data=[domains.record(each) for each in found], meta=meta)

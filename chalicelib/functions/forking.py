@@ -1,9 +1,4 @@
-"""A fork: a new conversation with another one's configuration and the beginning of its log (`parentImageId`).
-
-The log is copied, so that neither depends on the other: each may be deleted, and costs what it costs. A short log is copied in
-the commit that makes the fork; a longer one by a chain of jobs. Until the last of it is there the fork takes no message
-(`ForkInProgress`), so its log never has a gap; a message that came with the fork (an edited one) is said by the last job.
-"""
+"""The job that copies a long past into a fork, a page at a time; `domain/images/forking.py` says how a fork is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images: a conversation's own configuration, and what is done with a conversation by its image's id.
+"""Images on the wire: a conversation's own configuration, and what is done with a conversation by its image's id.
 
 One conversation is one image and one session: they are opened together, and there is no function that would give
 an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere.
@@ -15,9 +15,8 @@ from chalicelib.domain import access
 from chalicelib.domain import domains as domains_domain
 from chalicelib.domain.conversations import erasure
 from chalicelib.domain.conversations.opening import open_conversation
-from chalicelib.domain.images import access as images
-from chalicelib.domain.images import forking, mcp
-from chalicelib.domain.images import images as impl
+from chalicelib.domain.images import access as image_access
+from chalicelib.domain.images import forking, images, mcp
 from chalicelib.domain.images.access import ImageRecord
 from chalicelib.domain.images.images import LARGEST_PAGE, PAGE, Config, Created, Id, Sent, Title
 from chalicelib.domain.replies import options as reply_options
@@ -45,17 +44,17 @@ def create(ctx: MutationCtx, container_id: Id | None = None, config: Config | No
         "system_prompt": wanted.system_prompt,
         "model": wanted.model,
         "mcp_servers": mcp.checked(ctx, wanted.mcp_servers),
-        "custom_data": impl.custom(wanted.custom_data),
+        "custom_data": images.custom(wanted.custom_data),
     }
     configured = copied | {name: value for name, value in given.items() if value is not None}
     session = open_conversation(ctx, user.subject, responder="model", configured=configured, name=wanted.name)
-    return Created(record=images.owned(ctx, session.image_id, "create an image").record)
+    return Created(record=image_access.owned(ctx, session.image_id, "create an image").record)
 
 
 @query
 def get(ctx: QueryCtx, image_id: Id) -> ImageRecord | None:
     """One image; null for strangers."""
-    found = images.found(ctx, image_id)
+    found = image_access.found(ctx, image_id)
     return None if found is None else found.record
 
 
@@ -72,33 +71,33 @@ def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
             return []
         wanted = Conversation.by_domain(domain.domain_id)
     listed = ctx.db.query(wanted).newest().take(30)
-    found = [images.found(ctx, each.image_id) for each in listed if each.image_id]
+    found = [image_access.found(ctx, each.image_id) for each in listed if each.image_id]
     return [each.record for each in found if each is not None]
 
 
 @mutation
 def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_data: Any = None) -> ImageRecord:
     """Name an image, or keep something with it. Its configuration is a snapshot and does not change."""
-    one = images.owned(ctx, image_id, "change an image")
+    one = image_access.owned(ctx, image_id, "change an image")
     if custom_data is not None:
-        ctx.db.patch(one.image, custom_data=impl.custom(custom_data))
+        ctx.db.patch(one.image, custom_data=images.custom(custom_data))
     if name is not None:
-        impl.rename(ctx, one, name)
-    return images.owned(ctx, image_id, "change an image").record
+        images.rename(ctx, one, name)
+    return image_access.owned(ctx, image_id, "change an image").record
 
 
 @mutation
 def rename(ctx: MutationCtx, conversation_id: Id, title: Title) -> ImageRecord:
     """Give a conversation a title of 1 to 200 characters."""
-    one = images.of_conversation(ctx, conversation_id, "rename a conversation")
-    impl.rename(ctx, one, title)
-    return images.owned(ctx, one.image.id, "rename a conversation").record
+    one = image_access.of_conversation(ctx, conversation_id, "rename a conversation")
+    images.rename(ctx, one, title)
+    return image_access.owned(ctx, one.image.id, "rename a conversation").record
 
 
 @mutation
 def delete(ctx: MutationCtx, image_id: Id) -> dict[str, Any]:
     """Delete an image with its conversation, completely. Returns the receipt's id."""
-    one = images.owned(ctx, image_id, "delete an image")
+    one = image_access.owned(ctx, image_id, "delete an image")
     return {"receiptId": erasure.begin(ctx, [one.conversation.id]).id}
 
 
@@ -117,7 +116,7 @@ def send(
         Refused: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG, INVALID_OPTIONS, or what a send raises.
     """
     replying.check_content(content)
-    one = images.owned(ctx, image_id, "send a message")
+    one = image_access.owned(ctx, image_id, "send a message")
     untitled = not one.session.name
     how: dict[str, Any] = {"model": model, "on_busy": on_busy, "options": options}
     message = chat.send_message.handler(ctx, session_id=one.session.id, content=content, **how)
@@ -127,7 +126,7 @@ def send(
 @query
 def tools(ctx: QueryCtx, image_id: Id) -> list[mcp.ServerView]:
     """The servers of tools that the model has in a conversation, and where each is from; none for strangers."""
-    one = images.found(ctx, image_id)
+    one = image_access.found(ctx, image_id)
     return [] if one is None else mcp.merged(ctx, one.image.mcp_servers)
 
 
@@ -143,9 +142,9 @@ def messages(
     Raises:
         Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet.
     """
-    one = images.found(ctx, image_id)
+    one = image_access.found(ctx, image_id)
     if one is None:
-        raise images.not_found()
+        raise image_access.not_found()
     log = ChatMessage.log(one.conversation.id)
     found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
     return [message_view(each) for each in reversed(found)]
@@ -154,13 +153,13 @@ def messages(
 @mutation
 def interrupt(ctx: MutationCtx, image_id: Id) -> bool:
     """Stop the reply that is being written. What it said stays. Returns whether there was one."""
-    return impl.stop(ctx, images.owned(ctx, image_id, "stop a reply"))
+    return images.stop(ctx, image_access.owned(ctx, image_id, "stop a reply"))
 
 
 @mutation
 def abort(ctx: MutationCtx, conversation_id: Id) -> bool:
     """The same by the conversation's id."""
-    return impl.stop(ctx, images.of_conversation(ctx, conversation_id, "stop a reply"))
+    return images.stop(ctx, image_access.of_conversation(ctx, conversation_id, "stop a reply"))
 
 
 @mutation
@@ -170,10 +169,10 @@ def fork(ctx: MutationCtx, image_id: Id, message_id: Id | None = None, name: Tit
     Args:
         message_id: default: the newest that is finished.
     """
-    one = images.owned(ctx, image_id, "fork a conversation")
-    upto = impl.copied(ctx, one, impl.entry(ctx, one, message_id).sequence) if message_id else impl.finished(ctx, one)
+    one = image_access.owned(ctx, image_id, "fork a conversation")
+    upto = images.copied(ctx, one, images.entry(ctx, one, message_id).sequence) if message_id else images.finished(ctx, one)
     session = forking.fork(ctx, one, upto, name)
-    return Created(record=images.owned(ctx, session.image_id, "fork a conversation").record)
+    return Created(record=image_access.owned(ctx, session.image_id, "fork a conversation").record)
 
 
 @mutation
@@ -187,13 +186,13 @@ def edit(
 ) -> Sent:
     """Say something else instead of one's earlier message: in a fork of what was before it. The original stays as it is."""
     replying.check_content(content)
-    one = images.owned(ctx, image_id, "edit a message")
-    entry = impl.entry(ctx, one, message_id)
+    one = image_access.owned(ctx, image_id, "edit a message")
+    entry = images.entry(ctx, one, message_id)
     if entry.role != "user":
         raise Refused("NotYourMessage", "Only a message of yours can be edited; a reply can be regenerated.")
     own = reply_options.checked(options)
     model = model or (options.model if options else None)
-    upto = impl.copied(ctx, one, entry.sequence - 1)
+    upto = images.copied(ctx, one, entry.sequence - 1)
     session = forking.fork(ctx, one, upto, None, {"content": content, "model": model, "options": own})
     conversation = ctx.db.get(Conversation, session.conversation)
     run = conversation.queued_runs[-1] if conversation and conversation.queued_runs else conversation and conversation.active_run
@@ -220,7 +219,7 @@ def regenerate(
     own = reply_options.checked(options)
     if own and "images" in own:
         raise Refused("INVALID_OPTIONS", "options.images: belong to a message; edit the message.", field="options.images")
-    one = images.owned(ctx, image_id, "regenerate a reply")
+    one = image_access.owned(ctx, image_id, "regenerate a reply")
     newest = ctx.db.get(ChatMessage, one.conversation.id, one.conversation.message_count)
     if newest is None or newest.role != "assistant" or (message_id is not None and newest.id != message_id):
         raise Refused("NotTheNewestReply", "Only the newest reply can be regenerated; fork the conversation at an earlier one.")

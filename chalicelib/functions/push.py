@@ -1,8 +1,4 @@
-"""Which browsers a user is told in: subscribe, list, unsubscribe, and a message to try it.
-
-A subscription is the browser's: an endpoint at its maker's push service, and keys to encrypt for it. Who knows an endpoint may
-send to it, so no answer holds one. `notifications.py` says when a message is sent, and sends it.
-"""
+"""Which browsers a user is told in: subscribe, list, unsubscribe, and a message to try it."""
 
 from __future__ import annotations
 

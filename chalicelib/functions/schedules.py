@@ -1,8 +1,4 @@
-"""Cron agents: prompts that are asked by the clock. Times are UTC.
-
-A sweep starts what is due. The commit that starts a run moves `nextRunAt`, so a run is started once however many sweeps look; and
-while one runs the next is left out, never piled up.
-"""
+"""Cron agents on the wire: prompts that are asked by the clock, and the sweep that starts what is due."""
 
 from __future__ import annotations
 

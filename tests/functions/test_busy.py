@@ -1,4 +1,4 @@
-"""A second message during a reply: what each policy does, also with a hundred at once (000, 001; invariant 8)."""
+"""A second message during a reply: what each policy does, also with a hundred at once (invariant 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of the image engine that mind which socket asks: who creates, runs or speaks to an image hears of it."""
+"""How a socket comes to hear of an image, and how a reply that is being written is shown as an agent of the image engine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Images: a conversation's own configuration, and what is done with a conversation by its image's id.
-
-One conversation is one image and one session: they are opened together, and there is no function that would give
-an image a second session. An agent (`agent_…`) is the handle of a reply that is being written: it is stored nowhere.
-"""
+"""What an image is given and answers with, and the rules of its entries: what can be forked, edited, stopped."""
 
 from __future__ import annotations
 

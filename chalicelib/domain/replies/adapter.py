@@ -1,7 +1,6 @@
-"""The conversation adapter under its document's names: the ways in which a conversation is started or resumed.
+"""How the conversation adapter starts and resumes conversations: its options, its answers, and which replies are active.
 
-A caller builds the message and its context; the rest is the adapter's. Whichever function is called, the message goes
-through `replying`, the reply through `lifecycle`, and what follows it through `handler`: there is no second path.
+A caller builds the message and its context; the conversation of the task or the cron agent, the run and its link are made here.
 """
 
 from __future__ import annotations
@@ -84,9 +83,6 @@ class Active(msgspec.Struct, rename="camel", kw_only=True):
     message_id: str
     run_id: str
     state: Literal["pending", "running"]
-
-
-# Inside -----------------------------------------------------------------------------------------------------------------
 
 
 def options(ctx: MutationCtx, options: Options | None) -> Options:

@@ -1,8 +1,4 @@
-"""Chat sessions: start, send, watch the reply arrive, stop, resume.
-
-A send commits the user's message, the placeholder of the reply, the run and its job together. The reply then arrives
-twice: in chunks through `subscribeToChunks`, for who is watching, and whole in the message, for good.
-"""
+"""What the functions of chat sessions share: bounds of what is given and shown, whose sessions are listed, a page of messages."""
 
 from __future__ import annotations
 

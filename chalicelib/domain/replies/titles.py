@@ -24,7 +24,7 @@ def auto_title(text: str) -> str:
     return (cut[:space] if space > TITLE_CHARS * WORD_BOUNDARY else cut).rstrip() + "..."
 
 
-def woken(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
+def mark_active(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
     """A session in which something was said is active; its first message names it, unless somebody has."""
     changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
     if not session.name:

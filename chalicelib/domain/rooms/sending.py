@@ -127,4 +127,4 @@ def _reply(ctx: MutationCtx, conversation: Conversation, content: str) -> None:
     if session is None or image is None:
         raise members.not_found()
     replying.reply(ctx, conversation, session, session.model or image.model)
-    titles.woken(ctx, session, conversation, content)
+    titles.mark_active(ctx, session, conversation, content)
