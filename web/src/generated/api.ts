@@ -1060,7 +1060,7 @@ export const api = anyApi as unknown as {
       onBusy?: "enqueue" | "interrupt" | "reject" | "rollback";
       options?: SendOptions;
     }, ImagesSent>;
-    /** Hear no more of an image. Its reply goes on; interrupting it is another request (001: stop and disconnect are two). */
+    /** Hear no more of an image. Its reply goes on; interrupting it is another request (stopping and disconnecting are two). */
     stop: Mutation<{
       /** At most 512 characters. */
       socket: string;
