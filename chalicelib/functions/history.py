@@ -14,6 +14,7 @@ from chalicelib.domain.rooms.counters import MICRO
 from chalicelib.domain.rooms.history import PAGE, Limit, Messages, Sequence, Statistics, Wanted
 from chalicelib.domain.rooms.views import RoomMessage, message_view
 from chalicelib.schema import ChatMessage, Room
+from chalicelib.words import fold
 
 
 @query
@@ -58,12 +59,15 @@ def search(
     limit: Limit = PAGE,
     before: Sequence | None = None,
 ) -> Messages | None:
-    """The newest messages that contain a text, whatever its case; null for strangers. Looks through a thousand at a time."""
+    """The newest messages that contain a text, whatever its case and accents; null for strangers.
+
+    Looks through a thousand at a time.
+    """
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:
         return None
-    wanted = text.casefold()
-    return history.picked(ctx, conversation, limit, before, lambda each: wanted in each.content.casefold())
+    wanted = fold(text)
+    return history.picked(ctx, conversation, limit, before, lambda each: wanted in fold(each.content))
 
 
 @query

@@ -229,6 +229,16 @@ def test_search_wants_every_word_at_the_beginning_of_a_word(library: Cortex, que
     assert sorted(found(library.search(query=query))) == expected
 
 
+@pytest.mark.parametrize(("query", "text"), [("cafe", "Un Café, s'il vous plaît"), ("検索", "日本語の検索"), ("ＡＢＣ", "abc")])
+def test_search_folds_accents_width_and_scripts_without_spaces(cortex: Cortex, query: str, text: str) -> None:
+    name = opened(cortex, agent="polyglot")
+    say(cortex, name, "something else", tail=0)
+    say(cortex, name, text, tail=0)
+    answer = cortex.search(query=query)
+    assert found(answer) == [name]
+    assert answer["results"][0]["highlights"] == [text]
+
+
 def test_search_keeps_to_its_filters_and_limit(library: Cortex) -> None:
     assert found(library.search(query="nothing", filters={"userId": "reader"})) == []
     assert found(library.search(query="password", filters={"userId": "reader", "limit": 1})) == ["s1"]

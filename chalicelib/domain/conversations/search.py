@@ -1,12 +1,11 @@
 """Searching the words of conversations.
 
-**The engine is a bounded scan, not an index.** The newest conversations that fit the filters are read, newest message first,
-and their words compared: case-folded, compatibility characters made one (NFKC), every word of the query as the beginning of
-a word. That is exact and always up to date, needs no second system, and costs what it reads: so one call looks at no more
-than 100 conversations, 2,000 messages and 1 MB of text. Where that ends the search, `complete` is false and
-`continueBefore` is the `createdBefore` to go on with; of a log that is itself too long the newest messages are searched.
-There are no stems, no synonyms and no fuzzy matches; for more than some thousand conversations of one user, feed a search
-service from the change stream.
+**The engine is a bounded scan, not an index.** The newest conversations that fit the filters are read, newest message first, and
+their words compared as `chalicelib/words.py` folds them, every word of the query as the beginning of a word. That is exact and
+always up to date, needs no second system, and costs what it reads: so one call looks at no more than 100 conversations, 2,000
+messages and 1 MB of text. Where that ends the search, `complete` is false and `continueBefore` is the `createdBefore` to go on
+with; of a log that is itself too long the newest messages are searched. There are no stems, no synonyms and no fuzzy matches; for
+more than some thousand conversations of one user, feed a search service from the change stream.
 
 **Score**, 0 to 1: for each word of the query, how often it occurs in the matching messages, saturating (n / (n + 1)); the
 mean over the words, half of it for being found in one message together.
@@ -14,9 +13,8 @@ mean over the words, half of it for being found in one message together.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +25,7 @@ from chalicelib.domain.conversations.codes import refused
 from chalicelib.domain.conversations.listing import Filters
 from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read, weight
 from chalicelib.schema import Conversation
+from chalicelib.words import fold, occurrences, place_of, query_words
 
 CONVERSATIONS, MESSAGES, BYTES = 100, 2_000, 1_000_000
 """What one call looks at."""
@@ -73,7 +72,7 @@ class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
 
 def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
     """See `conversations:search`."""
-    words = list(dict.fromkeys(_words(query)))[:MOST_WORDS]
+    words = query_words(query)[:MOST_WORDS]
     if not words:
         raise refused("EMPTY_STRING", "query has no words", "query")
     found = listing.select(ctx, filters, CONVERSATIONS + 1, newest_first=True)
@@ -136,24 +135,16 @@ def _fitting(results: list[SearchResult]) -> list[SearchResult]:
     return results
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", fold(text))
-
-
-def fold(text: str) -> str:
-    """Text as it is compared: compatibility characters made one, case taken away."""
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
 def _counts(text: str, words: list[str]) -> dict[str, int]:
     folded = fold(text)
-    return {word: len(re.findall(rf"\b{re.escape(word)}", folded)) for word in words}
+    return {word: len(occurrences(folded, word)) for word in words}
 
 
 def excerpt(text: str, words: list[str]) -> str:
     """Some 160 characters around the first of the words, cut at spaces."""
-    first: Any = re.search("|".join(rf"\b{re.escape(word)}" for word in words), text, re.IGNORECASE)
-    at = first.start() if first is not None else 0
+    text = unicodedata.normalize("NFC", text)
+    folded = fold(text)
+    at = place_of(text, min((found[0] for word in words if (found := occurrences(folded, word))), default=0))
     start = max(0, at - EXCERPT // 3)
     if start:
         space = text.find(" ", start, at)

@@ -1570,7 +1570,11 @@ export const api = anyApi as unknown as {
       /** A whole number, 0 to 9007199254740992. */
       offset?: number;
     }, Messages | null>;
-    /** The newest messages that contain a text, whatever its case; null for strangers. Looks through a thousand at a time. */
+    /**
+     * The newest messages that contain a text, whatever its case and accents; null for strangers.
+     *
+     * Looks through a thousand at a time.
+     */
     search: Query<{
       conversationId: string;
       /** 1 to 200 characters. */

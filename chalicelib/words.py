@@ -1,0 +1,88 @@
+"""Words of a text, as they are compared: one folding and one cutting for everything that searches.
+
+**Folding** takes away what a person who searches does not type: case, compatibility forms (`ﬁ`, full width; Unicode NFKC) and the
+accents of Latin, Greek and Cyrillic letters. Marks of other scripts are letters there (the vowel signs of Devanagari, the voicing
+of Kana) and stay.
+
+**Cutting** gives words where a script puts spaces between them. Chinese and Japanese do not: there every two neighbours are a
+word (bigrams), so that `検索` is found in `日本語の検索`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+UNSPACED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Han, Hiragana and Katakana, as a part of a character class."""
+_RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+_IS_UNSPACED = re.compile(rf"[{UNSPACED}]")
+_ACCENTS = (("\u0300", "\u036f"), ("\u1ab0", "\u1aff"), ("\u1dc0", "\u1dff"), ("\u20d0", "\u20ff"), ("\ufe20", "\ufe2f"))
+"""The blocks of combining marks that are accents."""
+
+
+class Word(NamedTuple):
+    """A word, folded, and where it stands in the folded text."""
+
+    text: str
+    start: int
+    end: int
+
+
+class _Folded(dict[int, str]):
+    """What becomes of each character, worked out once: `str.translate` then runs in C."""
+
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", chr(code)).casefold())
+        bare = "".join(each for each in parts if not any(low <= each <= high for low, high in _ACCENTS))
+        self[code] = unicodedata.normalize("NFC", bare)
+        return self[code]
+
+
+_FOLDED = _Folded()
+
+
+def fold(text: str) -> str:
+    """Text as it is compared. Folding twice changes nothing."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text).translate(_FOLDED)
+
+
+def words(text: str) -> list[Word]:
+    """The words of a text: runs of letters and digits; of unspaced scripts every two neighbours, or the only one."""
+    found: list[Word] = []
+    for run in _RUN.finditer(fold(text)):
+        if _IS_UNSPACED.match(run[0]) and len(run[0]) > 2:
+            found += [Word(run[0][at : at + 2], run.start() + at, run.start() + at + 2) for at in range(len(run[0]) - 1)]
+        else:
+            found.append(Word(run[0], *run.span()))
+    return found
+
+
+def query_words(query: str) -> list[str]:
+    """What is looked for, each once: words of spaced scripts, and whole runs of the others, which stand together."""
+    return list(dict.fromkeys(_RUN.findall(fold(query))))
+
+
+def occurrences(folded: str, word: str) -> list[int]:
+    """Where a word of `query_words` begins in a folded text: at the beginning of a word, or anywhere in an unspaced script."""
+    pattern = re.escape(word)
+    if not _IS_UNSPACED.match(word):
+        # `\b` knows no border between scripts: a word also begins behind a character of an unspaced one.
+        pattern = rf"(?<![^\W{UNSPACED}]){pattern}"
+    return [each.start() for each in re.finditer(pattern, folded)]
+
+
+def place_of(text: str, position: int) -> int:
+    """Where a position of the folded text stands in the text itself."""
+    if text.isascii():
+        return position
+    at = 0
+    for index, each in enumerate(text):
+        at += len(each.translate(_FOLDED))
+        if at > position:
+            return index
+    return len(text)
