@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 5 * 1024 * 1024
 """A Lambda may answer 6 MB, escapes included; one that answers more answers nothing."""
+ANONYMOUS_KEY = 32
+"""Callers without a token share one space of idempotency keys; a key of so many characters can be random enough for it."""
 
 
 @dataclass(frozen=True)

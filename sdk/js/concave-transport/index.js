@@ -19,14 +19,14 @@ const HOLD_MS = 5_000;
 
 /**
  * A constructor for `webSocketConstructor`, for one client. Options: `WebSocket` (globalThis's), `fetch` (globalThis's),
- * `frameBytes` and `bodyBytes` (limits), `info` (told before anything is done differently; `console.info`).
+ * `frameBytes`, `callBytes` and `bodyBytes` (limits), `info` (told before anything is done differently; `console.info`).
  */
 export function largeFrames(options = {}) {
-  const { frameBytes = FRAME_BYTES, bodyBytes = BODY_BYTES, info = (text) => console.info(text) } = options;
+  const { frameBytes = FRAME_BYTES, callBytes = frameBytes, bodyBytes = BODY_BYTES, info = (text) => console.info(text) } = options;
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   if (!Socket) throw new Error("There is no WebSocket here; give one: largeFrames({ WebSocket }).");
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
-  const shared = { Socket, calls: new Calls({ fetch, bodyBytes }), frameBytes, info };
+  const shared = { Socket, calls: new Calls({ fetch, bodyBytes }), frameBytes, callBytes, info };
   return class extends Connection {
     constructor(url, protocols) {
       super(shared, url, protocols);
@@ -43,6 +43,7 @@ class Connection {
   #inner;
   #calls;
   #limit;
+  #callLimit;
   #info;
   #address;
   #queries;
@@ -52,13 +53,15 @@ class Connection {
   #identity = 0;
   #waiting = []; // frames behind a mutation that goes by HTTP
   #unanswered = new Set(); // mutations that the server has
+  #unseen = false; // one of them was answered, and the Transition that shows its effect is still to come
   #large = null; // the mutation that is under way by HTTP: {key, frame, answer?, version?}
   #holding = false;
   #parts = []; // of a Transition that comes in chunks
 
-  constructor({ Socket, calls, frameBytes, info }, url, protocols) {
+  constructor({ Socket, calls, frameBytes, callBytes, info }, url, protocols) {
     this.#calls = calls;
     this.#limit = frameBytes;
+    this.#callLimit = callBytes;
     this.#info = info;
     this.#address = httpAddress(url);
     this.#queries = new QuerySets(frameBytes);
@@ -97,8 +100,8 @@ class Connection {
   #goOn() {
     while (this.#waiting.length && !this.#large && !this.#closed) {
       const { frame, text } = this.#waiting[0];
-      const byHttp = frame.type === "Mutation" && isOver(text, this.#limit);
-      if (byHttp && this.#unanswered.size) return; // those before it come first
+      const byHttp = frame.type === "Mutation" && isOver(text, this.#callLimit);
+      if (byHttp && (this.#unanswered.size || this.#unseen)) return; // those before it come first
       this.#waiting.shift();
       if (byHttp) this.#mutate(frame, text);
       else this.#pass(frame, text);
@@ -109,7 +112,7 @@ class Connection {
     const over = isOver(text, this.#limit);
     if (frame.type === "Connect") this.#session = frame.sessionId;
     if (frame.type === "ModifyQuerySet") return this.#subscribe(frame, over && text);
-    if (frame.type === "Action" && over) return void this.#act(frame, text);
+    if (frame.type === "Action" && isOver(text, this.#callLimit)) return void this.#act(frame, text);
     if (frame.type === "Event" && over) return; // telemetry, which nobody waits for
     if (frame.type === "Authenticate") {
       if (over) return this.#reject(`The token has ${kilobytes(bytesOf(text))}; it must fit ${kilobytes(this.#limit)}.`, true);
@@ -130,7 +133,7 @@ class Connection {
 
   #tellLarge(frame, text) {
     const size = kilobytes(bytesOf(text));
-    this.#info(`concave: ${frame.udfPath} with its arguments is ${size}, over a frame's ${kilobytes(this.#limit)}; it goes by HTTP.`);
+    this.#info(`concave: ${frame.udfPath} with its arguments is ${size}, over a frame's ${kilobytes(this.#callLimit)}; it goes by HTTP.`);
   }
 
   async #act(frame, text) {
@@ -172,7 +175,10 @@ class Connection {
     if (message === null) return;
     if (message.type !== "Transition") {
       this.onmessage?.(event);
-      if (message.type === "MutationResponse" && this.#unanswered.delete(message.requestId)) this.#goOn();
+      if (message.type === "MutationResponse" && this.#unanswered.delete(message.requestId)) {
+        this.#unseen ||= message.success;
+        this.#goOn();
+      }
       return;
     }
     this.#identity = message.endVersion.identity;
@@ -184,6 +190,8 @@ class Connection {
     const landed = this.#large?.answer && this.#queries.arrived >= this.#large.version;
     if (landed) this.#settle(message.endVersion.ts);
     else this.#deliver();
+    this.#unseen = false;
+    this.#goOn();
   }
 
   /** A Transition in chunks, when all of them are here; null until then. */
