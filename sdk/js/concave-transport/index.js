@@ -47,14 +47,14 @@ class Connection {
   #info;
   #address;
   #queries;
-  #closed = false;
+  #over = new AbortController(); // ends what is under way when the connection is over
   #session = `socket-${crypto.randomUUID()}`; // a client that sends no Connect names no session
   #token = null;
   #identity = 0;
   #waiting = []; // frames behind a mutation that goes by HTTP
   #unanswered = new Set(); // mutations that the server has
   #unseen = false; // one of them was answered, and the Transition that shows its effect is still to come
-  #large = null; // the mutation that is under way by HTTP: {key, frame, answer?, version?}
+  #large = null; // the mutation that is under way by HTTP: {frame, answer?, version?, release?}
   #holding = false;
   #parts = []; // of a Transition that comes in chunks
 
@@ -70,9 +70,13 @@ class Connection {
     this.#inner.onerror = (event) => this.onerror?.(event);
     this.#inner.onmessage = (event) => this.#hear(event);
     this.#inner.onclose = (event) => {
-      this.#closed = true;
+      this.#over.abort();
       this.onclose?.(event);
     };
+  }
+
+  get #closed() {
+    return this.#over.signal.aborted;
   }
 
   get readyState() {
@@ -80,7 +84,7 @@ class Connection {
   }
 
   close(code, reason) {
-    this.#closed = true;
+    this.#over.abort();
     this.#inner.close(code, reason);
   }
 
@@ -138,7 +142,7 @@ class Connection {
 
   async #act(frame, text) {
     this.#tellLarge(frame, text);
-    const answer = await this.#calls.action(this.#address, frame, this.#token);
+    const answer = await this.#calls.action(this.#address, frame, this.#token, this.#over.signal);
     if (this.#closed) return;
     if (answer.status === "unauthenticated") return this.#reject(answer.errorMessage, false);
     this.#say({ type: "ActionResponse", requestId: frame.requestId, ...response(answer) });
@@ -146,17 +150,16 @@ class Connection {
 
   async #mutate(frame, text) {
     this.#tellLarge(frame, text);
-    const large = { key: `${this.#session}:${frame.requestId}`, frame };
+    const key = `${this.#session}:${frame.requestId}`;
+    const large = { frame };
     this.#large = large;
     this.#holding = true;
     const timer = setTimeout(() => {
       this.#holding = false;
       this.#deliver();
     }, HOLD_MS);
-    const ask = () => this.#calls.mutation(this.#address, frame, this.#token, large.key, () => !this.#closed);
-    let answer = await ask();
-    while (answer === null && !this.#closed) answer = await ask(); // it was given up with an earlier connection
-    if (this.#closed) return clearTimeout(timer); // the client asks again on its next one
+    const answer = await this.#calls.mutation(this.#address, frame, this.#token, key, this.#over.signal);
+    if (this.#closed) return clearTimeout(timer); // the client asks again on its next connection, with the same key
     if (answer.status === "unauthenticated") return this.#reject(answer.errorMessage, false);
     large.answer = answer;
     large.release = () => clearTimeout(timer);
@@ -211,11 +214,10 @@ class Connection {
 
   /** The large mutation is answered; `ts` is that of the Transition which shows its effect. */
   #settle(ts) {
-    const { key, frame, answer, release } = this.#large;
+    const { frame, answer, release } = this.#large;
     release();
     this.#large = null;
     this.#holding = false;
-    this.#calls.forget(key);
     this.#say({ type: "MutationResponse", requestId: frame.requestId, ...response(answer), ...(ts !== undefined && { ts }) });
     this.#deliver();
     this.#goOn();
