@@ -93,5 +93,5 @@ $(WEB): web/package.json web/package-lock.json
 	  echo "*** Node 20.19 or newer is missing: there will be no page at /, and its tests will be SKIPPED ***" >&2; \
 	fi
 
-$(DIST): $(WEB) web/index.html web/vite.config.ts web/tsconfig.json $(shell find web/src web/public -type f 2>/dev/null)
+$(DIST): $(WEB) web/index.html web/vite.config.ts web/tsconfig.json $(shell find web/src web/public sdk/js -type f 2>/dev/null)
 	@if [ -e $(WEB) ]; then cd web && npm run --silent build; fi

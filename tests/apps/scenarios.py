@@ -82,6 +82,16 @@ def add(ctx: MutationCtx, name: str, amount: int = 1, refuse: bool = False) -> i
 
 
 @mutation
+def count_text(ctx: MutationCtx, name: str, text: str) -> int:
+    """Count a text of any length; what it says is not kept."""
+    tally = ctx.db.get(Tally, name)
+    if tally is None:
+        ctx.db.insert(Tally(id=name, value=1))
+        return 1
+    return ctx.db.patch(tally, value=tally.value + 1).value
+
+
+@mutation
 def crash(ctx: MutationCtx) -> None:
     """A fault of the function."""
     raise ValueError("boom")
@@ -126,6 +136,12 @@ def relay(ctx: ActionCtx, name: str, amount: int = 1, refuse: bool = False, paus
     time.sleep(pause_ms / 1000)
     value: int = ctx.run_query(get, name=name)
     return value
+
+
+@action
+def measure(ctx: ActionCtx, text: str) -> int:
+    """How long a text is."""
+    return len(text)
 
 
 @query

@@ -5,6 +5,8 @@ import net from "node:net";
 import { createInterface } from "node:readline";
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi } from "convex/server";
+import { WebSocket } from "ws";
+import { largeFrames } from "../../sdk/js/concave-transport/index.js";
 
 export const api = anyApi.scenarios;
 export const chat = anyApi.chat;
@@ -15,7 +17,11 @@ const ROAD = "127.0.0.2";
 /** A name nobody else uses, so that scenarios share a server. */
 export const fresh = (word) => `${word}-${crypto.randomUUID().slice(0, 8)}`;
 
-export const open = (url, options = {}) => new ConvexClient(url, { logger: false, ...options });
+/** Set by run.mjs: the options of our transport, when the scenario is to run over it. */
+export const over = { transport: null };
+export const transport = (options = {}) => largeFrames({ WebSocket, info: () => {}, ...options });
+export const open = (url, options = {}) =>
+  new ConvexClient(url, { logger: false, ...(over.transport && { webSocketConstructor: transport(over.transport) }), ...options });
 export const http = (url) => new ConvexHttpClient(url, { logger: false });
 
 export function check(holds, text) {

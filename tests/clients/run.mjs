@@ -4,13 +4,17 @@ import * as basics from "./basics.mjs";
 import * as chatting from "./chat.mjs";
 import * as crowd from "./crowd.mjs";
 import * as hooks from "./hooks.mjs";
+import * as large from "./large.mjs";
+import { over } from "./lib.mjs";
 import * as reconnect from "./reconnect.mjs";
 import * as unreadable from "./unreadable.mjs";
 
-const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd, ...chatting, ...unreadable };
+const scenarios = { ...basics, ...auth, ...reconnect, ...hooks, ...crowd, ...chatting, ...unreadable, ...large };
 const [url, name, options = "{}"] = process.argv.slice(2);
 try {
-  console.log(JSON.stringify((await scenarios[name](url, JSON.parse(options))) ?? "fine"));
+  const { transport = null, ...rest } = JSON.parse(options);
+  over.transport = transport;
+  console.log(JSON.stringify((await scenarios[name](url, rest)) ?? "fine"));
   process.exit(0);
 } catch (error) {
   console.error(error);

@@ -4,6 +4,8 @@ import { bytesOf, kilobytes } from "./frames.js";
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 10_000;
+/** No invocation behind API Gateway answers later than 29 s; what is silent for longer is a broken connection. */
+const ATTEMPT_MS = 35_000;
 /** Answers that say nothing about the call itself: the way to the server is broken, or it is busy. */
 const TRY_AGAIN = [408, 425, 502, 503, 504];
 
@@ -16,12 +18,10 @@ export function httpAddress(socketAddress) {
 }
 
 /**
- * The calls of all connections of a client. A mutation has an idempotency key, so it is sent again until it is answered, and
- * takes effect once; when the socket is replaced meanwhile, the client asks again and meets the same call.
+ * Sends calls. Their answers: `{status: "success", value, logLines}`, `{status: "error", errorMessage, errorData, logLines}`,
+ * `{status: "unauthenticated", errorMessage}`.
  */
 export class Calls {
-  #underway = new Map(); // key → {answer, wanted}
-
   /** @param {{ fetch: typeof fetch, bodyBytes: number }} options */
   constructor({ fetch, bodyBytes }) {
     this.fetch = fetch;
@@ -29,54 +29,38 @@ export class Calls {
   }
 
   /**
-   * A mutation's answer: `{status: "success", value, logLines}`, `{status: "error", errorMessage, errorData, logLines}`,
-   * `{status: "unauthenticated", errorMessage}`, or null when `wanted` said no before there was one.
+   * A mutation's answer; null when the signal ended it. It has an idempotency key, so it is sent again until it is answered,
+   * by this connection or the next, and takes effect once: the server gives the answer of the first time.
    */
-  mutation(address, frame, token, key, wanted) {
-    const call = this.#underway.get(key);
-    if (call) {
-      call.wanted = wanted;
-      return call.answer;
+  async mutation(address, frame, token, key, signal) {
+    for (let wait = FIRST_WAIT_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      const attempt = within(signal, ATTEMPT_MS);
+      try {
+        const { answer } = await this.#post(`${address}/api/mutation`, frame, token, attempt.signal, { "Idempotency-Key": key });
+        if (answer) return answer;
+      } catch (problem) {
+        // fetch's words for "no way to the server" and for an end that the signal has made
+        if (!(problem instanceof TypeError) && problem.name !== "AbortError") throw problem;
+      } finally {
+        attempt.over();
+      }
+      await pause(wait * (0.5 + Math.random()), signal);
     }
-    const begun = { wanted, answer: undefined };
-    begun.answer = this.#untilAnswered(address, frame, token, key, begun).then((answer) => {
-      if (answer === null || answer.status === "unauthenticated") this.forget(key);
-      return answer;
-    });
-    this.#underway.set(key, begun);
-    return begun.answer;
+    return null;
   }
 
-  /** The client has the answer; nobody will ask for it again. */
-  forget(key) {
-    this.#underway.delete(key);
-  }
-
-  /** An action's answer, as a mutation's. It is sent once: whether it ran is not known when its answer is lost. */
-  async action(address, frame, token) {
+  /** An action's answer. It is sent once: whether it ran is not known when its answer is lost. */
+  async action(address, frame, token, signal) {
     try {
-      const told = await this.#post(`${address}/api/action`, frame, token);
+      const told = await this.#post(`${address}/api/action`, frame, token, signal);
       return told.answer ?? failed(`${told.problem} Whether the action ran is not known.`);
     } catch (problem) {
       return failed(`Connection lost while action was in flight (${problem.message})`);
     }
   }
 
-  async #untilAnswered(address, frame, token, key, call) {
-    for (let wait = FIRST_WAIT_MS; call.wanted(); wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      try {
-        const { answer } = await this.#post(`${address}/api/mutation`, frame, token, { "Idempotency-Key": key });
-        if (answer) return answer;
-      } catch (problem) {
-        if (!(problem instanceof TypeError)) throw problem; // fetch's word for "no way to the server"
-      }
-      await new Promise((go) => setTimeout(go, wait * (0.5 + Math.random())));
-    }
-    return null;
-  }
-
   /** One request: its `answer`, or the `problem` that another try may not have. */
-  async #post(url, { udfPath: path, args }, token, headers = {}) {
+  async #post(url, { udfPath: path, args }, token, signal, headers = {}) {
     const body = JSON.stringify({ path, format: "convex_encoded_json", args });
     const size = bytesOf(body);
     if (size > this.bodyBytes) {
@@ -88,6 +72,7 @@ export class Calls {
       method: "POST",
       headers: { "Content-Type": "application/json", ...authorization, ...headers },
       body,
+      signal,
     });
     const text = await told.text();
     const said = read(text);
@@ -108,3 +93,29 @@ function read(text) {
     return null; // a page of a proxy, perhaps: not an answer of the server's
   }
 }
+
+/** A signal that ends with another one, or after so many milliseconds; `over` when it is not needed any more. */
+function within(signal, ms) {
+  const controller = new AbortController();
+  const end = () => controller.abort();
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end);
+  const over = () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+  };
+  return { signal: controller.signal, over };
+}
+
+/** Resolves after so many milliseconds, or when the signal ends it. */
+const pause = (ms, signal) =>
+  new Promise((go) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      go();
+    }
+    if (signal.aborted) done();
+    else signal.addEventListener("abort", done);
+  });

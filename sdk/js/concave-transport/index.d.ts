@@ -5,6 +5,8 @@ export interface LargeFramesOptions {
   fetch?: typeof fetch;
   /** The bytes (UTF-8) that a frame may have; 32,000. */
   frameBytes?: number;
+  /** Calls of more bytes than this go by HTTP; as many as a frame may have. */
+  callBytes?: number;
   /** The bytes (UTF-8) that a call by HTTP may have; 1,048,000. A larger one is refused before it is sent. */
   bodyBytes?: number;
   /** Told in one sentence before anything is split or goes by HTTP; `console.info`. */

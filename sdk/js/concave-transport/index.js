@@ -19,14 +19,14 @@ const HOLD_MS = 5_000;
 
 /**
  * A constructor for `webSocketConstructor`, for one client. Options: `WebSocket` (globalThis's), `fetch` (globalThis's),
- * `frameBytes` and `bodyBytes` (limits), `info` (told before anything is done differently; `console.info`).
+ * `frameBytes`, `callBytes` and `bodyBytes` (limits), `info` (told before anything is done differently; `console.info`).
  */
 export function largeFrames(options = {}) {
-  const { frameBytes = FRAME_BYTES, bodyBytes = BODY_BYTES, info = (text) => console.info(text) } = options;
+  const { frameBytes = FRAME_BYTES, callBytes = frameBytes, bodyBytes = BODY_BYTES, info = (text) => console.info(text) } = options;
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   if (!Socket) throw new Error("There is no WebSocket here; give one: largeFrames({ WebSocket }).");
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
-  const shared = { Socket, calls: new Calls({ fetch, bodyBytes }), frameBytes, info };
+  const shared = { Socket, calls: new Calls({ fetch, bodyBytes }), frameBytes, callBytes, info };
   return class extends Connection {
     constructor(url, protocols) {
       super(shared, url, protocols);
@@ -43,22 +43,25 @@ class Connection {
   #inner;
   #calls;
   #limit;
+  #callLimit;
   #info;
   #address;
   #queries;
-  #closed = false;
+  #over = new AbortController(); // ends what is under way when the connection is over
   #session = `socket-${crypto.randomUUID()}`; // a client that sends no Connect names no session
   #token = null;
   #identity = 0;
   #waiting = []; // frames behind a mutation that goes by HTTP
   #unanswered = new Set(); // mutations that the server has
-  #large = null; // the mutation that is under way by HTTP: {key, frame, answer?, version?}
+  #unseen = false; // one of them was answered, and the Transition that shows its effect is still to come
+  #large = null; // the mutation that is under way by HTTP: {frame, answer?, version?, release?}
   #holding = false;
   #parts = []; // of a Transition that comes in chunks
 
-  constructor({ Socket, calls, frameBytes, info }, url, protocols) {
+  constructor({ Socket, calls, frameBytes, callBytes, info }, url, protocols) {
     this.#calls = calls;
     this.#limit = frameBytes;
+    this.#callLimit = callBytes;
     this.#info = info;
     this.#address = httpAddress(url);
     this.#queries = new QuerySets(frameBytes);
@@ -67,9 +70,13 @@ class Connection {
     this.#inner.onerror = (event) => this.onerror?.(event);
     this.#inner.onmessage = (event) => this.#hear(event);
     this.#inner.onclose = (event) => {
-      this.#closed = true;
+      this.#over.abort();
       this.onclose?.(event);
     };
+  }
+
+  get #closed() {
+    return this.#over.signal.aborted;
   }
 
   get readyState() {
@@ -77,7 +84,7 @@ class Connection {
   }
 
   close(code, reason) {
-    this.#closed = true;
+    this.#over.abort();
     this.#inner.close(code, reason);
   }
 
@@ -97,8 +104,8 @@ class Connection {
   #goOn() {
     while (this.#waiting.length && !this.#large && !this.#closed) {
       const { frame, text } = this.#waiting[0];
-      const byHttp = frame.type === "Mutation" && isOver(text, this.#limit);
-      if (byHttp && this.#unanswered.size) return; // those before it come first
+      const byHttp = frame.type === "Mutation" && isOver(text, this.#callLimit);
+      if (byHttp && (this.#unanswered.size || this.#unseen)) return; // those before it come first
       this.#waiting.shift();
       if (byHttp) this.#mutate(frame, text);
       else this.#pass(frame, text);
@@ -109,7 +116,7 @@ class Connection {
     const over = isOver(text, this.#limit);
     if (frame.type === "Connect") this.#session = frame.sessionId;
     if (frame.type === "ModifyQuerySet") return this.#subscribe(frame, over && text);
-    if (frame.type === "Action" && over) return void this.#act(frame, text);
+    if (frame.type === "Action" && isOver(text, this.#callLimit)) return void this.#act(frame, text);
     if (frame.type === "Event" && over) return; // telemetry, which nobody waits for
     if (frame.type === "Authenticate") {
       if (over) return this.#reject(`The token has ${kilobytes(bytesOf(text))}; it must fit ${kilobytes(this.#limit)}.`, true);
@@ -130,12 +137,12 @@ class Connection {
 
   #tellLarge(frame, text) {
     const size = kilobytes(bytesOf(text));
-    this.#info(`concave: ${frame.udfPath} with its arguments is ${size}, over a frame's ${kilobytes(this.#limit)}; it goes by HTTP.`);
+    this.#info(`concave: ${frame.udfPath} with its arguments is ${size}, over a frame's ${kilobytes(this.#callLimit)}; it goes by HTTP.`);
   }
 
   async #act(frame, text) {
     this.#tellLarge(frame, text);
-    const answer = await this.#calls.action(this.#address, frame, this.#token);
+    const answer = await this.#calls.action(this.#address, frame, this.#token, this.#over.signal);
     if (this.#closed) return;
     if (answer.status === "unauthenticated") return this.#reject(answer.errorMessage, false);
     this.#say({ type: "ActionResponse", requestId: frame.requestId, ...response(answer) });
@@ -143,17 +150,16 @@ class Connection {
 
   async #mutate(frame, text) {
     this.#tellLarge(frame, text);
-    const large = { key: `${this.#session}:${frame.requestId}`, frame };
+    const key = `${this.#session}:${frame.requestId}`;
+    const large = { frame };
     this.#large = large;
     this.#holding = true;
     const timer = setTimeout(() => {
       this.#holding = false;
       this.#deliver();
     }, HOLD_MS);
-    const ask = () => this.#calls.mutation(this.#address, frame, this.#token, large.key, () => !this.#closed);
-    let answer = await ask();
-    while (answer === null && !this.#closed) answer = await ask(); // it was given up with an earlier connection
-    if (this.#closed) return clearTimeout(timer); // the client asks again on its next one
+    const answer = await this.#calls.mutation(this.#address, frame, this.#token, key, this.#over.signal);
+    if (this.#closed) return clearTimeout(timer); // the client asks again on its next connection, with the same key
     if (answer.status === "unauthenticated") return this.#reject(answer.errorMessage, false);
     large.answer = answer;
     large.release = () => clearTimeout(timer);
@@ -172,7 +178,10 @@ class Connection {
     if (message === null) return;
     if (message.type !== "Transition") {
       this.onmessage?.(event);
-      if (message.type === "MutationResponse" && this.#unanswered.delete(message.requestId)) this.#goOn();
+      if (message.type === "MutationResponse" && this.#unanswered.delete(message.requestId)) {
+        this.#unseen ||= message.success;
+        this.#goOn();
+      }
       return;
     }
     this.#identity = message.endVersion.identity;
@@ -184,6 +193,8 @@ class Connection {
     const landed = this.#large?.answer && this.#queries.arrived >= this.#large.version;
     if (landed) this.#settle(message.endVersion.ts);
     else this.#deliver();
+    this.#unseen = false;
+    this.#goOn();
   }
 
   /** A Transition in chunks, when all of them are here; null until then. */
@@ -203,11 +214,10 @@ class Connection {
 
   /** The large mutation is answered; `ts` is that of the Transition which shows its effect. */
   #settle(ts) {
-    const { key, frame, answer, release } = this.#large;
+    const { frame, answer, release } = this.#large;
     release();
     this.#large = null;
     this.#holding = false;
-    this.#calls.forget(key);
     this.#say({ type: "MutationResponse", requestId: frame.requestId, ...response(answer), ...(ts !== undefined && { ts }) });
     this.#deliver();
     this.#goOn();

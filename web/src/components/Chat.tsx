@@ -2,6 +2,7 @@ import { useEffect } from "react";
 import { useAssistantChat } from "../hooks/useAssistantChat";
 import { useBranches } from "../hooks/useBranches";
 import { mark } from "../lib/activity";
+import { composes } from "../lib/composition";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { ImageSettings } from "./ImageSettings";
@@ -41,7 +42,7 @@ export function Chat({ sessionId, shown, settings }: Props) {
   useEffect(() => {
     if (!shown || !writing) return;
     const onKey = (event: KeyboardEvent) => {
-      const elsewhere = event.isComposing || document.querySelector("dialog[open]") !== null;
+      const elsewhere = composes(event) || document.querySelector("dialog[open]") !== null;
       if (event.key === "Escape" && !elsewhere) void stop();
     };
     addEventListener("keydown", onKey);

@@ -1,6 +1,7 @@
 import { ArrowUp, Square, X, Zap } from "lucide-react";
 import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef } from "react";
 import { useConnection } from "../hooks/useConnection";
+import { composes } from "../lib/composition";
 import { setDraft, useDraft } from "../lib/drafts";
 import type { OnBusy } from "../lib/outbox";
 import { setProblem, useProblem } from "../lib/problems";
@@ -54,7 +55,7 @@ export function Composer({ sessionId, onSend, onStop, disabled = false, focus }:
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || composes(event.nativeEvent)) return;
     event.preventDefault();
     send(undefined, onStop && (event.ctrlKey || event.metaKey) ? "interrupt" : undefined);
   }

@@ -2,6 +2,7 @@ import { GitBranch, Image, Pencil } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import type { Branches } from "../hooks/useBranches";
 import { isGuess } from "../hooks/useSend";
+import { composes } from "../lib/composition";
 import type { MessageView } from "../lib/views";
 
 /** What the person said. It can be said differently, in a branch; the original stays as it is. */
@@ -79,7 +80,7 @@ function Changing(props: { text: string; onSay: (content: string) => void; onCan
         dir="auto"
         aria-label="Your message, changed"
         onChange={(event) => setText(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && props.onCancel()}
+        onKeyDown={(event) => event.key === "Escape" && !composes(event.nativeEvent) && props.onCancel()}
       />
       <menu>
         <button type="button" onClick={props.onCancel}>
