@@ -88,6 +88,20 @@ def takes_part(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
     return row is not None and row.kind == me.kind
 
 
+def owns_room(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
+    """Whether a caller owns the agent whose own room it is; what others opened with the agent is not its owner's."""
+    room, agent_id = conversation.room, conversation.participants.get("agentId")
+    if me.kind != "user" or room is None or not agent_id or not (room.auto or room.created_by == agent_id):
+        return False
+    agent = ctx.db.get(Agent, str(agent_id))
+    return agent is not None and agent.owner == me.name
+
+
+def reaches(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
+    """Whether a caller may read and manage a conversation: its members, and the owner of the agent whose room it is."""
+    return takes_part(ctx, conversation, me) or owns_room(ctx, conversation, me)
+
+
 def may_join(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
     """Whether a caller may come in unasked: into the room of an agent that is theirs, or open to the org."""
     agent_id = conversation.participants.get("agentId")
@@ -98,10 +112,19 @@ def may_join(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
 
 
 def readable(ctx: Ctx, conversation_id: str) -> Conversation | None:
-    """A conversation for its members; None for everybody else, as for an id that never was (invariant 9)."""
+    """A conversation for who reaches it; None for everybody else, as for an id that never was (invariant 9)."""
     me = caller(ctx)
     conversation = conversation_of(ctx, conversation_id)
-    return conversation if conversation is not None and takes_part(ctx, conversation, me) else None
+    return conversation if conversation is not None and reaches(ctx, conversation, me) else None
+
+
+def managed(ctx: Ctx, conversation_id: str) -> tuple[Me, Conversation]:
+    """The caller and a conversation that they reach. Raises `Refused`."""
+    me = caller(ctx)
+    conversation = conversation_of(ctx, conversation_id)
+    if conversation is None or not reaches(ctx, conversation, me):
+        raise not_found()
+    return me, conversation
 
 
 def joined(ctx: Ctx, conversation_id: str) -> tuple[Me, Conversation]:

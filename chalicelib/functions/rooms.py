@@ -52,7 +52,8 @@ def create(
 ) -> RoomView:
     """Open a conversation by hand: with an agent that is the caller's or open to the org, or with nobody yet.
 
-    An agent opens one of its own only if several are allowed to it (`multiConversation`).
+    An agent has one active conversation, unless several are allowed to it (`multiConversation`): who opens one with it
+    becomes a member of that one. An agent opens one of its own only if several are allowed to it.
     """
     me = members.caller(ctx)
     if me.kind == "agent":
@@ -61,8 +62,9 @@ def create(
             raise Refused("Forbidden", "This agent has one conversation; `multiConversation` allows several.")
         return room_view(ctx, rooms.opened(ctx, me.agent, title or f"Agent {me.name}", auto=False, description=description))
     room = Room(description=description, created_by=me.name, updated_by=me.name)
-    if agent_id is not None:
-        rooms.invited(ctx, me, agent_id)
+    agent = rooms.invited(ctx, me, agent_id) if agent_id is not None else None
+    if agent is not None and not agent.multi_conversation:
+        return rooms.let_in(ctx, me, agent, title, description)
     responder: Literal["agent", "none"] = "agent" if agent_id else "none"
     session = open_conversation(ctx, me.name, responder=responder, name=title or "New Chat", agent_id=agent_id, room=room)
     return rooms.whole(ctx, ctx.db.get(Conversation, session.conversation))
@@ -102,7 +104,7 @@ def get(ctx: QueryCtx, conversation_id: str) -> RoomView | None:
 @mutation
 def update(ctx: MutationCtx, conversation_id: str, title: Title | None = None, description: Text | None = None) -> RoomView:
     """Name a conversation, or say what it is about."""
-    me, conversation = members.joined(ctx, conversation_id)
+    me, conversation = members.managed(ctx, conversation_id)
     room = structs.replace(conversation.room or Room(), updated_by=me.name)
     if description is not None:
         room.description = description
@@ -162,7 +164,7 @@ def add_participant(ctx: MutationCtx, conversation_id: str, participant_type: Ki
 @mutation
 def remove_participant(ctx: MutationCtx, conversation_id: str, participant_type: Kind, participant_id: Name) -> RoomView:
     """Take somebody out: themselves, or by a member who is not a guest of an agent's room. Their sockets are told to leave."""
-    me, conversation = members.joined(ctx, conversation_id)
+    me, conversation = members.managed(ctx, conversation_id)
     key = members.key_of(participant_type, participant_id)
     if not (me.is_service or key == me.key or rooms.leads(ctx, conversation, me)):
         raise Refused("Forbidden", "Only who opened the conversation, or the owner of its agent, may take others out.")

@@ -16,7 +16,7 @@ from chalicelib.schema import ChatMessage, Conversation, Room
 @mutation
 def ask(ctx: MutationCtx, conversation_id: str) -> bool:
     """Have the summary written anew, in the background. It appears in the conversation."""
-    _, conversation = members.joined(ctx, conversation_id)
+    _, conversation = members.managed(ctx, conversation_id)
     budget.check(ctx)
     ctx.scheduler.run_after(0, summarize, conversation=conversation.id)
     return True

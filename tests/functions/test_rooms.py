@@ -108,6 +108,45 @@ def test_only_members_the_owner_and_invited_people_join(gateway: Gateway) -> Non
     )
 
 
+def test_an_agents_owner_reaches_its_room_without_joining_by_every_function(gateway: Gateway) -> None:
+    bot = Socket(gateway.agent("bot"), "s1")
+    bot.call("rooms:send", content="first")
+    room, alice, bob = room_of(bot), gateway.person("alice"), gateway.person("bob")
+    asked = {"conversationId": room}
+    assert [each["conversationId"] for each in alice.query("rooms:list", agentId="bot")["data"]] == [room]
+    assert alice.query("rooms:get", **asked)["title"] == "Agent bot - Auto Conversation"
+    assert [each["content"] for each in alice.query("history:messages", **asked)["data"]] == ["first"]
+    assert [each["id"] for each in alice.query("rooms:participants", **asked)] == ["bot"]
+    assert alice.mutation("rooms:update", **asked, title="Renamed")["title"] == "Renamed"
+    assert alice.mutation("rooms:send", **asked, content="hello")["message"]["role"] == "user"
+    assert [each["id"] for each in alice.query("rooms:participants", **asked)] == ["bot", "alice"], "who speaks takes part"
+    assert alice.mutation("rooms:close", **asked)["status"] == "closed"
+    assert alice.mutation("rooms:archive", **asked)["status"] == "archived"
+    assert bob.query("rooms:get", **asked) is None
+    refused("ConversationNotFound", bob.mutation, "rooms:close", **asked)
+    assert alice.mutation("conversations:delete", **asked)["deleted"]
+    assert alice.query("rooms:get", **asked) is None
+
+
+def test_an_agents_owner_does_not_reach_what_others_opened_with_it(gateway: Gateway) -> None:
+    gateway.agent("bot", audience="org", multiConversation=True)
+    alice, bob = gateway.person("alice"), gateway.person("bob")
+    private = bob.mutation("rooms:create", agentId="bot", title="Bob's own")["conversationId"]
+    assert alice.query("rooms:get", conversationId=private) is None
+    refused("ConversationNotFound", alice.mutation, "rooms:close", conversationId=private)
+
+
+def test_an_agent_has_one_active_conversation_whoever_opens_it_first(gateway: Gateway) -> None:
+    bot = gateway.agent("bot", audience="org")
+    alice, bob = gateway.person("alice"), gateway.person("bob")
+    first = alice.mutation("rooms:create", agentId="bot", title="Ours")
+    assert (first["title"], [each["id"] for each in first["participants"]]) == ("Ours", ["bot", "alice"])
+    second = bob.mutation("rooms:create", agentId="bot", title="Mine")
+    assert (second["conversationId"], second["title"]) == (first["conversationId"], "Ours")
+    assert room_of(Socket(bot, "s1")) == first["conversationId"]
+    assert len(alice.query("rooms:list", agentId="bot", status="active")["data"]) == 1
+
+
 def test_who_is_taken_out_hears_that_and_no_more(gateway: Gateway) -> None:
     bot = Socket(gateway.agent("bot"), "s1")
     alice = Socket(gateway.person("alice"), "a1")

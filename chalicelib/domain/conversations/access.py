@@ -1,6 +1,7 @@
 """Who may see, write to and delete a conversation (invariant 9).
 
-* **A member** (a row of `participants`): reads, and writes in its own voice: a user as `user`, an agent as `agent`.
+* **A member** (a row of `participants`), and the owner of the agent whose room it is: read, and write in their own voice, a user
+  as `user`, an agent as `agent`.
 * **The user whose conversation it is** (`participants.userId`; of a room who opened it, or the owner of its agent) may also
   delete it.
 * **The org's own backend**, a token with the role `service`, and this backend's own jobs: everything in their org, in every
@@ -17,8 +18,7 @@ from typing import Any, Literal
 from chalicelib import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.domain import access, members
 from chalicelib.domain.conversations.codes import not_found, refused
-from chalicelib.domain.conversations.opening import participant_id
-from chalicelib.schema import Agent, Conversation, Participant
+from chalicelib.schema import Agent, Conversation
 
 Voice = Literal["user", "assistant", "system"]
 
@@ -52,8 +52,7 @@ def sees(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> bool:
     user = ctx.user
     if user is None or acts_for_org(user):
         return user is not None
-    me = members.caller(ctx)
-    return ctx.db.get(Participant, participant_id(conversation.id, me.kind, me.name)) is not None
+    return members.reaches(ctx, conversation, members.caller(ctx))
 
 
 def reached(ctx: MutationCtx, conversation_id: str, to_do: str) -> Conversation:

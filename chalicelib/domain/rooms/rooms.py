@@ -76,6 +76,18 @@ def find_or_create(ctx: MutationCtx, agent: Agent) -> tuple[Conversation, bool]:
     return made, True
 
 
+def let_in(ctx: MutationCtx, me: members.Me, agent: Agent, title: str | None, description: str | None) -> RoomView:
+    """Make somebody a member of an agent's one active conversation; one that is made now has the title that they chose."""
+    conversation, made = find_or_create(ctx, agent)
+    members.add(ctx, conversation, me.kind, me.name)
+    found = ctx.db.get(Conversation, conversation.id)
+    assert found is not None
+    if made and (title is not None or description is not None):
+        room = structs.replace(found.room or Room(), description=description, updated_by=me.name)
+        found = ctx.db.patch(found, title=title or found.title, room=room)
+    return whole(ctx, found)
+
+
 def opened(ctx: MutationCtx, agent: Agent, title: str, *, auto: bool, description: str | None = None) -> Conversation:
     """Open a room for an agent."""
     about = description or ("Automatically created conversation for agent" if auto else None)
@@ -112,7 +124,7 @@ def own(ctx: QueryCtx, me: members.Me, need: int) -> list[Conversation]:
 
 def ended(ctx: MutationCtx, conversation_id: str, status: Literal["closed", "archived"]) -> RoomView:
     """Close or archive a room. Raises `Refused`."""
-    me, conversation = members.joined(ctx, conversation_id)
+    me, conversation = members.managed(ctx, conversation_id)
     room = structs.replace(conversation.room or Room(), updated_by=me.name)
     if conversation.active_run or conversation.queued_runs:
         ctx.scheduler.run_after(0, "runs:endAll", conversation_id=conversation.id)

@@ -43,15 +43,19 @@ def own_socket(ctx: MutationCtx, socket: str) -> ChatSocket:
 
 
 def meant(ctx: MutationCtx, me: members.Me, conversation_id: str | None, socket: ChatSocket | None) -> Conversation:
-    """The conversation that a message is for: the named one, else the socket's. Raises `Refused`."""
+    """The conversation that a message is for: the named one, else the socket's. Who speaks takes part. Raises `Refused`."""
     if conversation_id:
         conversation = members.conversation_of(ctx, conversation_id)
     elif socket is not None and socket.current:
         conversation = ctx.db.get(Conversation, socket.current)
     else:
         raise Refused("NoConversation", "No conversation found. Please join a conversation first.")
-    if conversation is None or not members.takes_part(ctx, conversation, me):
+    if conversation is None or not members.reaches(ctx, conversation, me):
         raise members.not_found()
+    if not members.takes_part(ctx, conversation, me):
+        members.add(ctx, conversation, me.kind, me.name)
+        conversation = ctx.db.get(Conversation, conversation.id)
+        assert conversation is not None  # read in this transaction
     return conversation
 
 

@@ -1769,7 +1769,8 @@ export const api = anyApi as unknown as {
     /**
      * Open a conversation by hand: with an agent that is the caller's or open to the org, or with nobody yet.
      *
-     * An agent opens one of its own only if several are allowed to it (`multiConversation`).
+     * An agent has one active conversation, unless several are allowed to it (`multiConversation`): who opens one with it
+     * becomes a member of that one. An agent opens one of its own only if several are allowed to it.
      */
     create: Mutation<{
       /** 1 to 200 characters. */
