@@ -16,7 +16,8 @@
 | AUTH_ISSUER | (none) | token issuers, comma list |
 | AUTH_AUDIENCE | (required with AUTH_ISSUER) | one per issuer, in the same order; `*` = any |
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
-| AUTH_ORG_CLAIM | org | the claim that names the caller's org; dots reach into nested claims; `org_id` is tried after it |
+| AUTH_ORG_CLAIM | org | the claim that names the caller's org (`a.b` reaches into nested ones), then `org_id`; `sub`: each user is an org |
+| AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's chunks are stored at least this often (milliseconds) |
@@ -111,6 +112,7 @@ class Settings:
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
     org_claim: str = "org"
+    org_default: str | None = None
     signing_key: str | None = field(default=None, repr=False)
     chunk_flush_ms: int = 60
     generation_timeout_s: int = 840
@@ -166,6 +168,7 @@ class Settings:
             model_url=_url(env, "MODEL_URL"),
             auth=_auth(env),
             org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
+            org_default=_org(env, "AUTH_ORG_DEFAULT"),
             signing_key=_pem(env, "SIGNING_KEY"),
             chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
@@ -230,6 +233,13 @@ def _word(env: Mapping[str, str], name: str) -> str | None:
     value = _text(env, name)
     if value is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", value):
         raise BadSetting(name, value, "must be lower-case letters, digits and hyphens, at most 31 characters")
+    return value
+
+
+def _org(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}", value):
+        raise BadSetting(name, value, "must be 1 to 128 letters, digits, `_`, `-`, `.`, `@`, `:` or `|`")
     return value
 
 

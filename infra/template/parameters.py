@@ -14,6 +14,7 @@ SETTINGS = {
     "AUTH_AUDIENCE": ("AuthAudience", "The audience of your tokens, one per issuer (* = any)."),
     "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
+    "AUTH_ORG_DEFAULT": ("AuthOrgDefault", "The org of tokens that name none; empty: they are refused."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
