@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, StoreFailed
+from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
 from chalicelib.data.json_text import whole, whole_value
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
@@ -31,6 +31,7 @@ from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
 from chalicelib.runtime import validate
+from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.errors import FunctionError, describe
 from chalicelib.runtime.executor import Executor
@@ -92,6 +93,7 @@ class Backend:
     batch_type: ClassVar[type[BatchServer]] = BatchServer
 
     def __post_init__(self) -> None:
+        self.admission = Admission(self.settings.calls_per_second, self.clock, anonymous=self.settings.anonymous)
         self.mailboxes = self.mailbox_type(self.store, self.clock, self.settings.mailbox_lease_s * 1000)
         self.lanes = Mailboxes(self.store, self.clock, self.settings.lane_lease_s * 1000, takeover=True)
         self.world = World(
@@ -109,6 +111,8 @@ class Backend:
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
             parallel=self.parallel,
+            subscriptions=self.settings.subscriptions_per_connection,
+            watches=self.settings.watches_per_connection,
             ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
@@ -225,8 +229,10 @@ class Backend:
 
     def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
         try:
-            found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), _user(identity), journal)
-        except BadRequest as error:  # the arguments are no values: that will not change with the data
+            user = _user(identity)
+            self.admission.allow(user)
+            found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), user, journal)
+        except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)
         failure = None if found.error is None else as_failure(found.error)
@@ -250,6 +256,7 @@ class Backend:
         caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
         with Log(messages.path_of(frame), caller.org) as log:
             try:
+                self.admission.check(caller.user, connection)
                 function = self.registry.public(log.path, "mutation")
                 log.path = function.path
                 about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
@@ -264,20 +271,24 @@ class Backend:
                 return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
         return None
 
-    def act(self, frame: messages.Action, identity: str | None) -> Answer:
+    def act(self, frame: messages.Action, identity: str | None, connection: str) -> Answer:
         """Run an action for a connection."""
         try:
-            outcome = self.executor.action(messages.path_of(frame), _arguments(frame.args), _user(identity))
-        except BadRequest as error:
+            user = _user(identity)
+            self.admission.check(user, connection)
+            outcome = self.executor.action(messages.path_of(frame), _arguments(frame.args), user)
+        except (BadRequest, Refused) as error:
             outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
         return Answer(frame.request_id, "Action", outcome.text, failure, tuple(outcome.log_lines))
 
-    def ask(self, path: str, args: dict[str, Any], identity: str | None, number: int) -> Answer:
+    def ask(self, path: str, args: dict[str, Any], identity: str | None, number: int, connection: str) -> Answer:
         """Ask a query once, for a connection: answered as an action is."""
         try:
-            outcome = self.executor.query(path, _arguments(args), _user(identity))
-        except (BadRequest, Conflict) as error:
+            user = _user(identity)
+            self.admission.check(user, connection)
+            outcome = self.executor.query(path, _arguments(args), user)
+        except (BadRequest, Refused, Conflict) as error:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
         failure = None if outcome.error is None else as_failure(outcome.error)
         return Answer(number, "Action", outcome.text, failure, tuple(outcome.log_lines))

@@ -16,13 +16,18 @@
 | AUTH_ISSUER | (none) | token issuers, comma list |
 | AUTH_AUDIENCE | (required with AUTH_ISSUER) | one per issuer, in the same order; `*` = any |
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
-| AUTH_ORG_CLAIM | org | the claim that names the caller's org; dots reach into nested claims; `org_id` is tried after it |
+| AUTH_ORG_CLAIM | org | the claim of the caller's org (`a.b`: a nested one), then `org_id`; `sub`: each user is one |
+| AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's chunks are stored at least this often (milliseconds) |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
+| ANONYMOUS | on | `off`: callers without a token are refused, on every door |
+| CALLS_PER_SECOND | 200; 2000 without STAGE | calls of one caller in one process, five seconds' worth at once; 0 = no limit |
+| SUBSCRIPTIONS_PER_CONNECTION | 1000 | live queries of one socket; further ones fail |
+| WATCHES_PER_CONNECTION | 10000 | documents and ranges that one socket's queries may watch together; further queries fail |
 | MAILBOX_LEASE | 30 | seconds one holder may serve a connection without renewing |
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
@@ -111,11 +116,16 @@ class Settings:
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
     org_claim: str = "org"
+    org_default: str | None = None
     signing_key: str | None = field(default=None, repr=False)
     chunk_flush_ms: int = 60
     generation_timeout_s: int = 840
     model_failures: int = 5
     token_budget_per_org: int = 2_000_000
+    anonymous: bool = True
+    calls_per_second: int = 2000
+    subscriptions_per_connection: int = 1000
+    watches_per_connection: int = 10_000
     mailbox_lease_s: int = 30
     lane_lease_s: int = 60
     run_lease_s: int = 60
@@ -166,11 +176,16 @@ class Settings:
             model_url=_url(env, "MODEL_URL"),
             auth=_auth(env),
             org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
+            org_default=_org(env, "AUTH_ORG_DEFAULT"),
             signing_key=_pem(env, "SIGNING_KEY"),
             chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
             model_failures=_number(env, "MODEL_FAILURES", 5, 0, 1000),
             token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
+            anonymous=_switch(env, "ANONYMOUS", True),
+            calls_per_second=_number(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
+            subscriptions_per_connection=_number(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),
+            watches_per_connection=_number(env, "WATCHES_PER_CONNECTION", 10_000, 1, 1_000_000),
             mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
             lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),
             run_lease_s=_number(env, "RUN_LEASE", 60, 1, 900),
@@ -231,6 +246,20 @@ def _word(env: Mapping[str, str], name: str) -> str | None:
     if value is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", value):
         raise BadSetting(name, value, "must be lower-case letters, digits and hyphens, at most 31 characters")
     return value
+
+
+def _org(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}", value):
+        raise BadSetting(name, value, "must be 1 to 128 letters, digits, `_`, `-`, `.`, `@`, `:` or `|`")
+    return value
+
+
+def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    value = _text(env, name)
+    if value not in (None, "on", "off"):
+        raise BadSetting(name, str(value), "must be on or off")
+    return default if value is None else value == "on"
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

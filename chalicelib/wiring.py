@@ -111,7 +111,14 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
     providers = [*parts.providers, minter.provider()] if minter else parts.providers
-    verifier = Verifier(providers, fetch, parts.clock, org_claim=settings.org_claim, development=settings.development)
+    verifier = Verifier(
+        providers,
+        fetch,
+        parts.clock,
+        org_claim=settings.org_claim,
+        org_default=settings.org_default,
+        development=settings.development,
+    )
     made = Backend(
         settings,
         parts.store,

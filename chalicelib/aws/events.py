@@ -29,6 +29,7 @@ def rest(event: Event) -> dict[str, Any]:
         "query": dict(event.get("queryStringParameters") or {}),
         "headers": _lower(event.get("headers")),
         "body": b64decode(text) if event.get("isBase64Encoded") else text.encode(),
+        "peer": str(event["requestContext"].get("identity", {}).get("sourceIp", "")),
     }
 
 

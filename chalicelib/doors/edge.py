@@ -13,6 +13,13 @@ from collections.abc import Mapping
 HEADER = "x-concave-origin"
 
 
+def viewer(secret: str | None, headers: Mapping[str, str], peer: str) -> str:
+    """The address of whoever calls. Behind the edge it is the one that the edge has seen, second to last in X-Forwarded-For
+    (what clients write there stands before it); without an edge it is the peer's own."""
+    seen = [each.strip() for each in headers.get("x-forwarded-for", "").split(",")]
+    return seen[-2] if secret is not None and len(seen) > 1 else peer
+
+
 def passed(secret: str | None, headers: Mapping[str, str]) -> bool:
     """Whether these (lower-case) headers carry the edge's secret, or none is asked for."""
     return secret is None or hmac.compare_digest(headers.get(HEADER, "").encode(), secret.encode())

@@ -218,7 +218,7 @@ def _asked(backend: Backend, connection: str, mailbox: Item, row: Row, number: i
     """Ask a query in the caller's name; the answer goes through the inbox, as an action's does."""
     frame = {"type": "Action", "udfPath": row.function, "args": [args]}
     number = _numbered(backend, connection, rows.ACTION, number, frame, note)
-    answer = backend.ask(row.function, args, mailbox.get("user") or None, number)
+    answer = backend.ask(row.function, args, mailbox.get("user") or None, number, connection)
     _store_answer(backend, connection, answer)
 
 

@@ -22,7 +22,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import NotFound
 from chalicelib.data.json_text import whole, whole_value
-from chalicelib.doors import cors, edge, polling, rest
+from chalicelib.doors import cors, edge, headers, polling, rest
 from chalicelib.doors.web import (
     MAX_BODY_BYTES,
     Backend,
@@ -68,7 +68,9 @@ def handle(b: Backend, request: HttpRequest) -> HttpResponse:
         answer = refusal.response()
     except Exception as error:  # noqa: BLE001 (see the docstring)
         answer = failure(error).response()
-    return HttpResponse(answer.status, {**answer.headers, **cors.headers(request.headers, preflight=preflight)}, answer.body)
+    told = headers.secure(answer.headers.get("content-type", ""), answer.body, cloud=b.settings.stage is not None)
+    told |= {**answer.headers, **cors.headers(request.headers, preflight=preflight)}
+    return HttpResponse(answer.status, told, answer.body)
 
 
 # Where a request goes ---------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ STATUSES = [
         ),
         409,
     ),
-    (re.compile(r"BudgetExceeded|QueueFull|TooMany.*"), 429),
+    (re.compile(r"BudgetExceeded|QueueFull|RateLimited|TooMany.*"), 429),
     (re.compile(r"OptimisticConcurrencyControlFailure"), 503),
 ]
 """A refusal's tag → its status; any other is 400."""

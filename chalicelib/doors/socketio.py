@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.json_text import problem
-from chalicelib.data.store import Item
+from chalicelib.data.store import Exists, Item, Update
 from chalicelib.doors import events, polling
 from chalicelib.doors.event_words import Events
 from chalicelib.live import salvage
+from chalicelib.live.mailbox import Mailboxes, retry_until_done
 from chalicelib.live.messages import BadFrame, Version
 
 if TYPE_CHECKING:
@@ -134,6 +135,9 @@ def _sign_in(backend: Backend, connection: str, mailbox: Item, packet: Any) -> N
     token = wishes.get("token") or mailbox.get("token")
     plain = {name: part for name, part in wishes.items() if isinstance(part, str | int) and not isinstance(part, bool)}
     # Without a token, or with a bad one, the holder says so (CONNECT_ERROR) and closes.
+    if "token" in mailbox:  # it was good for this; who is there stands in the row from now on
+        row = Update(Mailboxes.key(connection), {}, {}, (("token",),), Exists())
+        retry_until_done(backend.clock, lambda: backend.store.write(row))
     events.sign_in(backend, connection, token.removeprefix("Bearer ").strip() if isinstance(token, str) else "", plain)
     events.start(backend, connection)
 

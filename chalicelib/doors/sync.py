@@ -144,7 +144,7 @@ def act(backend: Backend, connection: str, request_id: int) -> None:
         assert isinstance(frame, messages.Action)
         identity = backend.settled_identity(connection)
         if identity is not None:
-            answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored)), backend.clock.now_ms())
+            answer = rows.answer_row(connection, fitted(backend.act(frame, identity.stored, connection)), backend.clock.now_ms())
             retry_until_done(backend.clock, lambda: backend.store.write(Put("inbox", answer)))
     backend.wake(connection)  # also finds that the connection is gone, or its token over, and ends it
 

@@ -6,6 +6,7 @@ Errors are `{"code", "message"}` with a status: 4xx is the caller's, 5xx ours.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chalicelib.data.errors import BadRequest, Conflict, NotFound, StoreFailed
+from chalicelib.data.errors import BadRequest, Conflict, NotFound, Refused, StoreFailed
 from chalicelib.data.json_text import problem
 from chalicelib.data.store import Store
+from chalicelib.doors import edge
+from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.errors import report
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.logs import Log
@@ -41,6 +44,8 @@ class HttpRequest:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    peer: str = ""
+    """The address of whoever connected."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Backend(Protocol):
     def settings(self) -> Settings: ...
     @property
     def store(self) -> Store: ...
+    @property
+    def admission(self) -> Admission: ...
 
 
 class Refusal(Exception):
@@ -172,6 +179,13 @@ def key_of(request: HttpRequest, kind: Kind, user: User | None) -> str | None:
 def run(b: Backend, request: HttpRequest, kind: Kind, path: str, args: dict[str, Any], user: User | None) -> Outcome:
     """Run a public function. A mutation with an Idempotency-Key header runs once per caller and key."""
     key = key_of(request, kind, user)
+    try:
+        b.admission.check(user, edge.viewer(b.settings.origin_secret, request.headers, request.peer))
+    except Refused as refused:
+        wait = refused.data.get("retryAfter")
+        if wait is None:
+            raise Refusal(401, refused.tag, refused.message, **{"www-authenticate": "Bearer"}) from refused
+        raise Refusal(429, refused.tag, refused.message, **{"retry-after": str(math.ceil(wait / 1000))}) from refused
     match kind:
         case "query":
             return b.executor.query(path, args, user)

@@ -59,7 +59,7 @@ def connect(
         found = ctx.parts.executor.call(org, check_in, agent_id=agent_id, version=version)
     else:
         found = ctx.run_mutation(check_in, agent_id=agent_id)
-    token = minter.token(agent_id, org, ctx.parts.backend.settings.org_claim, ttl_seconds, {"tv": found["tokenVersion"]})
+    token = minter.token(agent_id, org, ttl_seconds, {"tv": found["tokenVersion"]})
     return Connected(
         access_token=token,
         expires_in=ttl_seconds,

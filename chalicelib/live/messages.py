@@ -217,6 +217,12 @@ def fitting(failure: Failure) -> Failure:
     return Failure(message, data)
 
 
+def too_many(code: str, what: str, most: int) -> Failure:
+    """The failure of a query beyond a limit of its connection, as a rule's refusal is told (Convex's `ConvexError`)."""
+    said = f"A connection holds {most} {what}; close what is not shown, or ask over another connection."
+    return Failure(f"Uncaught ConvexError: {said}", json.dumps({"code": code, "message": said}))
+
+
 def too_large(size: int, kind: str, way_out: str) -> Failure:
     """The failure that stands for a value which fits no message."""
     return Failure(

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from chalicelib.data import trace
 from chalicelib.data.reads import Watch
 from chalicelib.data.store import Equals, Item, Key, Path, Update
-from chalicelib.live.messages import Failure, Version
+from chalicelib.live.messages import Failure, Version, stored_frame
 from chalicelib.live.session import Answer, State
 
 LIFE_S = 3 * 3600
@@ -71,6 +71,16 @@ def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -
 def number_of(row: Item) -> int:
     """The request id, or base version, in an inbox key."""
     return int(row["sk"].rsplit("|", 1)[1])
+
+
+def control_of(row: Item) -> Any:
+    """The Connect, Authenticate or ModifyQuerySet in an inbox row."""
+    return stored_frame(row["body"])
+
+
+def is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:
+    """Whether a commit is that of this very call, and not of another one that had the same session and number."""
+    return commit is not None and commit["call"] == frame.get("call", commit["call"])
 
 
 def answer_row(connection: str, answer: Answer, now_ms: int) -> Item:

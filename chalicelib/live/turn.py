@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, TypeGuard
+from typing import Any
 
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import Conflict, Contention, StoreFailed
@@ -34,7 +34,7 @@ from chalicelib.live.mailbox import Held, retry_until_done
 from chalicelib.live.messages import Failure
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
-from chalicelib.live.value import Value
+from chalicelib.live.value import Refusal, Value
 from chalicelib.live.world import Shared, World
 
 ROUNDS = 8
@@ -81,6 +81,7 @@ class Turn:
         self.replied: list[int] = []
         self.done: set[str] = set()
         self.faults: list[str] = []
+        self.beyond: list[int] = []
         self.gone_watches: set[tuple[int, Watch]] = set()
         self.posts = 0
         self.pinged = False
@@ -118,7 +119,7 @@ class Turn:
             self.stale |= (again & self.queries.keys()) | ({*self.queries} if found.authenticate else set())
 
     def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
-        control = [Waiting(row["sk"], int(row["at"]), _control(row)) for row in inbox if row["sk"] < rows.MUTATION]
+        control = [Waiting(row["sk"], int(row["at"]), rows.control_of(row)) for row in inbox if row["sk"] < rows.MUTATION]
         # npm always sends a query set, if only an empty one; late, it must still be waited for. Rust-based clients may send none.
         rust = self.held.row.get("kind") == "rust"
         called = [int(row["at"]) for row in inbox if rust and row["sk"].startswith((rows.MUTATION, rows.ACTION))]
@@ -182,6 +183,9 @@ class Turn:
             self.world.mailboxes.beside(self.held, [*watches, Delete(Key("subscriptions", self.connection, str(query_id)))])
             self.removed.add(query_id)
         for query_id, add in found.added.items():
+            if len(self.queries) >= self.world.subscriptions:
+                self.beyond.append(query_id)  # no row is made of it
+                continue
             self.queries[query_id] = Subscription(query_id, messages.path_of(add), messages.args_of(add), journal=add.journal)
             self.stale.add(query_id)
 
@@ -220,7 +224,7 @@ class Turn:
         for start in range(0, len(keys), 100):
             part = keys[start : start + 100]
             items = self._at_once([key for _, key in part])
-            found |= {number: item for (number, _), item in zip(part, items, strict=True) if _is_of(item, asked[number])}
+            found |= {number: item for (number, _), item in zip(part, items, strict=True) if rows.is_of(item, asked[number])}
         return found
 
     def _at_once(self, keys: list[Key]) -> list[Item | None]:
@@ -269,9 +273,17 @@ class Turn:
                 self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches if watch not in value.reads.watches}
                 sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
                 return value
+            if sum(len(each.watches) for each in self.queries.values()) + len(missing) > self.world.watches:
+                return self._unwatched(sub)
             self._watch(sub, missing)
             value = retry_until_done(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
         raise Conflict(sub.path)
+
+    def _unwatched(self, sub: Subscription) -> Value:
+        """A query that would watch more than a connection may: it fails, and what it watched is given up."""
+        self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches}
+        sub.watches = []
+        return Refusal(messages.too_many("TooManyWatches", "documents and ranges under watch", self.world.watches), sub.journal)
 
     def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
         """Be told of changes there, from now on. The subscription's row names every watch that there may be."""
@@ -294,7 +306,7 @@ class Turn:
         removed = [self.dialect.removed(query_id) for query_id in sorted(self.removed - self.queries.keys())]
         for sentence in self.faults:
             self._post(self.dialect.fault(sentence))
-        told = self._say([*removed, *self._modifications()])
+        told = self._say([*removed, *self._refusals(), *self._modifications()])
         waiting = {answer.request_id for answer in told.held}
         for number, answer in self.answers.items():
             if number not in waiting:
@@ -310,6 +322,11 @@ class Turn:
         if (not self.posts or self.dialect.only_pings_count) and quiet >= self.world.ping_ms(self.held.row):
             self._post(self.dialect.ping)
             self.pinged = True
+
+    def _refusals(self) -> list[str]:
+        """Queries beyond what a connection may hold."""
+        refusal = Refusal(messages.too_many("TooManySubscriptions", "live queries", self.world.subscriptions))
+        return [self.dialect.modification(query_id, refusal) for query_id in self.beyond]
 
     def _modifications(self) -> list[str]:
         """What has changed since it was last told."""
@@ -376,12 +393,3 @@ class Turn:
 
     def _ttl(self) -> int:
         return self.world.clock.now_ms() // 1000 + rows.LIFE_S
-
-
-def _is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:
-    """Whether a commit is that of this very call, and not of another one that had the same session and number."""
-    return commit is not None and commit["call"] == frame.get("call", commit["call"])
-
-
-def _control(row: Item) -> Any:
-    return messages.stored_frame(row["body"])

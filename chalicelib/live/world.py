@@ -77,6 +77,10 @@ class World:
     """A holder that has worked so long lets another invocation go on."""
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
     """By a mailbox's kind; any other kind speaks Convex's sync protocol."""
+    subscriptions: int = 1000
+    """Live queries of one connection."""
+    watches: int = 10_000
+    """Documents and ranges that the queries of one connection may watch together."""
     parallel: Parallel = one_by_one
     """How slices of a fan-out are served."""
     ended: Callable[[Item], None] = lambda mailbox: None

@@ -15,7 +15,7 @@ from typing import Any
 
 import jwt
 
-from chalicelib.runtime.keys import KEY_TYPES, AuthFailed, Clock, Fetch, KeySet, Provider, fetch, same_issuer
+from chalicelib.runtime.keys import AGENTS, KEY_TYPES, AuthFailed, Clock, Fetch, KeySet, Provider, fetch, same_issuer
 
 __all__ = ["AuthFailed", "Fetch", "Provider", "User", "Verifier", "fetch", "service"]
 
@@ -26,7 +26,7 @@ MAX_SUBJECT_BYTES = 512
 """It is a part of keys, and DynamoDB's hold 2,048 bytes."""
 MAX_CLAIM_DEPTH = 8
 """Nested claims get dotted names down to this level."""
-_ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
+_ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}")
 _CONVEX_NAMES = {
     "given_name": "givenName",
     "family_name": "familyName",
@@ -110,15 +110,24 @@ class Verifier:
         providers: the first whose issuer and audience fit a token judges it.
         fetch: how documents are got (`fetch` below, or a test's own).
         clock: for expiry and the age of keys.
-        org_claim: the claim that names the org; dots reach into nested claims. `org_id` is tried after it.
+        org_claim: the claim that names the org (`sub`: everybody is one of their own); dots reach into nested claims. `org_id`
+            is tried after it.
+        org_default: the org of tokens that name none, where a deployment serves only one; None refuses them.
         development: also allows http: on a loopback address.
     """
 
     def __init__(
-        self, providers: Sequence[Provider], fetch: Fetch, clock: Clock, *, org_claim: str = "org", development: bool = False
+        self,
+        providers: Sequence[Provider],
+        fetch: Fetch,
+        clock: Clock,
+        *,
+        org_claim: str = "org",
+        org_default: str | None = None,
+        development: bool = False,
     ) -> None:
         self._clock = clock
-        self._org_claim = org_claim
+        self._org_claim, self._org_default = org_claim, org_default
         self._providers = [(provider, KeySet(provider, fetch, clock, development)) for provider in providers]
 
     def verify(self, token: str) -> User:
@@ -134,7 +143,30 @@ class Verifier:
         except jwt.PyJWTError as error:
             raise AuthFailed("The token's signature does not fit its issuer's key.") from error
         expires_at = _check_times(claims, self._clock.now_ms())
-        return _user(claims, expires_at, self._org_claim)
+        return User(
+            subject=_subject(claims),
+            issuer=str(claims["iss"]),
+            org=self._org(claims),
+            claims=_convex_claims(claims),
+            roles=_roles(claims),
+            expires_at=expires_at,
+        )
+
+    def _org(self, claims: dict[str, Any]) -> str:
+        """The org that a token names, or the deployment's one. A name that is none is refused, also where there is a default."""
+        named = {**_convex_claims(claims), "sub": claims["sub"]}
+        own = claims["iss"] == AGENTS and named.get("org")  # agents' tokens are ours, whatever the issuers call an org
+        org = own or named.get(self._org_claim) or named.get("org_id") or self._org_default
+        if org is None:
+            raise AuthFailed(
+                f"The token needs an `{self._org_claim}` claim: the organisation its user acts in. A deployment of one "
+                "organisation sets AUTH_ORG_DEFAULT.",
+                "MissingOrg",
+            )
+        if not isinstance(org, str) or not _ORG.fullmatch(org):  # it begins every key of the database
+            rule = "must be 1 to 128 letters, digits, `_`, `-`, `.`, `@`, `:` or `|`"
+            raise AuthFailed(f"The `{self._org_claim}` claim {rule}.", "MissingOrg")
+        return org
 
     def _judge(self, hints: dict[str, Any]) -> KeySet:
         issuer = hints.get("iss")
@@ -178,11 +210,11 @@ def _unverified(token: str) -> tuple[str, str, dict[str, Any]]:
 
 
 def _check_times(claims: dict[str, Any], now_ms: int) -> int:
-    """Checks exp, iat and nbf. Returns exp in milliseconds."""
-    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    """Checks exp, and iat and nbf where they are. Returns exp in milliseconds."""
+    expires = _seconds(claims, "exp")
     if now_ms > expires + LEEWAY_MS:
         raise AuthFailed("The token has expired.", "ExpiredToken")
-    if issued > now_ms + LEEWAY_MS:
+    if "iat" in claims and _seconds(claims, "iat") > now_ms + LEEWAY_MS:
         raise AuthFailed("The token was issued in the future (`iat`); compare the clocks.")
     if "nbf" in claims and _seconds(claims, "nbf") > now_ms + LEEWAY_MS:
         raise AuthFailed("The token is not valid yet (`nbf`).")
@@ -196,17 +228,11 @@ def _seconds(claims: dict[str, Any], name: str) -> int:
     return int(value * 1000)
 
 
-def _user(claims: dict[str, Any], expires_at: int, org_claim: str) -> User:
+def _subject(claims: dict[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject.encode()) <= MAX_SUBJECT_BYTES:
         raise AuthFailed(f"The token needs a `sub` claim of printable characters, 1 to {MAX_SUBJECT_BYTES} bytes.")
-    named = _convex_claims(claims)
-    org = named.get(org_claim) or named.get("org_id")
-    if org is None:
-        raise AuthFailed(f"The token needs an `{org_claim}` claim: the organisation its user acts in.", "MissingOrg")
-    if not isinstance(org, str) or not _ORG.fullmatch(org):  # it begins every key of the database
-        raise AuthFailed(f"The `{org_claim}` claim must be 1 to 128 letters, digits, `_`, `-`, `.` or `@`.", "MissingOrg")
-    return User(subject, str(claims["iss"]), org, named, _roles(claims), expires_at)
+    return subject
 
 
 def _convex_claims(claims: dict[str, Any]) -> dict[str, Any]:

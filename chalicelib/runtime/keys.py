@@ -74,6 +74,10 @@ class Provider:
     audience: str | None = None
 
 
+AGENTS = "concave:agents"
+"""The issuer of agents' tokens and secrets: this server (`minting.py`)."""
+
+
 def same_issuer(ours: str, theirs: str) -> bool:
     """Whether two issuers are the same one: a trailing slash does not matter."""
     return ours.rstrip("/") == theirs.rstrip("/")

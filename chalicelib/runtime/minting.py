@@ -17,9 +17,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chalicelib.runtime.keys import AuthFailed, Clock, Provider
+from chalicelib.runtime.keys import AGENTS, AuthFailed, Clock, Provider
 
-ISSUER = "concave:agents"
+ISSUER = AGENTS
 TOKEN_AUDIENCE, SECRET_AUDIENCE = "concave-agents", "concave-agent-secret"
 ALGORITHM = "ES256"
 
@@ -56,10 +56,10 @@ class Minter:
         keys = base64.b64encode(json.dumps({"keys": [self._jwk]}).encode()).decode()
         return Provider(ISSUER, f"data:application/json;base64,{keys}", TOKEN_AUDIENCE)
 
-    def token(self, agent: str, org: str, org_claim: str, ttl_s: int, versions: dict[str, int]) -> str:
+    def token(self, agent: str, org: str, ttl_s: int, versions: dict[str, int]) -> str:
         """An agent's identity for `ttl_s` seconds."""
         now = self._clock.now_ms() // 1000
-        claims = {"type": "agent", "agentId": agent, org_claim: org, **versions}
+        claims = {"type": "agent", "agentId": agent, "org": org, **versions}
         return self._sign({"aud": TOKEN_AUDIENCE, "sub": f"agent:{agent}", "iat": now, "exp": now + ttl_s, **claims})
 
     def secret(self, agent: str, org: str, version: int) -> str:

@@ -14,6 +14,9 @@ SETTINGS = {
     "AUTH_AUDIENCE": ("AuthAudience", "The audience of your tokens, one per issuer (* = any)."),
     "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
+    "AUTH_ORG_DEFAULT": ("AuthOrgDefault", "The org of tokens that name none; empty: they are refused."),
+    "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served."),
+    "CALLS_PER_SECOND": ("CallsPerSecond", "Calls of one caller that one process serves; 0: no limit."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
@@ -29,6 +32,8 @@ SETTINGS = {
 
 _DEFAULTS = {
     "AUTH_ORG_CLAIM": "org",
+    "ANONYMOUS": "on",
+    "CALLS_PER_SECOND": "200",
     "TOKEN_BUDGET_PER_ORG": "2000000",
     "GENERATION_TIMEOUT_S": "840",
     "MODEL_FAILURES": "5",

@@ -143,6 +143,18 @@ def test_who_never_signs_in_is_closed(chat: Chat) -> None:
     assert idle.closed
 
 
+def test_a_token_of_the_handshake_does_not_stand_in_the_row_any_longer_than_it_is_needed(chat: Chat) -> None:
+    token = agent_token(chat)
+    chat.lines.posted["bot"] = []
+    query = {"EIO": "4", "transport": "websocket", "token": token}
+    assert sockets.connect(chat.backend, "bot", "/socket.io/", {}, query) == 200
+    sockets.welcome(chat.backend, "bot")
+    sockets.message(chat.backend, "bot", "40/chat,", chat.clock.now_ms())
+    assert any(text.startswith("40/chat,") for text in chat.lines.posted["bot"])
+    assert token not in json.dumps(chat.backend.mailboxes.read("bot"), default=str)
+    assert token not in json.dumps([row for row in chat.store.query("inbox", "bot").items], default=str)
+
+
 def test_an_event_before_the_sign_in_closes_the_connection(chat: Chat) -> None:
     chat.lines.posted["early"] = []
     sockets.connect(chat.backend, "early", "/chat", {}, {"EIO": "4", "transport": "websocket"})

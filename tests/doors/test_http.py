@@ -1,7 +1,9 @@
 """The HTTP door's own rules, on a scripted executor: who is to blame, in which shape, and what reaches a function."""
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from chalicelib.data import values
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.doors.http import MAX_BODY_BYTES, HttpRequest, HttpResponse, handle
+from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.errors import FunctionError
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.outcome import Outcome
@@ -58,6 +61,12 @@ class Clock:
     def now_ns(self) -> int:
         return 1_800_000_000_123_456_789
 
+    def now_ms(self) -> int:
+        return 1_800_000_000_123
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing waits here."""
+
 
 @dataclass
 class Backend:
@@ -66,6 +75,7 @@ class Backend:
     verifier: Guard = field(default_factory=Guard)
     clock: Clock = field(default_factory=Clock)
     settings: Settings = field(default_factory=Settings)
+    admission: Admission = field(default_factory=lambda: Admission(0, Clock()))
 
 
 def answering(answer: Outcome | Exception) -> Backend:
@@ -368,3 +378,42 @@ def test_an_error_with_half_a_surrogate_is_told_with_a_replacement() -> None:
         assert body["errorMessage"] == "cut \ufffd"
         assert body["errorData"] == {"m": ["\U0001f600 \ufffd"]}
         assert body["logLines"] == ["\ufffd"]
+
+
+def test_a_caller_beyond_the_rate_is_told_when_to_come_again_and_others_are_served() -> None:
+    b = answering(success(1.0))
+    b.admission = Admission(1, Clock())
+    body = {"path": "m:f", "args": {}}
+    statuses = [post(b, "/api/query", body, authorization="Bearer alice's").status for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    refusal = post(b, "/api/query", body, authorization="Bearer alice's")
+    assert refused(refusal) == (429, "RateLimited")
+    assert refusal.headers["retry-after"] == "1"
+    assert handle(b, HttpRequest("POST", "/api/query", body=json.dumps(body).encode(), peer="10.0.0.1")).status == 200
+
+
+def test_callers_without_a_token_can_be_switched_off() -> None:
+    b = answering(success(1.0))
+    b.admission = Admission(0, Clock(), anonymous=False)
+    body = {"path": "m:f", "args": {}}
+    assert refused(post(b, "/api/query", body)) == (401, "Unauthenticated")
+    assert post(b, "/api/query", body, authorization="Bearer alice's").status == 200
+
+
+@pytest.mark.parametrize("path", ["/version", "/docs", "/nothing", "/api/query"])
+def test_no_answer_may_be_framed_or_taken_for_another_type(path: str) -> None:
+    answer = get(Backend(), path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "strict-transport-security" not in answer.headers
+    cloud = Backend(settings=Settings(stage="prod"))
+    assert get(cloud, path).headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+
+
+def test_the_page_of_the_rest_door_runs_its_own_script_and_no_other() -> None:
+    answer = get(Backend(), "/docs")
+    policy = answer.headers["content-security-policy"]
+    script = re.search(r"<script>(.*?)</script>", answer.body, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy

@@ -11,6 +11,7 @@ import pytest
 from chalicelib import ActionCtx, Index, Int64, MutationCtx, QueryCtx, Refused, Table, action, internal_query, mutation, query
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.doors.http import HttpRequest, HttpResponse, handle
+from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Verifier
 from chalicelib.runtime.registry import Registry
@@ -86,6 +87,7 @@ class Backend:
     clock: SystemClock
     settings: Settings
     issuer: DevIssuer
+    admission: Admission
 
 
 def made(folder: Path, *, development: bool = True) -> Backend:
@@ -99,7 +101,7 @@ def made(folder: Path, *, development: bool = True) -> Backend:
 
     verifier = Verifier([issuer.provider()], nothing, clock)
     executor = Executor(store, registry, clock, development=development)
-    return Backend(executor, registry, verifier, clock, Settings(), issuer)
+    return Backend(executor, registry, verifier, clock, Settings(), issuer, Admission(0, clock))
 
 
 @pytest.fixture

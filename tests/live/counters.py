@@ -77,6 +77,11 @@ def pair(ctx: QueryCtx, first: str, second: str) -> int:
 
 
 @query
+def many(ctx: QueryCtx, names: list[str]) -> int:
+    return sum(ctx.db.get(SimCounter, name) is not None for name in names)
+
+
+@query
 def page(ctx: QueryCtx, group: str, pagination_opts: PaginationOptions) -> Page[dict[str, Any]]:
     found = ctx.db.query(SimCounter.by_group(group)).newest().page(pagination_opts)
     return Page(page=[{"id": each.id} for each in found.page], is_done=found.is_done, continue_cursor=found.continue_cursor)
