@@ -4,8 +4,9 @@ Blame decides the status. What a *function* says, errors included, is HTTP 200 w
 Convex's older 560); what is wrong with the *request* is 4xx, and what is wrong with us 5xx, both as `{"code", "message"}`.
 Two formats: `convex_encoded_json` is exact, `json` (the default) is for people with curl and loses types.
 
-A mutation with an `Idempotency-Key` header runs once per caller and key; sent again, it gets the first answer. Limits:
-requests of 1 MiB, answers of 5 MiB, batches of 100 queries. Not here: file storage, HTTP actions, admin keys, versions of before.
+A mutation with an `Idempotency-Key` header runs once per caller and key; sent again, it gets the first answer. Callers without
+a token share their keys, so theirs have at least 32 characters. Limits: requests of 1 MiB, answers of 5 MiB, batches of 100
+queries. Not here: file storage, HTTP actions, admin keys, versions of before.
 """
 
 from __future__ import annotations

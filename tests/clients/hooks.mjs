@@ -1,7 +1,7 @@
 // ConvexReactClient in jsdom: useQuery, useMutation with an optimistic update, usePaginatedQuery over changing data and reconnects.
 import { JSDOM } from "jsdom";
 import WebSocket from "ws";
-import { api, check, fresh, http, proxy, same, until } from "./lib.mjs";
+import { api, check, fresh, http, over, proxy, same, transport, until } from "./lib.mjs";
 
 /** Mount a component that calls hooks, and collect what each render saw. */
 async function mount(url, useHooks) {
@@ -12,7 +12,8 @@ async function mount(url, useHooks) {
   const React = (await import("react")).default;
   const { createRoot } = await import("react-dom/client");
   const convex = await import("convex/react");
-  const client = new convex.ConvexReactClient(url, { webSocketConstructor: WebSocket, logger: false, unsavedChangesWarning: false });
+  const webSocketConstructor = over.transport ? transport(over.transport) : WebSocket;
+  const client = new convex.ConvexReactClient(url, { webSocketConstructor, logger: false, unsavedChangesWarning: false });
   const renders = [];
   const Probe = () => {
     renders.push(useHooks(convex));

@@ -319,6 +319,12 @@ def test_a_malformed_idempotency_key_is_refused(key: str) -> None:
     assert b.executor.calls == []
 
 
+def test_a_long_idempotency_key_is_taken_from_a_caller_without_a_token() -> None:
+    b, key = Backend(), "6f1f3a52-7d0b-4c7e-9a51-0c2f8d1f7f60:0"
+    post(b, "/api/mutation", {"path": "m:f", "args": {}}, idempotency_key=key)
+    assert [call[4] for call in b.executor.calls] == [f"http||{key}"]
+
+
 def test_an_idempotency_key_that_could_not_be_kept_is_refused() -> None:
     body = {"path": "m:f", "args": {}}
     assert refused(post(Backend(), "/api/mutation", body, idempotency_key="k")) == (400, "BadIdempotencyKey")

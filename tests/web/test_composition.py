@@ -44,7 +44,7 @@ def test_the_enter_that_ends_a_composition_sends_nothing(site: Served, window: W
     expect(reader.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     reader.box.press("Enter")
     reader.ended()
-    assert [each["content"] for each in Backend(site.url, reader.name).messages(reader.session)][0] == "日本"
+    assert Backend(site.url, reader.name).messages(reader.session)[0]["content"] == "日本"
 
 
 def test_the_escape_that_ends_a_composition_stops_no_reply(site: Served, window: Window) -> None:

@@ -1,4 +1,4 @@
-"""What is larger than a frame of the socket (32 KB): it is sent all the same, or refused in a sentence; the page stays connected."""
+"""What is larger than a frame of the socket (32 KB): it is sent all the same, or refused in a sentence."""
 
 from __future__ import annotations
 
