@@ -52,7 +52,7 @@ class Site:
         body = found.read_bytes()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
-        headers = (("ETag", tag), ("Cache-Control", kept), ("X-Content-Type-Options", "nosniff"))
+        headers = (("ETag", tag), ("Cache-Control", kept))
         if tag in [each.strip() for each in (request.header("if-none-match") or "").split(",")]:
             return Answer(304, b"", headers)
         return Answer(200, body, (("Content-Type", TYPES.get(found.suffix, "application/octet-stream")), *headers))
