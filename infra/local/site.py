@@ -53,7 +53,7 @@ class Site:
         body = found.read_bytes()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
-        headers: tuple[tuple[str, str], ...] = (("ETag", tag), ("Cache-Control", kept), ("X-Content-Type-Options", "nosniff"))
+        headers: tuple[tuple[str, str], ...] = (("ETag", tag), ("Cache-Control", kept))
         if tag in [each.strip() for each in (request.header("if-none-match") or "").split(",")]:
             return Answer(304, b"", headers)
         if found.suffix == ".html":

@@ -1,20 +1,27 @@
 """One host: CloudFront in front of both APIs and the page.
 
 A WebSocket stage has no sub-paths, so a function at the edge writes the path that the client asked for into the query,
-where `$connect` reads it. Both origins are public addresses of their own; a header with a secret, which only CloudFront
-adds, keeps strangers from going around the edge (`chalicelib/doors/edge.py` asks for it).
+where `$connect` reads it; Socket.IO's polls, which have the socket's address, are sent on to the HTTP door. Both origins
+are public addresses of their own; a header with a secret, which only CloudFront adds, keeps strangers from going around the
+edge (`chalicelib/doors/edge.py` asks for it).
+
+The first pattern that a path matches counts, and `*` stands for slashes too: so the doors come before the page's files.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.doors.routes import ROUTES
+from infra.headers import FRAME_POLICY, HTTPS_ONLY_S, REFERRER
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
 
 HEADER = "x-concave-origin"
 SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io/*", "/conversations/*/stream")
 """Paths of the WebSocket doors."""
-DOORS = ("/api/*",)
+CALLS = ("/api/run/*",)
+"""Functions named in the path: none of them is a socket, also when it is called `sync`."""
+DOORS = ("/api/*", *sorted({f"/{route.path.split('/')[1]}/*" for route in ROUTES}))
 """Paths of the HTTP door that must not be taken for files of the page, whatever they end with."""
 PAGE = ("/", "/assets/*", "/*.html", "/*.js", "/*.css", "/*.svg", "/*.png", "/*.ico", "/*.txt", "/*.webmanifest")
 """Paths of the page, as Vite builds it; it keeps its own addresses behind the #."""
@@ -30,8 +37,14 @@ ALL_BUT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 """API Gateway tells its APIs apart by the Host header: the viewer's own would be refused."""
 
 SOCKET_CODE = """\
+import cf from 'cloudfront';
 function handler(event) {
   var request = event.request;
+  var transport = request.querystring.transport;
+  if (request.uri.startsWith('/socket.io/') && (!transport || transport.value !== 'websocket')) {
+    cf.selectRequestOriginById('http');
+    return request;
+  }
   request.querystring.path = { value: encodeURIComponent(request.uri) };
   request.uri = '/';
   return request;
@@ -47,7 +60,7 @@ function handler(event) {
 
 
 def edge(deployment: Deployment) -> Resources:
-    """The secret, the page's bucket, both edge functions, and the distribution."""
+    """The secret, the page's bucket, both edge functions, what browsers are told, and the distribution."""
     return {
         SECRET: {
             "Type": "AWS::SecretsManager::Secret",
@@ -57,6 +70,7 @@ def edge(deployment: Deployment) -> Resources:
             },
         },
         "SocketPath": _function(deployment, "socket-path", SOCKET_CODE),
+        "SafeHeaders": _headers(deployment),
         "PagePath": _function(deployment, "page-path", PAGE_CODE),
         "Page": _bucket(),
         "PageAccess": _access(deployment),
@@ -76,6 +90,19 @@ def _function(deployment: Deployment, name: str, code: str) -> Resource:
             "FunctionConfig": {"Comment": name, "Runtime": "cloudfront-js-2.0"},
         },
     }
+
+
+def _headers(deployment: Deployment) -> Resource:
+    """What browsers are told with every answer, whatever the origin says."""
+    said = {
+        "ContentSecurityPolicy": {"ContentSecurityPolicy": FRAME_POLICY, "Override": False},
+        "ContentTypeOptions": {"Override": True},
+        "FrameOptions": {"FrameOption": "DENY", "Override": True},
+        "ReferrerPolicy": {"ReferrerPolicy": REFERRER, "Override": False},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": HTTPS_ONLY_S, "Override": True},
+    }
+    config = {"Name": sub(deployment.name("headers") + "-${AWS::Region}"), "SecurityHeadersConfig": said}
+    return {"Type": "AWS::CloudFront::ResponseHeadersPolicy", "Properties": {"ResponseHeadersPolicyConfig": config}}
 
 
 def _bucket() -> Resource:
@@ -119,7 +146,8 @@ def _bucket_policy() -> Resource:
 
 
 def _distribution(deployment: Deployment) -> Resource:
-    behaviours = [_behaviour(path, "sockets", "SocketPath") for path in SOCKETS]
+    behaviours = [_behaviour(path, "http", None) for path in CALLS]
+    behaviours += [_behaviour(path, "sockets", "SocketPath") for path in SOCKETS]
     behaviours += [_behaviour(path, "http", None) for path in DOORS]
     behaviours += [_behaviour(path, "page", "PagePath", cached=path == "/assets/*") for path in PAGE]
     default = _behaviour("", "http", None)
@@ -160,10 +188,11 @@ def _behaviour(path: str, origin: str, function: str | None, *, cached: bool = F
         "TargetOriginId": origin,
         "ViewerProtocolPolicy": "redirect-to-https" if origin == "page" else "https-only",
         "AllowedMethods": ["GET", "HEAD", "OPTIONS"],
+        "ResponseHeadersPolicyId": ref("SafeHeaders"),
         "CachePolicyId": CACHE if cached else NO_CACHE,
         "Compress": origin != "sockets",
     }
-    if origin == "http":
+    if origin == "http" or path == "/socket.io/*":
         made["AllowedMethods"] = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
     if origin != "page":
         made["OriginRequestPolicyId"] = ALL_BUT_HOST

@@ -16,42 +16,21 @@ from infra.local.sqlite.store import SqliteStore
 from tests.doors.conftest import house as behind_doors
 from tests.doors.conftest import rest
 from tests.doors.test_events import Chat, chat
-from tests.functions.conftest import House, Later, model
+from tests.functions.conftest import House, model, pass_by
+from tests.functions.conftest import patient as waiting_house
 from tests.support import engine
 from tests.support.rest import Names
 
-__all__ = ["Chat", "behind_doors", "chat", "model", "rest"]
+__all__ = ["Chat", "behind_doors", "chat", "model", "pass_by", "rest"]
 
 Fresh = Callable[[], Store]
 
 
-class Waiting(Later):
-    """An invoker that keeps what is to be started later apart, until time passes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.delayed: list[tuple[str, dict[str, Any]]] = []
-
-    def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
-        (self.delayed if delay_ms > 0 else self.asked).append((function, payload))
-
-
 def patient(model: ScriptedModel, store: Store, **settings: Any) -> House:
     """A house where what is to happen in a second does not happen at once. A token is `subject@org`."""
-    made = House(model, store, **settings)
-    made.later = made.backend.jobs.invoker = Waiting()
+    made = waiting_house(model, store, **settings)
     made.backend.verifier = Names(made.backend.verifier)  # type: ignore[assignment]
     return made
-
-
-def pass_by(house: House, ms: int = 2_000) -> None:
-    """Let time pass, and what was waiting for it happen."""
-    house.clock.ahead += ms
-    assert isinstance(house.later, Waiting)
-    house.later.asked = house.later.delayed + house.later.asked
-    house.later.delayed = []
-    house.sweep()
-    house.work()
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from chalicelib.domain.replies.titles import auto_title
 from chalicelib.schema import ChatSession, Conversation, Image
 from tests.acceptance.conftest import pass_by
 from tests.functions.conftest import House, Person
-from tests.functions.replies import Died, mortal
+from tests.functions.replies import mortal
 from tests.functions.test_chat import messages
 from tests.functions.test_domains import asked_with, domain, refused
+from tests.support.writing import Died, at_chunk
 
 TRIPLE = {"conversations", "images", "chatSessions"}
 Open = Callable[[Person, str], str]
@@ -205,17 +206,8 @@ def test_a_conversation_is_deleted_with_its_image_whatever_the_model_does(house:
         remove()
     else:
         alice.mutation("images:send", imageId=image, content="/say " + "word " * 700)
-        lent = house.backend.executor.parts
-        append = lent.append
-
-        def deleting(org: str, document: Any, hint: bool = False) -> bool:
-            if document.sequence == 2:
-                remove()
-            return bool(append(org, document, hint))
-
-        lent.append = deleting
-        house.work()
-        lent.append = append
+        with at_chunk(house.backend, 2, remove):
+            house.work()
     for _ in range(3):
         pass_by(house)
     assert alice.query("images:get", imageId=image) is None

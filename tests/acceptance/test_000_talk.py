@@ -11,6 +11,7 @@ from tests.doors.test_agentx import asked, streamed
 from tests.functions.frames import Line
 from tests.functions.test_busy import told
 from tests.support.rest import Rest
+from tests.support.writing import at_chunk
 
 CONTEXT = {"containerId", "imageId", "agentId", "sessionId"}
 LONG = "/say " + "word " * 700
@@ -23,17 +24,8 @@ def new(line: Line, **config: Any) -> str:
 
 def during(chat: Chat, chunk: int, happens: Callable[[], Any]) -> None:
     """Write the replies that wait; something happens before their chunk of this number is stored."""
-    lent = chat.backend.executor.parts
-    append = lent.append
-
-    def watched(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == chunk:
-            happens()
-        return bool(append(org, document, hint))
-
-    lent.append = watched
-    chat.work()
-    lent.append = append
+    with at_chunk(chat.backend, chunk, happens):
+        chat.work()
     chat.tell()
 
 

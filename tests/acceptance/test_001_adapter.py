@@ -28,6 +28,7 @@ from tests.functions.test_chat import messages
 from tests.functions.test_domains import asked_with, refused
 from tests.functions.test_options import IMAGE
 from tests.support.rest import Rest
+from tests.support.writing import at_chunk, at_every_chunk
 
 ROOT = Path(__file__).parents[2]
 
@@ -258,19 +259,15 @@ def test_two_sends_at_once_are_two_turns_and_never_two_writers(house: House) -> 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: alice.mutation("adapter:sendMessage", conversationId=room, message=f"/say {n}"), range(1, 9)))
     writing, most = list[str](), 0
-    lent = house.backend.executor.parts
-    append = lent.append
 
-    def watched(org: str, document: Any, hint: bool = False) -> bool:
+    def watched(chunk: Any) -> None:
         nonlocal most
         running = [each for each in by_id(alice, begun["sessionId"]).values() if each["status"] == "running"]
         most = max(most, len(running))
-        writing.append(document.message_id)
-        return bool(append(org, document, hint))
+        writing.append(chunk.message_id)
 
-    lent.append = watched
-    house.work()
-    lent.append = append
+    with at_every_chunk(house.backend, watched):
+        house.work()
     log = messages(alice, begun["sessionId"])
     asked, answered = log[::2], log[1::2]
     assert [each["content"] for each in asked] == [f"/say {each['content'].strip()}" for each in answered]
@@ -312,18 +309,14 @@ def test_who_comes_late_hears_an_agents_reply_from_its_beginning(chat: Chat) -> 
     alice = chat.person("alice")
     run = alice.mutation("tasks:startRun", taskId=task(alice), type="planification", message="/say " + "word " * 700)
     image = alice.query("chat:getSession", sessionId=run["sessionId"])["imageId"]
-    lent = chat.backend.executor.parts
-    append, late = lent.append, list[Line]()
+    late = list[Line]()
 
-    def halfway(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == 3:
-            late.append(Line(chat, "alice@acme", name="late"))
-            late[0].ask("image_run_request", {"imageId": image})
-        return bool(append(org, document, hint))
+    def joins() -> None:
+        late.append(Line(chat, "alice@acme", name="late"))
+        late[0].ask("image_run_request", {"imageId": image})
 
-    lent.append = halfway
-    chat.work()
-    lent.append = append
+    with at_chunk(chat.backend, 3, joins):
+        chat.work()
     chat.tell()
     heard = streamed(late[0], image)
     assert "".join(data["text"] for name, data in heard if name == "text_delta").split() == ["word"] * 700

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.acceptance.conftest import Chat
 from tests.functions.frames import Line
+from tests.support.writing import at_chunk
 
 
 @pytest.mark.parametrize("writing", [False, True])
@@ -26,18 +25,13 @@ def test_a_tasks_subscriber_hears_of_a_linked_chat_from_its_link_on(chat: Chat, 
     link = lambda: alice.mutation("tasks:linkConversation", agentRunId=run, conversationId=record["conversationId"])  # noqa: E731
     if writing:
         reply = say("/say " + "word " * 700)
-        lent = chat.backend.executor.parts
-        append = lent.append
 
-        def linking(org: str, document: Any, hint: bool = False) -> bool:
-            if document.sequence == 2:
-                link()
-                chat.tell()
-            return bool(append(org, document, hint))
+        def linking() -> None:
+            link()
+            chat.tell()
 
-        lent.append = linking
-        chat.work()
-        lent.append = append
+        with at_chunk(chat.backend, 2, linking):
+            chat.work()
     else:
         link()
         chat.tell()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from tests.functions.replies import mortal
 from tests.functions.test_agent_runs import runs, task
 from tests.functions.test_chat import messages
 from tests.support.rest import Rest
+from tests.support.writing import at_chunk
 
 
 def at_each_write(house: House, begin: Callable[[int], str], happens: Callable[[], object]) -> list[str]:
@@ -109,17 +109,8 @@ def test_of_eight_stops_at_once_one_has_stopped_it(house: House, begun: bool) ->
             answers.extend(pool.map(lambda _: alice.mutation("adapter:abortSession", sessionId=session), range(8)))
 
     if begun:
-        lent = house.backend.executor.parts
-        append = lent.append
-
-        def stopping(org: str, document: Any, hint: bool = False) -> bool:
-            if document.sequence == 2:
-                stop_all()
-            return bool(append(org, document, hint))
-
-        lent.append = stopping
-        house.work()
-        lent.append = append
+        with at_chunk(house.backend, 2, stop_all):
+            house.work()
     else:
         stop_all()
     pass_by(house)

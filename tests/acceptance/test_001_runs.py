@@ -12,10 +12,11 @@ from chalicelib.functions import working
 from infra.local.model.server import ScriptedModel
 from tests.acceptance.conftest import pass_by, patient
 from tests.functions.conftest import House, Person
-from tests.functions.replies import Died, mortal
+from tests.functions.replies import mortal
 from tests.functions.test_agent_runs import runs, task
 from tests.functions.test_chat import messages
 from tests.functions.test_domains import refused
+from tests.support.writing import Died, at_chunk
 
 Begin = Callable[[Person, str, str], str]
 """Begin a run of a task with a message, in one of the ways; the run's id."""
@@ -123,18 +124,14 @@ def test_a_stopped_run_is_aborted_before_and_while_it_is_written(house: House, b
     run = begin(alice, bridge, "/say " + "word " * 700)
     stop = lambda: alice.mutation("adapter:abortSession", sessionId=state_of(alice, run)["sessionId"])  # noqa: E731
     if begun:
-        lent, stopped = house.backend.executor.parts, list[bool]()
-        append = lent.append
+        stopped = list[bool]()
 
-        def stopping(org: str, document: Any, hint: bool = False) -> bool:
-            if document.sequence == 2:
-                assert state_of(alice, run)["state"] == "running"
-                stopped.append(stop())
-            return bool(append(org, document, hint))
+        def stopping() -> None:
+            assert state_of(alice, run)["state"] == "running"
+            stopped.append(stop())
 
-        lent.append = stopping
-        house.work()
-        lent.append = append
+        with at_chunk(house.backend, 2, stopping):
+            house.work()
         assert stopped == [True]
     else:
         assert stop() is True
@@ -185,18 +182,14 @@ def test_a_reply_that_is_being_written_is_the_runs_that_is_linked_to_it(house: H
     record = alice.mutation("images:create")["record"]
     alice.mutation("chat:sendMessage", sessionId=record["sessionId"], content="/say " + "word " * 700)
     run = alice.mutation("tasks:startRun", taskId=bridge, type="planification", begin=False)["agentRunId"]
-    lent = house.backend.executor.parts
-    append, seen = lent.append, list[str]()
+    seen = list[str]()
 
-    def linking(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == 2:
-            linked = alice.mutation("tasks:linkConversation", agentRunId=run, conversationId=record["conversationId"])
-            seen.append(linked["state"])
-        return bool(append(org, document, hint))
+    def linking() -> None:
+        linked = alice.mutation("tasks:linkConversation", agentRunId=run, conversationId=record["conversationId"])
+        seen.append(linked["state"])
 
-    lent.append = linking
-    house.work()
-    lent.append = append
+    with at_chunk(house.backend, 2, linking):
+        house.work()
     assert seen == ["running"]
     ended = state_of(alice, run)
     assert (ended["state"], ended["conversationId"]) == ("completed", record["conversationId"])

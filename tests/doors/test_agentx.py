@@ -12,6 +12,7 @@ from chalicelib.doors.all_events import EVENTS
 from chalicelib.schema import ChatMessage
 from tests.doors.test_events import Chat, Line, chat
 from tests.functions.conftest import model
+from tests.support.writing import at_chunk
 
 __all__ = ["chat", "model"]
 STARTED, ENDED = ["conversation_start", "turn_request", "thinking_start"], ["turn_response", "conversation_end"]
@@ -85,20 +86,15 @@ def test_who_comes_in_the_middle_of_a_reply_is_told_it_from_its_beginning(chat: 
     alice = Line(chat, "alice@acme", name="a1")
     image = asked(alice, "image_create_request")["record"]["imageId"]
     asked(alice, "message_send_request", imageId=image, content="/say " + "word " * 700)
-    lent = chat.backend.executor.parts
-    append, late = lent.append, list[Line]()
+    late = list[Line]()
 
-    def halfway(org: str, document: Any, hint: bool = False) -> bool:
-        done = append(org, document, hint)
-        if document.sequence == 3:
-            late.append(Line(chat, "alice@acme", name="late"))
-            asked(late[0], "image_run_request", imageId=image)
-            chat.tell()
-        return bool(done)
+    def joins() -> None:
+        late.append(Line(chat, "alice@acme", name="late"))
+        asked(late[0], "image_run_request", imageId=image)
+        chat.tell()
 
-    lent.append = halfway
-    chat.work()
-    lent.append = append
+    with at_chunk(chat.backend, 3, joins, stored=True):
+        chat.work()
     chat.tell()
     told = streamed(late[0], image)
     assert next(name for name, _ in told) == "conversation_start"
@@ -113,19 +109,14 @@ def test_what_tools_do_is_told_as_it_happens_and_once(chat: Chat) -> None:
     image = asked(alice, "image_create_request", config={"mcpServers": servers})["record"]["imageId"]
     words = "/tool find x\n/tool_error read y\n/say found it"
     asked(alice, "message_send_request", imageId=image, content=words, options={"thinking": "off"})
-    lent = chat.backend.executor.parts
-    append, early = lent.append, list[list[str]]()
+    early = list[list[str]]()
 
-    def watched(org: str, document: Any, hint: bool = False) -> bool:
-        done = append(org, document, hint)
-        if document.sequence == 1:
-            chat.tell()
-            early.append([name for name, _ in streamed(alice, image)])
-        return bool(done)
+    def look() -> None:
+        chat.tell()
+        early.append([name for name, _ in streamed(alice, image)])
 
-    lent.append = watched
-    chat.work()
-    lent.append = append
+    with at_chunk(chat.backend, 1, look, stored=True):
+        chat.work()
     chat.tell()
     one = ["tool_planned", "tool_executing", "tool_result_message"]
     assert early == [["user_message", *STARTED, *one]], "told while the reply was being written"

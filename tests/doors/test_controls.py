@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.doors.test_events import Chat, Line, chat
 from tests.functions.conftest import model
+from tests.support.writing import at_chunk
 
 __all__ = ["chat", "model"]
 NEWS = ("claude-", "streaming-", "conversation-", "session-created", "token-budget", "agent-run-")
@@ -117,21 +118,16 @@ def test_who_subscribes_in_the_middle_of_a_reply_hears_it_from_its_beginning(cha
     begun = started(chat, task_of(chat), "/say " + "word " * 700)
     early = Line(chat, "alice@acme", name="early")
     early.ask("subscribe-session", {"sessionId": begun["sessionId"]})
-    lent = chat.backend.executor.parts
-    append, late = lent.append, list[Line]()
+    late = list[Line]()
 
-    def halfway(org: str, document: Any, hint: bool = False) -> bool:
-        done = append(org, document, hint)
-        if document.sequence == 3:
-            chat.tell()
-            late.append(Line(chat, "alice@acme", name="late"))
-            late[0].ask("subscribe-session", {"conversationId": begun["conversationId"]})
-            chat.tell()
-        return bool(done)
+    def joins() -> None:
+        chat.tell()
+        late.append(Line(chat, "alice@acme", name="late"))
+        late[0].ask("subscribe-session", {"conversationId": begun["conversationId"]})
+        chat.tell()
 
-    lent.append = halfway
-    chat.work()
-    lent.append = append
+    with at_chunk(chat.backend, 3, joins, stored=True):
+        chat.work()
     chat.tell()
     for line in (early, late[0]):
         text = "".join(each["data"]["delta"]["text"] for each in line.heard("claude-response"))

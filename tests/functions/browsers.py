@@ -8,8 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.local.model.server import ScriptedModel
 from infra.local.push_keys import encoded
-from tests.functions.conftest import House, Person
-from tests.functions.test_agent_runs import Waiting
+from tests.functions.conftest import House, Person, patient
 from tests.support.push_service import Browser, PushService
 
 PUBLIC, PRIVATE = encoded(ec.generate_private_key(ec.SECP256R1()))
@@ -18,9 +17,7 @@ PUBLIC, PRIVATE = encoded(ec.generate_private_key(ec.SECP256R1()))
 def told_house(model: ScriptedModel, service: PushService, store: Any = None, **more: Any) -> House:
     """A house that sends push messages to this service, and where what is to happen later does not happen at once."""
     keys = {"push_public_key": PUBLIC, "push_private_key": PRIVATE, "push_hosts": (service.origin,)}
-    made = House(model, store, **{**keys, **more})
-    made.later = made.backend.jobs.invoker = Waiting()
-    return made
+    return patient(model, store, **{**keys, **more})
 
 
 def subscribed(person: Person, service: PushService, *names: str) -> list[Browser]:

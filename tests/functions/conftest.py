@@ -21,6 +21,7 @@ from infra.local.faults.counting import CountingStore
 from infra.local.model.server import Pace, ScriptedModel
 from infra.local.sqlite.schema import items_table
 from infra.local.sqlite.store import SqliteStore
+from tests.support.push_service import PushService
 
 
 class MovingClock(wiring.SystemClock):
@@ -46,6 +47,17 @@ class Later:
 
     def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
         self.asked.append((function, payload))
+
+
+class Waiting(Later):
+    """An invoker that keeps what is to be started later apart, until time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delayed: list[tuple[str, dict[str, Any]]] = []
+
+    def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
+        (self.delayed if delay_ms > 0 else self.asked).append((function, payload))
 
 
 class Nobody:
@@ -127,6 +139,23 @@ class House:
         return int(store._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0])
 
 
+def patient(model: ScriptedModel, store: Store | None = None, **settings: Any) -> House:
+    """A house where what is to happen in a second does not happen at once."""
+    made = House(model, store, **settings)
+    made.later = made.backend.jobs.invoker = Waiting()
+    return made
+
+
+def pass_by(house: House, ms: int = 2_000) -> None:
+    """Let time pass, and what was waiting for it happen."""
+    house.clock.ahead += ms
+    assert isinstance(house.later, Waiting)
+    house.later.asked = house.later.delayed + house.later.asked
+    house.later.delayed = []
+    house.sweep()
+    house.work()
+
+
 @pytest.fixture(scope="session")
 def model() -> Iterator[ScriptedModel]:
     with ScriptedModel(port=0, pace=Pace(tokens_per_s=0, first_token_s=0)) as running:
@@ -136,3 +165,10 @@ def model() -> Iterator[ScriptedModel]:
 @pytest.fixture
 def house(model: ScriptedModel) -> House:
     return House(model)
+
+
+@pytest.fixture
+def service() -> Iterator[PushService]:
+    """A push service on loopback."""
+    with PushService() as running:
+        yield running

@@ -18,14 +18,11 @@ from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
 from tests.functions.conftest import House, Person
 from tests.support.stores import Around
+from tests.support.writing import Died, at_every_chunk
 
 LEASE_MS = 61_000
 LONG = "/say " + "word " * 700
 """Four chunks: the first word at once, then full ones; time makes none."""
-
-
-class Died(BaseException):
-    """The process is gone."""
 
 
 class Mortal(Around):
@@ -262,16 +259,12 @@ def a_long_reply_outlives_its_first_lease(model: ScriptedModel) -> None:
     """Half a lease passes at every chunk, and the sweep looks each time."""
     house, alice, session, (reply,) = asked(model, "/say " + "word " * 1400)
     store = mortal(house)
-    lent = house.backend.executor.parts
-    append = lent.append
 
-    def slowly(org: str, document: Any, hint: bool = False) -> bool:
+    def slowly(_: object) -> None:
         house.clock.ahead += LEASE_MS // 2
         house.sweep()
-        return bool(append(org, document, hint))
 
-    lent.append = slowly
-    with swapped((writer, "POLL_S", 0.0)):
+    with swapped((writer, "POLL_S", 0.0)), at_every_chunk(house.backend, slowly):
         house.work()
     found = ended_well(house, store, alice, session, reply)
     assert (found["status"], len(store.accepted[f"{reply}:1"])) == ("completed", 8), found["reason"]

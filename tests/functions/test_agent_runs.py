@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,11 +11,12 @@ from chalicelib.domain.agent_runs import ending
 from chalicelib.functions import working
 from chalicelib.schema import WORKFLOW_COMPLETE
 from infra.local.model.server import Pace, ScriptedModel
-from tests.functions.conftest import House, Later, Person, Refusal
+from tests.functions.conftest import House, Person, Refusal, pass_by, patient
 from tests.functions.test_busy import told
 from tests.functions.test_chat import messages
 from tests.functions.test_domains import refused
-from tests.functions.test_runs import Died, chunks
+from tests.functions.test_runs import chunks
+from tests.support.writing import Died, at_chunk, dies, in_the_middle
 
 
 def task(person: Person, title: str = "Bridge", **more: Any) -> str:
@@ -29,37 +29,9 @@ def runs(person: Person, of: str) -> list[dict[str, Any]]:
     return found[::-1]
 
 
-class Waiting(Later):
-    """An invoker that keeps what is to be started later apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.delayed: list[tuple[str, dict[str, Any]]] = []
-
-    def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
-        (self.delayed if delay_ms else self.asked).append((function, payload))
-
-
 @pytest.fixture
 def house(model: ScriptedModel) -> House:
     return patient(model)
-
-
-def patient(model: ScriptedModel, **settings: Any) -> House:
-    """A house where what is to happen in a second does not happen at once."""
-    made = House(model, **settings)
-    made.later = made.backend.jobs.invoker = Waiting()
-    return made
-
-
-def later(house: House, ms: int = 2_000) -> None:
-    """Let time pass, and what was waiting for it happen."""
-    house.clock.ahead += ms
-    assert isinstance(house.later, Waiting)
-    house.later.asked = house.later.delayed + house.later.asked
-    house.later.delayed = []
-    house.sweep()
-    house.work()
 
 
 # Both ways in are one -----------------------------------------------------------------------------------------------------
@@ -105,7 +77,7 @@ def test_a_failure_of_the_model_fails_the_run(house: House, moment: str) -> None
     ended = alice.query("tasks:getRun", agentRunId=run["agentRunId"])
     assert (ended["status"], ended["state"]) == ("failed", "failed")
     assert ended["reason"]
-    later(house)
+    pass_by(house)
     assert len(runs(alice, ended["taskId"])) == 1, "what failed is not followed"
 
 
@@ -114,22 +86,12 @@ def test_a_dead_writer_leaves_no_run_running(house: House) -> None:
     alice = house.person("alice")
     bridge = task(alice)
     run = alice.mutation("tasks:startRun", taskId=bridge, type="implementation", message="/say " + "word " * 900)
-    lent = house.backend.executor.parts
-    append = lent.append
-
-    def dies(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == 2:
-            raise Died
-        return bool(append(org, document, hint))
-
-    lent.append = dies
-    with pytest.raises(Died):
+    with at_chunk(house.backend, 2, dies), pytest.raises(Died):
         house.work()
-    lent.append = append
     house.later.asked.clear()
     assert alice.query("tasks:getRun", agentRunId=run["agentRunId"])["status"] == "running"
     for _ in range(3):
-        later(house, 61_000)
+        pass_by(house, 61_000)
     ended = alice.query("tasks:getRun", agentRunId=run["agentRunId"])
     assert (ended["status"], ended["state"]) == ("failed", "interrupted")
     assert alice.mutation("tasks:startRun", taskId=bridge, type="review"), "the task is free again"
@@ -142,18 +104,13 @@ def test_a_stopped_run_is_aborted_and_keeps_its_text() -> None:
         alice = house.person("alice")
         bridge = task(alice)
         run = alice.mutation("tasks:startRun", taskId=bridge, type="implementation", message="write 2000 words")
-        writer = threading.Thread(target=house.work)
-        writer.start()
-        slow.wait_for(1)
         reply = messages(alice, run["sessionId"])[-1]["messageId"]
-        while not chunks(alice, run["sessionId"], reply):
-            writer.join(0.02)
-        (active,) = alice.query("adapter:getActiveSessions")
-        assert (active["sessionId"], active["state"]) == (run["sessionId"], "running")
-        assert alice.query("adapter:getActiveStreamingByConversation", conversationId=run["conversationId"]) == active
-        assert alice.query("adapter:isSessionActive", sessionId=run["sessionId"]) is True
-        assert alice.mutation("tasks:stopRun", agentRunId=run["agentRunId"]) is True
-        writer.join(10)
+        with in_the_middle(house.work, lambda: chunks(alice, run["sessionId"], reply)):
+            (active,) = alice.query("adapter:getActiveSessions")
+            assert (active["sessionId"], active["state"]) == (run["sessionId"], "running")
+            assert alice.query("adapter:getActiveStreamingByConversation", conversationId=run["conversationId"]) == active
+            assert alice.query("adapter:isSessionActive", sessionId=run["sessionId"]) is True
+            assert alice.mutation("tasks:stopRun", agentRunId=run["agentRunId"]) is True
         house.work()
         ended = alice.query("tasks:getRun", agentRunId=run["agentRunId"])
         assert (ended["status"], ended["state"], ended["reason"]) == ("failed", "aborted", "stopped")
@@ -162,7 +119,7 @@ def test_a_stopped_run_is_aborted_and_keeps_its_text() -> None:
         assert alice.query("adapter:getActiveSessions") == []
         assert alice.query("adapter:isSessionActive", sessionId=run["sessionId"]) is False
         assert alice.mutation("adapter:abortSession", sessionId=run["sessionId"]) is False
-        later(house)
+        pass_by(house)
         assert len(runs(alice, bridge)) == 1, "nothing follows what was stopped"
 
 
@@ -205,13 +162,13 @@ def test_implementation_and_review_take_turns_until_the_review_is_content(house:
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
     house.work()
     assert len(runs(alice, bridge)) == 1, "not at once"
-    later(house, 1_000)
+    pass_by(house, 1_000)
     kinds = [(each["agentType"], each["triggeredBy"], each["status"]) for each in runs(alice, bridge)]
     assert kinds[:2] == [("implementation", "manual", "completed"), ("review", "chain", "completed")]
     assert any("it is built" in text and "What was done" in text for text in told(house))
     alice.mutation("tasks:update", taskId=bridge, workflowComplete=True)
     for _ in range(3):
-        later(house)
+        pass_by(house)
     assert len(runs(alice, bridge)) == 2, "the task is complete"
 
 
@@ -221,7 +178,7 @@ def test_a_review_that_ends_with_the_word_completes_the_workflow(house: House) -
     alice.mutation("tasks:startRun", taskId=bridge, type="review", message=f"/say All is well. {WORKFLOW_COMPLETE}")
     house.work()
     assert alice.query("tasks:get", taskId=bridge)["workflowComplete"] is True
-    later(house)
+    pass_by(house)
     assert len(runs(alice, bridge)) == 1
 
 
@@ -230,7 +187,7 @@ def test_a_plan_is_followed_by_nothing(house: House) -> None:
     bridge = task(alice)
     alice.mutation("tasks:startRun", taskId=bridge, type="planification")
     house.work()
-    later(house)
+    pass_by(house)
     assert len(runs(alice, bridge)) == 1
 
 
@@ -241,7 +198,7 @@ def test_a_chain_ends_when_a_person_has_started_something_else(house: House) -> 
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
     house.work()
     alice.mutation("tasks:startRun", taskId=bridge, type="planification")
-    later(house)
+    pass_by(house)
     assert [each["agentType"] for each in runs(alice, bridge)][:2] == ["implementation", "planification"]
     assert "review" not in [each["agentType"] for each in runs(alice, bridge)]
 
@@ -251,7 +208,7 @@ def test_agents_do_not_take_turns_for_ever(house: House) -> None:
     bridge = task(alice, description="/say go on")
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
     for _ in range(ending.MOST_ROUNDS + 5):
-        later(house)
+        pass_by(house)
     assert len(runs(alice, bridge)) == ending.MOST_ROUNDS + 1
     assert alice.mutation("tasks:startRun", taskId=bridge, type="implementation"), "a person may go on"
 
@@ -262,7 +219,7 @@ def test_a_chain_that_cannot_start_is_recorded_as_a_failed_run(model: ScriptedMo
     bridge = task(alice)
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation", message="/say x")
     house.work()
-    later(house)
+    pass_by(house)
     first, second = runs(alice, bridge)
     assert (first["status"], second["status"], second["reason"]) == ("completed", "failed", "BudgetExceeded")
     assert "conversationId" not in second

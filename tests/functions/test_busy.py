@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tests.functions.conftest import House, Person, Refusal
 from tests.functions.replies import stored
 from tests.functions.test_chat import messages, send, start
 from tests.functions.test_runs import chunks
+from tests.support.writing import in_the_middle
 
 POLICIES = ("enqueue", "reject", "interrupt", "rollback")
 
@@ -27,14 +27,8 @@ def talking(pace: int = 40) -> Iterator[tuple[House, Person, str, str]]:
         alice = house.person("alice")
         session = start(alice)
         reply = send(alice, session, "write 2000 words")
-        writer = threading.Thread(target=house.work)
-        writer.start()
-        slow.wait_for(1)
-        while not chunks(alice, session, reply):
-            writer.join(0.02)
-        yield house, alice, session, reply
-        writer.join(10)
-        assert not writer.is_alive()
+        with in_the_middle(house.work, lambda: chunks(alice, session, reply)):
+            yield house, alice, session, reply
 
 
 def by_id(person: Person, session: str) -> dict[str, dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,19 +13,13 @@ from chalicelib.schema import WORKFLOW_COMPLETE
 from infra.local.model.server import Pace, ScriptedModel
 from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import PUBLIC, asked, heard, jobs, subscribed, told_house
-from tests.functions.conftest import House
-from tests.functions.test_agent_runs import later, task
+from tests.functions.conftest import House, pass_by
+from tests.functions.test_agent_runs import task
 from tests.functions.test_chat import messages
 from tests.functions.test_domains import refused
-from tests.functions.test_runs import Died
 from tests.support.push_service import PushService, signed_by
 from tests.support.stores import Around
-
-
-@pytest.fixture
-def service() -> Iterator[PushService]:
-    with PushService() as running:
-        yield running
+from tests.support.writing import Died, at_chunk, dies, in_the_middle
 
 
 @pytest.fixture
@@ -150,7 +142,7 @@ def test_agents_that_take_turns_are_told_of_once_at_the_end(house: House, servic
     bridge = task(alice, description="/say built")
     alice.mutation("tasks:startRun", taskId=bridge, type="implementation")
     house.work()
-    later(house, 1_000)
+    pass_by(house, 1_000)
     assert {each["title"] for each in heard(service, browser)} == {BEGUN}
     done = task(alice, "Tower")
     alice.mutation("tasks:startRun", taskId=done, type="review", message=f"/say All is well. {WORKFLOW_COMPLETE}")
@@ -175,20 +167,10 @@ def test_a_reply_whose_writer_died_is_told_when_it_is_settled(house: House, serv
     alice = house.person("alice")
     (browser,) = subscribed(alice, service)
     session = asked(alice, "/say " + "word " * 900)
-    lent = house.backend.executor.parts
-    append = lent.append
-
-    def dies(org: str, document: Any, hint: bool = False) -> bool:
-        if document.sequence == 2:
-            raise Died
-        return bool(append(org, document, hint))
-
-    lent.append = dies
-    with pytest.raises(Died):
+    with at_chunk(house.backend, 2, dies), pytest.raises(Died):
         house.work()
-    lent.append = append
     for _ in range(3):
-        later(house, 61_000)
+        pass_by(house, 61_000)
     (told,) = heard(service, browser)
     assert (told["title"], told["url"]) == (INTERRUPTED, f"#/s/{session}")
 
@@ -201,7 +183,7 @@ def test_a_run_that_never_got_a_reply_and_a_chain_that_could_not_start_are_told(
     (browser,) = subscribed(alice, service)
     alice.mutation("tasks:startRun", taskId=task(alice), type="implementation", message="/say x")
     house.work()
-    later(house)
+    pass_by(house)
     told = [each for each in heard(service, browser) if each["title"] == FAILED]
     assert [each["body"] for each in told] == ["Bridge: BudgetExceeded"]
 
@@ -214,13 +196,8 @@ def test_who_stops_a_reply_is_not_told_and_a_fenced_writer_tells_nobody(service:
         subscribed(alice, service)
         session = asked(alice, "write 2000 words")
         reply = messages(alice, session)[-1]["messageId"]
-        writer = threading.Thread(target=house.work)
-        writer.start()
-        slow.wait_for(1)
-        while not alice.query("chat:subscribeToChunks", sessionId=session, messageId=reply):
-            writer.join(0.02)
-        alice.mutation("chat:stop", sessionId=session, messageId=reply)
-        writer.join(10)
+        with in_the_middle(house.work, lambda: alice.query("chat:subscribeToChunks", sessionId=session, messageId=reply)):
+            alice.mutation("chat:stop", sessionId=session, messageId=reply)
         house.work()
         assert messages(alice, session)[-1]["status"] == "aborted"
         assert (jobs(house, "notifications:fanOut"), service.arrived) == (0, [])

@@ -13,16 +13,9 @@ from chalicelib.domain import push
 from infra.local.model.server import ScriptedModel
 from infra.local.sqlite.store import SqliteStore
 from tests.functions.browsers import asked, heard, subscribed, told_house
-from tests.functions.conftest import House, Person
-from tests.functions.test_agent_runs import later
+from tests.functions.conftest import House, Person, pass_by
 from tests.functions.test_domains import refused
 from tests.support.push_service import Browser, PushService, Says
-
-
-@pytest.fixture
-def service() -> Iterator[PushService]:
-    with PushService() as running:
-        yield running
 
 
 @pytest.fixture
@@ -63,16 +56,16 @@ def test_a_message_that_cannot_be_taken_now_is_sent_again_later(answering: Any) 
     house, service, alice, browser = answering((500, {}), (429, {"retry-after": "200"}), (201, {}))
     alice.mutation("push:test")
     house.work()
-    later(house, 15_000)
+    pass_by(house, 15_000)
     assert len(service.arrived) == 1, "too early"
-    later(house, 6_000)
+    pass_by(house, 6_000)
     assert len(service.arrived) == 2
-    later(house, 150_000)
+    pass_by(house, 150_000)
     assert len(service.arrived) == 2, "the service asked for 200 seconds"
-    later(house, 60_000)
+    pass_by(house, 60_000)
     assert [each["title"] for each in heard(service, browser)] == ["Concave"] * 3
     assert len({each.headers["topic"] for each in service.arrived}) == 1, "a repeated one does not replace the first"
-    later(house, 7_200_000)
+    pass_by(house, 7_200_000)
     assert len(service.arrived) == 3
 
 
@@ -81,7 +74,7 @@ def test_a_service_that_stays_down_is_asked_six_times_and_the_subscription_stays
     alice.mutation("push:test")
     house.work()
     for _ in range(10):
-        later(house, 2_100_000)
+        pass_by(house, 2_100_000)
     assert len(service.arrived) == 6
     assert len(alice.query("push:list")) == 1
 
@@ -91,7 +84,7 @@ def test_what_is_refused_is_not_sent_again(answering: Any, status: int) -> None:
     house, service, alice, _ = answering((status, {"location": "http://127.0.0.1:1/"}))
     alice.mutation("push:test")
     house.work()
-    later(house, 7_200_000)
+    pass_by(house, 7_200_000)
     assert (len(service.arrived), len(alice.query("push:list"))) == (1, 1)
 
 

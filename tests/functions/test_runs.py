@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from chalicelib.domain.replies.writer import LAST_COMMIT_S
 from infra.local.model.server import Pace, ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
 from tests.functions.test_chat import messages, send, start
+from tests.support.writing import Died, at_every_chunk, in_the_middle
 
 
 def chunks(person: Person, session: str, reply: str) -> str:
@@ -50,10 +50,6 @@ def test_every_failure_of_the_model_ends_the_reply_with_its_reason_and_its_parti
     assert messages(alice, session)[-1]["content"].strip() == "still here"
 
 
-class Died(BaseException):
-    """The writer's process is gone."""
-
-
 @pytest.mark.parametrize("accepted", [0, 1, 3, 7])
 def test_a_dead_writer_leaves_its_chunks_as_the_text_within_lease_and_sweep(house: House, accepted: int) -> None:
     """Invariant 7."""
@@ -61,19 +57,14 @@ def test_a_dead_writer_leaves_its_chunks_as_the_text_within_lease_and_sweep(hous
     session = start(alice)
     reply = send(alice, session, "/say " + "word " * 1900)
     stored: list[str] = []
-    lent = house.backend.executor.parts
-    append = lent.append
 
-    def dying(org: str, document: Any, hint: bool = False) -> bool:
+    def dying(chunk: Any) -> None:
         if len(stored) == accepted:
             raise Died
-        stored.append(document.chunk)
-        return bool(append(org, document))
+        stored.append(chunk.chunk)
 
-    lent.append = dying
-    with pytest.raises(Died):
+    with at_every_chunk(house.backend, dying), pytest.raises(Died):
         house.work()
-    lent.append = append
     house.clock.ahead += 61_000
     house.sweep()
     house.work()
@@ -108,14 +99,8 @@ def test_a_stop_ends_a_running_reply_keeps_its_text_and_hangs_up_on_the_model() 
         alice = house.person("alice")
         session = start(alice)
         reply = send(alice, session, "write 2000 words")
-        writer = threading.Thread(target=house.work)
-        writer.start()
-        slow.wait_for(1)
-        while not chunks(alice, session, reply):
-            writer.join(0.02)
-        assert alice.mutation("chat:stop", sessionId=session) is True
-        writer.join(10)
-        assert not writer.is_alive()
+        with in_the_middle(house.work, lambda: chunks(alice, session, reply)):
+            assert alice.mutation("chat:stop", sessionId=session) is True
         house.work()
         ended = messages(alice, session)[-1]
         assert (ended["status"], ended["reason"]) == ("aborted", "stopped")
@@ -144,22 +129,19 @@ def test_a_writer_that_lost_its_run_changes_nothing(house: House) -> None:
     alice = house.person("alice")
     session = start(alice)
     reply = send(alice, session, "/say " + "word " * 1900)
-    lent = house.backend.executor.parts
-    append, seen = lent.append, []
+    seen = []
 
-    def frozen(org: str, document: Any, hint: bool = False) -> bool:
-        seen.append(document)
+    def frozen(chunk: Any) -> None:
+        seen.append(chunk)
         if len(seen) == 3:
             house.clock.ahead += 61_000
             house.sweep()
             for function, payload in list(house.later.asked):
                 if function == "run_job":
                     house.backend.run_job(payload)
-        return bool(append(org, document))
 
-    lent.append = frozen
-    house.work()
-    lent.append = append
+    with at_every_chunk(house.backend, frozen):
+        house.work()
     ended = messages(alice, session)[-1]
     assert ended["status"] == "interrupted"
     assert ended["content"] == "".join(each.chunk for each in seen[:2])

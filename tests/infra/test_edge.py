@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -12,14 +13,16 @@ from urllib.parse import unquote
 import pytest
 
 from chalicelib.doors import edge, sync
-from infra.template.edge import ALL_BUT_HOST, HEADER, NO_CACHE, PAGE_CODE, SOCKET_CODE, SOCKETS
+from chalicelib.doors.routes import ROUTES
+from infra.template.edge import ALL_BUT_HOST, HEADER, NO_CACHE, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="the edge's functions are JavaScript")
 
 
 def _at_the_edge(code: str, uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
     event = {"version": "1.0", "request": {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}, "cookies": {}}}
-    script = f"{code}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))"
+    own = code.replace("import cf from 'cloudfront';", "const cf = {selectRequestOriginById: id => { origin = id }};")
+    script = f"let origin;\n{own}\nconsole.log(JSON.stringify({{...handler({json.dumps(event)}), origin}}))"
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=30, check=True)
     changed: dict[str, Any] = json.loads(done.stdout)
     return changed
@@ -28,10 +31,17 @@ def _at_the_edge(code: str, uri: str, query: dict[str, Any] | None = None) -> di
 @needs_node
 @pytest.mark.parametrize("path", ["/api/sync", "/api/1.48.0/sync", "/chat", "/socket.io/"])
 def test_the_path_of_a_socket_travels_in_the_query(path: str) -> None:
-    request = _at_the_edge(SOCKET_CODE, path, {"EIO": {"value": "4"}})
-    assert request["uri"] == "/"
+    request = _at_the_edge(SOCKET_CODE, path, {"EIO": {"value": "4"}, "transport": {"value": "websocket"}})
+    assert (request["uri"], request.get("origin")) == ("/", None)
     assert unquote(request["querystring"]["path"]["value"]) == path
     assert request["querystring"]["EIO"] == {"value": "4"}
+
+
+@needs_node
+@pytest.mark.parametrize("query", [{"EIO": {"value": "4"}, "transport": {"value": "polling"}}, {"EIO": {"value": "4"}}])
+def test_polls_of_socket_io_go_to_the_http_door_as_they_are(query: dict[str, Any]) -> None:
+    request = _at_the_edge(SOCKET_CODE, "/socket.io/", query)
+    assert (request["origin"], request["uri"], request["querystring"]) == ("http", "/socket.io/", query)
 
 
 @needs_node
@@ -76,6 +86,10 @@ def _origin(template: dict[str, Any], path: str) -> str:
         ("/api/query_at_ts", "http"),
         ("/version", "http"),
         ("/conversations/conv-1", "http"),
+        ("/api/run/notes/sync", "http"),
+        ("/conversations/report.txt", "http"),
+        ("/agents/bot.js", "http"),
+        ("/conversations/report.txt/stream", "sockets"),
         ("/", "page"),
         ("/index.html", "page"),
         ("/theme.js", "page"),
@@ -85,6 +99,32 @@ def _origin(template: dict[str, Any], path: str) -> str:
 )
 def test_one_host_sends_each_path_to_its_origin(template: dict[str, Any], path: str, origin: str) -> None:
     assert _origin(template, path) == origin
+
+
+ENDS = ("", *(path.removeprefix("/*") for path in PAGE if path.startswith("/*.")), "/assets/x", "sync")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_path_of_rest_is_a_file_of_the_page_or_a_socket_whatever_its_ids_are(template: dict[str, Any], end: str) -> None:
+    for route in ROUTES:
+        path = re.sub(r"\{\w+\}", f"one{end}", route.path)
+        expected = "sockets" if fnmatch.fnmatchcase(path, "/conversations/*/stream") else "http"
+        assert _origin(template, path) == expected, path
+
+
+def test_a_distribution_has_no_more_behaviours_than_it_may(template: dict[str, Any]) -> None:
+    """75 (CloudFront's quotas, "General quotas on distributions")."""
+    config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
+    assert len(config["CacheBehaviors"]) <= 75
+
+
+def test_whatever_is_answered_may_not_be_framed_and_is_asked_for_by_https(template: dict[str, Any]) -> None:
+    config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
+    for behaviour in (*config["CacheBehaviors"], config["DefaultCacheBehavior"]):
+        assert behaviour["ResponseHeadersPolicyId"] == {"Ref": "SafeHeaders"}
+    policy = template["Resources"]["SafeHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert policy["ContentSecurityPolicy"]["ContentSecurityPolicy"] == "frame-ancestors 'none'"
+    assert policy["StrictTransportSecurity"]["AccessControlMaxAgeSec"] == 365 * 24 * 3600
 
 
 def test_only_the_apis_get_the_secret_and_never_the_viewers_host(template: dict[str, Any]) -> None:

@@ -48,6 +48,15 @@ def test_duplicate_slashes_are_one(local):
     assert ask(local.port, "GET", "//api///query")[1]["path"] == "/api/query"
 
 
+@pytest.mark.parametrize("path", ["/", "/api/query", "/broken", "/_aws/ws/@connections/none"])
+def test_no_answer_may_be_framed_by_another_site(local, path):
+    headers = ask(local.port, "GET", path)[2]
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" not in headers, "a laptop speaks plain HTTP"
+
+
 def test_one_connection_serves_many_requests(local):
     line = http.client.HTTPConnection("127.0.0.1", local.port, timeout=5)
     for number in range(3):
