@@ -47,7 +47,10 @@
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
-A wrong value raises `BadSetting`, which names the variable, the value and what would be right.
+The local server reads a few more: ALLOWED_HOSTS, ALLOWED_ORIGINS, HOT, SITE, SWEEP_SECONDS, VERBOSE; the page's, CONCAVE_URL.
+
+A wrong value raises `BadSetting`, which names the variable, the value and what would be right; so does a variable whose name is
+nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).
 """
 
 from __future__ import annotations
@@ -62,6 +65,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
+
+from chalicelib.misspelt import misspelt, names_in
 
 VERSION = "0.1.0"
 """The release, as `GET /version` says it; `pyproject.toml` carries the same (checked by a test)."""
@@ -160,6 +165,7 @@ class Settings:
         Raises:
             BadSetting: the first variable that cannot be used.
         """
+        _all_known(env)
         stage = _word(env, "STAGE")
         return cls(
             store=_store(env, stage),
@@ -203,6 +209,15 @@ class Settings:
             push_hosts=_push_hosts(env, "PUSH_HOSTS", stage),
             mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},
         )
+
+
+def _all_known(env: Mapping[str, str]) -> None:
+    """Whether no variable was meant as a setting and is none."""
+    ours = {name: value for name, value in env.items() if not name.startswith((MCP_SECRET, "FUNCTION_", "QUEUE_"))}
+    found = misspelt(ours, names_in(__doc__ or ""))
+    if found is not None:
+        name, meant = found
+        raise BadSetting(name, "…", f"there is no such setting; did you mean {meant}?" if meant else "there is no such setting")
 
 
 # Readers of one variable: an empty string counts as unset ---------------------------------------------------------------

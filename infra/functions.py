@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import sys
 
+from chalicelib.data.errors import WrongDeclaration
 from chalicelib.runtime.registry import load
-from chalicelib.settings import Settings
+from chalicelib.settings import BadSetting, Settings
 
 
-def main() -> None:
-    """Print one line per function of CONCAVE_APPS: path, kind, file:line."""
+def main() -> int:
+    """Print one line per function of CONCAVE_APPS: path, kind, file:line. Returns the exit code: 1 when they cannot be loaded."""
+    try:
+        functions = load(Settings.from_env().apps)
+    except (BadSetting, WrongDeclaration) as error:
+        sys.stderr.write(f"functions: {error}\n")
+        return 1
     found = [
         (function.path, function.kind if function.public else f"internal {function.kind}", function.file, function.line)
-        for function in load(Settings.from_env().apps)
+        for function in functions
     ]
     widest = max((len(path) for path, *_ in found), default=0)
     for path, kind, file, line in found:
         sys.stdout.write(f"{path:<{widest}}  {kind:<17}  {os.path.relpath(file)}:{line}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

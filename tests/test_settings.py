@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from chalicelib import settings as module
+from chalicelib.misspelt import SHORTEST, misspelt, names_in
 from chalicelib.settings import AuthProvider, BadSetting, Settings
 
 
@@ -109,3 +112,43 @@ def test_the_table_lists_every_variable_that_is_read() -> None:
     table = set(re.findall(r"^\| ([A-Z_]+) \|", source, re.MULTILINE))
     read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', source.split("def from_env")[1]))
     assert read == table
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AUTH_ISUER", "AUTH_ISSUER"),
+        ("AUTH_ISSURE", "AUTH_ISSUER"),
+        ("AUTHISSUER", "AUTH_ISSUER"),
+        ("AUTH_AUDIANCE", "AUTH_AUDIENCE"),
+        ("CONCAVE_APP", "CONCAVE_APPS"),
+        ("CONCAVE_PORT", "PORT"),
+        ("CONCAVE_DATA_DIR", "DATA_DIR"),
+        ("ORIGIN_SECRETS", "ORIGIN_SECRET"),
+        ("TOKEN_BUDGET_PER_OG", "TOKEN_BUDGET_PER_ORG"),
+        ("CONCAVE_NONSENSE", "there is no such setting"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_refused_with_the_one_that_it_may_mean(name: str, meant: str) -> None:
+    with pytest.raises(BadSetting, match=name) as refused:
+        Settings.from_env({name: "x"})
+    assert meant in str(refused.value)
+    assert "x'" not in str(refused.value), "a value may be a secret"
+
+
+@given(st.sampled_from(sorted(names_in(module.__doc__ or ""))), st.data())
+def test_any_slip_of_one_letter_in_a_long_name_is_noticed(name: str, data: st.DataObject) -> None:
+    assume(len(name) >= SHORTEST)
+    at = data.draw(st.integers(0, len(name) - 1))
+    slips = [name[:at] + name[at + 1 :], f"{name[:at]}X{name[at:]}", f"{name[:at]}X{name[at + 1 :]}"]
+    slip = data.draw(st.sampled_from(slips))
+    assume(slip not in names_in(module.__doc__ or ""))
+    found = misspelt({slip: "x"}, names_in(module.__doc__ or ""))
+    assert found is not None
+    assert found[0] == slip
+
+
+def test_other_programs_variables_are_left_alone() -> None:
+    strange = ("PATH", "HOSTNAME", "REPORT", "STORED", "DATABASE_URL", "AWS_REGION", "PORTS", "SITES", "MODELS", "XDG_DATA_DIRS")
+    families = ("MCP_SECRET_HOSTS", "FUNCTION_RUN_JOB", "QUEUE_SWEEP")
+    Settings.from_env(dict.fromkeys((*strange, *families), "x"))

@@ -13,7 +13,8 @@ ConcaveError
 │   └── Contention     nobody's: the store is busy with this item; wait a moment and try again
 ├── ConditionFailed    the store's answer to a condition that does not hold
 ├── StoreFailed        ours: the store did not answer, or its answer was lost
-└── StoreRefused       the operator's: the store refuses for good (no permission, no such table, expired credentials)
+├── StoreRefused       the operator's: the store refuses for good (no permission, no such table, expired credentials)
+└── WrongDeclaration   the developer's: an app that cannot be loaded as it is written
 """
 
 from __future__ import annotations
@@ -156,3 +157,16 @@ class StoreRefused(ConcaveError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class WrongDeclaration(ConcaveError, TypeError):
+    """A table, an index, a function or a cron is declared in a way that cannot work; found when the app is loaded.
+
+    Args:
+        place: where, as `file:line`.
+        sentence: what is wrong, and what would be right.
+    """
+
+    def __init__(self, place: str, sentence: str) -> None:
+        super().__init__(f"{place}: {sentence}")
+        self.place, self.sentence = place, sentence

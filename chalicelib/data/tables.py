@@ -19,6 +19,7 @@ A document without a value for a partition field is not in that index (a sparse 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
@@ -26,7 +27,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.data.declared import check_body, check_fields, check_name, check_wires, here
+from chalicelib.data.errors import BadRequest, LimitExceeded, WrongDeclaration
 from chalicelib.data.keys import UNDEFINED, encode_key
 from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, IndexSpec, Key, TableSpec
 
@@ -157,10 +159,14 @@ class Index:
         self.table: type[Table] = Table
         self.name = ""
         self.is_log = False
+        made_by = sys._getframe(1)
+        self.place = f"{made_by.f_code.co_filename}:{made_by.f_lineno}"
 
     def belongs_to(self, table: type[Table], name: str) -> None:
-        """Take the table's wire names for the fields."""
+        """Take the table's wire names for the fields. Raises `WrongDeclaration` for a field that the table has not."""
         self.table, self.name = table, name
+        partition, order = self._named
+        check_fields(f"the index {table.table_name}.{name}", (*partition, *order), table.wires, self.place)
         self.partition, self.order = (tuple(table.wire(field) for field in names) for names in self._named)
 
     def __call__(self, *values: Any) -> Range:
@@ -230,20 +236,24 @@ class TableMeta(msgspec.StructMeta):
         ttl: str = "",
         **options: Any,
     ) -> Any:
-        cls: Any = super().__new__(mcls, class_name, bases, namespace, rename="camel", kw_only=True, **options)
+        cls: Any = super().__new__(mcls, class_name, bases, namespace, **{"rename": "camel", "kw_only": True, **options})
         if class_name == "Table" and not name:
             return cls
+        place = here(namespace["__module__"])
         if not name:
-            raise TypeError(f"class {class_name}(Table, name=…): a table needs a name.")
+            raise WrongDeclaration(place, f"class {class_name}(Table, name=…): a table needs a name.")
+        check_name(name, namespace["__module__"], place)
+        check_body(class_name, namespace, place)
         cls.table_name, cls.stream = name, stream
         cls.wires = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+        check_wires(class_name, cls.wires, place)
+        check_fields(f"{class_name}'s key", key, cls.wires, place)
+        check_fields(f"{class_name}'s ttl", [ttl] if ttl else [], cls.wires, place)
         cls.key = tuple(cls.wire(field) for field in key)
         cls.parent = parent and (parent[0], TABLES[parent[0]].wire(parent[1]) if parent[0] in TABLES else wire_name(parent[1]))
         cls.ttl = ttl and cls.wire(ttl)
         cls.indexes = {}
-        reserved = {"pk", "sk", "ttl"} & set(cls.__struct_encode_fields__)
-        if reserved:
-            raise TypeError(f"{class_name}: the field names {sorted(reserved)} are the store's; choose others.")
+        cls.__place__ = place
         for attribute, value in list(namespace.items()):
             if isinstance(value, Index):
                 value.belongs_to(cls, attribute)
@@ -252,11 +262,10 @@ class TableMeta(msgspec.StructMeta):
             cls.log = Index(*key[:1], order=key[1:])
             cls.log.belongs_to(cls, "log")
             cls.log.is_log = True
-        known = TABLES.get(name)
+        known = next((each for other, each in TABLES.items() if other.lower() == name.lower()), None)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(
-                f"Two tables are named {name!r}: {known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}."
-            )
+            ways = f"{known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}"
+            raise WrongDeclaration(place, f"two tables are named {name}: {ways}.")
         TABLES[name] = cls
         return cls
 

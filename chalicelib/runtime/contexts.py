@@ -87,7 +87,7 @@ class Scheduler:
     def __init__(self, target: Scheduling, now: Callable[[], float]) -> None:
         self._target, self._now = target, now
 
-    def run_after(self, delay_ms: float, function: Any, **args: Any) -> str:
+    def run_after(self, delay_ms: float, function: Any, /, **args: Any) -> str:
         """Call a function (or the one at a path, `"notes:remind"`) after a delay in milliseconds (0 = as soon as this commits).
 
         Returns the job's id.
@@ -96,12 +96,16 @@ class Scheduler:
             raise BadRequest(f"run_after: a delay is zero or more milliseconds, not {delay_ms}.")
         return self._target.schedule(function, args, self._now() + delay_ms)
 
-    def run_at(self, at_ms: float, function: Any, **args: Any) -> str:
+    def run_at(self, at_ms: float, function: Any, /, **args: Any) -> str:
         """Call a function at a time in milliseconds since the epoch (the past = at once). Returns the job's id."""
         return self._target.schedule(function, args, at_ms)
 
     def cancel(self, job_id: str) -> None:
-        """Take a call back. One that has started goes on; one that is done stays done."""
+        """Take a call back. One that has started goes on; one that is done stays done.
+
+        Raises:
+            BadRequest: this is no job's id. (A job that ended more than a week ago is known no more: then nothing happens.)
+        """
         self._target.cancel(job_id)
 
 
@@ -161,15 +165,15 @@ class ActionCtx(_Ctx):
         """A fresh id."""
         return new_id(prefix)
 
-    def run_query(self, function: Any, **args: Any) -> Any:
+    def run_query(self, function: Any, /, **args: Any) -> Any:
         """The value of a query, at an instant of its own."""
         return self._run("query", function, args)
 
-    def run_mutation(self, function: Any, **args: Any) -> Any:
+    def run_mutation(self, function: Any, /, **args: Any) -> Any:
         """The result of a mutation, in a transaction of its own."""
         return self._run("mutation", function, args)
 
-    def run_action(self, function: Any, **args: Any) -> Any:
+    def run_action(self, function: Any, /, **args: Any) -> Any:
         """The result of another action."""
         return self._run("action", function, args)
 

@@ -11,6 +11,7 @@ sweep (a minute in the cloud). Crons run as the service, in the org that callers
 from __future__ import annotations
 
 import calendar
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from typing import Any
 
 from cronsim import CronSim, CronSimError
 
+from chalicelib.data.errors import WrongDeclaration
 from chalicelib.data.tables import Table
 from chalicelib.runtime.registry import Function
 
@@ -37,6 +39,8 @@ class Cron:
     function: Function[..., Any]
     args: dict[str, Any]
     following: Callable[[int], int]
+    place: str = ""
+    """Where it is declared: `file:line`."""
 
 
 class Crons:
@@ -106,11 +110,13 @@ class Crons:
         self._add(name, function, args, following)
 
     def _add(self, name: str, function: Any, args: dict[str, Any], following: Callable[[int], int]) -> None:
+        by = sys._getframe(2)
+        place = f"{by.f_code.co_filename}:{by.f_lineno}"
         if not isinstance(function, Function) or function.kind == "query":
-            raise TypeError(f"cron {name!r}: it calls a registered mutation or action.")
+            raise WrongDeclaration(place, f"the cron {name!r} calls a registered mutation or action, and this is none.")
         if any(each.name == name for each in self.listed):
-            raise ValueError(f"cron {name!r} is declared twice.")
-        self.listed.append(Cron(name, function, args, following))
+            raise WrongDeclaration(place, f"the cron {name!r} is declared twice.")
+        self.listed.append(Cron(name, function, args, following, place))
 
 
 def _within(cron: str, **fields: tuple[int, int, int]) -> None:

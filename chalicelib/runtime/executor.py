@@ -58,6 +58,7 @@ class Executor:
     ) -> None:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
+        registry.hints = development
         self.limits = limits
         self._repeats = Repeats()
         self._transactor = Transactor(
@@ -263,12 +264,12 @@ class Executor:
         """Items of an eventual index, each read again by its key. See `single_rows.listed`."""
         return listed(self.store, index, values_, until, limit, org=org)
 
-    def call(self, org: str, function: Function[..., Any] | str, **args: Any) -> Any:
+    def call(self, org: str, function: Function[..., Any] | str, /, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""
         with self._service_log(org, function) as log:
             return self._call(org, function, args, log)
 
-    def repair(self, org: str, function: Function[..., Any] | str, **args: Any) -> None:
+    def repair(self, org: str, function: Function[..., Any] | str, /, **args: Any) -> None:
         """`call` for a sweep: what fails is logged, and keeps nobody else's from being repaired. Raises `StoreFailed`."""
         with self._service_log(org, function) as log:
             try:

@@ -9,18 +9,19 @@ packages named by `CONCAVE_APPS` and collects what they hold, so nothing is regi
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import pkgutil
-import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
-from chalicelib.data.errors import BadRequest, NotFound
-from chalicelib.runtime.paths import camel, canonical
+from chalicelib.data.errors import BadRequest, NotFound, WrongDeclaration
+from chalicelib.data.tables import TABLES
+from chalicelib.runtime.declarations import check_context, check_cron, check_shape, check_table, hints_of, imported
+from chalicelib.runtime.paths import camel, canonical, like
+from chalicelib.runtime.wire_types import check_type
 
 Kind = Literal["query", "mutation", "action"]
 P = ParamSpec("P")
@@ -34,6 +35,7 @@ class Function(Generic[P, R]):
     """
 
     def __init__(self, handler: Callable[P, R], kind: Kind, public: bool, options: dict[str, Any]) -> None:
+        check_shape(handler, kind)
         self.handler, self.kind, self.public, self.options = handler, kind, public, options
         self.name = camel(handler.__name__)
         self.path = f"{handler.__module__.rpartition('.')[2]}:{self.name}"
@@ -65,22 +67,39 @@ class Function(Generic[P, R]):
             self._describe()
         return self._returns
 
+    @property
+    def place(self) -> str:
+        """Where it is written: `file:line`."""
+        return f"{self.file}:{self.line}"
+
     def _describe(self) -> None:
-        hints = typing.get_type_hints(self.handler, include_extras=True)
-        parameters = list(inspect.signature(self.handler).parameters.values())[1:]
-        fields: list[Any] = []
-        for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(
-                    f"{self.path}: *args and **kwargs have no validator; name the arguments ({self.file}:{self.line})."
-                )
-            kind = hints.get(parameter.name, Any)
-            if parameter.default is parameter.empty:
-                fields.append((parameter.name, kind))
-            else:
-                fields.append((parameter.name, kind, parameter.default))
-        self._args = msgspec.defstruct(f"{self.name}_args", fields, rename="camel", forbid_unknown_fields=True, kw_only=True)
+        hints = hints_of(self.handler, self.path, self.place)
+        parameters = list(inspect.signature(self.handler).parameters.values())
+        check_context(parameters, hints, self.path, self.kind, self.place)
+        fields = [self._field(each, hints.get(each.name, Any)) for each in parameters[1:]]
+        names: Mapping[str, str] = self.options.get("names", {})
+        for name in names.keys() - {each.name for each in parameters[1:]}:
+            raise WrongDeclaration(self.place, f"{self.path} has no argument {name}, which its option `names` gives a name.")
+        options: dict[str, Any] = {"forbid_unknown_fields": True, "kw_only": True}
+        try:
+            args = msgspec.defstruct(f"{self.name}_args", fields, rename="camel", **options)
+            if names:
+                wires = dict(zip(args.__struct_fields__, args.__struct_encode_fields__, strict=True)) | dict(names)
+                args = msgspec.defstruct(f"{self.name}_args", fields, rename=wires, **options)
+            self._args = args
+        except (TypeError, ValueError) as error:
+            raise WrongDeclaration(self.place, f"the arguments of {self.path} have no validator: {error}.") from error
         self._returns = hints.get("return", Any)
+
+    def _field(self, parameter: inspect.Parameter, kind: Any) -> tuple[Any, ...]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise WrongDeclaration(self.place, f"{self.path}: *args and **kwargs have no validator; name the arguments.")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise WrongDeclaration(self.place, f"{self.path}: {parameter.name} stands before `/`, and arguments come by name.")
+        check_type(kind, f"{self.path}, argument `{parameter.name}`", self.place, "in")
+        if parameter.default is parameter.empty:
+            return (parameter.name, kind)
+        return (parameter.name, kind, parameter.default)
 
 
 class _Decorator(Protocol):
@@ -120,6 +139,8 @@ class Registry:
     """All functions of a deployment, by path."""
 
     def __init__(self) -> None:
+        self.hints = False
+        """Whether a client that names no function is told which one it may mean: in development."""
         self._functions: dict[str, Function[..., Any]] = {}
         self._sweeps: list[Callable[..., Any]] = []
         self._crons: dict[str, Any] = {}
@@ -132,8 +153,10 @@ class Registry:
         function.path = f"{module}:{function.name}"
         known = self._functions.get(function.path)
         if known is not None and known is not function:
-            raise TypeError(f"{function.path} is defined twice: {known.file}:{known.line} and {function.file}:{function.line}.")
+            raise WrongDeclaration(function.place, f"{function.path} is defined twice; the other one is at {known.place}.")
         function.args  # noqa: B018 - a wrong signature is reported now, not at the first call
+        if function.returns not in (Any, None, type(None)):
+            check_type(function.returns, f"{function.path}, result", function.place, "out")
         self._functions[function.path] = function
 
     def collect(self, module: ModuleType, path: str) -> None:
@@ -144,14 +167,15 @@ class Registry:
             elif callable(value) and getattr(value, "__concave_sweep__", False) and value.__module__ == module.__name__:
                 self._sweeps.append(value)
             for cron in getattr(value, "listed", ()) if type(value).__name__ == "Crons" else ():
+                check_cron(cron)
                 if self._crons.setdefault(cron.name, cron) is not cron:
-                    raise TypeError(f"Two crons are named {cron.name!r}; one is in {module.__name__}.")
+                    raise WrongDeclaration(cron.place, f"two crons are named {cron.name!r}.")
 
     def get(self, path: str) -> Function[..., Any]:
         """Any function, internal ones too. Raises `NotFound`."""
         function = self._functions.get(canonical(path))
         if function is None:
-            raise NotFound(f"Could not find function for '{canonical(path)}'.")
+            raise NotFound(f"Could not find function for '{canonical(path)}'{like(canonical(path), self._functions)}.")
         return function
 
     def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]:
@@ -171,7 +195,9 @@ class Registry:
         name = canonical(path)
         function = self._functions.get(name)
         if function is None or not function.public:
-            raise NotFound(f"Could not find public function for '{name}'. Did you forget to deploy it, or is it internal?")
+            known = [path for path, each in self._functions.items() if each.public]
+            near = like(name, known) if self.hints and function is None else ""
+            raise NotFound(f"Could not find public function for '{name}'{near}. Did you forget to deploy it, or is it internal?")
         if function.kind != kind:
             raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
         return function
@@ -186,15 +212,18 @@ class Registry:
 
 
 def load(apps: Sequence[str]) -> Registry:
-    """Import these packages (or single modules) with all their modules, and collect their functions."""
+    """Import these packages (or single modules) with all their modules, and collect their functions.
+
+    Raises:
+        WrongDeclaration: something in them cannot work as it is written: which line, and why.
+    """
     registry = Registry()
     for app in apps:
-        root = importlib.import_module(app)
-        if not hasattr(root, "__path__"):
-            registry.collect(root, app.rpartition(".")[2])
-            continue
+        root = imported(app, "CONCAVE_APPS")
         registry.collect(root, app.rpartition(".")[2])
-        for found in pkgutil.walk_packages(root.__path__, f"{app}."):
-            module = importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{app}."):
+            module = imported(found.name)
             registry.collect(module, found.name[len(app) + 1 :].replace(".", "/"))
+    for table in TABLES.values():
+        check_table(table)
     return registry

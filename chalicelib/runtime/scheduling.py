@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, A
     return {names[name]: plain(part) for name, part in args.items() if part is not msgspec.UNSET}
 
 
+_JOB_ID = re.compile(r"job-[a-z2-7]{20}")
 Resolve = Callable[[Function[..., Any] | str], Function[..., Any]]
 
 
@@ -53,7 +55,9 @@ class JobWriter:
         return job.id
 
     def cancel(self, job_id: str) -> None:
-        """Cancel a job that has not started; any other is left as it is."""
+        """Cancel a job that has not started; any other is left as it is. Raises `BadRequest` for what is no job's id."""
+        if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+            raise BadRequest(f"scheduler.cancel: {job_id!a:.40} is no job's id; run_after and run_at return one.", "NoSuchJob")
         job = self._db.get(Job, job_id)
         if job is not None and job.state == "pending":
             self._db.patch(job, state="canceled")

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from chalicelib.data.errors import WrongDeclaration
 from chalicelib.settings import BadSetting, Settings
 from infra.codegen.files import generate
 from infra.codegen.shapes import CannotSay
@@ -19,7 +20,7 @@ def main() -> int:
     try:
         apps = Settings.from_env().apps
         files = generate(apps)
-    except (CannotSay, BadSetting, TypeError, ImportError) as error:
+    except (CannotSay, BadSetting, WrongDeclaration) as error:
         sys.stderr.write(f"codegen: {error}\n")
         return 1
     stale = [name for name, text in files.items() if not _same(out / name, text)]

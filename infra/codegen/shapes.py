@@ -17,6 +17,7 @@ from msgspec import inspect as kinds
 
 from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.values import Int64
+from chalicelib.runtime.wire_types import advice, bare, word
 from infra.codegen import text
 
 Side = Literal["in", "out"]
@@ -90,7 +91,7 @@ def type_of(info: Any, side: Side, place: Place, named: Named) -> str:
         return "bigint"
     if isinstance(info, _RECORDS) and not (isinstance(info, kinds.DataclassType) and side == "out"):
         return _record(info, side, place, named)
-    raise place.refuse(f"{_word(info)} is not a value that clients send or get; {_advice(info)}")
+    raise place.refuse(f"{word(info)} is not a value that clients send or get; {advice(info)}")
 
 
 def _dict(info: kinds.DictType, side: Side, place: Place, named: Named) -> str:
@@ -100,7 +101,7 @@ def _dict(info: kinds.DictType, side: Side, place: Place, named: Named) -> str:
         return f"Record<string, {item}>"
     if isinstance(key, kinds.LiteralType) and all(isinstance(value, str) for value in key.values):
         return f"Partial<Record<{text.union(map(text.literal, key.values))}, {item}>>"
-    raise place.refuse(f"the keys of an object are strings, not {_word(key)}")
+    raise place.refuse(f"the keys of an object are strings, not {word(key)}")
 
 
 def _enum(cls: type[enum.Enum], side: Side, place: Place) -> str:
@@ -122,29 +123,7 @@ def _record(info: Any, side: Side, place: Place, named: Named) -> str:
     return named(info.cls, side)
 
 
-def _word(info: Any) -> str:
-    cls = getattr(info, "cls", None)
-    return cls.__name__ if cls is not None else type(info).__name__.removesuffix("Type").lower()
-
-
-def _advice(info: Any) -> str:
-    if isinstance(info, kinds.DateTimeType | kinds.DateType | kinds.TimeType | kinds.TimeDeltaType):
-        return "use a float: milliseconds since the epoch"
-    if isinstance(info, kinds.DecimalType | kinds.UUIDType):
-        return "use a str"
-    if isinstance(info, _SETS):
-        return "use a list"
-    if isinstance(info, kinds.DataclassType):
-        return "make it a msgspec.Struct"
-    return "use str, float, bool, Int64, bytes, list, dict or a msgspec.Struct"
-
-
 # Fields -----------------------------------------------------------------------------------------------------------------
-
-
-def bare(info: Any) -> Any:
-    """What `Annotated` wraps."""
-    return bare(info.type) if isinstance(info, kinds.Metadata) else info
 
 
 def field_of(field: kinds.Field, side: Side, place: Place, named: Named, *, absent_is_none: bool) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from chalicelib.data.errors import ConcaveError
+from chalicelib.data.errors import ConcaveError, WrongDeclaration
 from chalicelib.settings import BadSetting, Settings
 from infra.local.console import talk
 from infra.local.reload import describe
@@ -38,6 +38,8 @@ def main() -> int:
         stack.start(watch=True, hot=os.environ.get("HOT") == "1" and not site)
     except OSError as error:
         return _fail(f"cannot listen on port {settings.port}: {error.strerror}. PORT=0 takes any free one.")
+    except WrongDeclaration as error:
+        return _fail(describe(error))
     except ConcaveError as error:
         return _fail(str(error))
     except Exception as error:

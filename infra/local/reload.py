@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from chalicelib.data.errors import SchemaRefused
+from chalicelib.data.errors import SchemaRefused, WrongDeclaration
 from infra.local.console import HOME, shorter
 
 log = logging.getLogger("concave.reload")
@@ -135,6 +135,9 @@ class Reloader:
 
 def describe(error: BaseException, changed: Sequence[Path] = ()) -> str:
     """`file:line: Error: text`: the place in a changed file if the trace passes one, else where it was raised."""
+    if isinstance(error, WrongDeclaration):
+        file, _, line = error.place.rpartition(":")
+        return f"{shorter(file)}:{line}: {error.sentence}" if file else str(error)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shorter(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"
     if isinstance(error, SchemaRefused):

@@ -63,7 +63,7 @@ REFUSED = {
     "(ctx, when: datetime) -> None": ("argument `when`: datetime is not a value that clients send or get; use a float:", 6),
     "(ctx, at: complex) -> None": ("argument `at`: complex is not a value that clients send or get", 6),
     "(ctx, by: dict[int, str]) -> None": ("argument `by`: the keys of an object are strings, not int", 6),
-    "(ctx, one: list[Row]) -> None": ("argument `one`, Row, `place`: decimal is not a value that clients send or get; use", 10),
+    "(ctx, one: list[Row]) -> None": ("argument `one`, Row, `place`: decimal is not a value that clients send or get; use", 6),
     "(ctx, two: Row | Other) -> None": (f"argument `two`: {UNIONS}", 6),
     "(ctx) -> set[int]": ("result: set is not a value that clients send or get; use a list", 6),
     "(ctx) -> Tagged": ("result: the tag of Tagged is not told to clients", 6),
@@ -94,7 +94,7 @@ def test_what_has_no_type_is_an_error_with_function_argument_and_line(signature:
     done = codegen(tmp_path, OUT=str(tmp_path / "out"), CONCAVE_APPS="wrong")
     assert done.returncode == 1
     assert f"wrong:add, {text}" in done.stderr
-    assert f"wrong.py:{line})" in done.stderr
+    assert f"wrong.py:{line}" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

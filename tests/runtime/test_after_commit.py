@@ -107,8 +107,8 @@ def test_one_sweep_that_fails_keeps_no_other_from_looking(records: Records) -> N
 def test_a_cron_that_cannot_be_scheduled_keeps_no_other_from_being(records: Records) -> None:
     house = House(development=False)
     crons = faulty.crons_of("breaks", "works")
-    crons.listed[0].args["nonsense"] = 1
     house.collect(crons)
+    crons.listed[0].args["nonsense"] = 1  # as if the function had changed meanwhile
     assert house.backend.jobs.tick() == 1
     assert any(each.levelno == logging.ERROR for each in records.all)
 
