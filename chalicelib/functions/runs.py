@@ -22,18 +22,12 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     epoch = ctx.run_mutation(claim, run_id=run_id)
     if epoch is None:
         return
-    asked = ctx.run_query(prompt_of, run_id=run_id)
-    writer = Writer(ctx, run_id, epoch, asked)
+    writer = Writer(ctx, run_id, epoch)
     state, reason = writer.write()
-    if state is None:
-        return
-    told = {
-        "content": writer.chunks.text,
-        "reasoning": writer.reasoning or None,
-        "usage": writer.usage,
-        "parts": writer.chunks.parts(),
-    }
-    ctx.run_mutation(end, run_id=run_id, epoch=epoch, state=state, reason=reason, **told)
+    if state is not None:
+        writer.end(state, reason)
+    if writer.fault is not None:  # the reply has its end; the operator hears why
+        raise writer.fault
 
 
 @internal_mutation
