@@ -92,7 +92,7 @@ class Source:
     """A well of prose about one question."""
 
     def __init__(self, question: str) -> None:
-        self._random = random.Random(question.encode("utf-8", "backslashreplace"))
+        self._random = random.Random(question.encode("utf-8", "replace"))
         self.subject = subject(question)
 
     def noun(self) -> str:
