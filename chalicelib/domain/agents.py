@@ -1,8 +1,4 @@
-"""Agents: registered by a user, connected by a secret or by their owner, suspended and renewed at any time.
-
-`connect` gives a token for a day. A token names the version that it belongs to, and every call of an agent reads its
-document: suspending it, renewing its credentials or disconnecting it ends all its sockets at once.
-"""
+"""What agents are to their owners: shapes, settings, who may manage one, and who signs their tokens."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, action, internal_mutation, mutation, query
-from chalicelib.domain import agents as impl
+from chalicelib.domain import agents
 from chalicelib.domain.agents import AGENTS_PER_OWNER, LISTED, TOKEN_S, AgentId, AgentView, Connected, Registered, Settings, Word
 from chalicelib.schema import Agent
 
@@ -19,7 +19,7 @@ from chalicelib.schema import Agent
 @action
 def create(ctx: ActionCtx, id: AgentId | None = None, settings: Settings | None = None) -> Registered:
     """Register an agent of the caller's, under an id of its own choice or a new one. Its secret is shown this once."""
-    minter = impl.minter(ctx)  # first: an agent without a secret could never connect
+    minter = agents.minter(ctx)  # first: an agent without a secret could never connect
     made = ctx.run_mutation(register, agent_id=id or ctx.new_id("agent-"), settings=settings)
     return Registered(agent_id=made["agentId"], secret=minter.secret(made["agentId"], ctx.org, made["version"]))
 
@@ -27,12 +27,12 @@ def create(ctx: ActionCtx, id: AgentId | None = None, settings: Settings | None 
 @internal_mutation
 def register(ctx: MutationCtx, agent_id: AgentId, settings: Settings | None = None) -> dict[str, Any]:
     """The document of a new agent."""
-    me = impl.person(ctx)
+    me = agents.person(ctx)
     if ctx.db.get(Agent, agent_id) is not None:
         raise Refused("AgentExists", "There is an agent with this id.")
     if ctx.db.count(Agent.by_owner(me.name)) >= AGENTS_PER_OWNER:
         raise Refused("TooManyAgents", f"One owner has at most {AGENTS_PER_OWNER} agents.")
-    agent = Agent(id=agent_id, owner=me.name, **impl.given(settings))
+    agent = Agent(id=agent_id, owner=me.name, **agents.given(settings))
     ctx.db.insert(agent)
     return {"agentId": agent_id, "version": agent.secret_version}
 
@@ -40,7 +40,7 @@ def register(ctx: MutationCtx, agent_id: AgentId, settings: Settings | None = No
 @mutation
 def update(ctx: MutationCtx, agent_id: AgentId, settings: Settings) -> AgentView:
     """Change what its owner decides."""
-    return impl.view(ctx, ctx.db.patch(impl.owned(ctx, agent_id), **impl.given(settings)))
+    return agents.view(ctx, ctx.db.patch(agents.owned(ctx, agent_id), **agents.given(settings)))
 
 
 @action
@@ -51,7 +51,7 @@ def connect(
     ttl_seconds: Annotated[int, Meta(ge=60, le=TOKEN_S)] = TOKEN_S,
 ) -> Connected:
     """A token for the chat gateway: for the agent's owner, or for whoever has its secret (then no other token is needed)."""
-    minter, org = impl.minter(ctx), ctx.org
+    minter, org = agents.minter(ctx), ctx.org
     if secret is not None:
         proven, org, version = minter.redeem(secret)
         if proven != agent_id:
@@ -74,7 +74,7 @@ def check_in(ctx: MutationCtx, agent_id: AgentId, version: int | None = None) ->
     """Whether an agent may connect: as the service after its secret was checked (`version`), else as its owner or itself."""
     agent = ctx.db.get(Agent, agent_id)
     if version is None:
-        agent = impl.owned(ctx, agent_id, itself=True)
+        agent = agents.owned(ctx, agent_id, itself=True)
     elif agent is None or agent.secret_version != version:
         raise Refused("BadCredentials", "The secret is not valid any more.")
     if agent.status == "suspended":
@@ -87,7 +87,7 @@ def check_in(ctx: MutationCtx, agent_id: AgentId, version: int | None = None) ->
 @mutation
 def heartbeat(ctx: MutationCtx, agent_id: AgentId, status: Word | None = None, metrics: dict[str, Any] | None = None) -> bool:
     """An agent says that it is well, and how. Its presence does not hang on this: sockets do."""
-    agent = impl.owned(ctx, agent_id, itself=True)
+    agent = agents.owned(ctx, agent_id, itself=True)
     if agent.status == "suspended":
         raise Refused("AgentSuspended", "The agent is suspended.")
     ctx.db.patch(agent, last_heartbeat=ctx.now, health=status or agent.health, metrics=metrics or agent.metrics)
@@ -97,14 +97,14 @@ def heartbeat(ctx: MutationCtx, agent_id: AgentId, status: Word | None = None, m
 @mutation
 def disconnect(ctx: MutationCtx, agent_id: AgentId) -> None:
     """End all sockets and tokens of an agent. Its secret stays good."""
-    agent = impl.owned(ctx, agent_id, itself=True)
+    agent = agents.owned(ctx, agent_id, itself=True)
     ctx.db.patch(agent, token_version=agent.token_version + 1)
 
 
 @action
 def regenerate(ctx: ActionCtx, agent_id: AgentId) -> Registered:
     """A new secret, shown this once; the old one, all tokens and all sockets are over."""
-    minter = impl.minter(ctx)
+    minter = agents.minter(ctx)
     version = ctx.run_mutation(renew, agent_id=agent_id)
     return Registered(agent_id=agent_id, secret=minter.secret(agent_id, ctx.org, version))
 
@@ -112,7 +112,7 @@ def regenerate(ctx: ActionCtx, agent_id: AgentId) -> Registered:
 @internal_mutation
 def renew(ctx: MutationCtx, agent_id: AgentId) -> int:
     """The next version of an agent's credentials."""
-    agent = impl.owned(ctx, agent_id)
+    agent = agents.owned(ctx, agent_id)
     changed = ctx.db.patch(agent, secret_version=agent.secret_version + 1, token_version=agent.token_version + 1)
     return changed.secret_version
 
@@ -120,24 +120,24 @@ def renew(ctx: MutationCtx, agent_id: AgentId) -> int:
 @mutation
 def suspend(ctx: MutationCtx, agent_id: AgentId) -> None:
     """Refuse an agent from now on; its sockets end at once."""
-    ctx.db.patch(impl.owned(ctx, agent_id), status="suspended")
+    ctx.db.patch(agents.owned(ctx, agent_id), status="suspended")
 
 
 @mutation
 def activate(ctx: MutationCtx, agent_id: AgentId) -> None:
     """Let a suspended agent in again."""
-    ctx.db.patch(impl.owned(ctx, agent_id), status="active")
+    ctx.db.patch(agents.owned(ctx, agent_id), status="active")
 
 
 @query
 def get(ctx: QueryCtx, agent_id: AgentId) -> AgentView | None:
     """An agent, for its owner and itself; null for strangers."""
     agent = ctx.db.get(Agent, agent_id)
-    return impl.view(ctx, agent) if agent is not None and impl.may(ctx, agent, itself=True) else None
+    return agents.view(ctx, agent) if agent is not None and agents.may(ctx, agent, itself=True) else None
 
 
 @query
 def list_(ctx: QueryCtx) -> list[AgentView]:
     """The caller's agents, newest first: the 100 newest."""
-    me = impl.person(ctx)
-    return [impl.view(ctx, each) for each in ctx.db.query(Agent.by_owner(me.name)).newest().take(LISTED)]
+    me = agents.person(ctx)
+    return [agents.view(ctx, each) for each in ctx.db.query(Agent.by_owner(me.name)).newest().take(LISTED)]

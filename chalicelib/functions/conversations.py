@@ -2,7 +2,7 @@
 
 Every function works within the caller's org. A member sees its own conversations; the org's own backend (a token with the
 role `service`) sees all of them and writes in every voice. Strangers get what they would get for an id that never was.
-Errors are data: `{code, field?, message}`, with the codes of `conversation_codes.py`.
+Errors are data: `{code, field?, message}`, with the codes of `domain/conversations/codes.py`.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Partic
 def search(ctx: QueryCtx, query: Query, filters: SearchFilters | None = None) -> SearchAnswer:
     """Conversations in which all words of `query` occur, best first, with score and highlights.
 
-    A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+    A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
     """
     return searching.search(ctx, query, filters or SearchFilters())
 
@@ -260,7 +260,7 @@ def export(
 ) -> ExportPart:
     """Conversations with all their messages as text, `json` or `csv`, newest first.
 
-    A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+    A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `domain/conversations/export.py`.
     """
     return exporting.export(ctx, filters or ExportFilters(), format, include_metadata, cursor)
 

@@ -3,9 +3,6 @@
 `feed` takes a cursor and returns `events`, and in `next` the arguments with the cursor after them. The gateway's dialect
 tells the events, stores `next` with the subscription, and asks with it from then on. So a message is told because the log
 grew, whichever door it came through, and exactly once on a connection.
-
-For each conversation the cursor holds: the last sequence told, replies that were unfinished then, who was online, who was
-typing, and how far everybody had said to have read.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from chalicelib import QueryCtx, Refused, query
 from chalicelib.domain import members
 from chalicelib.domain.feeds import offsets
 from chalicelib.domain.feeds import sizes as event_sizes
-from chalicelib.domain.feeds import socket as impl
+from chalicelib.domain.feeds import socket as parts
 from chalicelib.domain.feeds.socket import EVENTS, Event
 from chalicelib.schema import ChatSocket
 
@@ -41,7 +38,7 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
     told: list[Event] = []
     cursors: dict[str, Any] = {}
     more, space = False, event_sizes.VALUE
-    for key, part in [*impl.rooms(ctx, me, row, seen), *impl.streams(ctx, row, seen)]:
+    for key, part in [*parts.rooms(ctx, me, row, seen), *parts.streams(ctx, row, seen)]:
         if space <= 0 or len(told) >= EVENTS:  # the rest is asked for at once
             more = True
             cursors |= {key: seen[key]} if key in seen else {}

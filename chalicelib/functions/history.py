@@ -1,4 +1,4 @@
-"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers."""
+"""Reading a room's log: the newest messages, those of a role or with attachments, by text, a thread, numbers."""
 
 from __future__ import annotations
 

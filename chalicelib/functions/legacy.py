@@ -1,8 +1,4 @@
-"""Conversations of the time before images: each named a session, an image or an agent in one column.
-
-What the column held decides what can be kept: an image's id is the image's id; of a session's the engine's own records know the
-image; an agent lived in memory only, so its conversation gets a new image, and is marked.
-"""
+"""Adopting conversations of the time before images, a few messages at a time (`domain/conversations/legacy.py`)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def look(executor: Any) -> None:
 
 @internal_mutation
 def erase(ctx: MutationCtx, session_id: str, pieces: list[Any], entries: list[int]) -> None:
-    """Erase what a look has found, and say when the next one is due."""
+    """Erase what the sweep has found (`pieces`: chunks by reply and sequence), and say when the next look is due."""
     row = ctx.db.get(Residue, session_id)
     if row is None or ctx.db.get(Conversation, row.conversation) is not None:
         return

@@ -69,10 +69,10 @@ class Conversation(Table, name="conversations"):
     linked_from: int | None = None
     """The entry from which on it is the task's, where it was somebody's chat before."""
     room: Room | None = None
-    """What the chat gateway keeps about it (002); none for a conversation that was never used there."""
+    """What the chat gateway keeps about it; none for a conversation that was never used there."""
 
     by_conversationId = Index("conversation_id", unique=True)
-    """Which conversation has this id? (003: unique)"""
+    """Which conversation has this id? A claim: there is one."""
     by_type = Index("type", shards=8)
     """Conversations of one type."""
     by_user = Index("participants.userId")

@@ -1,9 +1,4 @@
-"""Conversations: append-only logs between users and agents. Nobody answers here; who wants replies uses `chat`.
-
-Every function works within the caller's org. A member sees its own conversations; the org's own backend (a token with the
-role `service`) sees all of them and writes in every voice. Strangers get what they would get for an id that never was.
-Errors are data: `{code, field?, message}`, with the codes of `conversation_codes.py`.
-"""
+"""Opening a conversation by the conversations door, and the one conversation between given participants."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a writer puts into a conversation that is gone: how long that is looked for.
 
 A deletion looks once more for the chunks of a reply that was being written when it came. A writer that was frozen for longer
-and wakes then stores its next chunk all the same: that is a single write that asks nobody. So each such session is looked
-after for as long as its writer's process can live (`functions/residue.py`).
+and wakes then stores its next chunk all the same: that is a single write that asks nobody. So each such session is swept
+for as long as its writer's process can live (`functions/residue.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LIFE_MS = LONGEST_REPLY_S * 1000 + 5 * 60 * 1000
 """No writer lives longer; then one more look, after any lag."""
 
 
-def look_after(ctx: MutationCtx, conversation: Conversation, messages: list[str]) -> None:
+def expect(ctx: MutationCtx, conversation: Conversation, messages: list[str]) -> None:
     """From the commit that takes a conversation down: these replies may still be written to."""
     row = Residue(
         id=conversation.session_id or conversation.id,

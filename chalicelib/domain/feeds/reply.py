@@ -1,7 +1,7 @@
 """What a socket is told of a conversation's replies as they are written: a walk through its log and the chunks, after a cursor.
 
-It is a part of the socket's feed (`feeds.py`): derived, so a reply is told once on a connection, in order, whichever door it was
-asked for at. Who comes in the middle of a reply is told it from its beginning, and who comes back goes on.
+It is a part of the socket's feed (`functions/feeds.py`): derived, so a reply is told once on a connection, in order, whichever
+door it was asked for at. Who comes in the middle of a reply is told it from its beginning, and who comes back goes on.
 The words are the dialects' (`feeds/image.py` for subscribers of images, `feeds/session.py` for those of sessions); the walk is
 the same.
 

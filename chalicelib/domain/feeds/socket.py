@@ -1,11 +1,7 @@
-"""What a socket is told: one live query, whose value is what has happened since its cursor.
+"""The parts of a socket's feed (`functions/feeds.py`): one per room it has joined, one per image, session and task it follows.
 
-`feed` takes a cursor and returns `events`, and in `next` the arguments with the cursor after them. The gateway's dialect
-tells the events, stores `next` with the subscription, and asks with it from then on. So a message is told because the log
-grew, whichever door it came through, and exactly once on a connection.
-
-For each conversation the cursor holds: the last sequence told, replies that were unfinished then, who was online, who was
-typing, and how far everybody had said to have read.
+A room's cursor holds the last sequence told, replies that were unfinished then, who was online, who was typing, and how far
+everybody had said to have read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a conversation's log: the newest, by role, with attachments, by text, a thread, in numbers."""
+"""Pages of a room's log: what one looks through, what it holds, and where the next one begins."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Who has read how far: stored, never back, and never beyond what there is.
-
-One row per member. Sending is reading: nobody has unread messages before one of his own. So the unread count is exact, a
-difference of two numbers, however long the log is.
-"""
+"""Read marks: one row per member, which only moves forward, and how members see it."""
 
 from __future__ import annotations
 

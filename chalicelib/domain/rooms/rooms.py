@@ -1,8 +1,6 @@
-"""Conversations as the chat gateway and its REST door know them: find or create, members, messages, the end.
+"""Rooms behind `functions/rooms.py`: an agent's one active conversation, who is invited, who leads, how one ends.
 
-An agent's connection finds its one active conversation, or makes it: one row per agent (`AgentRoom`) points to it, and the
-commit reads that row, so fifty simultaneous connections make one. The row is never taken back: whoever finds that
-its conversation is closed or archived points it to a new one.
+One row per agent (`AgentRoom`) points to its conversation and is read by the commit that finds it; it is never taken back.
 """
 
 from __future__ import annotations

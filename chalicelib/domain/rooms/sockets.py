@@ -1,11 +1,4 @@
-"""The chat gateway's sockets: they open, join and leave conversations, type, and end.
-
-A socket's row says which conversations it has joined; what it is told follows from the row (`feeds.py`). In each conversation
-it has a presence, and a member is online there while one of their sockets is: closing one of two tabs changes nothing.
-
-**Leases.** A socket's row is leased, and never expires while its connection lives: the sweep asks the connection's mailbox,
-and renews the lease, or removes what the socket left. Nobody has to send anything to stay online.
-"""
+"""A chat socket's row, the rooms it has joined and its presence in each; and what `functions/gateway.py` answers with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversation's summary: written by the model in the background, every ten messages of an agent's room."""
+"""What a summary is made of, and what the model is told to do with it (`functions/summaries.py`)."""
 
 from __future__ import annotations
 
