@@ -130,7 +130,8 @@ def field_of(field: kinds.Field, side: Side, place: Place, named: Named, *, abse
     """A field as `name` or `name?`, and its type.
 
     Args:
-        absent_is_none: on the way out, None is left away: true of structs, not of typed dicts.
+        absent_is_none: on the way out, None of an optional field is left away: true of structs, not of typed dicts. Any other
+            field tells None as null.
     """
     members = _members(field.type, side, place, named)
     nullable = "null" in members or "any" in members
@@ -139,8 +140,8 @@ def field_of(field: kinds.Field, side: Side, place: Place, named: Named, *, abse
         optional = not field.required
         strip = field.default is None
     else:
-        optional = (nullable and absent_is_none) or unset or (not field.required and not absent_is_none)
-        strip = absent_is_none
+        strip = absent_is_none and (field.default is None or unset)
+        optional = (nullable and strip) or unset or (not field.required and not absent_is_none)
     if optional and strip and len(members) > 1:
         members = [member for member in members if member != "null"]
     return text.name(field.encode_name) + ("?" if optional else ""), text.union(members)

@@ -25,7 +25,8 @@ from chalicelib import (
 )
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
-from chalicelib.runtime.executor import Executor, Outcome
+from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.paths import camel
 from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock

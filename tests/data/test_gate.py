@@ -24,7 +24,7 @@ def nested(levels: int, leaf: Any = 1) -> Any:
     return value
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong type": ({"text": 5}, "text"),
     "a string for a number": ({"rank": "high"}, "rank"),
     "a broken number for an int": ({"count": 1.5}, "count"),
@@ -183,7 +183,7 @@ def test_what_is_accepted_is_given_back_equal_by_every_reader_and_what_is_refuse
 
 def _numerically(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
-        return one.keys() <= other.keys() | {"hint"} and one["fromLeft"] == other["fromLeft"]
+        return bool(one.keys() <= other.keys() | {"hint"} and one["fromLeft"] == other["fromLeft"])
     return bool(one == other) or (math.isnan(one) and math.isnan(other))
 
 

@@ -128,7 +128,7 @@ def test_a_client_may_send_null_or_nothing_for_an_optional_argument() -> None:
 
 
 def _anybody() -> Any:
-    from chalicelib.runtime.executor import caller_of
+    from chalicelib.runtime.contexts import caller_of
 
     return caller_of(None)
 

@@ -14,8 +14,9 @@ from chalicelib import Index, MutationCtx, Table, mutation
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Store
 from chalicelib.data.tables import SYSTEM_SPECS, spec
-from chalicelib.runtime.executor import Executor, Outcome
+from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.indexes import Indexes
+from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock
 from infra.local.sqlite.store import SqliteStore
@@ -154,7 +155,7 @@ PEOPLE = st.none() | st.sampled_from("xyz")
 whole = st.fixed_dictionaries({"person": PEOPLE, "row": st.sampled_from("ab"), "number": st.integers(0, 1)})
 part = st.fixed_dictionaries({}, optional={"person": PEOPLE, "row": st.sampled_from("ab"), "number": st.integers(0, 1)})
 ids = st.sampled_from("ABCD")
-step = st.one_of(
+step: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("insert"), ids, whole),
     st.tuples(st.just("replace"), ids, whole),
     st.tuples(st.just("patch"), ids, part),

@@ -13,7 +13,7 @@ from chalicelib import Index, Int64, Table
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import SchemaRefused
 from chalicelib.data.store import TableSpec
-from chalicelib.data.tables import SYSTEM_SPECS, TABLES
+from chalicelib.data.tables import SYSTEM_SPECS, TABLES, TableMeta
 from chalicelib.runtime.agreement import SHOWN, Agreement, fingerprint
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.registry import Registry
@@ -30,7 +30,7 @@ def declared(**fields: Any) -> type[Table]:
     annotations = {name: kind[0] if isinstance(kind, tuple) else kind for name, kind in fields.items()}
     defaults = {name: kind[1] for name, kind in fields.items() if isinstance(kind, tuple)}
     body = {"__annotations__": annotations, "__module__": __name__, "__qualname__": "Card", **defaults}
-    made: type[Table] = type(Table)("Card", (Table,), body, name=NAME)
+    made: type[Table] = TableMeta("Card", (Table,), body, name=NAME)
     return made
 
 
