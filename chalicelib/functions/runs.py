@@ -78,10 +78,10 @@ def prompt_of(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
 
 
 @internal_mutation
-def interrupt(ctx: MutationCtx, run_id: str) -> None:
-    """A run whose writer fell silent: fence it, and have its chunks made the text."""
+def interrupt(ctx: MutationCtx, run_id: str, dead: bool = False) -> None:
+    """A run whose writer fell silent, or is known to be dead: fence it, and have its chunks made the text."""
     run = ctx.db.get(Run, run_id)
-    if run is None or run.state != "running" or run.lease_until > ctx.now:
+    if run is None or run.state != "running" or (run.lease_until > ctx.now and not dead):
         return
     lifecycle.fence(ctx, run, "interrupted", "the writer of this reply died")
     ctx.scheduler.run_after(0, settle, run_id=run_id)

@@ -13,6 +13,7 @@ import dataclasses
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,6 +93,7 @@ class Stack:
         port = self._loop.run(self.server.bind(self.settings.port))
         threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
         self._load()
+        self._end_what_died()
         self._loop.run(self.server.serve(OriginCheck.from_env(port, self._env)))
         self.lambdas.every(self._sweep_s, "sweep")
         if self.settings.store == "sqlite":
@@ -180,6 +182,16 @@ class Stack:
             self._specs = specs
             return
         self._served, self._specs = self._wrap(self.store), specs
+
+    def _end_what_died(self) -> None:
+        """End the replies that the last process was writing when it was killed. A file of SQLite has one process at a time, so
+        their writers are dead, and no lease need be waited for; a DynamoDB engine may be shared."""
+        chat = sys.modules.get("chalicelib.schema")
+        if self.settings.store != "sqlite" or chat is None or "chalicelib.functions" not in self.settings.apps:
+            return
+        executor = importlib.import_module("chalicelib.wiring").backend().executor
+        for item in executor.listed(chat.Run.by_state_lease, ("running",)):
+            executor.repair(item["org"], "runs:interrupt", run_id=item["_id"], dead=True)
 
     def _pump(self, specs: list[Any]) -> None:
         for spec in specs:
