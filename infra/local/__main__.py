@@ -35,7 +35,7 @@ def main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
-        stack.start(watch=True, hot=os.environ.get("HOT") == "1" and not site)
+        stack.start(watch=True, vite=os.environ.get("HOT") == "1" and not site)
     except OSError as error:
         return _fail(f"cannot listen on port {settings.port}: {error.strerror}. PORT=0 takes any free one.")
     except WrongDeclaration as error:

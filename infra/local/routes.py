@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from infra.local.aws.gateway import Connections
+from infra.local.aws.api_gateway import Connections
 from infra.local.aws.shapes import Request
 from infra.local.origin_check import is_loopback
 

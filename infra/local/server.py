@@ -5,7 +5,7 @@
     @connections     <── the boto3 client inside the handlers   ──> the client's socket
 
 Handlers run in threads (`lambdas.py`), everything here on the event loop. `http11.py` parses HTTP; on an upgrade the same
-TCP connection goes to `gateway.Connection`, which parses frames. Before anything else each request passes
+TCP connection goes to `api_gateway.Connection`, which parses frames. Before anything else each request passes
 `origin_check.py`. The extras of a laptop (page, token minting, `@connections`) are answered by `routes.py`, without an event.
 """
 
@@ -26,7 +26,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
 from infra.headers import secured
-from infra.local.aws.gateway import Connection, Connections, Walls
+from infra.local.aws.api_gateway import Connection, Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 from infra.local.http11 import READ_BYTES, Http
@@ -42,7 +42,7 @@ GRACE_S = 2.0
 
 
 class StreamWire:
-    """A `gateway.Wire` on an asyncio stream."""
+    """A `api_gateway.Wire` on an asyncio stream."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer

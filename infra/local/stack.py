@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import AuthProvider, BadSetting, Settings
-from infra.local.aws.gateway import Walls
+from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway
 from infra.local.aws.pump import LogFeed, Pump, StreamFeed
@@ -87,8 +87,8 @@ class Stack:
         """Where it is reachable."""
         return f"http://127.0.0.1:{self.server.port}"
 
-    def start(self, *, watch: bool = False, hot: bool = False) -> None:
-        """Take the port, open the store, load the app, begin to answer. `watch`: reload on save; `hot`: the page, too."""
+    def start(self, *, watch: bool = False, vite: bool = False) -> None:
+        """Take the port, open the store, load the app, begin to answer. `watch`: reload on save; `vite`: the page, too."""
         self._loop.start()
         port = self._loop.run(self.server.bind(self.settings.port))
         threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
@@ -100,7 +100,7 @@ class Stack:
             self.lambdas.repeat(EXPIRE_S, lambda: self.store.expire(time.time()))
         if watch:
             self.reloader.watch()
-        if hot:
+        if vite:
             self.server.vite = Vite(WEB, self.url)
             self.server.vite.start()
 

@@ -7,7 +7,7 @@ from typing import Any
 from infra.template.edge import ORIGIN_SECRET
 from infra.template.parameters import SETTINGS
 from infra.template.parts import API_STAGE, Deployment, Function, Resource, Resources, att, ref, sub
-from infra.template.policies import ASIDE, ROLES, together
+from infra.template.policies import ASIDE, ROLES, merged
 from infra.template.queues import FAILURES, LATER, queue_id
 
 FOR_THE_MODEL = ("MODEL_URL",)
@@ -66,7 +66,7 @@ def _properties(deployment: Deployment, function: Function) -> Resource:
 
 def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     """The settings of one function; `chalicelib/settings.py` and `aws/invoke.py` say what they are."""
-    grant = together(ROLES[function.entry])
+    grant = merged(ROLES[function.entry])
     made: dict[str, Any] = {"STAGE": deployment.stage, "CONCAVE_APPS": ",".join(deployment.apps)}
     made["WS_ENDPOINT"] = sub("https://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/" + API_STAGE)
     made |= {name: ref(parameter) for name, (parameter, _) in SETTINGS.items() if name not in FOR_THE_MODEL}

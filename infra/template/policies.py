@@ -102,7 +102,7 @@ ROLES: dict[str, tuple[Capability, ...]] = {
 """By entry point. A handler of `app.py` without a line here cannot be packaged."""
 
 
-def together(capabilities: Iterable[Capability]) -> Capability:
+def merged(capabilities: Iterable[Capability]) -> Capability:
     """Several capabilities as one; every list in a fixed order."""
     tables: dict[str, set[str]] = {}
     whole = list(capabilities)
@@ -137,7 +137,7 @@ def policies(deployment: Deployment) -> Resources:
 
 
 def _policy(deployment: Deployment, function: Function) -> Resource:
-    grant = together(ROLES[function.entry])
+    grant = merged(ROLES[function.entry])
     statements = [_logs(deployment, function), *_tables(deployment, grant), *_starts(deployment, grant)]
     statements += [*_service(deployment, function), *_sockets(grant.sockets)]
     if grant.secret:

@@ -25,7 +25,7 @@ import boto3
 from chalicelib.data.store import TableSpec
 from chalicelib.settings import Settings
 from infra.bundle import SITE
-from infra.local.aws.gateway import Walls
+from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.pump import Pump, StreamFeed
 from infra.local.aws.streams import DynamoStreams

@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from chalicelib.aws.gateway import ApiGateway
-from infra.local.aws.gateway import Walls
+from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.loop import Loop
 from infra.local.origin_check import OriginCheck

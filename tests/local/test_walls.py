@@ -11,7 +11,7 @@ from websockets.http11 import Request
 from websockets.sync.client import connect
 from websockets.uri import parse_uri
 
-from infra.local.aws.gateway import Connection, Connections, Walls
+from infra.local.aws.api_gateway import Connection, Connections, Walls
 
 
 class FakeWire:
