@@ -28,7 +28,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import BadDocument, BadValue, LimitExceeded
 from chalicelib.data.plain import Fault, normal
-from chalicelib.data.records import Rough, fields, is_field
+from chalicelib.data.records import Rough, fields, is_field, readable
 from chalicelib.data.sizes import item_bytes
 from chalicelib.data.store import MAX_ITEM_BYTES, Key
 from chalicelib.data.tables import Position, Record, Table
@@ -123,10 +123,19 @@ def document(table: type[T], record: Record) -> T:
     """
     try:
         if isinstance(record, Rough):
-            raise record.fault
+            return _converted(table, _read_anyway(table, record))
         return _converted(table, record)
     except Fault as fault:
         raise BadDocument(table.table_name, str(record.get("_id", "")), fault.path, fault.rule) from None
+
+
+def _read_anyway(table: type[Table], record: Rough) -> Record:
+    """A record whose only fault lies in a field that holds what others have said (`extra={"said": True}`): there an object that
+    is no value is read as its JSON text. Raises `Fault` for any other."""
+    names = _said(table)
+    if re.split(r"[.\[]", record.fault.path, maxsplit=1)[0] not in names:
+        raise record.fault
+    return {name: values.from_item(readable(part) if name in names else part) for name, part in record.items()}
 
 
 def _converted(table: type[T], record: Record) -> T:
@@ -161,6 +170,15 @@ def _ids(table: type[Table]) -> tuple[str, ...]:
     info = msgspec.inspect.type_info(table)
     assert isinstance(info, msgspec.inspect.StructType)
     return tuple(field.encode_name for field in info.fields if _is_id(field.type))
+
+
+@lru_cache(maxsize=1024)
+def _said(table: type[Table]) -> tuple[str, ...]:
+    """The wire names of the fields that are read whatever they hold."""
+    info = msgspec.inspect.type_info(table)
+    assert isinstance(info, msgspec.inspect.StructType)
+    marked = (field for field in info.fields if isinstance(field.type, msgspec.inspect.Metadata))
+    return tuple(field.encode_name for field in marked if "said" in (field.type.extra or {}))  # type: ignore[attr-defined]
 
 
 def _is_id(kind: msgspec.inspect.Type) -> bool:

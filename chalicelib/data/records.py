@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from chalicelib.data import values
 from chalicelib.data.errors import BadValue
-from chalicelib.data.plain import Fault, normal
+from chalicelib.data.plain import Fault, good_key, normal
 from chalicelib.data.store import Item, Key
 from chalicelib.data.tables import Record
 
@@ -67,6 +68,17 @@ def is_field(name: str) -> bool:
     if name.startswith("_"):
         return name in KEPT
     return "#" not in name and name not in _STORES
+
+
+def readable(part: Any) -> Any:
+    """An attribute of an item in which each object that is no value is its JSON text."""
+    if isinstance(part, list):
+        return [readable(each) for each in part]
+    if not isinstance(part, dict) or part.keys() & values.IN_THE_STORE:
+        return part
+    if not all(good_key(name) for name in part):
+        return json.dumps(part, ensure_ascii=False, default=str)
+    return {name: readable(each) for name, each in part.items()}
 
 
 def _rough(made: Record, fault: Fault) -> Rough:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import ActionCtx, BadValue, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
+from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain.replies import lifecycle, prompt
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.schema import ChatSession, Conversation, Run, Status
@@ -22,18 +22,12 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     epoch = ctx.run_mutation(claim, run_id=run_id)
     if epoch is None:
         return
-    asked = ctx.run_query(prompt_of, run_id=run_id)
-    writer = Writer(ctx, run_id, epoch, asked)
+    writer = Writer(ctx, run_id, epoch)
     state, reason = writer.write()
-    if state is None:
-        return
-    about: dict[str, Any] = {"run_id": run_id, "epoch": epoch, "usage": writer.usage}
-    text, parts = lifecycle.kept(writer.chunks.text, writer.chunks.parts())
-    try:
-        ctx.run_mutation(end, state=state, reason=reason, content=text, reasoning=writer.reasoning or None, parts=parts, **about)
-    except BadValue as refused:  # the text alone can always be kept, and a reply ends whatever else it came with
-        ctx.log.error("a reply's ending was refused:", run_id, str(refused))
-        ctx.run_mutation(end, state="failed", reason="writer_error", content=text, **about)
+    if state is not None:
+        writer.end(state, reason)
+    if writer.fault is not None:  # the reply has its end; the operator hears why
+        raise writer.fault
 
 
 @internal_mutation

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from chalicelib import Index, Table
 from chalicelib.schema.conversations import RunState, Status
+
+SAID = msgspec.Meta(extra={"said": True})
+"""What a model or a tool has said is read whatever it is: no message keeps its conversation from being opened."""
 
 
 class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -42,7 +45,7 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     timestamp: float
     model: str | None = None
     reasoning: str | None = None
-    parts: list[Any] | None = None
+    parts: Annotated[list[Any] | None, SAID] = None
     usage: dict[str, Any] | None = None
     reason: str | None = None
     agent_id: str | None = None
@@ -73,7 +76,7 @@ class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True
     message_id: str
     session_id: str
     chunk: str
-    part: dict[str, Any] | None = None
+    part: Annotated[dict[str, Any] | None, SAID] = None
     """A call or an answer of a tool, which stands here in the order of the text; the chunk itself is empty then."""
     timestamp: float
     expires_at: float

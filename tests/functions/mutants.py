@@ -119,10 +119,10 @@ def end_in_two_commits(ctx: ActionCtx, run_id: str) -> None:
     """State and text are not one commit."""
     epoch = ctx.run_mutation(runs.claim, run_id=run_id)
     if epoch is not None:
-        writer = Writer(ctx, run_id, epoch, ctx.run_query(runs.prompt_of, run_id=run_id))
+        writer = Writer(ctx, run_id, epoch)
         writer.write()
         ctx.run_mutation(end_the_run, run_id=run_id)
-        ctx.run_mutation(end_the_message, run_id=run_id, content=writer.text)
+        ctx.run_mutation(end_the_message, run_id=run_id, content=writer.chunks.text)
 
 
 # Invariant 8: one active run per conversation ------------------------------------------------------------------------------

@@ -16,18 +16,28 @@ class ReplyText:
         self.text = ""
         self._parts: list[dict[str, Any]] = []
         self._tools = False
+        self.size = 0
+        """Bytes of the text, and of the parts where there are any."""
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether a tool was called, so that a message holds the text twice."""
+        return self._tools
 
     def add(self, text: str, part: dict[str, Any] | None = None) -> None:
         """A chunk of text, or a tool's part."""
         self.text += text
+        self.size += len(text.encode("utf-8", "surrogatepass")) * (2 if self._tools else 1)
         if part is not None:
             self._parts.append(part)
+            self.size += len(self.text.encode("utf-8", "surrogatepass")) if not self._tools else 0
             self._tools = True
         else:
             self._say("text", text)
 
     def think(self, text: str) -> None:
         """A chunk of a thought."""
+        self.size += len(text.encode("utf-8", "surrogatepass"))
         self._say("thinking", text)
 
     def parts(self) -> list[Any] | None:

@@ -14,9 +14,12 @@ from infra.local.model.wire import fresh_id
 
 
 def sse(event: Mapping[str, Any]) -> bytes:
-    """One event of a stream. The `event:` line is mandatory: the SDK skips events without it."""
+    """One event of a stream. The `event:` line is mandatory: the SDK skips events without it.
+
+    Half of a surrogate pair, which UTF-8 cannot carry, is written as JSON's escape.
+    """
     data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode("utf-8", "replace")
+    return f"event: {event['type']}\ndata: {data}\n\n".encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,11 @@ the last user message counts: clients merge several user turns into one message,
 | `/pace N` | N tokens a second; 0 is as fast as possible |
 | `/think [words]` | a thinking block first, also without the request asking for one |
 | `/say words` | exactly these words |
+| `/repeat N words` | these words N times, a delta each |
+| `/deltas ["a", "b"]` | exactly these deltas, halves of surrogate pairs as they are; `/thoughts [...]`: of a thought |
 | `/tool name [words]` | the first MCP server's tool is called and answers these words, before anything is said; may be repeated |
 | `/tool name {"json": 1}` | the same, called with this input; it answers `done` |
+| `/tool_says name [json]` | the same, and it answers this content |
 | `/tool_error name [words]` | the same, and the tool fails with these words |
 | `/pause` | the turn pauses after each tool (`pause_turn`); without a tool it pauses whenever it is asked |
 """
@@ -35,6 +38,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 STATUS_FAULTS: dict[str, tuple[int, str, str]] = {
     "overloaded": (529, "overloaded_error", "Overloaded"),
@@ -63,7 +67,7 @@ class Call:
 
     name: str
     input: str
-    answer: str
+    answer: str | list[Any]
     fails: bool = False
 
 
@@ -85,6 +89,8 @@ class Script:
     pace: float | None = None
     think: str | None = None
     words: str | None = None
+    deltas: tuple[str, ...] | None = None
+    thoughts: tuple[str, ...] | None = None
     tools: tuple[Call, ...] = ()
     pauses: bool = False
     unknown: str | None = None
@@ -112,6 +118,12 @@ def _apply(script: Script, word: str, rest: str) -> Script | None:
             return replace(script, think=rest)
         case "say":
             return replace(script, words=rest)
+        case "repeat":
+            return _repeat(script, rest)
+        case "deltas" | "thoughts":
+            return _deltas(script, word, rest)
+        case "tool_says":
+            return _says(script, rest)
         case "tool" | "tool_error":
             return replace(script, tools=(*script.tools, _call(rest, word == "tool_error")))
         case "pause":
@@ -123,11 +135,36 @@ def _apply(script: Script, word: str, rest: str) -> Script | None:
 
 def _call(rest: str, fails: bool) -> Call:
     name, _, words = rest.partition(" ")
-    with suppress(ValueError):
-        if isinstance(json.loads(words), dict):
+    if words.startswith("{") and words.endswith("}"):
+        with suppress(ValueError, RecursionError):
+            json.loads(words)
             return Call(name, words, "failed" if fails else "done", fails)
     answer = words or ("failed" if fails else "done")
     return Call(name or "tool", json.dumps({"words": answer}), answer, fails)
+
+
+def _deltas(script: Script, word: str, rest: str) -> Script:
+    with suppress(ValueError):
+        given = json.loads(rest)
+        if isinstance(given, list) and all(isinstance(each, str) for each in given):
+            return replace(script, deltas=tuple(given)) if word == "deltas" else replace(script, thoughts=tuple(given))
+    return replace(script, unknown=f"/{word} takes a JSON array of strings")
+
+
+def _repeat(script: Script, rest: str) -> Script:
+    number, _, words = rest.partition(" ")
+    if not re.fullmatch(r"\d{1,6}", number):
+        return replace(script, unknown="/repeat needs a number and words")
+    return replace(script, deltas=(words,) * int(number))
+
+
+def _says(script: Script, rest: str) -> Script:
+    name, _, text = rest.partition(" ")
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text)
+        if isinstance(content, list):
+            return replace(script, tools=(*script.tools, Call(name, "{}", content)))
+    return replace(script, unknown="/tool_says takes a name and a JSON array")
 
 
 def _number(script: Script, word: str, rest: str) -> Script:

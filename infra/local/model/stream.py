@@ -126,7 +126,9 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
     parts = []
     thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
     done = model_wire.continued(body)
-    if (thinking or script.think is not None) and not done:
+    if script.thoughts is not None and not done:
+        parts.append(Part("thinking", script.thoughts))
+    elif (thinking or script.think is not None) and not done:
         parts.append(_part("thinking", script.think or model_answers.thoughts(talk)))
     calls = script.tools if body.get("mcp_servers") else ()
     if script.pauses and calls and (answered := sum(block["type"] == "mcp_tool_result" for block in done)) < len(calls):
@@ -135,7 +137,9 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
         parts += _tool(body["mcp_servers"][0]["name"], call)
     text = script.unknown or script.words
     text = model_answers.answer(talk) if text is None else text
-    if text:
+    if script.deltas is not None:
+        parts.append(Part("text", script.deltas))
+    elif text:
         parts.append(_part("text", text))
     kept, reason = _cut(parts, min(body["max_tokens"], script.max_tokens or body["max_tokens"]))
     return kept, "pause_turn" if script.pauses and not calls else reason
@@ -145,7 +149,7 @@ def _tool(server: str, call: Call) -> list[Part]:
     """A call, whose input comes in chunks, and the answer, which comes whole."""
     number = model_wire.fresh_id("mcptoolu")
     asked: tuple[tuple[str, Any], ...] = (("id", number), ("name", call.name), ("server_name", server), ("input", {}))
-    answer = [{"type": "text", "text": call.answer}]
+    answer = [{"type": "text", "text": call.answer}] if isinstance(call.answer, str) else call.answer
     result = (("tool_use_id", number), ("is_error", call.fails), ("content", answer))
     half = len(call.input) // 2
     return [Part("mcp_tool_use", (call.input[:half], call.input[half:]), asked), Part("mcp_tool_result", (), result)]
