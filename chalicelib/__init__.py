@@ -2,7 +2,7 @@
 
 from chalicelib.data.errors import BadDocument, BadValue, NotUnique, Refused
 from chalicelib.data.paging import Page, PaginationOptions
-from chalicelib.data.plain import Int64
+from chalicelib.data.plain import Int64, is_value
 from chalicelib.data.tables import Index, Table
 from chalicelib.runtime.contexts import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.runtime.crons import Crons
@@ -26,6 +26,7 @@ __all__ = [
     "internal_action",
     "internal_mutation",
     "internal_query",
+    "is_value",
     "mutation",
     "query",
     "sweep",

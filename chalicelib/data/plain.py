@@ -65,6 +65,19 @@ class Fault(Exception):
         return "".join(reversed(self._steps)).removeprefix(".")
 
 
+def is_value(value: Any, levels: int = MAX_NESTING) -> bool:
+    """Whether this can be stored, sent and read back as it is: for what somebody else made, a model or a library.
+
+    Args:
+        levels: so many objects and arrays may stand in one another; a document's field may hold 31.
+    """
+    try:
+        normal(value, levels)
+    except Fault:
+        return False
+    return True
+
+
 Leaf = Callable[[Any], Any]
 """What becomes of an Int64, of bytes, and of a float that is no int: they differ between Python, the wire and the store."""
 

@@ -40,8 +40,12 @@ def estimate(turns: Sequence[Sequence[Any]], text: str) -> dict[str, int]:
         turns: what the model was asked, as `[role, content, images]`.
         text: what it said and thought.
     """
-    asked = sum(len(turn[1].encode()) for turn in turns)
-    return {"inputTokens": asked // 3, "outputTokens": -(-len(text.encode()) // 3)}
+    asked = sum(_bytes(turn[1]) for turn in turns)
+    return {"inputTokens": asked // 3, "outputTokens": -(-_bytes(text) // 3)}
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _day(now_ms: float) -> str:

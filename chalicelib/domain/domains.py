@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access
+from chalicelib.domain import access, bounds
 from chalicelib.domain.images import mcp
 from chalicelib.schema import Conversation, Domain
 
@@ -51,6 +51,8 @@ class DomainView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     settings: Settings | None = None
     created_at: float
     updated_at: float
+    cut: list[str] | None = None
+    """Fields that are too long for this answer: of texts this is the beginning, `domains:getPart` gives all of it."""
 
 
 class ConversationRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -132,7 +134,12 @@ def plain(settings: Settings | None) -> dict[str, Any] | None:
 
 
 def view(domain: Domain) -> DomainView:
-    """A domain's document → what its owner sees."""
+    """A domain's document → what its owner sees, as it fits one answer."""
+    return bounds.fitted(whole(domain))
+
+
+def whole(domain: Domain) -> DomainView:
+    """The same, whatever its size."""
     return DomainView(
         id=domain.id,
         domain_id=domain.id,

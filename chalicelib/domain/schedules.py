@@ -38,6 +38,8 @@ class ScheduleView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
     running: str | None = None
     last_run_at: float | None = None
     next_run_at: float | None = None
+    cut: list[str] | None = None
+    """Fields that are too long for the list; `schedules:get` has them whole."""
 
 
 class Verdict(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):

@@ -34,6 +34,8 @@ class TaskView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
     """The agent run that runs."""
     created_at: float
     updated_at: float
+    cut: list[str] | None = None
+    """Fields that are too long for the list; `tasks:get` has them whole."""
 
 
 class AgentRunView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):

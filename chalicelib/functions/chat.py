@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, domains
+from chalicelib.domain import access, bounds, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.replies import lifecycle, sessions, titles
 from chalicelib.domain.replies import options as reply_options
@@ -165,6 +165,7 @@ def write_chunk(
     first chunk claims the reply for this worker.
     """
     session = access.held(ctx, session_id, "write a chunk")
+    sessions.check_chunk(chunk)
     run = sessions.writable(ctx, session, message_id)
     if run.state == "pending":
         run = lifecycle.claim(ctx, run)
@@ -230,10 +231,12 @@ def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
 
 @query
 def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionStatus | None = None) -> list[SessionView]:
-    """The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status."""
+    """The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status.
+
+    Where they are too long together their names are cut (`cut`)."""
     found = ctx.db.query(sessions.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
     wanted = [each for each in found if sessions.listed(ctx, each, worker_id) and status in (None, each.status)]
-    return [session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)]
+    return bounds.listed([session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)])
 
 
 @query
@@ -252,7 +255,10 @@ def get_messages(
     limit: Annotated[int, Meta(ge=1, le=LARGEST_MESSAGE_PAGE)] = MESSAGE_PAGE,
     before: int | None = None,
 ) -> list[MessageView]:
-    """The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get []."""
+    """The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get [].
+
+    There are fewer than `limit` where those would not fit one answer (84 KB): while the first one's `sequence` is above 1
+    there are older ones. A message that is too long by itself is cut (`cut`); `getMessagePart` gives all of it."""
     return sessions.messages(ctx, session_id, limit, before)
 
 
@@ -265,6 +271,24 @@ def subscribe_to_messages(
 ) -> list[MessageView]:
     """The same as `getMessages`: every query is a subscription."""
     return sessions.messages(ctx, session_id, limit, before)
+
+
+@query
+def get_message_part(
+    ctx: QueryCtx,
+    session_id: str,
+    message_id: str,
+    field: Literal["content", "reasoning", "parts"] = "content",
+    offset: Annotated[int, Meta(ge=0)] = 0,
+) -> bounds.TextPart | None:
+    """A part of what a message holds, from the character `offset` on: of its text, its reasoning, or its parts as JSON text.
+
+    For what is `cut` in a list. Ask again with `next` as the offset until there is none. Null for strangers, and where there is
+    no such message or field."""
+    session = access.readable(ctx, session_id)
+    found = None if session is None else sessions.message(ctx, session, message_id)
+    value = None if found is None else getattr(found, field)
+    return None if value is None else bounds.text_part(value, offset)
 
 
 @query
@@ -287,6 +311,7 @@ def subscribe_to_chunks(
 ) -> list[ChunkView]:
     """Chunks of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
 
+    A page ends where the next chunk would not fit one answer, too (84 KB).
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
     """
     session = access.readable(ctx, session_id)
@@ -295,7 +320,5 @@ def subscribe_to_chunks(
         return []
     stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
     if after is None:
-        found = list(reversed(ctx.db.query(stream).newest().take(limit)))
-    else:
-        found = ctx.db.query(stream.after(after)).take(limit)
-    return [chunk_view(each) for each in found]
+        return bounds.page(map(chunk_view, ctx.db.query(stream).newest().take(limit)))[::-1]
+    return bounds.page(map(chunk_view, ctx.db.query(stream.after(after)).take(limit)))

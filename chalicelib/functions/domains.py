@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, domains
+from chalicelib.domain import access, bounds, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.domains import (
     DEEPEST,
@@ -73,11 +73,30 @@ def get(ctx: QueryCtx, domain_id: ShortText) -> DomainView | None:
 
 @query
 def list_(ctx: QueryCtx) -> list[DomainView]:
-    """The caller's domains, newest first; at most 100 there are."""
+    """The caller's domains, newest first; at most 100 there are.
+
+    Where they are too long together their texts are cut (`cut`); `domains:get` has them whole."""
     user = access.reader(ctx)
     if user is None:
         return []
-    return [domains.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)]
+    return bounds.listed([domains.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)])
+
+
+@query
+def get_part(
+    ctx: QueryCtx,
+    domain_id: ShortText,
+    field: Literal["systemPrompt", "mcpServers"] = "systemPrompt",
+    offset: Annotated[int, Meta(ge=0)] = 0,
+) -> bounds.TextPart | None:
+    """A part of a long field of a domain, from the character `offset` on; what is no text as JSON. Null for strangers.
+
+    Ask again with `next` as the offset until there is none."""
+    found = domains.find(ctx, domain_id)
+    value = (
+        None if found is None else getattr(domains.whole(found), "system_prompt" if field == "systemPrompt" else "mcp_servers")
+    )
+    return None if value is None else bounds.text_part(value, offset)
 
 
 @mutation

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access
+from chalicelib.domain import access, bounds
 from chalicelib.domain import domains as domains_domain
 from chalicelib.domain.conversations import erasure
 from chalicelib.domain.conversations.opening import open_conversation
@@ -60,7 +60,9 @@ def get(ctx: QueryCtx, image_id: Id) -> ImageRecord | None:
 
 @query
 def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
-    """The caller's images, those that moved last first: the newest 30, of one container or of all."""
+    """The caller's images, those that moved last first: the newest 30, of one container or of all.
+
+    Where they are too long together their texts are cut (`cut`); `images:get` has them whole."""
     user = access.reader(ctx)
     if user is None:
         return []
@@ -72,7 +74,23 @@ def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
         wanted = Conversation.by_domain(domain.domain_id)
     listed = ctx.db.query(wanted).newest().take(30)
     found = [image_access.found(ctx, each.image_id) for each in listed if each.image_id]
-    return [each.record for each in found if each is not None]
+    return bounds.listed([each.record for each in found if each is not None])
+
+
+@query
+def get_part(
+    ctx: QueryCtx,
+    image_id: Id,
+    field: Literal["systemPrompt", "description", "customData", "mcpServers"] = "systemPrompt",
+    offset: Annotated[int, Meta(ge=0)] = 0,
+) -> bounds.TextPart | None:
+    """A part of a long field of an image, from the character `offset` on; what is no text as JSON. Null for strangers.
+
+    Ask again with `next` as the offset until there is none."""
+    found = image_access.found(ctx, image_id)
+    names = {"systemPrompt": "system_prompt", "customData": "custom_data", "mcpServers": "mcp_servers"}
+    value = None if found is None else getattr(found.whole, names.get(field, field))
+    return None if value is None else bounds.text_part(value, offset)
 
 
 @mutation
@@ -137,7 +155,7 @@ def messages(
     limit: Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] = PAGE,
     before: int | None = None,
 ) -> list[MessageView]:
-    """The newest messages of this image's conversation, oldest first: its own, and no other's.
+    """The newest messages of this image's conversation, oldest first: its own, and no other's; as `chat:getMessages` bounds them.
 
     Raises:
         Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet.
@@ -147,7 +165,7 @@ def messages(
         raise image_access.not_found()
     log = ChatMessage.log(one.conversation.id)
     found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
-    return [message_view(each) for each in reversed(found)]
+    return bounds.page(map(message_view, found))[::-1]
 
 
 @mutation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.domain import access, schedules, tasks
+from chalicelib.domain import access, bounds, schedules, tasks
 from chalicelib.domain.agent_runs import starting
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.schedules import LISTED, RUNS, Expression, Id, Name, Prompt, ScheduleView, Verdict
@@ -57,11 +57,13 @@ def get(ctx: QueryCtx, schedule_id: Id) -> ScheduleView | None:
 
 @query
 def list_(ctx: QueryCtx) -> list[ScheduleView]:
-    """The caller's cron agents, newest first; at most 100 there are."""
+    """The caller's cron agents, newest first; at most 100 there are.
+
+    Where they are too long together their prompts are cut (`cut`); `schedules:get` has them whole."""
     user = access.reader(ctx)
     if user is None:
         return []
-    return [schedules.view(each) for each in ctx.db.query(CronAgent.by_owner(user.subject)).newest().take(LISTED)]
+    return bounds.listed([schedules.view(each) for each in ctx.db.query(CronAgent.by_owner(user.subject)).newest().take(LISTED)])
 
 
 @mutation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, tasks
+from chalicelib.domain import access, bounds, tasks
 from chalicelib.domain.agent_runs import ending, linking, starting
 from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.domain.replies import lifecycle
@@ -33,13 +33,15 @@ def get(ctx: QueryCtx, task_id: Id) -> TaskView | None:
 
 @query
 def list_(ctx: QueryCtx, status: TaskStatus | None = None) -> list[TaskView]:
-    """The caller's tasks, those that changed last first: the newest 100, of one status or of all."""
+    """The caller's tasks, those that changed last first: the newest 100, of one status or of all.
+
+    Where they are too long together their descriptions are cut (`cut`); `tasks:get` has them whole."""
     user = access.reader(ctx)
     if user is None:
         return []
     wanted = Task.by_owner(user.subject) if status is None else Task.by_owner_status(user.subject, status)
     found = ctx.db.query(wanted).newest().take(LISTED)
-    return [tasks.view(each) for each in sorted(found, key=lambda each: -each.updated_at)]
+    return bounds.listed([tasks.view(each) for each in sorted(found, key=lambda each: -each.updated_at)])
 
 
 @mutation

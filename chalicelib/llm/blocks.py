@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chalicelib.data.json_text import whole_value
+from chalicelib.data.json_text import problem, whole_value
 from chalicelib.llm.outcome import Tool
 
 
@@ -47,20 +47,24 @@ class Blocks:
         if block is None:
             return None
         if self._input:
-            try:
-                block["input"] = json.loads(self._input)
-            except (ValueError, RecursionError):  # a client shows what was said; the API would not take it back
-                block["input"] = self._input
+            # Where it is no JSON that can be followed a client shows what was said; the API would not take it back.
+            block["input"] = self._input if problem(self._input) else _read(self._input)
         self._done.append(block)
         if block.get("type") != "mcp_tool_use":
             return None
-        number, name, server = (str(block.get(each, "")) for each in ("id", "name", "server_name"))
-        return Tool("tool_call", number, name, server, block.get("input"), raw=self._input)
+        return Tool("tool_call", block["id"], block["name"], block["server_name"], block.get("input"))
 
     def whole(self) -> tuple[dict[str, Any], ...]:
         """All finished blocks, as a request may hold them: without empty texts, and as Unicode."""
         kept = (block for block in self._done if block.get("type") != "text" or str(block.get("text", "")).strip())
         return tuple(whole_value(block) for block in kept)
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _plain(block: Any) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from chalicelib.llm.surrogates import Halves
+
 Kind = Literal["text", "thinking"]
 
 
@@ -23,7 +25,7 @@ class Chunk:
 
 
 class Joiner:
-    """Joins chunks by time and size; never reorders, drops or changes a character.
+    """Joins chunks by time and size; never reorders, drops or changes a character, but halves of one are joined.
 
     Args:
         clock: milliseconds, growing; its zero does not matter.
@@ -41,6 +43,7 @@ class Joiner:
         self._parts: list[str] = []
         self._size = 0
         self._flushed = 0.0
+        self._halves = Halves()
 
     def add(self, chunk: Chunk) -> list[Chunk]:
         """Take one chunk in. Returns what is to be stored now, in order; often nothing."""
@@ -51,18 +54,26 @@ class Joiner:
         if opens:
             out = self.end()
             self._kind = chunk.kind
-        self._parts.append(chunk.text)
-        self._size += len(chunk.text)
+        text = self._halves.take(chunk.text)
+        self._parts.append(text)
+        self._size += len(text)
         if opens:
-            return out + self.end()
+            return out + self._all()
         return self._full() + self.due()
 
     def due(self) -> list[Chunk]:
         """What has waited for `max_ms`. Ask whenever the model pauses, or the last words before the pause would wait with it."""
-        return self.end() if self._size and self._clock() - self._flushed >= self._max_ms else []
+        return self._all() if self._size and self._clock() - self._flushed >= self._max_ms else []
 
     def end(self) -> list[Chunk]:
         """Everything that is still held; for the end of the reply, a good one or not."""
+        left = self._halves.rest()
+        self._parts.append(left)
+        self._size += len(left)
+        return self._all()
+
+    def _all(self) -> list[Chunk]:
+        """What is held, but for half a character."""
         if not self._size or self._kind is None:
             return []
         text = self._take()

@@ -25,12 +25,12 @@ from typing import Any
 from chalicelib.llm import prompt as prompts
 from chalicelib.llm.blocks import Blocks
 from chalicelib.llm.chunks import Chunk, Joiner
-from chalicelib.llm.halves import Halves
 from chalicelib.llm.outcome import PAUSED, STOPPED, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
 
-logger = logging.getLogger("concave")
+logger = logging.getLogger("concave.llm")
+
 ANTHROPIC = "https://api.anthropic.com"
 PAUSES = 5
 """So often a paused turn is asked to go on."""
@@ -162,6 +162,10 @@ def _events(prompt: Prompt, settings: ModelSettings, stopped: Callable[[], bool]
             if isinstance(heard, ModelFailed):
                 heard.usage = reader.count.usage()
                 raise heard
+            if isinstance(heard, Exception):  # a mistake of ours: what was said and what it cost is known all the same
+                logger.error("the model's answer could not be taken in", exc_info=heard)
+                sentence = f"the model's answer could not be taken in ({type(heard).__name__})"
+                raise ModelFailed("model_error", sentence, retryable=False, usage=reader.count.usage()) from heard
             late = reader.too_late()
             if heard is not None or late is None:
                 yield heard
@@ -191,9 +195,8 @@ class _Reader:
         self._settings = settings
         self.count = _Count()
         self._line = wire.Line()
-        self._heard: queue.SimpleQueue[Event | ModelFailed] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
         self._blocks = Blocks()
-        self._halves = Halves()
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._read, name="model-reader", daemon=True)
 
@@ -201,7 +204,7 @@ class _Reader:
         """Ask."""
         self._thread.start()
 
-    def next(self, wait_s: float) -> Event | ModelFailed | None:
+    def next(self, wait_s: float) -> Event | Exception | None:
         """What was heard next; None when nothing was within `wait_s`."""
         try:
             return self._heard.get(timeout=max(0.0, wait_s))
@@ -236,12 +239,8 @@ class _Reader:
             self._ask()
         except self._faults.EXPECTED as error:
             self._heard.put(self._faults.failure(error))
-        except Exception as error:
-            # A mistake of ours, or something that nobody thought of: the reply ends, with what was said and what it cost.
-            logger.exception("an answer of the model could not be taken in")
-            self._heard.put(
-                ModelFailed("model_error", f"the answer could not be taken in ({type(error).__name__})", retryable=False)
-            )
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the caller's thread says so
+            self._heard.put(error)
 
     def _ask(self) -> None:
         from anthropic import Anthropic
@@ -263,14 +262,12 @@ class _Reader:
             case "message_start":
                 self.count.start(event.message.usage)
             case "content_block_start":
-                self._tell(self._halves.end())
                 self._say(event.content_block)
                 self._tool(self._blocks.begin(event.content_block))
             case "content_block_delta":
                 self._say(event.delta)
                 self._blocks.grow(event.delta)
             case "content_block_stop":
-                self._tell(self._halves.end())
                 self._tool(self._blocks.end())
             case "message_delta":
                 self.count.end(event.usage)
@@ -287,10 +284,6 @@ class _Reader:
                 chunk = Chunk("thinking", said.thinking)
         if chunk is not None and chunk.text:
             self.count.said(chunk.text)
-            self._tell(self._halves.take(chunk))
-
-    def _tell(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
             self._heard.put(chunk)
 
     def _tool(self, event: Tool | None) -> None:

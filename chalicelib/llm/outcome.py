@@ -21,9 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chalicelib.data.json_text import whole
 from chalicelib.llm.chunks import Chunk
-from chalicelib.llm.tool_parts import told
 
 Reason = Literal[
     "overloaded",
@@ -85,16 +83,13 @@ class Tool:
     input: Any = None
     content: Any = None
     is_error: bool = False
-    raw: str = ""
-    """The input as the model wrote it, JSON text."""
 
     @property
     def part(self) -> dict[str, Any]:
-        """As a part of a message; what is no value there is its JSON text, under `text`."""
+        """As a part of a message."""
         if self.kind == "tool_call":
-            named = {"id": whole(self.id), "name": whole(self.name), "server": whole(self.server)}
-            return {"type": "tool_call", **named, **told("input", self.input, self.raw)}
-        return {"type": "tool_result", "id": whole(self.id), "isError": self.is_error, **told("content", self.content)}
+            return {"type": "tool_call", "id": self.id, "name": self.name, "server": self.server, "input": self.input}
+        return {"type": "tool_result", "id": self.id, "isError": self.is_error, "content": self.content}
 
 
 Event = Chunk | Tool | Finished

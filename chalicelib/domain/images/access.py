@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access, domains
+from chalicelib.domain import access, bounds, domains
 from chalicelib.domain.images import mcp
 from chalicelib.schema import ChatSession, Conversation, Image
 
@@ -39,6 +39,8 @@ class ImageRecord(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     custom_data: Any = None
     created_at: float
     updated_at: float
+    cut: list[str] | None = None
+    """Fields that are too long for one answer: of texts this is the beginning, `images:getPart` gives all of it."""
 
 
 class Owned:
@@ -49,7 +51,12 @@ class Owned:
 
     @property
     def record(self) -> ImageRecord:
-        """As its owner sees it."""
+        """As its owner sees it, as it fits one answer."""
+        return bounds.fitted(self.whole)
+
+    @property
+    def whole(self) -> ImageRecord:
+        """The same, whatever its size."""
         image, conversation = self.image, self.conversation
         return ImageRecord(
             image_id=image.id,

@@ -7,18 +7,21 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access
+from chalicelib.domain import access, bounds
+from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.replies import lifecycle
 from chalicelib.domain.replies.views import (
     MessageView,
     message_view,
 )
-from chalicelib.schema import ChatMessage, ChatSession, Run
+from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 
 Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Chunk = Annotated[str, Meta(max_length=32_000)]
 
+LARGEST_CHUNK = 100_000
+"""Bytes of a worker's chunk as JSON: it has to fit one message of a socket."""
 CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
 """Chunks in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n chunks costs n times half a page."""
 MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
@@ -36,6 +39,21 @@ def writable(ctx: MutationCtx, session: ChatSession, message_id: str) -> Run:
     return run
 
 
+def check_chunk(chunk: str) -> None:
+    """What a worker writes at once fits an answer. Raises `Refused`: ChunkTooLarge."""
+    found = bounds.size(chunk)
+    if found > LARGEST_CHUNK:
+        raise Refused(
+            "ChunkTooLarge", f"A chunk has at most {LARGEST_CHUNK} bytes as JSON, not {found}; write two.", field="chunk"
+        )
+
+
+def message(ctx: QueryCtx, session: ChatSession, message_id: str) -> ChatMessage | None:
+    """A message of this session."""
+    conversation = ctx.db.get(Conversation, session.conversation)
+    return by_id(ctx, conversation, message_id) if conversation is not None and message_id else None
+
+
 def sessions_of(ctx: QueryCtx, worker_id: str | None) -> Any:
     """Where the caller's sessions are listed. A worker's list is read by that worker alone: its length and its cursors tell
     of others' sessions."""
@@ -51,10 +69,10 @@ def listed(ctx: QueryCtx, session: ChatSession, worker_id: str | None) -> bool:
 
 
 def messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> list[MessageView]:
-    """A page of a session's messages, oldest first; [] for strangers."""
+    """The newest messages of a session that fit one answer, `limit` at most, oldest first; [] for strangers."""
     session = access.readable(ctx, session_id)
     if session is None:
         return []
     wanted = ChatMessage.log(session.conversation)
     found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
-    return [message_view(each) for each in reversed(found)]
+    return bounds.page(map(message_view, found))[::-1]

@@ -27,17 +27,17 @@ class ReplyText:
     def add(self, text: str, part: dict[str, Any] | None = None) -> None:
         """A chunk of text, or a tool's part."""
         self.text += text
-        self.size += len(text.encode()) * (2 if self._tools else 1)
+        self.size += len(text.encode("utf-8", "surrogatepass")) * (2 if self._tools else 1)
         if part is not None:
             self._parts.append(part)
-            self.size += len(self.text.encode()) if not self._tools else 0
+            self.size += len(self.text.encode("utf-8", "surrogatepass")) if not self._tools else 0
             self._tools = True
         else:
             self._say("text", text)
 
     def think(self, text: str) -> None:
         """A chunk of a thought."""
-        self.size += len(text.encode())
+        self.size += len(text.encode("utf-8", "surrogatepass"))
         self._say("thinking", text)
 
     def parts(self) -> list[Any] | None:

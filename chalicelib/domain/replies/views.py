@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from chalicelib.domain import bounds
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Status
 
 SessionStatus = Literal["active", "idle", "terminated"]
@@ -33,6 +34,8 @@ class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     model: str | None = None
     worker_id: str | None = None
     agent_session_id: str | None = None
+    cut: list[str] | None = None
+    """Fields that are too long for the list; `chat:getSession` has them whole."""
 
 
 class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -56,6 +59,8 @@ class MessageView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     `{type: "tool_result", id, isError, content}`. Of a message with images: `{type: "image", mediaType, bytes}`."""
     superseded: bool | None = None
     """Whether it no longer counts: another reply stands for it, or its turn was rolled back."""
+    cut: list[str] | None = None
+    """Fields that are too long for one answer: of texts this is the beginning, `chat:getMessagePart` gives all of it."""
 
 
 class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -90,7 +95,12 @@ def session_view(session: ChatSession) -> SessionView:
 
 
 def message_view(message: ChatMessage) -> MessageView:
-    """A message's document → what its readers see."""
+    """A message's document → what its readers see, as it fits one answer."""
+    return bounds.fitted(whole_message(message))
+
+
+def whole_message(message: ChatMessage) -> MessageView:
+    """The same, whatever its size."""
     return MessageView(
         message_id=message.id,
         session_id=message.session_id,

@@ -2,33 +2,30 @@
 
 It may die or freeze at any point. Who takes the run over raises the epoch first, so a late chunk lands where no reader looks.
 
-Nothing that a model says or a store refuses keeps a reply from its end: what fails here ends it at once, with what was stored
-of its text, a reason and what it cost (`WRITER_FAILED`). Only who dies, or finds no store, leaves that to the sweep.
+**Whatever a model says, the reply goes on or ends at once.** What a tool was asked or has answered is kept as JSON text where it
+is no value that the store can hold (`parts.py`). Anything else that goes wrong here, a refusal of the store too, ends the reply
+with a reason, what was stored of its text, and what it cost. Only who dies, or finds no store, leaves that to the sweep.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from chalicelib import ActionCtx
 from chalicelib.domain import budget
 from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies.parts import Parts
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.schema import ChatChunk, Status
 
-LARGEST_PART, LARGEST_PARTS = 20_000, 60_000
-"""Bytes of what a tool was asked or has answered, one by one and together, that a message keeps whole."""
-SHOWN_OF_PART = 1000
-"""Characters that are kept of a larger one."""
 POLL_S = 0.4
 """How often a writer looks whether it was stopped."""
 LONGEST_REPLY_S = 840
 """A minute less than a Lambda function may run."""
 LAST_COMMIT_S = 15
 """A reply is ended so long before its process is, so that its text and its reason are still stored by the writer itself."""
-WRITER_FAILED = "writer_failed"
+WRITER_ERROR = "writer_error"
 """The reason of a reply that its writer could not go on with; the operator's log says why."""
 MAX_LENGTH = "max_length"
 """The reason of a reply that was ended where its message is full."""
@@ -44,7 +41,7 @@ class Writer:
         self.usage: dict[str, Any] | None = None
         self.fault: Exception | None = None
         """What the operator is to be told of."""
-        self._parts_size = 0
+        self._parts = Parts()
         self.sequence = 0
         self.fenced = self.full = False
         self._looked = time.monotonic()
@@ -56,7 +53,7 @@ class Writer:
             return self._streamed()
         except Exception as fault:  # noqa: BLE001 - whatever it is: the reply ends, and `fault` is told
             self.fault = fault
-            return (None, None) if self.fenced else ("failed", WRITER_FAILED)
+            return (None, None) if self.fenced else ("failed", WRITER_ERROR)
         finally:
             if self.usage is None:
                 self.usage = budget.estimate(self.asked.get("turns", ()), self.chunks.text + self.reasoning)
@@ -72,7 +69,7 @@ class Writer:
                 return
             except Exception as fault:  # noqa: BLE001 - less is tried; `fault` is told
                 self.fault = self.fault or fault
-                state, reason = "failed", WRITER_FAILED
+                state, reason = "failed", WRITER_ERROR
 
     def _streamed(self) -> tuple[Status | None, str | None]:
         asked = (self.asked["model"], self.asked["system"], self.asked["turns"], self._stopped, self._seconds_left())
@@ -88,7 +85,7 @@ class Writer:
             if event.kind == "thinking":
                 self._think(event.text)
             else:
-                self._store(event.text, self._small(event.part) if event.kind == "tool" else None)
+                self._store(event.text, self._parts.kept(event.part) if event.kind == "tool" else None)
         return "failed", "truncated"
 
     def _think(self, text: str) -> None:
@@ -98,23 +95,12 @@ class Writer:
 
     def _fitting(self, text: str) -> str:
         """As much of a text as the message has room for; then the reply is full."""
-        room = max(0, lifecycle.LARGEST_TEXT - self.chunks.size - len(self.reasoning.encode())) // (
-            2 if self.chunks.has_parts else 1
-        )
-        if len(text.encode()) <= room:
+        room = max(0, lifecycle.LARGEST_TEXT - self.chunks.size - _bytes(self.reasoning)) // (2 if self.chunks.has_parts else 1)
+        encoded = text.encode("utf-8", "surrogatepass")
+        if len(encoded) <= room:
             return text
         self.full = True
-        return text.encode()[:room].decode(errors="ignore")
-
-    def _small(self, part: dict[str, Any]) -> dict[str, Any]:
-        """What a tool was asked or has answered, cut where it is too large for the message's document."""
-        size = len(json.dumps(part, default=repr))
-        if size <= LARGEST_PART and self._parts_size + size <= LARGEST_PARTS:  # a document holds 400 KB, with the text
-            self._parts_size += size
-            return part
-        shown = {name: value for name, value in part.items() if name not in ("input", "content", "text")}
-        said = part.get("text") or json.dumps(part.get("input", part.get("content")), default=repr, ensure_ascii=False)
-        return {**shown, "text": said[:SHOWN_OF_PART], "cut": True}
+        return encoded[:room].decode(errors="ignore")
 
     def _seconds_left(self) -> float:
         """How long the model may take."""
@@ -152,3 +138,7 @@ class Writer:
             self._looked = time.monotonic()
             self.fenced = not self.ctx.run_mutation("runs:beat", run_id=self.run_id, epoch=self.epoch)
         return self.fenced or self.full
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

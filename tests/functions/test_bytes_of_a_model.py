@@ -17,7 +17,7 @@ from chalicelib.data import values
 from chalicelib.data.errors import LimitExceeded
 from chalicelib.data.store import Action, Put, Write
 from chalicelib.domain.replies import lifecycle
-from chalicelib.domain.replies.writer import MAX_LENGTH
+from chalicelib.domain.replies.writer import MAX_LENGTH, WRITER_ERROR
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person
 from tests.functions.replies import chunks as chunks_of
@@ -25,7 +25,7 @@ from tests.functions.replies import stored
 from tests.functions.test_chat import send
 from tests.support.stores import Around
 
-FRESH = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FRESH = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SERVERS = {"search": {"url": "https://search.tools.example/mcp"}}
 FACE = "\N{GRINNING FACE}"
 HIGH, LOW = "\ud83d", "\ude00"
@@ -119,7 +119,7 @@ def test_any_input_of_a_tool_is_kept(tooled: House, asked: str) -> None:
     assert (reply["status"], reply["content"].strip()) == ("completed", "done")
     assert (call["type"], result["type"], text["type"]) == ("tool_call", "tool_result", "text")
     assert call["name"] == "find"
-    assert "input" in call or call["text"].startswith(asked[:20])
+    assert "input" in call or call["text"].replace(" ", "").startswith(asked.replace(" ", "")[:20])
 
 
 def test_an_input_that_is_a_value_of_ours_is_kept_as_one(tooled: House) -> None:
@@ -128,7 +128,7 @@ def test_an_input_that_is_a_value_of_ours_is_kept_as_one(tooled: House) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
@@ -206,7 +206,7 @@ def test_a_chunk_that_the_store_refuses_for_good_ends_the_reply_at_once(model: S
         model, lambda actions: any(each["sequence"] > last for each in puts(actions, "chatChunks")), chunk_flush_ms=60_000
     )
     reply = answered(house, "/say " + "word " * 900)
-    assert (reply["status"], reply["reason"]) == ("failed", "writer_failed")
+    assert (reply["status"], reply["reason"]) == ("failed", WRITER_ERROR)
     assert reply["content"].startswith("word")
     again = answered(house, "/say hi") if last else reply
     assert again["completed"]
@@ -216,7 +216,7 @@ def test_an_end_that_fits_no_document_keeps_the_text(model: ScriptedModel) -> No
     """A store refuses the message as soon as it has parts or a thought."""
     house = refusing(model, lambda actions: "reasoning" in str(actions) and "hm" in str(actions))
     reply = answered(house, '/think hm\n/tool find {"q": 1}\n/say the answer')
-    assert (reply["status"], reply["reason"], reply["content"].strip()) == ("failed", "writer_failed", "the answer")
+    assert (reply["status"], reply["reason"], reply["content"].strip()) == ("failed", WRITER_ERROR, "the answer")
 
 
 def test_a_prompt_that_cannot_be_read_ends_the_reply_at_once(house: House) -> None:
@@ -234,7 +234,7 @@ def test_a_prompt_that_cannot_be_read_ends_the_reply_at_once(house: House) -> No
     reply = send(alice, session, "/say two")
     house.work()
     run = stored(house, "runs", reply.replace("msg-", "run-"))
-    assert (run["state"], run["reason"]) == ("failed", "writer_failed")
+    assert (run["state"], run["reason"]) == ("failed", WRITER_ERROR)
 
 
 @pytest.mark.parametrize("tool", ["", '/tool find {"q": 1}\n'], ids=["text", "with a tool"])
