@@ -236,6 +236,8 @@ export interface DomainView {
   settings?: DomainsSettings;
   createdAt: number;
   updatedAt: number;
+  /** Fields that are too long for this answer: of texts this is the beginning, `domains:getPart` gives all of it. */
+  cut?: string[];
 }
 
 /** Which page of how many. */
@@ -349,6 +351,8 @@ export interface ImageRecord {
   customData?: any;
   createdAt: number;
   updatedAt: number;
+  /** Fields that are too long for one answer: of texts this is the beginning, `images:getPart` gives all of it. */
+  cut?: string[];
 }
 
 /** A message that is being answered: the reply's id is the one that all events name. */
@@ -404,6 +408,8 @@ export interface MessageView {
   parts?: any[];
   /** Whether it no longer counts: another reply stands for it, or its turn was rolled back. */
   superseded?: boolean;
+  /** Fields that are too long for one answer: of texts this is the beginning, `chat:getMessagePart` gives all of it. */
+  cut?: string[];
 }
 
 /** Messages, oldest first. `before` in `meta` is where older ones begin; null when there are none. */
@@ -690,6 +696,8 @@ export interface ScheduleView {
   running?: string;
   lastRunAt?: number;
   nextRunAt?: number;
+  /** Fields that are too long for the list; `schedules:get` has them whole. */
+  cut?: string[];
 }
 
 /** Results, best first, and how far the search went. */
@@ -797,6 +805,8 @@ export interface SessionView {
   model?: string;
   workerId?: string;
   agentSessionId?: string;
+  /** Fields that are too long for the list; `chat:getSession` has them whole. */
+  cut?: string[];
 }
 
 /** A conversation in numbers. `byRole` and `byType` are of the newest thousand messages. */
@@ -861,6 +871,17 @@ export interface TaskView {
   running?: string;
   createdAt: number;
   updatedAt: number;
+  /** Fields that are too long for the list; `tasks:get` has them whole. */
+  cut?: string[];
+}
+
+/** A part of a long text, from the character `offset` on. `next` is the offset of the part that follows, absent at the end. */
+export interface TextPart {
+  text: string;
+  offset: number;
+  /** Characters of the whole. */
+  length: number;
+  next?: number;
 }
 
 /** What the caller has not read of a conversation. */
@@ -1081,7 +1102,26 @@ export const api = anyApi as unknown as {
     }, null>;
     /** End a session for good. A running reply is stopped; the messages stay readable. */
     endSession: Mutation<{ sessionId: string }, null>;
-    /** The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get []. */
+    /**
+     * A part of what a message holds, from the character `offset` on: of its text, its reasoning, or its parts as JSON text.
+     *
+     * For what is `cut` in a list. Ask again with `next` as the offset until there is none. Null for strangers, and where there is
+     * no such message or field.
+     */
+    getMessagePart: Query<{
+      sessionId: string;
+      messageId: string;
+      /** Default: "content". */
+      field?: "content" | "parts" | "reasoning";
+      /** A whole number, at least 0. */
+      offset?: number;
+    }, TextPart | null>;
+    /**
+     * The newest messages of a session, oldest first; `before` a sequence number for older ones. Strangers get [].
+     *
+     * There are fewer than `limit` where those would not fit one answer (84 KB): while the first one's `sequence` is above 1
+     * there are older ones. A message that is too long by itself is cut (`cut`); `getMessagePart` gives all of it.
+     */
     getMessages: Query<{
       sessionId: string;
       /** A whole number, 1 to 200. Default: 50. */
@@ -1092,7 +1132,11 @@ export const api = anyApi as unknown as {
     getSession: Query<{ sessionId: string }, SessionView | null>;
     /** A session's messages page by page, newest first, for `usePaginatedQuery`. Strangers get an empty page. */
     listMessages: Query<{ sessionId: string; paginationOpts: PaginationOptions }, PaginationResult<MessageView>>;
-    /** The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status. */
+    /**
+     * The caller's sessions, newest activity first: the 100 newest, optionally of one worker or status.
+     *
+     * Where they are too long together their names are cut (`cut`).
+     */
     listSessions: Query<{ workerId?: string; status?: "active" | "idle" | "terminated" }, SessionView[]>;
     /** The caller's sessions page by page, newest first by creation: pages stay put while activity moves. */
     listSessionsPage: Query<{
@@ -1143,6 +1187,7 @@ export const api = anyApi as unknown as {
     /**
      * Chunks of a reply after a sequence number, in order, a page at a time. Without `after`: the last page.
      *
+     * A page ends where the next chunk would not fit one answer, too (84 KB).
      * A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
      */
     subscribeToChunks: Query<{
@@ -1458,7 +1503,24 @@ export const api = anyApi as unknown as {
       /** 1 to 200 characters. */
       domainId: string;
     }, DomainView | null>;
-    /** The caller's domains, newest first; at most 100 there are. */
+    /**
+     * A part of a long field of a domain, from the character `offset` on; what is no text as JSON. Null for strangers.
+     *
+     * Ask again with `next` as the offset until there is none.
+     */
+    getPart: Query<{
+      /** 1 to 200 characters. */
+      domainId: string;
+      /** Default: "systemPrompt". */
+      field?: "mcpServers" | "systemPrompt";
+      /** A whole number, at least 0. */
+      offset?: number;
+    }, TextPart | null>;
+    /**
+     * The caller's domains, newest first; at most 100 there are.
+     *
+     * Where they are too long together their texts are cut (`cut`); `domains:get` has them whole.
+     */
     list: Query<Record<string, never>, DomainView[]>;
     /** Start a conversation from a domain: it has an image with a copy of the configuration, and a session. */
     startConversation: Mutation<{
@@ -1645,18 +1707,35 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, ImageRecord | null>;
+    /**
+     * A part of a long field of an image, from the character `offset` on; what is no text as JSON. Null for strangers.
+     *
+     * Ask again with `next` as the offset until there is none.
+     */
+    getPart: Query<{
+      /** At most 512 characters. */
+      imageId: string;
+      /** Default: "systemPrompt". */
+      field?: "customData" | "description" | "mcpServers" | "systemPrompt";
+      /** A whole number, at least 0. */
+      offset?: number;
+    }, TextPart | null>;
     /** Stop the reply that is being written. What it said stays. Returns whether there was one. */
     interrupt: Mutation<{
       /** At most 512 characters. */
       imageId: string;
     }, boolean>;
-    /** The caller's images, those that moved last first: the newest 30, of one container or of all. */
+    /**
+     * The caller's images, those that moved last first: the newest 30, of one container or of all.
+     *
+     * Where they are too long together their texts are cut (`cut`); `images:get` has them whole.
+     */
     list: Query<{
       /** At most 512 characters. */
       containerId?: string;
     }, ImageRecord[]>;
     /**
-     * The newest messages of this image's conversation, oldest first: its own, and no other's.
+     * The newest messages of this image's conversation, oldest first: its own, and no other's; as `chat:getMessages` bounds them.
      *
      * Raises:
      *     Refused: IMAGE_NOT_FOUND; an empty list means that nothing was said yet.
@@ -1868,7 +1947,11 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       scheduleId: string;
     }, ScheduleView | null>;
-    /** The caller's cron agents, newest first; at most 100 there are. */
+    /**
+     * The caller's cron agents, newest first; at most 100 there are.
+     *
+     * Where they are too long together their prompts are cut (`cut`); `schedules:get` has them whole.
+     */
     list: Query<Record<string, never>, ScheduleView[]>;
     /** Run it now, whatever the clock says. Raises `Refused`: AgentBusy. */
     runNow: Mutation<{
@@ -1954,7 +2037,11 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       conversationId: string;
     }, AgentRunView>;
-    /** The caller's tasks, those that changed last first: the newest 100, of one status or of all. */
+    /**
+     * The caller's tasks, those that changed last first: the newest 100, of one status or of all.
+     *
+     * Where they are too long together their descriptions are cut (`cut`); `tasks:get` has them whole.
+     */
     list: Query<{ status?: "completed" | "in_progress" | "pending" }, TaskView[]>;
     /** A task's agent runs, newest first: the newest 50. Raises `Refused` to strangers. */
     runs: Query<{

@@ -18,6 +18,7 @@ export type ErrorCode =
   | "CONVERSATION_ALREADY_EXISTS"
   | "CONVERSATION_NOT_ACTIVE"
   | "CONVERSATION_NOT_FOUND"
+  | "ChunkTooLarge"
   | "ClientKeyReused"
   | "ConversationBusy"
   | "ConversationClosed"
