@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 
 from chalicelib.aws.wire import item_from_wire
-from chalicelib.data.errors import ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
+from chalicelib.data.errors import BadRequest, ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
 
 _UNSENDABLE = (
     CredentialRetrievalError,
@@ -65,6 +65,8 @@ _FOR_GOOD = {
 """AWS's names for what no repetition can mend ("Common Errors" in the API reference of DynamoDB)."""
 _MESSAGE = 300
 _SIZE = re.compile(r"size.*exceed|exceed.*size|maximum allowed|size limit|too large|length less than or equal", re.IGNORECASE)
+
+_UNFIT = re.compile(r"document path|operand.*type|type.*operand", re.IGNORECASE)
 
 
 def failure(response: dict[str, Any], tables: Sequence[str] = (), *, writes: bool = True) -> ConcaveError:
@@ -122,9 +124,12 @@ def _cancelled(response: dict[str, Any], tables: Sequence[str], *, writes: bool)
 
 
 def invalid(message: str, code: str = "ValidationException") -> ConcaveError:
-    """DynamoDB's refusal of a request: a limit that the caller can keep, or a request that is wrong for good."""
+    """DynamoDB's refusal of a request: a limit that the caller can keep, an update that the item is not fit for (a path through
+    what is no map, an addition to what is no number), or a request that is wrong for good."""
     told = message if len(message) <= _MESSAGE else message[:_MESSAGE] + "…"
-    return LimitExceeded(f"DynamoDB: {told}") if _SIZE.search(message) else StoreRefused(code, told)
+    if _SIZE.search(message):
+        return LimitExceeded(f"DynamoDB: {told}")
+    return BadRequest(f"DynamoDB: {told}") if _UNFIT.search(message) else StoreRefused(code, told)
 
 
 def unanswered(operation: str, error: BotoCoreError) -> ConcaveError:
