@@ -1319,7 +1319,7 @@ export const api = anyApi as unknown as {
     /**
      * Conversations with all their messages as text, `json` or `csv`, newest first.
      *
-     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `domain/conversations/export.py`.
      */
     export: Query<{
       format: "csv" | "json";
@@ -1406,7 +1406,7 @@ export const api = anyApi as unknown as {
     /**
      * Conversations in which all words of `query` occur, best first, with score and highlights.
      *
-     * A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+     * A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
      */
     search: Query<{
       /** 1 to 200 characters. */
