@@ -6,6 +6,7 @@ from chalicelib.data.plain import Int64, is_value
 from chalicelib.data.tables import Index, Table
 from chalicelib.runtime.contexts import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.runtime.crons import Crons
+from chalicelib.runtime.rate_limits import RateLimit
 from chalicelib.runtime.registry import action, internal_action, internal_mutation, internal_query, mutation, query, sweep
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Page",
     "PaginationOptions",
     "QueryCtx",
+    "RateLimit",
     "Refused",
     "Table",
     "action",

@@ -25,6 +25,7 @@ ENGINE_TABLES = frozenset(
         "indexStates",
         "jobs",
         "mailboxes",
+        "rateLimits",
         "subscriptions",
         "watches",
     }

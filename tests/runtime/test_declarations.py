@@ -15,6 +15,7 @@ from chalicelib.data.tables import SYSTEM_SPECS, TABLES, Table, all_specs
 from chalicelib.runtime import crons, jobs
 from chalicelib.runtime.canary import Canary
 from chalicelib.runtime.paths import like
+from chalicelib.runtime.rate_limits import Bucket
 
 HEAD = """\
 from __future__ import annotations
@@ -77,7 +78,12 @@ def test_a_table_of_the_engine_is_no_name_for_a_users(name: str, tmp_path: Path)
 
 
 def test_the_words_and_tables_that_are_taken_are_those_that_there_are() -> None:
-    own = {each.name for each in SYSTEM_SPECS} | {jobs.Job.table_name, crons.CronState.table_name, Canary.table_name}
+    own = {each.name for each in SYSTEM_SPECS} | {
+        jobs.Job.table_name,
+        crons.CronState.table_name,
+        Canary.table_name,
+        Bucket.table_name,
+    }
     assert own == ENGINE_TABLES
     public = {name for name in {*vars(Table), *Table.__annotations__} if not name.startswith("_")}
     assert public - {"id", "creation_time", "log"} | {"log"} == WORDS
