@@ -66,7 +66,8 @@ _FOR_GOOD = {
 _MESSAGE = 300
 _SIZE = re.compile(r"size.*exceed|exceed.*size|maximum allowed|size limit|too large|length less than or equal", re.IGNORECASE)
 
-_UNFIT = re.compile(r"document path|operand.*type|type.*operand", re.IGNORECASE)
+_UNFIT = re.compile(r"document path|operand", re.IGNORECASE)
+"""DynamoDB says "An operand in the update expression has an incorrect data type"; engines of others say it in their words."""
 
 
 def failure(response: dict[str, Any], tables: Sequence[str] = (), *, writes: bool = True) -> ConcaveError:

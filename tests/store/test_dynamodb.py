@@ -14,7 +14,7 @@ from chalicelib.aws.expressions import Placeholders, condition_text, update_text
 from chalicelib.aws.failures import failure
 from chalicelib.aws.models import create_input, model_of, models
 from chalicelib.aws.store import DynamoStore
-from chalicelib.data.errors import ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
+from chalicelib.data.errors import BadRequest, ConcaveError, ConditionFailed, Contention, LimitExceeded, StoreFailed, StoreRefused
 from chalicelib.data.store import Absent, Action, All, Any_, Check, Equals, Exists, Key, Lacks, Less, Put, Update
 from tests.support.stores import SPECS
 
@@ -82,7 +82,8 @@ TWO: list[Action] = [Put("notes", {"pk": "a"}, Absent()), Check(Key("fences", "f
         (NoCredentialsError(), StoreRefused),
         (EndpointConnectionError(endpoint_url="http://x"), StoreFailed),
         (_error("ValidationException", "Item size has exceeded the maximum allowed size"), LimitExceeded),
-        (_error("ValidationException", "The document path provided is invalid"), StoreRefused),
+        (_error("ValidationException", "The document path provided is invalid"), BadRequest),
+        (_error("ValidationException", "One or more parameter values were invalid"), StoreRefused),
         (ReadTimeoutError(endpoint_url="http://x"), StoreFailed),
     ],
     ids=str,
