@@ -110,7 +110,7 @@ class Events:
         if failed is not None:
             posts.append(self.event("error", failed))
             return f"refused: {failed['error']}"
-        posts.append(self.event("connection:ready", result))
+        posts.append(self.event("connection:ready", result, result.get("offset")))
         return ""
 
     def event(self, name: str, data: Any, offset: str | None = None) -> str:

@@ -1,6 +1,6 @@
 """What every answer tells a browser beside its content: nothing of ours is framed, guessed at, or loads what is not ours.
 
-The page at `/` has a policy of its own, where it is served (`infra/local/site.py`, CloudFront).
+The page at `/` carries a policy of its own (`web/policy.ts`), and who serves it says the rest (`infra/headers.py`).
 """
 
 from __future__ import annotations
@@ -21,16 +21,6 @@ def secure(content_type: str, body: str, *, cloud: bool) -> dict[str, str]:
     policy = _page(body) if content_type.startswith("text/html") else NOTHING
     made = {"x-content-type-options": "nosniff", "content-security-policy": policy, "referrer-policy": "no-referrer"}
     return {**made, "strict-transport-security": HSTS} if cloud else made
-
-
-def page(html: str) -> str:
-    """The policy of a page with files of its own: scripts of this host or by https, and its inline ones by their digests."""
-    scripts = " ".join(["'self'", "https:", *_digests("script", html)])
-    return (
-        f"default-src 'self'; script-src {scripts}; style-src 'self' https: 'unsafe-inline'; img-src * data: blob:; media-src * "
-        "data: blob:; font-src 'self' https: data:; connect-src * data: blob:; worker-src 'self' blob:; object-src 'none'; "
-        "base-uri 'self'; frame-ancestors 'none'"
-    )
 
 
 @lru_cache(maxsize=4)

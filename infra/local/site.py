@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from chalicelib.doors.headers import page
 from infra.local.aws.shapes import Request
 from infra.local.routes import Answer
 
@@ -53,11 +52,9 @@ class Site:
         body = found.read_bytes()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
-        headers: tuple[tuple[str, str], ...] = (("ETag", tag), ("Cache-Control", kept))
+        headers = (("ETag", tag), ("Cache-Control", kept))
         if tag in [each.strip() for each in (request.header("if-none-match") or "").split(",")]:
             return Answer(304, b"", headers)
-        if found.suffix == ".html":
-            headers += (("Content-Security-Policy", page(body.decode(errors="replace"))), ("Referrer-Policy", "no-referrer"))
         return Answer(200, body, (("Content-Type", TYPES.get(found.suffix, "application/octet-stream")), *headers))
 
     def page_for(self, request: Request) -> Answer | None:

@@ -214,6 +214,28 @@ const scenarios = {
     agent.disconnect();
     person.disconnect();
   },
+  /** Cut before its first message: an agent right after it was connected, a person right after the conversation was joined. */
+  async cutEarly() {
+    const user = await tokenOf("alice");
+    const agent = connect(await agentOf(user, options.agent), { reconnectionDelay: 400, reconnectionDelayMax: 400 });
+    const { conversationId } = await agent.wait("connection:ready");
+    const person = connect(user, { reconnectionDelay: 400, reconnectionDelayMax: 400 });
+    await person.wait("connection:ready");
+    await person.ask("conversation:join", { conversationId });
+    await person.wait("presence:update");
+    const other = connect(user);
+    await other.wait("connection:ready");
+    await other.ask("conversation:join", { conversationId });
+    const back = [agent, person].map((each) => new Promise((next) => each.once("connect", () => next(each.recovered))));
+    for (const each of [agent, person]) each.io.engine.close();
+    for (let number = 0; number < 3; number += 1) await other.ask("message:send", { content: `missed ${number}` });
+    assert.deepEqual(await Promise.all(back), [true, true]);
+    for (const each of [agent, person]) {
+      await each.wait("message:new", (message) => message.content === "missed 2");
+      assert.deepEqual(each.heardOf("message:new").map((message) => message.content), ["missed 0", "missed 1", "missed 2"]);
+    }
+    for (const each of [agent, person, other]) each.disconnect();
+  },
   /** Suspended while connected: told, closed, and refused from then on. */
   async suspended() {
     const user = await tokenOf("alice");

@@ -40,7 +40,7 @@ def agent(server: Backend, name: str, owner: str = "alice") -> str:
     return str(rest(server, "POST", f"/agents/{name}/connect", {}, token)["accessToken"])
 
 
-@pytest.mark.parametrize("scenario", ["flows", "steps", "echo", "recovers", "suspended"])
+@pytest.mark.parametrize("scenario", ["flows", "steps", "echo", "recovers", "cutEarly", "suspended"])
 def test_the_official_socketio_client_passes(server: Backend, scenario: str, request: pytest.FixtureRequest) -> None:
     """A manual script and two programs, as documents have them; what each scenario claims stands in tests/clients-chat."""
     name = f"{scenario}-{'sqlite' if 'shared]' in request.node.name else 'dynamodb'}"

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from chalicelib import MutationCtx, Refused
 from chalicelib.domain import members
+from chalicelib.domain.feeds import offsets
 from chalicelib.domain.rooms import rooms, sending
 from chalicelib.domain.rooms.views import RoomView
 from chalicelib.schema import ChatMessage, ChatSocket, Conversation, Presence
@@ -31,6 +32,8 @@ class Opened(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     conversation_id: str | None = None
     rooms: list[str]
     recovered: bool
+    offset: str | None = None
+    """Where this socket begins: who is cut before its first message comes back with it, and misses nothing."""
 
 
 class Joined(msgspec.Struct, rename="camel", kw_only=True):
@@ -66,6 +69,7 @@ def opened(me: members.Me, row: ChatSocket, joined: list[Conversation], *, recov
         conversation_id=current.conversation_id if current else None,
         rooms=[each.conversation_id for each in joined],
         recovered=recovered,
+        offset=offsets.write(row.rooms) or None,
     )
 
 

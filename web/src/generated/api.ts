@@ -464,6 +464,8 @@ export interface Opened {
   conversationId?: string;
   rooms: string[];
   recovered: boolean;
+  /** Where this socket begins: who is cut before its first message comes back with it, and misses nothing. */
+  offset?: string;
 }
 
 /** What a caller may say beside the message. */
