@@ -22,7 +22,7 @@ from chalicelib.settings import BadSetting, Settings
 from infra.account import Account, NotDone, account, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
-from infra.package import BUILD, CODE, LAYER, ROOT, TEMPLATE, NotPackaged, package
+from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import publish
 from infra.template.parameters import SETTINGS
 
@@ -36,7 +36,6 @@ GIVEN = {
     "LOG_RETENTION_DAYS": "LogRetentionDays",
 }
 """Parameters of the template by environment variable."""
-PAGE = ROOT / "web" / "dist"
 _NOTHING_NEW = ("didn't contain changes", "No updates are to be performed")
 Tell = Callable[[str], object]
 

@@ -24,6 +24,8 @@ from infra.template.whole import write
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+PAGE = ROOT / "web" / "dist"
+"""What `npm run build` writes."""
 TEMPLATE, CODE, LAYER = "template.json", "deployment.zip", "layer-deployment.zip"
 
 LONGEST_STAGE = 24
@@ -55,7 +57,8 @@ def package(stage: str, apps: tuple[str, ...], out: Path, cache: Path = BUILD / 
     try:
         finish_code(out / CODE, ROOT, apps)
         finish_layer(out / LAYER, ROOT / "requirements.txt", architecture_of(packaged), cache)
-        template = write(packaged, stage, apps, specs_of(apps))
+        index = PAGE / "index.html"
+        template = write(packaged, stage, apps, specs_of(apps), index.read_text() if index.exists() else "")
     except (BadBundle, MatchesNothing, ValueError) as error:
         raise NotPackaged(str(error)) from error
     path = out / TEMPLATE

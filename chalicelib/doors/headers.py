@@ -10,9 +10,12 @@ import hashlib
 import re
 from functools import lru_cache
 
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
+FRAMES = "frame-ancestors 'none'"
+"""The least that any answer says: no site shows it inside a page of its own (Content Security Policy Level 3)."""
+NOTHING = f"default-src 'none'; {FRAMES}"
 """For what is no page: it runs and loads nothing (Content Security Policy Level 3)."""
-HSTS = "max-age=31536000; includeSubDomains"
+HSTS_S = 31_536_000
+HSTS = f"max-age={HSTS_S}; includeSubDomains"
 """A year of https only, once a stage was reached by it (RFC 6797)."""
 
 
@@ -23,12 +26,22 @@ def secure(content_type: str, body: str, *, cloud: bool) -> dict[str, str]:
     return {**made, "strict-transport-security": HSTS} if cloud else made
 
 
+def page(html: str) -> str:
+    """The policy of a page with files of its own: scripts of this host or by https, and its inline ones by their digests."""
+    scripts = " ".join(["'self'", "https:", *_digests("script", html)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' https: 'unsafe-inline'; img-src * data: blob:; media-src * "
+        "data: blob:; font-src 'self' https: data:; connect-src * data: blob:; worker-src 'self' blob:; object-src 'none'; "
+        f"base-uri 'self'; {FRAMES}"
+    )
+
+
 @lru_cache(maxsize=4)
 def _page(body: str) -> str:
     """The policy of a page that is one file: its own script and style by their digests, and calls of this host."""
     digests = {kind: _digests(kind, body) for kind in ("script", "style")}
     sources = "; ".join(f"{kind}-src {' '.join(found)}" for kind, found in digests.items() if found)
-    return f"default-src 'none'; {sources}; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; {sources}; connect-src 'self'; {FRAMES}; base-uri 'none'; form-action 'none'"
 
 
 def _digests(kind: str, body: str) -> list[str]:

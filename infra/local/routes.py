@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from chalicelib.doors.headers import FRAMES
 from infra.local.aws.api_gateway import Connections
 from infra.local.aws.shapes import Request
 from infra.local.origin_check import is_loopback
@@ -26,6 +27,9 @@ _GATEWAY_ERRORS = {
     413: "PayloadTooLargeException",
     429: "LimitExceededException",
 }
+
+
+SECURITY = (("Content-Security-Policy", FRAMES), ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"))
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Answer:
     def error(cls, status: int, code: str, message: str) -> Answer:
         """An error as the HTTP door shapes it: clients read both keys."""
         return cls.json(status, {"code": code, "message": message})
+
+    def secured(self) -> Answer:
+        """The answer, told to browsers as nothing to frame or to guess at; a header that it has itself stays."""
+        named = {name.lower() for name, _ in self.headers}
+        return replace(self, headers=(*self.headers, *(each for each in SECURITY if each[0].lower() not in named)))
 
 
 class Issuer(Protocol):

@@ -19,13 +19,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
-from infra.headers import secured
 from infra.local.aws.api_gateway import Connection, Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
@@ -171,7 +169,7 @@ class Server:
             else:
                 await self._socket(request, reader, writer, http.early)
                 return
-            if not await http.answer(request.method, replace(answer, headers=secured(answer.headers))):
+            if not await http.answer(request.method, answer.secured()):
                 return
 
     async def _page(self, request: Request) -> Answer | None:

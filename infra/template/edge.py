@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.doors.headers import FRAMES, HSTS_S, page
 from chalicelib.doors.routes import ROUTES
-from infra.headers import FRAME_POLICY, HTTPS_ONLY_S, REFERRER
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
 
 HEADER = "x-concave-origin"
@@ -70,7 +70,8 @@ def edge(deployment: Deployment) -> Resources:
             },
         },
         "SocketPath": _function(deployment, "socket-path", SOCKET_CODE),
-        "SafeHeaders": _headers(deployment),
+        "SafeHeaders": _headers(deployment, "headers", FRAMES),
+        "PageHeaders": _headers(deployment, "page-headers", page(deployment.page)),
         "PagePath": _function(deployment, "page-path", PAGE_CODE),
         "Page": _bucket(),
         "PageAccess": _access(deployment),
@@ -92,16 +93,16 @@ def _function(deployment: Deployment, name: str, code: str) -> Resource:
     }
 
 
-def _headers(deployment: Deployment) -> Resource:
-    """What browsers are told with every answer, whatever the origin says."""
+def _headers(deployment: Deployment, name: str, policy: str) -> Resource:
+    """What browsers are told with every answer. What the doors say themselves of what may be loaded and told on stays."""
     said = {
-        "ContentSecurityPolicy": {"ContentSecurityPolicy": FRAME_POLICY, "Override": False},
+        "ContentSecurityPolicy": {"ContentSecurityPolicy": policy, "Override": False},
         "ContentTypeOptions": {"Override": True},
         "FrameOptions": {"FrameOption": "DENY", "Override": True},
-        "ReferrerPolicy": {"ReferrerPolicy": REFERRER, "Override": False},
-        "StrictTransportSecurity": {"AccessControlMaxAgeSec": HTTPS_ONLY_S, "Override": True},
+        "ReferrerPolicy": {"ReferrerPolicy": "no-referrer", "Override": False},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": HSTS_S, "IncludeSubdomains": True, "Override": True},
     }
-    config = {"Name": sub(deployment.name("headers") + "-${AWS::Region}"), "SecurityHeadersConfig": said}
+    config = {"Name": sub(deployment.name(name) + "-${AWS::Region}"), "SecurityHeadersConfig": said}
     return {"Type": "AWS::CloudFront::ResponseHeadersPolicy", "Properties": {"ResponseHeadersPolicyConfig": config}}
 
 
@@ -188,7 +189,7 @@ def _behaviour(path: str, origin: str, function: str | None, *, cached: bool = F
         "TargetOriginId": origin,
         "ViewerProtocolPolicy": "redirect-to-https" if origin == "page" else "https-only",
         "AllowedMethods": ["GET", "HEAD", "OPTIONS"],
-        "ResponseHeadersPolicyId": ref("SafeHeaders"),
+        "ResponseHeadersPolicyId": ref("PageHeaders" if origin == "page" else "SafeHeaders"),
         "CachePolicyId": CACHE if cached else NO_CACHE,
         "Compress": origin != "sockets",
     }

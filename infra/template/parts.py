@@ -60,12 +60,14 @@ class Deployment:
         apps: packages of tables and functions.
         functions: by entry.
         specs: every physical table.
+        page: the built index.html; empty without one.
     """
 
     stage: str
     apps: tuple[str, ...]
     functions: Mapping[str, Function]
     specs: Sequence[TableSpec]
+    page: str = ""
 
     def name(self, what: str) -> str:
         """The physical name of something of this stage."""

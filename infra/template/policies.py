@@ -57,15 +57,17 @@ COMMIT = Capability({DOCUMENTS: "pudc", "fences": "puc", "claims": "pdc", "commi
 START = Capability(invokes=("generate", "run_job"), later=("generate", "run_job"))
 """Start the jobs of a commit."""
 SERVE = Capability(
-    {"mailboxes": "gudc", "inbox": "qpud", "subscriptions": "qpud", "watches": "pd", "commits": "g"},
+    {"mailboxes": "gudc", "inbox": "gqpud", "subscriptions": "qpud", "watches": "pd", "commits": "g"},
     later=("serve",),
     sockets=("POST", "DELETE"),
 )
 """Hold a mailbox and its lane: take frames, evaluate, post, settle, hand over."""
 FAN_OUT = Capability({"watches": "qd"})
 """Find who watches."""
-OPEN = Capability({"mailboxes": "p", "inbox": "p"}, invokes=("welcome",))
-"""Open a connection; what may speak first is a function of its own."""
+POLL = Capability({"inbox": "gpu"})
+"""Open a Socket.IO session by polls, and keep what it says until its socket is there."""
+OPEN = Capability({"mailboxes": "p", "inbox": "gp"}, invokes=("welcome",))
+"""Open a connection, perhaps of a session that polls opened; what may speak first is a function of its own."""
 GREET = Capability(sockets=("GET",))
 """Wait until a handshake is over."""
 TAKE_IN = Capability({"inbox": "p"}, invokes=("act",))
@@ -86,7 +88,7 @@ HOLD = (*CALL, SERVE)
 """Whoever may hold a mailbox may find anything in it: queries, and mutations with their jobs."""
 
 ROLES: dict[str, tuple[Capability, ...]] = {
-    "api": CALL,
+    "api": (*CALL, POLL),
     "ws_connect": (OPEN,),
     "ws_message": (TAKE_IN, *HOLD),
     "ws_disconnect": (END, *CALL),

@@ -18,7 +18,7 @@ from infra.template.tables import tables
 from infra.template.watching import watching
 
 
-def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: Sequence[TableSpec]) -> Template:
+def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: Sequence[TableSpec], page: str = "") -> Template:
     """The deployable template of a stage.
 
     Args:
@@ -26,12 +26,13 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
         stage: the stage's name.
         apps: packages of tables and functions.
         specs: every physical table of those packages.
+        page: the built index.html; empty without one.
 
     Raises:
         MatchesNothing: a patch does not fit what Chalice wrote.
         ValueError: an entry point has no policy, or two resources have one name.
     """
-    deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs)
+    deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
     for part in (policies, tables, streams, queues, functions, edge, watching):
         made = part(deployment)

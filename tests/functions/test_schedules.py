@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chalicelib.functions import schedules
-from tests.functions.conftest import House, Refusal
-from tests.functions.test_agent_runs import house, later
+from tests.functions.conftest import House, Refusal, pass_by
+from tests.functions.test_agent_runs import house
 from tests.functions.test_domains import refused
 
 __all__ = ["house"]
@@ -63,7 +63,7 @@ def test_an_expression_that_is_none_is_refused_by_its_field(house: House, expres
 def test_a_disabled_cron_agent_rests(house: House) -> None:
     alice = house.person("alice")
     agent = alice.mutation("schedules:create", name="x", prompt="/say x", schedule="* * * * *", enabled=False)["scheduleId"]
-    later(house, 3_600_000)
+    pass_by(house, 3_600_000)
     assert alice.query("schedules:runs", scheduleId=agent) == []
     assert "nextRunAt" not in alice.query("schedules:get", scheduleId=agent)
     assert alice.mutation("schedules:update", scheduleId=agent, enabled=True)["nextRunAt"] > house.clock.now_ms()

@@ -182,6 +182,7 @@ def _tour(cloud: Cloud) -> None:
     _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
     _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
     _chat(cloud)
+    _polls(cloud)
     _strangers(cloud)
     alice.mutation("permitted:addLater", {"owner": "soon", "code": "s", "delayMs": 30_000})
     time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
@@ -203,6 +204,25 @@ def _chat(cloud: Cloud) -> None:
             pass
         _until(lambda: any("/GET/" in each.resource for each in cloud.aws.asked("welcome")), "a welcome")
     _until(lambda: bool(cloud.aws.asked("ws_disconnect")), "a goodbye")
+
+
+def _polls(cloud: Cloud) -> None:
+    """Socket.IO's default way: polls open a session and leave a packet, which is taken in when the socket takes over."""
+    address = f"{cloud.url}/socket.io/?EIO=4"
+    polls = f"{address}&transport=polling"
+    with urllib.request.urlopen(polls, timeout=60) as opened:
+        sid = json.loads(opened.read()[1:])["sid"]
+    hello = f"40/chat,{json.dumps({'token': cloud.issuer.token('erin', 'acme')})}".encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{polls}&sid={sid}", hello), timeout=60) as taken:
+        assert taken.read() == b"ok"
+    with connect(f"{address.replace('http', 'ws', 1)}&transport=websocket&sid={sid}") as socket:
+        socket.send("2probe")
+        assert socket.recv(timeout=30) == "3probe"
+        with urllib.request.urlopen(f"{polls}&sid={sid}", timeout=60) as over:
+            assert over.read() == b"6"
+        socket.send("5")
+        while not str(socket.recv(timeout=30)).startswith("40/chat,"):
+            pass
 
 
 def _strangers(cloud: Cloud) -> None:

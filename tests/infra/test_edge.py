@@ -12,9 +12,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from chalicelib.doors import edge, sync
+from chalicelib.doors import edge, headers, sync
 from chalicelib.doors.routes import ROUTES
 from infra.template.edge import ALL_BUT_HOST, HEADER, NO_CACHE, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
+from infra.template.edge import edge as resources
+from infra.template.parts import Deployment
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="the edge's functions are JavaScript")
 
@@ -119,12 +121,24 @@ def test_a_distribution_has_no_more_behaviours_than_it_may(template: dict[str, A
 
 
 def test_whatever_is_answered_may_not_be_framed_and_is_asked_for_by_https(template: dict[str, Any]) -> None:
+    """The page's policy is the laptop's; what the doors say of their own answers stays."""
     config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
     for behaviour in (*config["CacheBehaviors"], config["DefaultCacheBehavior"]):
-        assert behaviour["ResponseHeadersPolicyId"] == {"Ref": "SafeHeaders"}
-    policy = template["Resources"]["SafeHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
-    assert policy["ContentSecurityPolicy"]["ContentSecurityPolicy"] == "frame-ancestors 'none'"
-    assert policy["StrictTransportSecurity"]["AccessControlMaxAgeSec"] == 365 * 24 * 3600
+        name = behaviour["ResponseHeadersPolicyId"]["Ref"]
+        assert name == ("PageHeaders" if behaviour["TargetOriginId"] == "page" else "SafeHeaders")
+        said = template["Resources"][name]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+        assert "frame-ancestors 'none'" in said["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+        assert said["ContentSecurityPolicy"]["Override"] is False
+        https = said["StrictTransportSecurity"]
+        assert f"max-age={https['AccessControlMaxAgeSec']}; includeSubDomains" == headers.HSTS
+        assert https["IncludeSubdomains"] is True
+
+
+def test_the_pages_policy_knows_the_scripts_that_stand_in_it() -> None:
+    deployment = Deployment("dev", (), {}, (), "<script>theme()</script>")
+    config = resources(deployment)["PageHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert config["ContentSecurityPolicy"]["ContentSecurityPolicy"] == headers.page("<script>theme()</script>")
+    assert "sha256-" in config["ContentSecurityPolicy"]["ContentSecurityPolicy"]
 
 
 def test_only_the_apis_get_the_secret_and_never_the_viewers_host(template: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def test_duplicate_slashes_are_one(local):
 @pytest.mark.parametrize("path", ["/", "/api/query", "/broken", "/_aws/ws/@connections/none"])
 def test_no_answer_may_be_framed_by_another_site(local, path):
     headers = ask(local.port, "GET", path)[2]
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "Strict-Transport-Security" not in headers, "a laptop speaks plain HTTP"
