@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, Refused
 from chalicelib.domain import members
+from chalicelib.domain.answer_size import ANSWER_BYTES, shortened, weight
 from chalicelib.schema import Agent, ChatSocket
 
 AgentId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -39,6 +40,8 @@ class AgentView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     health: str | None = None
     metrics: dict[str, Any] | None = None
     created_at: float
+    cut: list[str] | None = None
+    """What did not fit the answer, and was shortened or left out; `agents:get` tells more of it."""
 
 
 class Registered(msgspec.Struct, rename="camel", kw_only=True):
@@ -126,6 +129,15 @@ def view(ctx: members.Ctx, agent: Agent) -> AgentView:
         metrics=agent.metrics,
         created_at=agent.creation_time,
     )
+
+
+def listed(views: list[AgentView]) -> list[AgentView]:
+    """All of these in one answer: whole while they fit, else each shortened to an equal share of what is left."""
+    room, told = ANSWER_BYTES, list[AgentView]()
+    for number, each in enumerate(views):
+        told.append(shortened(each, room // (len(views) - number)))
+        room -= weight(told[-1])
+    return told
 
 
 def minter(ctx: ActionCtx) -> Any:

@@ -125,6 +125,7 @@ CONVERSATIONS = [
     _room("POST", f"{ONE}/messages", "send", status=201, hidden=("socket",)),
     _room("GET", f"{ONE}/messages/search", "history:search", result="page", missing=NO_ROOM),
     _room("GET", f"{ONE}/messages/statistics", "history:statistics", missing=NO_ROOM),
+    _room("GET", f"{ONE}/messages/{{messageId}}", "history:message", missing=("MessageNotFound", "Message not found")),
     _room("GET", f"{ONE}/messages/{{messageId}}/thread", "history:thread", missing=("MessageNotFound", "Message not found")),
     _room("POST", f"{ONE}/messages/{{messageId}}/read", "receipts:read"),
     _room("GET", f"{ONE}/receipts", "receipts:get"),

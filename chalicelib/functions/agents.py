@@ -13,6 +13,7 @@ from msgspec import Meta
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, action, internal_mutation, mutation, query
 from chalicelib.domain import agents
 from chalicelib.domain.agents import AGENTS_PER_OWNER, LISTED, TOKEN_S, AgentId, AgentView, Connected, Registered, Settings, Word
+from chalicelib.domain.answer_size import ANSWER_BYTES, shortened
 from chalicelib.schema import Agent
 
 
@@ -133,11 +134,14 @@ def activate(ctx: MutationCtx, agent_id: AgentId) -> None:
 def get(ctx: QueryCtx, agent_id: AgentId) -> AgentView | None:
     """An agent, for its owner and itself; null for strangers."""
     agent = ctx.db.get(Agent, agent_id)
-    return agents.view(ctx, agent) if agent is not None and agents.may(ctx, agent, itself=True) else None
+    if agent is None or not agents.may(ctx, agent, itself=True):
+        return None
+    return shortened(agents.view(ctx, agent), ANSWER_BYTES)
 
 
 @query
-def list_(ctx: QueryCtx) -> list[AgentView]:
-    """The caller's agents, newest first: the 100 newest."""
+def list_(ctx: QueryCtx, offset: Annotated[int, Meta(ge=0, le=800)] = 0) -> list[AgentView]:
+    """The caller's agents, newest first: 100 after `offset`. Long instructions are cut where the list is long (`cut`)."""
     me = agents.person(ctx)
-    return [agents.view(ctx, each) for each in ctx.db.query(Agent.by_owner(me.name)).newest().take(LISTED)]
+    found = ctx.db.query(Agent.by_owner(me.name)).newest().take(offset + LISTED)[offset:]
+    return agents.listed([agents.view(ctx, each) for each in found])

@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
 from chalicelib.domain.conversations import access as may
-from chalicelib.domain.conversations import erasure, listing
+from chalicelib.domain.conversations import bulk, erasure, listing
 from chalicelib.domain.conversations.listing import Filters
 from chalicelib.schema import Erasure
 
@@ -42,14 +42,15 @@ def resume(executor: Any) -> None:
 
 @internal_query
 def planned(ctx: QueryCtx, filters: dict[str, Any]) -> dict[str, Any]:
-    """What the caller would delete by a filter now: how many, their ids (900 at most), and how many messages these hold."""
+    """What the caller would delete by a filter now: how many, their ids (900 at most, of which `conversationIds` tells what one
+    answer carries), and how many messages these hold."""
     wanted = msgspec.convert(filters, Filters)
     found = listing.select(ctx, wanted, listing.MOST_READ - 1, newest_first=False)
     mine = [each for each in found if may.may_delete(ctx, each)]
     return {
         "total": listing.counted(ctx, wanted) if may.acts_for_org(ctx.user) else len(mine),
         "ids": [each.id for each in mine],
-        "conversationIds": [each.conversation_id for each in mine],
+        "conversationIds": bulk.told([each.conversation_id for each in mine]),
         "messages": sum(each.message_count for each in mine),
     }
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
+from chalicelib.domain.answer_size import ANSWER_BYTES, weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations import answers, bulk, listing
 from chalicelib.domain.conversations import erasure as erasing
@@ -32,7 +33,7 @@ from chalicelib.domain.conversations.log import NewMessage, append, by_id, check
 from chalicelib.domain.conversations.opening import participants_key
 from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters
 from chalicelib.domain.conversations.views import (
-    LOG_BYTES,
+    SHOWN_BYTES,
     ConversationMessage,
     ConversationType,
     ConversationView,
@@ -42,11 +43,14 @@ from chalicelib.domain.conversations.views import (
     HistoryView,
     Participants,
     conversation_view,
+    cut,
     erasure_view,
+    in_shares,
     message_view,
     newest,
+    part_of,
     read,
-    whole,
+    shown,
 )
 from chalicelib.schema import Conversation, Erasure
 
@@ -78,9 +82,12 @@ def create(
 
 @query(explain=explain)
 def get(ctx: QueryCtx, conversation_id: str) -> ConversationView | None:
-    """A conversation with its messages: all of them while they fit 96 KB, else the newest that fit."""
+    """A conversation with its messages: all of them while they fit 16 KB, else the newest that fit (`messagesTruncated`).
+
+    So it costs the same at any length; `getHistory` pages through the whole log.
+    """
     conversation = may.found(ctx, conversation_id)
-    return None if conversation is None else whole(ctx, conversation)
+    return None if conversation is None else shown(ctx, conversation)
 
 
 @mutation(explain=explain)
@@ -91,8 +98,8 @@ def add_message(
 
     Args:
         message: with an `id` of the caller's own it is added once: the same again changes nothing.
-        tail: how many of the newest messages the result shows; without it as many as 96 KB hold. A result is kept with its
-            commit, so a writer who does not read it says 0 or 1, and its appends cost the same at any length of the log.
+        tail: how many of the newest messages the result shows at most; as many as 16 KB hold, the new one always. A result is
+            kept with its commit, so a writer who does not read it says 0 or 1.
 
     Refuses: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `EMPTY_STRING`, `CONTENT_TOO_LONG`, `MESSAGE_ALREADY_EXISTS`,
     `CONVERSATION_NOT_ACTIVE`.
@@ -110,11 +117,11 @@ def add_message(
         metadata=message.metadata,
     )
     if changed is conversation or tail == 0:  # it was there already; or nobody asks
-        shown = newest(ctx, conversation, most=tail) if changed is conversation else []
-        return conversation_view(changed, shown, truncated=len(shown) < changed.message_count)
-    last = message_view(added)
-    room = LOG_BYTES - len(last.content.encode())
-    earlier = newest(ctx, conversation, room, most=None if tail is None else tail - 1)
+        again = newest(ctx, conversation, most=tail) if changed is conversation else []
+        return conversation_view(changed, again, truncated=len(again) < changed.message_count)
+    last = cut(message_view(added), ANSWER_BYTES)
+    room = SHOWN_BYTES - weight(last)
+    earlier = newest(ctx, conversation, room, most=None if tail is None else tail - 1, alone=None)
     return conversation_view(changed, [*earlier, last], truncated=len(earlier) + 1 < changed.message_count)
 
 
@@ -134,7 +141,7 @@ def list_(
     created_before: float | None = None,
     updated_after: float | None = None,
     updated_before: float | None = None,
-    include_messages: bool = True,
+    include_messages: bool = False,
 ) -> list[ConversationView]:
     """The conversations that the caller may see, newest first; the org's backend sees all.
 
@@ -143,7 +150,10 @@ def list_(
         limit: 1 to 1000. offset: how many to pass over. Beyond 900 together, go on with `createdBefore`.
         message_count: an exact number, or `{min?, max?}`.
         created_after: in milliseconds since the epoch, as its three siblings; the value itself is outside.
-        include_messages: whether each brings its messages; together they weigh 96 KB at most.
+        include_messages: whether each brings its messages, as far as the answer has room; else `messages` is empty.
+
+    An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
+    (`listTruncated`); the rest is asked for with `offset` or `createdBefore`.
 
     Refuses: `INVALID_RANGE`, `INVALID_DATE_RANGE`, `FILTER_TOO_BROAD`.
     """
@@ -159,9 +169,7 @@ def list_(
         updated_before=updated_before,
     )
     found = listing.select(ctx, wanted, offset + limit, sort_by, newest_first=sort_order == "desc")[offset:]
-    if include_messages:
-        return listing.with_messages(ctx, found)
-    return [conversation_view(each, [], truncated=each.message_count > 0) for each in found]
+    return listing.told(ctx, found, include_messages=include_messages)
 
 
 @query(explain=explain)
@@ -171,22 +179,34 @@ def count(ctx: QueryCtx, type: ConversationType | None = None, user_id: Id | Non
 
 
 @query(explain=explain)
-def get_message(ctx: QueryCtx, conversation_id: str, message_id: str) -> ConversationMessage | None:
-    """One message, whole; null when it or its conversation is not there."""
+def get_message(
+    ctx: QueryCtx, conversation_id: str, message_id: str, from_character: Annotated[int, Meta(ge=0)] | None = None
+) -> ConversationMessage | None:
+    """One message, whole; null when it or its conversation is not there.
+
+    Args:
+        from_character: the text from there on, as far as 96 KB hold it, and `nextCharacter` where it goes on. A message of more
+            than 128 KB on the wire comes whole over HTTP only, so over a socket it is asked for from 0.
+    """
     conversation = may.found(ctx, conversation_id)
     message = by_id(ctx, conversation, message_id) if conversation is not None and message_id else None
-    return None if message is None else message_view(message)
+    if message is None:
+        return None
+    return message_view(message) if from_character is None else part_of(message_view(message), from_character)
 
 
 @query(explain=explain)
 def get_messages_by_ids(ctx: QueryCtx, conversation_id: str, message_ids: list[str]) -> list[ConversationMessage]:
-    """Up to 100 messages of one conversation in the order of the log; ids that are not there are left out."""
+    """Up to 100 messages of one conversation in the order of the log; ids that are not there are left out.
+
+    Messages that are too long for one answer together are cut (`contentTruncated`); `getMessage` gives each whole.
+    """
     check_ids(message_ids, "messageIds", 100)
     conversation = may.found(ctx, conversation_id)
     if conversation is None:
         return []
     found = [by_id(ctx, conversation, each) for each in message_ids]
-    return [message_view(each) for each in sorted((one for one in found if one is not None), key=lambda one: one.sequence)]
+    return in_shares([message_view(each) for each in sorted(filter(None, found), key=lambda one: one.sequence)])
 
 
 @query(explain=explain)
@@ -203,7 +223,7 @@ def get_history(
     total = conversation.message_count
     down = sort_order == "desc"
     first, last = (1, total - offset) if down else (offset + 1, total)
-    messages = read(ctx, conversation, first, last, LOG_BYTES, newest_first=down, most=limit)
+    messages = read(ctx, conversation, first, last, ANSWER_BYTES, newest_first=down, most=limit)
     reached = min(offset, total) + len(messages)
     return HistoryView(
         conversation_id=conversation.conversation_id,
@@ -219,7 +239,7 @@ def find_conversation(ctx: QueryCtx, type: ConversationType, participants: Parti
     """The conversation between exactly these participants, whatever their order: the one of `getOrCreate`, else the oldest."""
     check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
     found = answers.between(ctx, participants)
-    return None if found is None else whole(ctx, found)
+    return None if found is None else shown(ctx, found)
 
 
 @mutation(explain=explain)
@@ -238,7 +258,7 @@ def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Partic
         return conversation_view(answers.open(ctx, participants, None, metadata, anchored=True), [])
     if found.anchor is None:
         found = ctx.db.patch(found, anchor=found.participants_key)
-    return whole(ctx, found)
+    return shown(ctx, found)
 
 
 @query(explain=explain)

@@ -8,11 +8,12 @@ from msgspec import Meta
 
 from chalicelib import QueryCtx, query
 from chalicelib.domain import members
+from chalicelib.domain.answer_size import beginning
 from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.rooms import history
 from chalicelib.domain.rooms.counters import MICRO
 from chalicelib.domain.rooms.history import PAGE, Limit, Messages, Sequence, Statistics, Wanted
-from chalicelib.domain.rooms.views import RoomMessage, message_view
+from chalicelib.domain.rooms.views import RoomMessage, message_view, part_of
 from chalicelib.schema import ChatMessage, Room
 from chalicelib.words import fold
 
@@ -29,6 +30,8 @@ def messages(
 ) -> Messages | None:
     """The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
 
+    A page holds 96 KB. A message that is longer is cut, and `cut` names its fields; `history:message` gives it whole.
+
     Args:
         before: below this sequence number.
         offset: so many of the newest are passed over; `before` holds still while messages come.
@@ -41,9 +44,7 @@ def messages(
         if before <= 1:
             return history.told(conversation, [], None)
     if role is None and attachments is None:
-        log = ChatMessage.log(conversation.id)
-        found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
-        return history.told(conversation, found, found[-1].sequence if len(found) == limit else None)
+        return history.newest(ctx, conversation, limit, before)
 
     def wanted(each: ChatMessage) -> bool:
         return role in (None, each.role) and attachments in (None, bool(each.said and each.said.attachments))
@@ -71,17 +72,52 @@ def search(
 
 
 @query
-def thread(ctx: QueryCtx, conversation_id: str, message_id: Annotated[str, Meta(max_length=200)]) -> list[RoomMessage] | None:
-    """A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there."""
+def message(
+    ctx: QueryCtx,
+    conversation_id: str,
+    message_id: Annotated[str, Meta(max_length=200)],
+    from_character: Annotated[int, Meta(ge=0)] | None = None,
+) -> RoomMessage | None:
+    """One message, whole; null for strangers and when it is not there.
+
+    Args:
+        from_character: the text from there on, as far as 96 KB hold it, and `nextCharacter` where it goes on. A message of more
+            than 128 KB on the wire comes whole over HTTP only, so over a socket it is asked for from 0.
+    """
+    conversation = members.readable(ctx, conversation_id)
+    found = by_id(ctx, conversation, message_id) if conversation is not None and message_id else None
+    if conversation is None or found is None:
+        return None
+    view = message_view(conversation, found)
+    return view if from_character is None else part_of(view, from_character)
+
+
+@query
+def thread(
+    ctx: QueryCtx,
+    conversation_id: str,
+    message_id: Annotated[str, Meta(max_length=200)],
+    after: Sequence | None = None,
+) -> list[RoomMessage] | None:
+    """A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there.
+
+    Args:
+        after: only what comes after this sequence number. An answer holds 96 KB; where it ends because of that, its last message
+            has `more`, and the rest comes after it.
+    """
     conversation = members.readable(ctx, conversation_id)
     if conversation is None or by_id(ctx, conversation, message_id) is None:
         return None
     inside, found = {message_id}, []
-    for each in reversed(history.entries_of(ctx, conversation, None)):
+    for each in reversed(history.look(ctx, conversation, None).entries):
         if each.id in inside or (each.said is not None and each.said.parent_id in inside):
             inside.add(each.id)
-            found.append(message_view(conversation, each))
-    return found
+            if each.sequence > (after or 0):
+                found.append(message_view(conversation, each))
+    told = beginning(found)
+    if len(told) < len(found):
+        told[-1].more = True
+    return told
 
 
 @query
@@ -90,7 +126,7 @@ def statistics(ctx: QueryCtx, conversation_id: str) -> Statistics | None:
     conversation = members.readable(ctx, conversation_id)
     if conversation is None:
         return None
-    room, log = conversation.room or Room(), history.entries_of(ctx, conversation, None)
+    room, log = conversation.room or Room(), history.look(ctx, conversation, None).entries
     roles: dict[str, int] = {}
     types: dict[str, int] = {}
     for each in log:

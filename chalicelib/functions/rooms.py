@@ -13,6 +13,7 @@ from msgspec import Meta, structs
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.domain import members
+from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, shortened
 from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.rooms import counters, rooms, sending
@@ -80,18 +81,24 @@ def list_(
 ) -> RoomPage:
     """Conversations that the caller takes part in, or of an agent that they may talk to, newest first.
 
-    A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
+    An agent's and those of a status are looked for among the 200 newest from `offset` on, and a page holds 96 KB: it may be
+    shorter than `limit`. `isDone` says when there are no more; `offset` is where the next page begins.
     """
     me = members.caller(ctx)
-    need = offset + limit + 1 if status is None else offset + LOOKED_AT + 1
+    need = offset + limit + 1 if status is None and agent_id is None else offset + LOOKED_AT + 1
     if agent_id is not None:
         listed = ctx.db.query(Conversation.by_agent(agent_id)).newest().take(need)
-        listed = [each for each in listed if members.takes_part(ctx, each, me) or members.may_join(ctx, each, me)]
     else:
         listed = rooms.own(ctx, me, need)
-    found = [each for each in listed[offset:] if status in (None, each.status)]
-    data = [room_view(ctx, each) for each in found[:limit]]
-    return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=len(found) <= limit, offset=offset + limit))
+    found = [
+        (place, each)
+        for place, each in enumerate(listed)
+        if place >= offset and status in (None, each.status) and (agent_id is None or rooms.open_to(ctx, each, me))
+    ]
+    data = beginning(room_view(ctx, each) for _, each in found[:limit])
+    is_done = len(listed) < need and len(data) == len(found)
+    following = found[len(data)][0] if len(data) < len(found) else len(listed)
+    return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=is_done, offset=following))
 
 
 @query
@@ -240,6 +247,6 @@ def send(
     )
     titled = sending.untitled(ctx, conversation)
     message = sending.append(ctx, me, conversation, role, content, said, usage)
-    shown = message_view(conversation, message)
+    shown = shortened(message_view(conversation, message), ANSWER_BYTES)
     generated = (titled and message.role == "user") or None
     return Sent(conversation_id=conversation.conversation_id, message=shown, title_generated=generated)

@@ -9,7 +9,7 @@ from msgspec import structs
 from chalicelib import ActionCtx, MutationCtx, Refused, internal_action, internal_mutation, mutation
 from chalicelib.domain import budget, members
 from chalicelib.domain.conversations.opening import DEFAULT_MODEL
-from chalicelib.domain.rooms.summaries import INSTRUCTION, READ, SECONDS
+from chalicelib.domain.rooms.summaries import INSTRUCTION, LINE, READ, SECONDS
 from chalicelib.schema import ChatMessage, Conversation, Room
 
 
@@ -50,7 +50,7 @@ def material(ctx: MutationCtx, conversation: str) -> dict[str, Any] | None:
     except Refused:
         return None
     log = ctx.db.peek_log(ChatMessage.log(conversation), READ)
-    lines = [f"{each.role}: {each.content[:2000]}" for each in reversed(log) if each.content]
+    lines = [f"{each.role}: {each.content[:LINE]}" for each in reversed(log) if each.content]
     before = found.room.summary if found.room else None
     text = "\n".join([*([f"(so far: {before})"] if before else []), *lines])
     return {"text": text, "count": found.message_count} if lines else None

@@ -78,15 +78,15 @@ def test_a_participant_is_found_whatever_it_is(five: Cortex) -> None:
     assert ids(five.list(participantId="u", type="agent-agent")) == ["room"]
 
 
-def test_a_list_brings_messages_as_far_as_96_kb_go_and_none_when_not_asked(cortex: Cortex) -> None:
+def test_a_list_brings_messages_when_asked_as_far_as_96_kb_go(cortex: Cortex) -> None:
     for number in range(4):
         conversation = opened(cortex, agent=f"a{number}")
         for _ in range(5):
             say(cortex, conversation, "x" * 9_000, tail=0)
-    shown = cortex.list()
+    shown = cortex.list(includeMessages=True)
     assert [len(each["messages"]) for each in shown] == [2, 2, 3, 3]
     assert all(each["messagesTruncated"] for each in shown)
-    assert [each["messages"] for each in cortex.list(includeMessages=False)] == [[], [], [], []]
+    assert [(each["messages"], each["messagesTruncated"]) for each in cortex.list()] == [([], True)] * 4
 
 
 def test_more_than_400_candidates_are_refused_and_not_silently_cut(cortex: Cortex) -> None:

@@ -6,9 +6,11 @@ deleted is written down first, in the receipt, so a deletion that was begun ends
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from chalicelib import ActionCtx
+from chalicelib.domain.answer_size import weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations.codes import check_ids, refused
 from chalicelib.domain.conversations.listing import Filters
@@ -17,6 +19,8 @@ from chalicelib.domain.conversations.views import DeletedManyView
 PATIENCE_MS = 15_000
 """How long a caller waits for the end; after that jobs do the rest."""
 MOST_IDS = 100
+TOLD_BYTES = 32 * 1024
+"""What the ids in one answer weigh, that of what was deleted and that of what was not found each."""
 
 
 def delete_many(ctx: ActionCtx, wanted: Filters, dry_run: bool, threshold: int) -> DeletedManyView:
@@ -48,6 +52,12 @@ def delete_many(ctx: ActionCtx, wanted: Filters, dry_run: bool, threshold: int) 
     return _carried_out(ctx, plan["ids"], None, total, messages, plan["conversationIds"])
 
 
+def told(ids: list[str]) -> list[str]:
+    """The first of these ids, as many as an answer carries."""
+    sizes = itertools.accumulate(map(weight, ids))
+    return [each for each, size in zip(ids, sizes, strict=True) if size <= TOLD_BYTES]
+
+
 def _of_caller(ctx: ActionCtx, wanted: Filters) -> dict[str, Any]:
     """The filter as the org's backend would have to say it. Raises `Refused` where the caller may not delete."""
     user = may.signed_in(ctx, "delete conversations")
@@ -65,7 +75,7 @@ def delete_by_ids(ctx: ActionCtx, conversation_ids: list[str]) -> DeletedManyVie
     check_ids(conversation_ids, "conversationIds", MOST_IDS)
     found = [each for each in ctx.run_query("conversation_delete:named", conversation_ids=conversation_ids) if each["mine"]]
     ids = [each["conversationId"] for each in found]
-    missing = [each for each in conversation_ids if each not in ids]
+    missing = told([each for each in conversation_ids if each not in ids])
     done = DeletedManyView(dry_run=False, deleted=0, total_messages_deleted=0, conversation_ids=[])
     if found:
         messages = sum(int(each["messages"]) for each in found)
@@ -101,7 +111,7 @@ def _carried_out(
         dry_run=False,
         deleted=total,
         total_messages_deleted=messages,
-        conversation_ids=ids,
+        conversation_ids=told(ids),
         receipt_id=receipt,
         state="completed" if following is None else "running",
     )

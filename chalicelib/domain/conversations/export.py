@@ -1,9 +1,9 @@
 """Writing conversations out, as JSON or as CSV.
 
-One answer holds 96 KB of messages, so an export of much comes in parts: `isDone` and `continueCursor`, and the parts of a CSV
-file put behind each other are the file (only the first has the header). A part of JSON is a list by itself; a conversation
-that does not fit one part goes on in the next with its later messages, under the same `conversationId`. A single message
-above 96 KB is cut and says so (`contentTruncated`); `getMessage` gives it whole.
+One answer holds 96 KB, as the text is written into it, so an export of much comes in parts: `isDone` and `continueCursor`, and
+the parts of a CSV file put behind each other are the file (only the first has the header). A part of JSON is a list by itself;
+a conversation that does not fit one part goes on in the next with its later messages, under the same `conversationId`. A single
+message that does not fit a part is cut and says so (`contentTruncated`); `getMessage` gives it whole.
 
 CSV is one line a conversation, its messages as JSON in the last column. Cells that a spreadsheet would take for a formula
 get an apostrophe in front.
@@ -20,14 +20,15 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import QueryCtx
+from chalicelib.domain.answer_size import weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations import listing
 from chalicelib.domain.conversations.codes import check_dates, check_ids, refused
 from chalicelib.domain.conversations.listing import DateRange, Filters
-from chalicelib.domain.conversations.views import ConversationView, conversation_view, read, weight
+from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, cut, read
 from chalicelib.schema import Conversation
 
-PART_BYTES = 96_000
+PART_BYTES = 96 * 1024
 PART_CONVERSATIONS = 100
 MOST_IDS = 100
 COLUMNS = ("conversationId", "type", "participants", "messageCount", "createdAt", "updatedAt", "metadata", "messages")
@@ -70,16 +71,18 @@ def export(ctx: QueryCtx, filters: ExportFilters, format: Format, include_metada
     room, count = PART_BYTES, 0
     wanted = _wanted(ctx, filters, place)
     for each in wanted[:PART_CONVERSATIONS]:
-        messages = read(ctx, each, place.messages + 1, each.message_count, room) if room > 0 else []
-        reached = place.messages + len(messages)
-        if (reached < each.message_count and not messages) or room <= 0:
-            break
-        view = conversation_view(each, messages)
+        view = conversation_view(each, [])
         view.metadata = view.metadata if include_metadata else None
+        left = room - _size(view, format)
+        read_on = read(ctx, each, place.messages + 1, each.message_count, left) if left > 0 else []
         if not include_metadata:
-            for message in messages:
+            for message in read_on:
                 message.metadata = None
-        room -= sum(map(weight, messages)) + len(msgspec.json.encode(view.metadata)) + 400
+        view.messages = _fitting(read_on, left, format, alone=not views)
+        reached = place.messages + len(view.messages)
+        if views and (left <= 0 or (reached < each.message_count and not view.messages)):
+            break
+        room = left - sum(_size(message, format) for message in view.messages)
         views.append(view)
         count += place.messages == 0
         if reached < each.message_count:
@@ -89,6 +92,25 @@ def export(ctx: QueryCtx, filters: ExportFilters, format: Format, include_metada
     done = place.messages == 0 and len(views) == len(wanted)
     data = _json(views) if format == "json" else _csv(views, header=cursor is None, include_metadata=include_metadata)
     return ExportPart(format=format, data=data, count=count, is_done=done, continue_cursor=_encode(place))
+
+
+def _fitting(messages: list[ConversationMessage], room: int, format: Format, *, alone: bool) -> list[ConversationMessage]:
+    """The first of these, as many as there is room for; one that stands alone in a part is cut where it has to be."""
+    kept: list[ConversationMessage] = []
+    for message in messages:
+        while alone and not kept and (size := _size(message, format)) > room:
+            message = cut(message, weight(message) * room // size - 1)
+        room -= _size(message, format)
+        if room < 0:
+            break
+        kept.append(message)
+    return kept
+
+
+def _size(value: Any, format: Format) -> int:
+    """What something weighs in an answer whose `data` is text: JSON, or a cell of CSV, and that once more as JSON."""
+    text = msgspec.json.encode(value).decode()
+    return weight(text.replace('"', '""') if format == "csv" else text)
 
 
 def _wanted(ctx: QueryCtx, filters: ExportFilters, place: _Cursor) -> list[Conversation]:

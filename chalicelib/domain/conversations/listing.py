@@ -27,11 +27,11 @@ from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain import members
+from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations.codes import check_dates, refused
 from chalicelib.domain.conversations.opening import Kind
-from chalicelib.domain.conversations.views import LOG_BYTES as ANSWER_BYTES
-from chalicelib.domain.conversations.views import ConversationType, ConversationView, conversation_view, newest, weight
+from chalicelib.domain.conversations.views import ConversationType, ConversationView, conversation_view, newest
 from chalicelib.schema import Conversation, Participant
 
 SortBy = Literal["createdAt", "updatedAt", "lastMessageAt", "messageCount"]
@@ -44,6 +44,8 @@ MOST_READ = 900
 """Conversations that one call reads along an index; a run reads 1,000 documents."""
 WITH_MESSAGES = 100
 """Conversations of one list that bring their messages."""
+LEAST_SHARE = 400
+"""Bytes of messages below which a conversation of a list brings none."""
 
 
 class MessageCountRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -252,12 +254,18 @@ def counted(ctx: QueryCtx, wanted: Filters) -> int:
     return sum(ctx.db.count(each.range) for each in found)
 
 
-def with_messages(ctx: QueryCtx, found: list[Conversation], budget: int = ANSWER_BYTES) -> list[ConversationView]:
-    """Conversations with their newest messages: all messages while 96 KB hold those of the whole list, else equal shares."""
-    views = []
-    for number, each in enumerate(found):
-        left = max(1, min(len(found), WITH_MESSAGES) - number)
-        messages = newest(ctx, each, budget // left) if number < WITH_MESSAGES else []
-        budget -= sum(map(weight, messages))
-        views.append(conversation_view(each, messages, truncated=len(messages) < each.message_count))
-    return views
+def told(ctx: QueryCtx, found: list[Conversation], *, include_messages: bool) -> list[ConversationView]:
+    """Conversations as a list shows them: as many as 96 KB hold, and the last one says so where more were asked for.
+
+    With messages: all of them while they fit what is left of that, else the newest in equal shares.
+    """
+    kept = beginning(conversation_view(each, [], truncated=each.message_count > 0) for each in found)
+    room = ANSWER_BYTES - sum(map(weight, kept))
+    for number, view in enumerate(kept if include_messages else []):
+        share = room // max(1, min(len(kept), WITH_MESSAGES) - number)
+        messages = newest(ctx, found[number], share, alone=0) if number < WITH_MESSAGES and share > LEAST_SHARE else []
+        room -= sum(map(weight, messages))
+        view.messages, view.messages_truncated = messages, len(messages) < found[number].message_count or None
+    if len(kept) < len(found):
+        kept[-1].list_truncated = True
+    return kept

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx
+from chalicelib.domain.answer_size import weight
 from chalicelib.domain.conversations.access import Voice
 from chalicelib.domain.conversations.codes import check_content, check_id, check_metadata, refused
 from chalicelib.domain.conversations.opening import id_suffix, later
-from chalicelib.domain.conversations.views import Role, message_view, weight
+from chalicelib.domain.conversations.views import Role, message_view
 from chalicelib.schema import ChatMessage, Conversation
 
 RECENT = 16

@@ -20,10 +20,11 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import QueryCtx
+from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
 from chalicelib.domain.conversations import listing
 from chalicelib.domain.conversations.codes import refused
 from chalicelib.domain.conversations.listing import Filters
-from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read, weight
+from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read
 from chalicelib.schema import Conversation
 from chalicelib.words import fold, occurrences, place_of, query_words
 
@@ -36,7 +37,8 @@ EXCERPT = 160
 """Characters of a highlight."""
 SHOWN_MESSAGES = 5
 """Matching messages that a result brings, the best first."""
-SHOWN_BYTES = 80_000
+SHOWN_BYTES = 48 * 1024
+"""What the matching messages of one answer weigh; the excerpts beside them are told in any case."""
 
 Query = Annotated[str, Meta(min_length=1, max_length=LONGEST_QUERY)]
 
@@ -45,6 +47,8 @@ class SearchFilters(Filters, kw_only=True):
     """Filters of a list, and how many results."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    offset: Annotated[int, Meta(ge=0, le=100)] = 0
+    """How many of the best are passed over."""
 
 
 class SearchResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -53,7 +57,7 @@ class SearchResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
     conversation: ConversationView
     """Without its messages."""
     matched_messages: list[ConversationMessage]
-    """Up to five, the best first."""
+    """Up to five, the best first, as far as the answer has room."""
     highlights: list[str]
     """An excerpt of each, around the first word found."""
     score: float
@@ -68,6 +72,8 @@ class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
     searched_conversations: int
     searched_messages: int
     continue_before: float | None = None
+    more_results: int | None = None
+    """So many further conversations have the words, but no place in this answer: ask with `offset`."""
 
 
 def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
@@ -94,7 +100,10 @@ def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
             answer.complete, answer.continue_before = False, each.creation_time
             break
     scored.sort(key=lambda pair: -pair[0])
-    answer.results = _fitting([result for _, result in scored[: filters.limit]])
+    best = [result for _, result in scored[filters.offset :]]
+    answer.results = beginning(map(_bare, best[: filters.limit]))
+    answer.more_results = len(best) - len(answer.results) or None
+    _add_messages(answer.results, best)
     return answer
 
 
@@ -122,17 +131,18 @@ def _matched(conversation: Conversation, messages: list[ConversationMessage], wo
     )
 
 
-def _fitting(results: list[SearchResult]) -> list[SearchResult]:
-    """The same results, with no more of their messages than one answer carries; the excerpts stay."""
-    room: int = SHOWN_BYTES
-    for result in results:
-        kept = []
-        for message in result.matched_messages:
-            room -= weight(message)
-            if room >= 0:
-                kept.append(message)
-        result.matched_messages = kept
-    return results
+def _bare(result: SearchResult) -> SearchResult:
+    return msgspec.structs.replace(result, matched_messages=[])
+
+
+def _add_messages(told: list[SearchResult], found: list[SearchResult]) -> None:
+    """Put into results what of their messages the answer has room for."""
+    room = min(SHOWN_BYTES, ANSWER_BYTES - sum(map(weight, told)))
+    for result, whole in zip(told, found, strict=False):
+        for message in whole.matched_messages:
+            if weight(message) <= room:
+                result.matched_messages.append(message)
+                room -= weight(message)
 
 
 def _counts(text: str, words: list[str]) -> dict[str, int]:

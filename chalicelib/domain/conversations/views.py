@@ -1,7 +1,8 @@
 """What a reader is told of a conversation and its messages.
 
-**`messages`** is the whole log while it fits 96 KB; beyond that the newest entries that fit, with `messagesTruncated`. The
-log is one row per message, so an answer is built by reading its newest rows. Rows are read past the read set where that is
+**`messages`** is the whole log while it fits 16 KB; beyond that the newest entries that fit, and always the newest one, with
+`messagesTruncated`: so an answer costs the same at any length of the log, and `getHistory` pages through the rest. The log is
+one row per message, so an answer is built by reading its newest rows. Rows are read past the read set where that is
 exact: an entry that is completed never changes, and which entries there are follows from the conversation's counter, which
 *is* read. An entry that is still being written is read in full view, so that its end reaches subscribers.
 
@@ -16,13 +17,14 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx
+from chalicelib.domain.answer_size import ANSWER_BYTES, text_of, weight
 from chalicelib.schema import ChatMessage, Conversation, Erasure
 
 ConversationType = Literal["user-agent", "agent-agent"]
 Role = Literal["user", "agent", "system"]
 
-LOG_BYTES = 96 * 1024
-"""What the messages of one answer may weigh: it has to pass a gateway that carries 128 KB."""
+SHOWN_BYTES = 16 * 1024
+"""What the messages weigh that an answer brings unasked: a hundred short ones. The newest is always shown."""
 ROWS_AT_ONCE = 700
 GUESS_BYTES = 160
 
@@ -47,7 +49,9 @@ class ConversationMessage(msgspec.Struct, rename="camel", kw_only=True, omit_def
     agent_id: str | None = None
     metadata: Any = None
     content_truncated: bool | None = None
-    """The text did not fit the answer; `getMessage` gives the whole."""
+    """The text did not fit the answer, and what came with it was left out; `getMessage` gives the whole."""
+    next_character: int | None = None
+    """In an answer about a part of the text: where the next part begins."""
 
 
 class ConversationView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -66,7 +70,9 @@ class ConversationView(msgspec.Struct, rename="camel", kw_only=True, omit_defaul
     last_message_at: float | None = None
     title: str | None = None
     messages_truncated: bool | None = None
-    """There are older messages: see `getHistory`."""
+    """There are messages that are not shown: see `getHistory`."""
+    list_truncated: bool | None = None
+    """On the last one of a list that ends here because of its bytes: ask for the rest with `offset` or `createdBefore`."""
 
 
 class HistoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -100,7 +106,7 @@ class DeletedManyView(msgspec.Struct, rename="camel", kw_only=True, omit_default
     deleted: int
     total_messages_deleted: int
     conversation_ids: list[str]
-    """The first 900."""
+    """The first 900, as far as 32 KB hold them; `deleted` counts all."""
     would_delete: int | None = None
     would_delete_messages: int | None = None
     not_found: list[str] | None = None
@@ -189,23 +195,23 @@ def message_view(message: ChatMessage) -> ConversationMessage:
     )
 
 
-def weight(message: ConversationMessage) -> int:
-    """Bytes of a message in an answer, its comma included."""
-    return len(msgspec.json.encode(message)) + 1
-
-
-def whole(ctx: QueryCtx | MutationCtx, conversation: Conversation, budget: int = LOG_BYTES) -> ConversationView:
-    """A conversation with as much of its log as fits `budget` bytes, newest last."""
-    messages = newest(ctx, conversation, budget)
+def shown(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> ConversationView:
+    """A conversation with the newest messages that an answer brings unasked, newest last."""
+    messages = newest(ctx, conversation)
     return conversation_view(conversation, messages, truncated=len(messages) < conversation.message_count)
 
 
 def newest(
-    ctx: QueryCtx | MutationCtx, conversation: Conversation, budget: int = LOG_BYTES, *, most: int | None = None
+    ctx: QueryCtx | MutationCtx,
+    conversation: Conversation,
+    budget: int = SHOWN_BYTES,
+    *,
+    most: int | None = None,
+    alone: int | None = ANSWER_BYTES,
 ) -> list[ConversationMessage]:
-    """The newest messages that fit, oldest first; at most `most`. One that does not fit alone is shown in part."""
+    """The newest messages that fit, oldest first; at most `most`. For `alone` see `read`."""
     count = conversation.message_count
-    page = read(ctx, conversation, 1, count, budget, newest_first=True, most=most)
+    page = read(ctx, conversation, 1, count, budget, newest_first=True, most=most, alone=alone)
     return list(reversed(page))
 
 
@@ -218,9 +224,12 @@ def read(
     *,
     newest_first: bool = False,
     most: int | None = None,
+    alone: int | None = 0,
 ) -> list[ConversationMessage]:
     """Messages number `first` to `last` (both included) in one direction, until `budget` bytes or `most` messages are reached.
 
+    The first one has room for `alone` bytes where that is more, and is cut beyond that, so that there is always one; None: one
+    that does not fit is left out.
     Nearly always one request to the store: a conversation knows about how large its recent entries are.
     """
     found: list[ConversationMessage] = []
@@ -233,24 +242,37 @@ def read(
             view = message_view(row)
             size = weight(view)
             if size > budget:
-                return found or [_cut(view, budget)]
+                return found if found or alone is None else [cut(view, max(budget, alone))]
             found.append(view)
             budget -= size
     return found
 
 
-def _cut(view: ConversationMessage, budget: int) -> ConversationMessage:
-    """The beginning of a message that has no room even alone."""
-    half = max(0, budget // 6 - 400)  # a character takes 6 bytes at most when it is escaped
-    return ConversationMessage(
-        id=view.id,
-        role=view.role,
-        content=view.content[:half],
-        timestamp=view.timestamp,
-        sequence=view.sequence,
-        agent_id=view.agent_id,
-        content_truncated=True,
+def cut(view: ConversationMessage, budget: int) -> ConversationMessage:
+    """A message as it fits: whole, or the beginning of its text without what came with it."""
+    if weight(view) <= budget:
+        return view
+    bare = ConversationMessage(
+        id=view.id, role=view.role, content="", timestamp=view.timestamp, sequence=view.sequence, content_truncated=True
     )
+    return msgspec.structs.replace(bare, content=text_of(view.content, budget - weight(bare)))
+
+
+def in_shares(views: list[ConversationMessage]) -> list[ConversationMessage]:
+    """All of these in one answer: whole while they fit, else each cut to an equal share of what those before it have left."""
+    room, told = ANSWER_BYTES, list[ConversationMessage]()
+    for number, view in enumerate(views):
+        told.append(cut(view, room // (len(views) - number)))
+        room -= weight(told[-1])
+    return told
+
+
+def part_of(view: ConversationMessage, start: int) -> ConversationMessage:
+    """A message with its text from a character on, as far as one answer carries it."""
+    bare = msgspec.structs.replace(view, content="", next_character=len(view.content))
+    content = text_of(view.content[start:], ANSWER_BYTES - weight(bare))
+    reached = start + len(content)
+    return msgspec.structs.replace(bare, content=content, next_character=reached if reached < len(view.content) else None)
 
 
 def rows(

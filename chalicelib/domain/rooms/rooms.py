@@ -120,6 +120,11 @@ def own(ctx: QueryCtx, me: members.Me, need: int) -> list[Conversation]:
     return sorted(seen.values(), key=lambda each: (-each.creation_time, each.id))[:need]
 
 
+def open_to(ctx: QueryCtx, conversation: Conversation, me: members.Me) -> bool:
+    """Whether a list of an agent's conversations shows this one to a caller."""
+    return members.reaches(ctx, conversation, me) or members.may_join(ctx, conversation, me)
+
+
 def ended(ctx: MutationCtx, conversation_id: str, status: Literal["closed", "archived"]) -> RoomView:
     """Close or archive a room. Raises `Refused`."""
     me, conversation = members.managed(ctx, conversation_id)

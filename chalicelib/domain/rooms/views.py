@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from chalicelib.domain.answer_size import ANSWER_BYTES, shortened, text_of, weight
 from chalicelib.domain.members import Ctx
 from chalicelib.domain.replies.views import Role
 from chalicelib.domain.rooms.counters import MICRO
@@ -77,6 +78,12 @@ class RoomMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     latency: float | None = None
     error: str | None = None
     attachments: list[str] | None = None
+    cut: list[str] | None = None
+    """What did not fit the answer, and was shortened or left out; `history:message` gives the whole."""
+    next_character: int | None = None
+    """In an answer about a part of the text: where the next part begins."""
+    more: bool | None = None
+    """On the last message of an answer that ends here because of its bytes."""
 
 
 def room_view(ctx: Ctx, conversation: Conversation, members: list[Participant] | None = None) -> RoomView:
@@ -142,3 +149,11 @@ def message_view(conversation: Conversation, message: ChatMessage) -> RoomMessag
         error=said.error or (message.reason if failed else None),
         attachments=said.attachments,
     )
+
+
+def part_of(view: RoomMessage, start: int) -> RoomMessage:
+    """A message with its text from a character on, as far as one answer carries it."""
+    bare = shortened(msgspec.structs.replace(view, content="", next_character=len(view.content)), ANSWER_BYTES // 2)
+    content = text_of(view.content[start:], ANSWER_BYTES - weight(bare))
+    reached = start + len(content)
+    return msgspec.structs.replace(bare, content=content, next_character=reached if reached < len(view.content) else None)
