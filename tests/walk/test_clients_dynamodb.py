@@ -16,6 +16,11 @@ def test_the_npm_clients_pass_on_dynamodb(shared_dynamodb: Backend, scenario: st
     npm(shared_dynamodb.url, scenario).found()
 
 
+def test_a_page_of_an_open_tab_grows_on_dynamodb(shared_dynamodb: Backend) -> None:
+    """Fewer inserts than on SQLite: the engine is slower."""
+    assert npm(shared_dynamodb.url, "growingPage", inserts=300, chars=200).found(120)["rows"] >= 300
+
+
 def test_a_socket_cut_at_a_send_runs_it_once_on_dynamodb(shared_dynamodb: Backend) -> None:
     """Fewer times than on SQLite: the client waits longer after each cut."""
     npm(shared_dynamodb.url, "cutAtSend", times=3).found()
