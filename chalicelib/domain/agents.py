@@ -10,6 +10,7 @@ from msgspec import Meta
 from chalicelib import ActionCtx, MutationCtx, Refused
 from chalicelib.domain import members
 from chalicelib.domain.answer_size import ANSWER_BYTES, shortened, weight
+from chalicelib.domain.depth import DEEPEST, too_deep
 from chalicelib.schema import Agent, ChatSocket
 
 AgentId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -18,6 +19,7 @@ TOKEN_S = 24 * 3600
 """How long an agent's token lasts, unless it asks for less."""
 LISTED = 100
 AGENTS_PER_OWNER = 1000
+LARGEST_METRICS = 16 * 1024
 
 
 class AgentView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -98,6 +100,12 @@ def owned(ctx: MutationCtx, agent_id: str, *, itself: bool = False) -> Agent:
     if agent is None or not may(ctx, agent, itself=itself):
         raise Refused("AgentNotFound", "Agent not found")
     return agent
+
+
+def check_metrics(metrics: dict[str, Any] | None) -> None:
+    """What an agent says of itself has 16 KB, and nests 24 levels at most. Raises `Refused`."""
+    if too_deep(metrics) or weight(metrics) > LARGEST_METRICS:
+        raise Refused("MetricsTooLarge", f"metrics: at most {LARGEST_METRICS} bytes as JSON, nested {DEEPEST} levels at most.")
 
 
 def given(settings: Settings | None) -> dict[str, Any]:

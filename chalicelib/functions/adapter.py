@@ -14,12 +14,14 @@ from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.domain.replies import adapter as conversing
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
-from chalicelib.domain.replies.adapter import STOPPED_AMONG, STOPPED_AT_ONCE, Active, Begun, Content, Id, Linked, Options
+from chalicelib.domain.replies.adapter import STOPPED_AMONG, STOPPED_AT_ONCE, Active, Begun, Id, Linked, Options
 from chalicelib.schema import ChatSession, Conversation, CronAgent, Image, Run
 
 
 @mutation
-def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = None, options: Options | None = None) -> Begun:
+def start_conversation(
+    ctx: MutationCtx, task_id: Id, message: replying.Content | None = None, options: Options | None = None
+) -> Begun:
     """Start a conversation about a task. The task is in progress from then on.
 
     Args:
@@ -31,7 +33,7 @@ def start_conversation(ctx: MutationCtx, task_id: Id, message: Content | None = 
 
 
 @mutation
-def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, options: Options | None = None) -> Begun:
+def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: replying.Content, options: Options | None = None) -> Begun:
     """Start a conversation with a cron agent."""
     wanted = conversing.options(ctx, options)
     user = access.signed_in(ctx, "start a conversation")
@@ -42,7 +44,7 @@ def start_agent_conversation(ctx: MutationCtx, agent_id: Id, message: Content, o
 
 
 @mutation
-def send_message(ctx: MutationCtx, conversation_id: Id, message: Content, options: Options | None = None) -> Begun:
+def send_message(ctx: MutationCtx, conversation_id: Id, message: replying.Content, options: Options | None = None) -> Begun:
     """Resume a conversation that the adapter started."""
     wanted = conversing.options(ctx, options)
     user = access.signed_in(ctx, "send a message")

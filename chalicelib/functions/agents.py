@@ -91,6 +91,7 @@ def heartbeat(ctx: MutationCtx, agent_id: AgentId, status: Word | None = None, m
     agent = agents.owned(ctx, agent_id, itself=True)
     if agent.status == "suspended":
         raise Refused("AgentSuspended", "The agent is suspended.")
+    agents.check_metrics(metrics)
     ctx.db.patch(agent, last_heartbeat=ctx.now, health=status or agent.health, metrics=metrics or agent.metrics)
     return True
 

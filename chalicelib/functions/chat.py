@@ -24,7 +24,6 @@ from chalicelib.domain.replies.sessions import (
     LISTED_SESSIONS,
     MESSAGE_PAGE,
     Chunk,
-    Content,
     ShortText,
 )
 from chalicelib.domain.replies.views import (
@@ -62,7 +61,7 @@ def start_session(
 def send_message(
     ctx: MutationCtx,
     session_id: str,
-    content: Content,
+    content: replying.Content,
     model: ShortText | None = None,
     client_key: ShortText | None = None,
     on_busy: replying.OnBusy = "enqueue",

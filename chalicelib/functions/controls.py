@@ -18,6 +18,7 @@ from chalicelib.domain.feeds.controls import (
     TaskSubscribed,
 )
 from chalicelib.domain.replies import adapter as conversing
+from chalicelib.domain.replies import request as replying
 from chalicelib.domain.rooms import sending
 from chalicelib.functions import adapter
 from chalicelib.schema import Conversation
@@ -83,7 +84,7 @@ def unsubscribe_task(ctx: MutationCtx, socket: Id, task_id: Id) -> TaskNamed:
 def command(
     ctx: MutationCtx,
     socket: Id,
-    command: conversing.Content,
+    command: replying.Content,
     session_id: Id | None = None,
     conversation_id: Id | None = None,
     options: conversing.Options | None = None,

@@ -21,7 +21,6 @@ from chalicelib.domain.rooms.rooms import (
     CANDIDATES,
     LISTED,
     LOOKED_AT,
-    Content,
     Kind,
     Many,
     Name,
@@ -208,7 +207,7 @@ def route(ctx: MutationCtx) -> RoomView:
 @mutation
 def send(
     ctx: MutationCtx,
-    content: Content,
+    content: sending.Content,
     conversation_id: str | None = None,
     role: Literal["user", "assistant", "system", "tool"] | None = None,
     type: MessageType = "text",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
 from chalicelib.domain import access, bounds, tasks
 from chalicelib.domain.agent_runs import ending, linking, starting
 from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import request as replying
 from chalicelib.domain.tasks import LISTED, AgentRunView, Id, TaskConversation, TaskView, Text, Title
 from chalicelib.schema import AgentRun, ChatSession, Conversation, Run, Task, TaskStatus
 
@@ -85,7 +84,7 @@ def start_run(
     ctx: MutationCtx,
     task_id: Id,
     type: str,
-    message: Annotated[str, Meta(min_length=1, max_length=10_000)] | None = None,
+    message: replying.Content | None = None,
     begin: bool = True,
 ) -> AgentRunView:
     """Start an agent at a task: `implementation`, `review` or `planification`. One runs at a time.

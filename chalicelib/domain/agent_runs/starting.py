@@ -42,7 +42,7 @@ def start_agent(
     """
     _must_be_free(ctx, task)
     budget.check(ctx)
-    text = message or _message(task, type_, before)
+    text = _message(task, type_, before) if message is None else message
     agent_run = new_run(ctx, owner=task.owner, task=task.id, type=type_, triggered_by=triggered_by)
     agent_run = _converse(ctx, agent_run, PROMPTS[type_], text, f"{type_.title()}: {task.title}", task=task.id)
     rounds = task.rounds + 1 if triggered_by == "chain" else 0

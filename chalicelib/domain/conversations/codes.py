@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from chalicelib import Refused
+from chalicelib.domain.depth import DEEPEST, too_deep
 
 LONGEST_ID = 200
 """Characters of an id that a caller chooses; ids are parts of keys."""
@@ -102,8 +103,8 @@ def check_participants(kind: str, user_id: str | None, agent_id: str | None, age
 
 
 def check_content(content: str) -> None:
-    """A message's text: 1 byte to 64 KB."""
-    if not content:
+    """A message's text: something that is no space, up to 64 KB."""
+    if not content.strip():
         raise refused("EMPTY_STRING", "message.content must not be empty", "message.content")
     size = len(content.encode())
     if size > LONGEST_CONTENT:
@@ -111,7 +112,9 @@ def check_content(content: str) -> None:
 
 
 def check_metadata(metadata: Any, field: str) -> None:
-    """Any JSON value of 16 KB."""
+    """Any JSON value of 16 KB that nests 24 levels at most."""
+    if too_deep(metadata):
+        raise refused("METADATA_TOO_DEEP", f"{field} nests {DEEPEST} levels at most", field)
     if metadata is not None and len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
         raise refused("METADATA_TOO_LARGE", f"{field} holds {LARGEST_METADATA} bytes as JSON", field)
 

@@ -20,7 +20,6 @@ from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.schema import AgentRun, ChatSession, Conversation, Image, Run, Task
 
-Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Id = Annotated[str, Meta(max_length=512)]
 DEFAULT_PERMISSIONS = "bypassPermissions"
 LOOKED_AT = 100

@@ -19,7 +19,9 @@ new run follows it. So there are never two writers (invariant 8).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from chalicelib import MutationCtx, Refused
 from chalicelib.domain import budget
@@ -32,6 +34,8 @@ from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
 LONGEST_MESSAGE = 10_000
 """Characters of what a person says where the model or a worker answers."""
+Content = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_MESSAGE})]
+"""Such a text as an argument. `check_content` keeps its bounds, so that every door tells them by the same codes."""
 TAKEN_BACK = 25
 """Waiting runs that `interrupt` and `rollback` end: each is three writes of a commit that has room for a hundred."""
 

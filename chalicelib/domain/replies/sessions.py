@@ -16,7 +16,6 @@ from chalicelib.domain.replies.views import (
 )
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
 
-Content = Annotated[str, Meta(min_length=1, max_length=10_000)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Chunk = Annotated[str, Meta(max_length=32_000)]
 

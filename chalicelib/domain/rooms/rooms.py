@@ -22,7 +22,6 @@ from chalicelib.schema import Agent, AgentRoom, Conversation, Participant, Room
 
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=2000)]
-Content = Annotated[str, Meta(max_length=100_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Short = Annotated[str, Meta(max_length=200)]
 Many = Annotated[list[Any], Meta(max_length=100)]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from chalicelib import MutationCtx, Refused
 from chalicelib.domain import access, members
 from chalicelib.domain.conversations import log
+from chalicelib.domain.depth import DEEPEST, too_deep
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies import titles
 from chalicelib.domain.rooms import counters, receipts
@@ -23,8 +26,11 @@ AGENT_TURNS = 50
 SUMMARY_EVERY = 10
 VOICES = {"user": ("user",), "agent": ("assistant", "tool")}
 ATTACHMENT = re.compile(r"https?://[^\s/?#]+\S*|document:[A-Za-z0-9_-]{1,200}")
-LARGEST_EXTRA = 200_000
-"""Bytes of everything beside the text: a document holds 400 KB."""
+LONGEST_TEXT = 100_000
+"""Characters of a message where no model answers."""
+LARGEST_MESSAGE, LARGEST_EXTRA = 350_000, 200_000
+"""Bytes of a message's text with everything beside it, and of that alone: a document holds 400 KB."""
+Content = Annotated[str, Meta(extra_json_schema={"maxLength": LONGEST_TEXT})]
 
 
 def socket_of(ctx: members.Ctx, me: members.Me, socket: str | None) -> ChatSocket | None:
@@ -71,7 +77,7 @@ def append(
     """Write a message, and what follows from it: counters, the sender's receipt, the reply's run where one is due."""
     if conversation.status != "active":
         raise Refused("ConversationClosed", f"The conversation is {conversation.status}; nothing can be added to it.")
-    _check(said, usage)
+    _check(content, said, usage)
     _check_turn(me, conversation)
     voice: Any = _voice(me, role)
     agent = me.name if me.kind == "agent" else None
@@ -108,14 +114,25 @@ def _voice(me: members.Me, role: str | None) -> str:
     return role or voices[0]
 
 
-def _check(said: Said, usage: dict[str, Any] | None) -> None:
+def _check(content: str, said: Said, usage: dict[str, Any] | None) -> None:
+    if not (content.strip() or said.attachments or said.tool_calls or said.tool_results or said.thinking or said.error):
+        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text, or something that comes with it.", field="content")
+    if len(content) > LONGEST_TEXT:
+        raise Refused(
+            "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_TEXT} characters, not {len(content)}.", field="content"
+        )
     wrong = [each for each in said.attachments or [] if not ATTACHMENT.fullmatch(each)]
     if wrong:
         raise Refused(
             "InvalidAttachments", "An attachment is an http(s) address or `document:` and an id.", invalidAttachments=wrong
         )
-    if len(json.dumps([said.tool_calls, said.tool_results, said.thinking, usage], default=repr)) > LARGEST_EXTRA:
+    if any(map(too_deep, (said.tool_calls, said.tool_results, said.thinking, usage))):
+        raise Refused("MessageTooDeep", f"What comes with a message's text nests {DEEPEST} levels at most.")
+    extra = len(json.dumps([said.tool_calls, said.tool_results, said.thinking, usage], default=repr))
+    if extra > LARGEST_EXTRA:
         raise Refused("MessageTooLarge", f"What comes with a message's text has at most {LARGEST_EXTRA} bytes.")
+    if len(content.encode()) + extra > LARGEST_MESSAGE:
+        raise Refused("MessageTooLarge", f"A message with what comes with its text has at most {LARGEST_MESSAGE} bytes.")
 
 
 def untitled(ctx: MutationCtx, conversation: Conversation) -> bool:
