@@ -959,7 +959,6 @@ export const api = anyApi as unknown as {
     sendMessage: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
-      /** 1 to 10000 characters. */
       message: string;
       options?: Options;
     }, Begun>;
@@ -967,7 +966,6 @@ export const api = anyApi as unknown as {
     startAgentConversation: Mutation<{
       /** At most 512 characters. */
       agentId: string;
-      /** 1 to 10000 characters. */
       message: string;
       options?: Options;
     }, Begun>;
@@ -980,7 +978,6 @@ export const api = anyApi as unknown as {
     startConversation: Mutation<{
       /** At most 512 characters. */
       taskId: string;
-      /** 1 to 10000 characters. */
       message?: string;
       options?: Options;
     }, Begun>;
@@ -1183,7 +1180,6 @@ export const api = anyApi as unknown as {
      */
     sendMessage: Mutation<{
       sessionId: string;
-      /** 1 to 10000 characters. */
       content: string;
       /** 1 to 200 characters. */
       model?: string;
@@ -1264,7 +1260,6 @@ export const api = anyApi as unknown as {
     command: Mutation<{
       /** At most 512 characters. */
       socket: string;
-      /** 1 to 10000 characters. */
       command: string;
       /** At most 512 characters. */
       sessionId?: string;
@@ -1964,7 +1959,6 @@ export const api = anyApi as unknown as {
      * goes where the socket is. An attachment is an http(s) address, or `document:` and an id.
      */
     send: Mutation<{
-      /** At most 100000 characters. */
       content: string;
       conversationId?: string;
       role?: "assistant" | "system" | "tool" | "user";
@@ -2135,7 +2129,6 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       taskId: string;
       type: string;
-      /** 1 to 10000 characters. */
       message?: string;
       /** Default: true. */
       begin?: boolean;
