@@ -9,6 +9,7 @@
 | PORT | 3210 | the local server's port; 0 = any free one |
 | STAGE | (unset) | set only in the cloud; unset means development: error details, log lines, dev issuer |
 | WS_ENDPOINT | (unset) | base URL of the WebSocket API's @connections |
+| CHAT_MOUNT | (none) | a name that goes before the built-in chat's functions (`chat/tasks:create`) and tables (`chat_tasks`) |
 | CONCAVE_APPS | chalicelib.functions | packages of tables and functions, comma list |
 | ANTHROPIC_API_KEY | (unset) | the model's key; without it the local server's scripted model answers |
 | ANTHROPIC_API_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager: the key, or a JSON object with it and others |
@@ -115,6 +116,7 @@ class Settings:
     stage: str | None = None
     ws_endpoint: str | None = None
     apps: tuple[str, ...] = ("chalicelib.functions",)
+    chat_mount: str | None = None
     anthropic_key: str | None = field(default=None, repr=False)
     anthropic_key_secret: str | None = None
     origin_secret: str | None = field(default=None, repr=False)
@@ -176,6 +178,7 @@ class Settings:
             stage=stage,
             ws_endpoint=_url(env, "WS_ENDPOINT"),
             apps=_packages(env, "CONCAVE_APPS"),
+            chat_mount=_mount(env, "CHAT_MOUNT"),
             anthropic_key=_text(env, "ANTHROPIC_API_KEY"),
             anthropic_key_secret=_text(env, "ANTHROPIC_API_KEY_SECRET"),
             origin_secret=_text(env, "ORIGIN_SECRET"),
@@ -275,6 +278,13 @@ def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
     if value not in (None, "on", "off"):
         raise BadSetting(name, str(value), "must be on or off")
     return default if value is None else value == "on"
+
+
+def _mount(env: Mapping[str, str], name: str) -> str | None:
+    value = _text(env, name)
+    if value is not None and not re.fullmatch(r"[a-z][a-z0-9]{0,19}", value):
+        raise BadSetting(name, value, "must be lower-case letters and digits, a letter first, at most 20 characters")
+    return value
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

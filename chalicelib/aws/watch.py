@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from chalicelib.data import mount
 from chalicelib.data.meters import measure
 from chalicelib.data.tables import TABLES
 
@@ -19,7 +20,7 @@ def overdue(executor: Any) -> None:
 
     `OrphanRuns` are runs whose lease ran out: the same sweep ends them. Those that should have ended long ago are logged.
     """
-    runs = TABLES.get("runs")
+    runs = TABLES.get(mount.table("runs", "chalicelib.schema.log"))
     index = runs.indexes.get("by_state_lease") if runs else None
     if index is not None:
         now = executor.clock.now_ms()

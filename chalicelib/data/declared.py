@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.data.errors import WrongDeclaration
+from chalicelib.data.mount import ENGINE
 
 ENGINE_TABLES = frozenset(
     {
@@ -36,7 +37,6 @@ WORDS = frozenset({"indexes", "key", "log", "parent", "stream", "table_name", "t
 OWN = frozenset({"id", "creation_time"})
 """Fields that every document has."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-ENGINE_ROOMS = ("chalicelib.data.", "chalicelib.live.", "chalicelib.runtime.")
 
 
 def here(module: str) -> str:
@@ -58,7 +58,7 @@ def check_name(name: str, module: str, place: str) -> None:
     """Whether a table may be called so. Raises `WrongDeclaration`."""
     if not _NAME.fullmatch(name):
         raise WrongDeclaration(place, f"the table name {name!a} must be up to 64 letters, digits and _, a letter first.")
-    if name in ENGINE_TABLES and not module.startswith(ENGINE_ROOMS):
+    if name in ENGINE_TABLES and not module.startswith(ENGINE):
         raise WrongDeclaration(place, f"{name} is a table of the engine; give yours another name.")
 
 

@@ -27,6 +27,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from chalicelib.data import mount
 from chalicelib.data.declared import check_body, check_fields, check_name, check_wires, here
 from chalicelib.data.errors import BadRequest, LimitExceeded, WrongDeclaration
 from chalicelib.data.keys import UNDEFINED, encode_key
@@ -240,6 +241,8 @@ class TableMeta(msgspec.StructMeta):
         if class_name == "Table" and not name:
             return cls
         place = here(namespace["__module__"])
+        name = name and mount.table(name, namespace["__module__"])
+        parent = parent and (mount.table(parent[0], namespace["__module__"]), parent[1])
         if not name:
             raise WrongDeclaration(place, f"class {class_name}(Table, name=…): a table needs a name.")
         check_name(name, namespace["__module__"], place)
@@ -265,7 +268,9 @@ class TableMeta(msgspec.StructMeta):
         known = next((each for other, each in TABLES.items() if other.lower() == name.lower()), None)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             ways = f"{known.__module__}.{known.__qualname__} and {cls.__module__}.{class_name}"
-            raise WrongDeclaration(place, f"two tables are named {name}: {ways}.")
+            chats = mount.of_the_chat(known.__module__) != mount.of_the_chat(cls.__module__)
+            out = f". {mount.WAY_OUT}" if chats else ""
+            raise WrongDeclaration(place, f"two tables are named {name}: {ways}{out}.")
         TABLES[name] = cls
         return cls
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chalicelib.data import mount
+
 
 @dataclass(frozen=True)
 class Row:
@@ -31,6 +33,9 @@ class Row:
     wrap: str = ""
     missing: str = ""
     """The code of a response whose result is null."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "function", mount.path(self.function))
 
     def response(self, event: str) -> str:
         """The name of a request's response."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.data import values
+from chalicelib.data import mount, values
 from chalicelib.data.json_text import whole
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.doors.event_rows import Row
@@ -15,7 +15,7 @@ from chalicelib.live.messages import Failure, Version
 from chalicelib.live.session import Answer, State, Told
 from chalicelib.live.value import Value
 
-OPEN = "gateway:open"
+OPEN = mount.path("gateway:open")
 """The call that opens a socket: its result is the first thing that is told."""
 SIGN_IN_MS = 45_000
 """Who has not said by then who they are is closed."""

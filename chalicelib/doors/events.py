@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chalicelib.data import mount
 from chalicelib.data.errors import ConcaveError, ConditionFailed
 from chalicelib.data.json_text import problem as json_problem
 from chalicelib.data.store import Absent, Item, Put
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("concave")
 KIND = "chat"
-FEED = "feeds:feed"
+FEED = mount.path("feeds:feed")
 FIRST, ARRIVED, STEP = 2, 2**20, 2**32
 """Where a client counts its acknowledgements, its frames have dense numbers from the first on, and are run in that order.
 Others are numbered by the millisecond of their arrival since the connection opened, times a step, and their place in it
@@ -130,7 +131,7 @@ def ended(backend: Backend, mailbox: Item) -> None:
         return
     try:
         org = backend.world.org_of(mailbox["user"])
-        backend.executor.call(org, backend.registry.get("gateway:closed"), socket=mailbox["pk"])
+        backend.executor.call(org, backend.registry.get(mount.path("gateway:closed")), socket=mailbox["pk"])
     except ConcaveError as error:
         logger.info("the socket of %s was not removed yet: %s", mailbox["pk"], error)
 

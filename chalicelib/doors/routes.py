@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from chalicelib.data import mount
+
 Result = Literal["data", "page", "bare"]
 
 
@@ -40,6 +42,9 @@ class Route:
     status: int = 200
     missing: tuple[str, str] | None = None
     anybody: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "function", mount.path(self.function))
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

@@ -130,7 +130,7 @@ class MutationCtx(_Ctx):
 class Calls(Protocol):
     """What an action may call."""
 
-    def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]: ...
+    def resolve(self, function: Function[..., Any] | str, caller: str = "") -> Function[..., Any]: ...
     def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any: ...
 
 
@@ -178,7 +178,7 @@ class ActionCtx(_Ctx):
         return self._run("action", function, args)
 
     def _run(self, kind: str, function: Any, args: dict[str, Any]) -> Any:
-        target = self._calls.resolve(function)
+        target = self._calls.resolve(function, self.log.path)
         if target.kind != kind:
             raise BadRequest(f"run_{kind}: {target.path} is a {target.kind}.")
         return self._calls.run(target, args, self._caller, self.log)

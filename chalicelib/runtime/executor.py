@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from chalicelib.data import values
@@ -216,7 +217,7 @@ class Executor:
     def _act(
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log, deadline: int | None = None
     ) -> str:
-        jobs = Direct(self.transact, caller.org)
+        jobs = Direct(partial(self.transact, log=Log(function.path, caller.org)), caller.org)
         ctx = ActionCtx(caller, log, self, lambda: float(self.clock.now_ms()), jobs, self.parts, deadline)
         return encode(function, called(function, ctx, args))
 
@@ -248,9 +249,9 @@ class Executor:
             return self.commit(function, args, caller, log=log).value
         return values.loads(self._act(function, args, caller, log))
 
-    def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]:
+    def resolve(self, function: Function[..., Any] | str, caller: str = "") -> Function[..., Any]:
         """A function, or the one at a path. Raises `NotFound`, `BadRequest`."""
-        return self.registry.resolve(function)
+        return self.registry.resolve(function, caller)
 
     # For appends and sweeps -----------------------------------------------------------------------------------------------
 

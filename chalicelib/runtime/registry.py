@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
+from chalicelib.data import mount
 from chalicelib.data.errors import BadRequest, NotFound, WrongDeclaration
 from chalicelib.data.tables import TABLES
 from chalicelib.runtime.declarations import check_context, check_cron, check_shape, check_table, hints_of, imported
@@ -153,7 +154,9 @@ class Registry:
         function.path = f"{module}:{function.name}"
         known = self._functions.get(function.path)
         if known is not None and known is not function:
-            raise WrongDeclaration(function.place, f"{function.path} is defined twice; the other one is at {known.place}.")
+            chats = mount.of_the_chat(known.handler.__module__) != mount.of_the_chat(function.handler.__module__)
+            out = f". {mount.WAY_OUT}" if chats else ""
+            raise WrongDeclaration(function.place, f"{function.path} is defined twice; the other one is at {known.place}{out}.")
         function.args  # noqa: B018 - a wrong signature is reported now, not at the first call
         if function.returns not in (Any, None, type(None)):
             check_type(function.returns, f"{function.path}, result", function.place, "out")
@@ -173,27 +176,38 @@ class Registry:
 
     def get(self, path: str) -> Function[..., Any]:
         """Any function, internal ones too. Raises `NotFound`."""
-        function = self._functions.get(canonical(path))
+        function = self._find(canonical(path))
         if function is None:
             raise NotFound(f"Could not find function for '{canonical(path)}'{like(canonical(path), self._functions)}.")
         return function
 
-    def resolve(self, function: Function[..., Any] | str) -> Function[..., Any]:
+    def _find(self, name: str, caller: str = "") -> Function[..., Any] | None:
+        """What a canonical path names: the built-in function first for a caller that is one, last for all others."""
+        theirs, ours = self._functions.get(name), self._functions.get(mount.path(name))
+        return ours or theirs if caller and mount.path(caller) == caller else theirs or ours
+
+    def resolve(self, function: Function[..., Any] | str, caller: str = "") -> Function[..., Any]:
         """What a caller inside the backend means: a function, or its path (`"notes:remind"`), internal ones too.
 
-        A path serves where the module of the function cannot be imported, because it imports the caller. Raises `NotFound`,
-        `BadRequest` for anything else.
+        A path serves where the module of the function cannot be imported, because it imports the caller.
+
+        Args:
+            caller: the path of the function that says it: a built-in one means its like.
+
+        Raises:
+            NotFound: there is no such function.
+            BadRequest: it is neither a function nor a path.
         """
         if isinstance(function, Function):
             return function
         if isinstance(function, str):
-            return self.get(function)
+            return self._find(canonical(function), caller) or self.get(function)
         raise BadRequest("A function is named by its registered function object or by its path, as in 'notes:remind'.")
 
     def public(self, path: str, kind: Kind) -> Function[..., Any]:
         """A function that clients may call. Internal and missing ones look the same."""
         name = canonical(path)
-        function = self._functions.get(name)
+        function = self._find(name)
         if function is None or not function.public:
             known = [path for path, each in self._functions.items() if each.public]
             near = like(name, known) if self.hints and function is None else ""
@@ -220,10 +234,11 @@ def load(apps: Sequence[str]) -> Registry:
     registry = Registry()
     for app in apps:
         root = imported(app, "CONCAVE_APPS")
-        registry.collect(root, app.rpartition(".")[2])
+        own = mount.path if mount.of_the_chat(f"{app}.") else str
+        registry.collect(root, own(app.rpartition(".")[2]))
         for found in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{app}."):
             module = imported(found.name)
-            registry.collect(module, found.name[len(app) + 1 :].replace(".", "/"))
+            registry.collect(module, own(found.name[len(app) + 1 :].replace(".", "/")))
     for table in TABLES.values():
         check_table(table)
     return registry

@@ -30,19 +30,20 @@ def wire_args(function: Function[..., Any], args: dict[str, Any]) -> dict[str, A
 
 
 _JOB_ID = re.compile(r"job-[a-z2-7]{20}")
-Resolve = Callable[[Function[..., Any] | str], Function[..., Any]]
+Resolve = Callable[[Function[..., Any] | str, str], Function[..., Any]]
+"""(a function or its path, the path of who says it) → the function."""
 
 
 class JobWriter:
     """Scheduling from a mutation: job rows among its writes."""
 
-    def __init__(self, db: Writer, org: str, resolve: Resolve) -> None:
-        self._db, self._org, self._resolve = db, org, resolve
+    def __init__(self, db: Writer, org: str, resolve: Resolve, caller: str = "") -> None:
+        self._db, self._org, self._resolve, self._caller = db, org, resolve, caller
         self.listed: list[dict[str, Any]] = []
 
     def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str:
         """Write a job row. Returns its id. What the function would refuse then is refused now (`ArgumentValidationError`)."""
-        function = self._resolve(function)
+        function = self._resolve(function, self._caller)
         if function.kind == "query":
             raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
         if not gate.moment_ms(due_ms):

@@ -131,7 +131,7 @@ class Transactor:
             suspects=taken,
         )
         db = Writer(tx, new_id)
-        run = Run(db, float(now), JobWriter(db, wanted.org, self._resolve), wanted.log.inside(wanted.log.path))
+        run = Run(db, float(now), JobWriter(db, wanted.org, self._resolve, wanted.log.path), wanted.log.inside(wanted.log.path))
         try:
             result = wanted.body(run)
         except (Conflict, StoreFailed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.data import mount
 from infra.template.edge import ORIGIN_SECRET
 from infra.template.parameters import SETTINGS
 from infra.template.parts import API_STAGE, Deployment, Function, Resource, Resources, att, ref, sub
@@ -68,6 +69,8 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     """The settings of one function; `chalicelib/settings.py` and `aws/invoke.py` say what they are."""
     grant = merged(ROLES[function.entry])
     made: dict[str, Any] = {"STAGE": deployment.stage, "CONCAVE_APPS": ",".join(deployment.apps)}
+    if mount.MOUNT:
+        made["CHAT_MOUNT"] = mount.MOUNT
     made["WS_ENDPOINT"] = sub("https://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/" + API_STAGE)
     made |= {name: ref(parameter) for name, (parameter, _) in SETTINGS.items() if name not in FOR_THE_MODEL}
     # A sweep every 10 s (backend.TICK_S): quiet clients hear something in time, Rust-based ones (30 s) and npm (60 s).
