@@ -20,9 +20,8 @@ def called(function: Function[..., Any], ctx: Any, args: dict[str, Any]) -> Any:
     try:
         return function.handler(ctx, **bound)
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-        raise Stopped(f"the function raised {type(error).__name__}({text_of(error)})").with_traceback(
-            error.__traceback__
-        ) from error
+        stopped = Stopped(f"the function raised {type(error).__name__}({text_of(error)})")
+        raise stopped.with_traceback(error.__traceback__) from None
 
 
 def encode(function: Function[..., Any], result: Any) -> str:

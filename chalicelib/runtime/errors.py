@@ -74,6 +74,7 @@ def report(error: BaseException, log: Log, *, development: bool, kind: str = "fu
     told = describe(error, development=development, request=log.request)
     if (told.ours or told.tag == WRONG_RESULT) and not any(error is known for known in log.reported):
         log.reported.append(error)
+        log.tell()  # what the function said before it failed stands before its fault
         about = {"path": log.path, "org": log.org, "request": log.request, "trace": trace.current()}
         logger.error("%s failed [Request ID: %s]", kind, log.request, extra=about, exc_info=_loggable(error))
     return told

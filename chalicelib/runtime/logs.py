@@ -32,13 +32,14 @@ LEVELS: dict[Level, int] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Line:
-    """One line, and which function said it."""
+    """One line, which function said it, and whether the operator's log has it."""
 
     level: Level
     path: str
     text: str
+    told: bool = False
 
     def __str__(self) -> str:
         return f"[{self.level}] {self.text}"
@@ -62,7 +63,6 @@ class Log:
     said: list[Line] = field(default_factory=list)
     reported: list[BaseException] = field(default_factory=list)
     """Faults that the operator's log has already."""
-    _told: int = 0
 
     def __call__(self, *parts: Any) -> None:
         """Note something, as `console.log` would."""
@@ -100,14 +100,17 @@ class Log:
 
     def tell(self) -> None:
         """Write what was not written yet to the operator's log."""
-        for line in self.said[self._told :]:
+        for line in self.said:
+            if line.told:
+                continue
+            line.told = True
             about = {"path": line.path, "org": self.org, "request": self.request, "trace": trace.current()}
             logger.log(LEVELS[line.level], "%s", line.text, extra=about)
-        self._told = len(self.said)
 
     def silence(self) -> None:
         """Tell the operator's log nothing of what was said so far: another run of the same call has told it."""
-        self._told = len(self.said)
+        for line in self.said:
+            line.told = True
 
     def __enter__(self) -> Log:
         return self

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from chalicelib.runtime.places import frame_of
+from chalicelib.runtime.errors import text_of
+from chalicelib.runtime.places import ENGINE, frame_of
 from infra.local.invocation_log import Gather
 
 HOME = Path(__file__).resolve().parents[2]
@@ -58,9 +59,9 @@ class Lines(logging.Formatter):
         line = "  ".join(parts).rstrip()
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            where, said = place(error.__traceback__), "".join(traceback.format_exception_only(error))
-            line += f"  {plain(said.strip())}" + (f"  ({where})" if where else "")
-            line += "\n" + "\n".join(map(plain, "".join(traceback.format_exception(error)).rstrip().split("\n")))
+            where = place(error.__traceback__)
+            line += f"  {type(error).__name__}: {plain(text_of(error))}" + (f"  ({where})" if where else "")
+            line += "\n" + "\n".join(map(plain, trace_of(error).split("\n")))
         if self._colour and record.levelno in _COLOURS:
             line = f"\x1b[{_COLOURS[record.levelno]}m{line}\x1b[0m"
         return line
@@ -69,6 +70,18 @@ class Lines(logging.Formatter):
 def plain(text: str) -> str:
     """A line of text that a terminal only shows: its control characters and halves of surrogate pairs written out."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of an error; of one in an app's own code without the engine's frames around it."""
+    whole = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = whole
+    while part is not None:
+        own = [frame for frame in part.stack if not frame.filename.startswith(ENGINE)]
+        if own:
+            part.stack[:] = own
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    return "".join(whole.format()).rstrip()
 
 
 def place(trace: TracebackType | None) -> str | None:

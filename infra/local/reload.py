@@ -116,7 +116,7 @@ class Reloader:
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 (a module may raise anything; it is reported)
             self._take_out()
             sys.modules.update(old)
-            log.error("%s is broken; the old code stays\n%s", names, describe(error, changed))
+            log.error("%s is broken; the old code stays: %s", names, describe(error, changed))
             return False
         log.info("reloaded", extra={"path": names, "ms": (time.perf_counter() - started) * 1000})
         kept = [shorter(str(path)) for path in changed if _kept_file(path)]

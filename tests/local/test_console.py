@@ -6,15 +6,20 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.data.errors import BadRequest
+from chalicelib.data.tables import SYSTEM_SPECS
+from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.logs import Log
+from chalicelib.runtime.registry import Registry
+from chalicelib.wiring import SystemClock
 from infra.local import console, invocation_log
 from infra.local.aws.lambdas import Lambdas, ProcessEnded
+from infra.local.sqlite.store import SqliteStore
 
 
 @pytest.fixture
@@ -167,3 +172,20 @@ def test_an_invocation_that_would_end_its_process_ends_itself_only(out, lambdas,
         dies.result(5)
     assert lambdas.submit("app", {"httpMethod": "GET", "path": "/"}).result(5) == {"statusCode": 200}
     assert "app would have ended its process" in out.getvalue()
+
+
+def test_a_traceback_of_a_users_fault_begins_in_the_users_code(out, tmp_path):
+    registry = Registry()
+    app = tmp_path / "shop.py"
+    app.write_text(
+        "from chalicelib import *\n\n@mutation\ndef sell(ctx: MutationCtx) -> None:\n    price()\n\ndef price():\n    1 / 0\n"
+    )
+    module = ModuleType("shop")
+    exec(compile(app.read_text(), str(app), "exec"), vars(module))
+    registry.add(vars(module)["sell"], "shop")
+    Executor(SqliteStore(":memory:", SYSTEM_SPECS), registry, SystemClock()).mutation("shop:sell", {}, None)
+    first, *trace = out.getvalue().splitlines()
+    assert first.split()[1:3] == ["fault", "shop:sell"]
+    assert first.endswith(f"ZeroDivisionError: division by zero  ({app}:8)")
+    places = [line.strip() for line in trace if line.strip().startswith("File ")]
+    assert places == [f'File "{app}", line 5, in sell', f'File "{app}", line 8, in price']
