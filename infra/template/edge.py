@@ -17,7 +17,7 @@ from chalicelib.doors.routes import ROUTES
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
 
 HEADER = "x-concave-origin"
-SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io/*", "/conversations/*/stream")
+SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io", "/socket.io/*", "/conversations/*/stream")
 """Paths of the WebSocket doors."""
 CALLS = ("/api/run/*",)
 """Functions named in the path: none of them is a socket, also when it is called `sync`."""
@@ -41,7 +41,7 @@ import cf from 'cloudfront';
 function handler(event) {
   var request = event.request;
   var transport = request.querystring.transport;
-  if (request.uri.startsWith('/socket.io/') && (!transport || transport.value !== 'websocket')) {
+  if (request.uri.startsWith('/socket.io') && (!transport || transport.value !== 'websocket')) {
     cf.selectRequestOriginById('http');
     return request;
   }
@@ -193,7 +193,7 @@ def _behaviour(path: str, origin: str, function: str | None, *, cached: bool = F
         "CachePolicyId": CACHE if cached else NO_CACHE,
         "Compress": origin != "sockets",
     }
-    if origin == "http" or path == "/socket.io/*":
+    if origin == "http" or path.startswith("/socket.io"):
         made["AllowedMethods"] = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
     if origin != "page":
         made["OriginRequestPolicyId"] = ALL_BUT_HOST

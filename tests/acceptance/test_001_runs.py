@@ -34,22 +34,26 @@ def by_a_conversation(alice: Person, of: str, message: str) -> str:
     return str(run)
 
 
-def by_a_chat(alice: Person, of: str, message: str) -> str:
-    """The run is linked to a conversation, and somebody speaks there as in any chat."""
+def linked(alice: Person, of: str) -> tuple[str, dict[str, Any]]:
+    """A run that waits, and a conversation that is its own."""
     run = alice.mutation("tasks:startRun", taskId=of, type="planification", begin=False)["agentRunId"]
     record = alice.mutation("images:create")["record"]
     alice.mutation("tasks:linkConversation", agentRunId=run, conversationId=record["conversationId"])
+    return str(run), record
+
+
+def by_a_chat(alice: Person, of: str, message: str) -> str:
+    """The run is linked to a conversation, and somebody speaks there as in any chat."""
+    run, record = linked(alice, of)
     alice.mutation("chat:sendMessage", sessionId=record["sessionId"], content=message)
-    return str(run)
+    return run
 
 
 def by_a_room(alice: Person, of: str, message: str) -> str:
     """The same, said over the chat door."""
-    run = alice.mutation("tasks:startRun", taskId=of, type="planification", begin=False)["agentRunId"]
-    record = alice.mutation("images:create")["record"]
-    alice.mutation("tasks:linkConversation", agentRunId=run, conversationId=record["conversationId"])
+    run, record = linked(alice, of)
     alice.mutation("rooms:send", conversationId=record["conversationId"], content=message)
-    return str(run)
+    return run
 
 
 WAYS = [by_a_start, by_a_conversation, by_a_chat, by_a_room]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -345,18 +346,23 @@ MEASURED = {
 """What the walk cannot pass without measuring; retries and expired leases take trouble (`tests/functions/test_meters.py`)."""
 
 
+def _metrics(log: str) -> Iterator[dict[str, Any]]:
+    """The EMF objects of a log that many processes write: two may stand on one line, where a newline came after the other."""
+    for found in re.finditer(r'\{"_aws"', log):
+        each, _ = json.JSONDecoder().raw_decode(log, found.start())
+        yield each
+
+
 def test_the_functions_write_metrics_that_the_alarms_read(cloud: Cloud) -> None:
     """EMF lines, with the very dimensions: a metric of CloudWatch is another one for every set of them."""
     cloud.lambdas.call("sweep", {})
     told: dict[str, list[tuple[dict[str, Any], float]]] = {}
-    for line in (cloud.root / "log.txt").read_text().splitlines():
-        if '"_aws"' in line:
-            each = json.loads(line[line.index("{") :])
-            (directive,) = each["_aws"]["CloudWatchMetrics"]
-            assert directive["Namespace"] == "Concave"
-            dimensions = {name: each[name] for names in directive["Dimensions"] for name in names}
-            for metric in directive["Metrics"]:
-                told.setdefault(metric["Name"], []).append((dimensions, each[metric["Name"]][0]))
+    for each in _metrics((cloud.root / "log.txt").read_text()):
+        (directive,) = each["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Concave"
+        dimensions = {name: each[name] for names in directive["Dimensions"] for name in names}
+        for metric in directive["Metrics"]:
+            told.setdefault(metric["Name"], []).append((dimensions, each[metric["Name"]][0]))
     assert {name: set(told[name][0][0]) for name in MEASURED if name in told} == MEASURED
     assert all(value > 0 for _, value in told["IndexLag"])
     resources = cloud.template["Resources"].values()

@@ -83,6 +83,7 @@ def _origin(template: dict[str, Any], path: str) -> str:
         ("/api/1.48.0/sync", "sockets"),
         ("/chat", "sockets"),
         ("/socket.io/", "sockets"),
+        ("/socket.io", "sockets"),
         ("/api/query", "http"),
         ("/api/run/notes.js", "http"),
         ("/api/query_at_ts", "http"),
