@@ -199,8 +199,8 @@ class Backend:
         key = record_key(type(document), org, plain(document))
         try:
             self.fanout.changed([(key.pk, key.sk or MARK)])
-        except ConcaveError as error:
-            logger.info("a hint was lost: %s", error)
+        except Exception as error:
+            logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 
     # Jobs and sweeps ---------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib.data.errors import WrongDeclaration
 from chalicelib.settings import BadSetting, Settings
 from infra.bundle import BadBundle, finish_code, finish_layer
 from infra.template.merge import MatchesNothing
@@ -111,7 +112,7 @@ def main() -> int:
         settings = Settings.from_env({"STAGE": "dev", **os.environ})
         assert settings.stage is not None
         path = package(settings.stage, settings.apps, BUILD / settings.stage)
-    except (NotPackaged, BadSetting) as error:
+    except (NotPackaged, BadSetting, WrongDeclaration) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sizes = ", ".join(f"{name} {(path.parent / name).stat().st_size / 2**20:.1f} MB" for name in (CODE, LAYER))

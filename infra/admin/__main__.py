@@ -106,20 +106,24 @@ def _run(backend: Backend, asked: argparse.Namespace) -> int:
     function = backend.registry.get(asked.path)
     user = User(asked.subject, "concave:admin", asked.org) if asked.subject else service(asked.org)
     run, caller = backend.executor, caller_of(user)
+    log = Log(function.path, caller.org)
     try:
         if function.kind == "mutation":
-            told = run.commit(function, given, caller).text
+            told = run.commit(function, given, caller, log=log).text
         elif function.kind == "query":
-            found = run.ask(function, given, caller, None, Log())
+            found = run.ask(function, given, caller, None, log)
             told = found.text
             if found.error is not None:
                 return _fail(found.error.detail)
         else:
-            told = values.dumps(values.encode(run.perform(function, given, caller, Log())))
+            told = values.dumps(values.encode(run.perform(function, given, caller, log)))
     except ConcaveError:
         raise
     except Exception as error:  # noqa: BLE001 - a function may raise anything; the operator is told what
         return _fail(f"{type(error).__name__}: {error}")
+    finally:
+        for line in log.lines:
+            sys.stderr.write(f"{line}\n")
     _say(told)
     return 0
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -246,3 +249,25 @@ def test_what_functions_log_is_told_when_they_succeed(records: Records) -> None:
         records.all.clear()
         go(House(development=False), road, kind, "none")
         assert records.said() == [(f"faulty:{FUNCTIONS[kind]}", f"'{SAYS[kind]}' 'none'")], road
+
+
+def test_the_stages_log_has_lines_and_faults_as_json_under_one_request_id() -> None:
+    """Through Powertools, as in Lambda: also of an error that no UTF-8 can hold."""
+    code = """
+        from aws_lambda_powertools import Logger
+        logger = Logger(service="concave")
+        from chalicelib.runtime.errors import report
+        from chalicelib.runtime.logs import Log
+        with Log("notes:add", "acme") as log:
+            log.warn("careful")
+            try:
+                raise ValueError("half " + chr(0xd83d))
+            except ValueError as error:
+                report(error, log, development=False, kind="mutation")
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    said, fault = map(json.loads, done.stdout.splitlines())
+    assert (said["level"], said["message"], said["path"], said["org"]) == ("WARNING", "'careful'", "notes:add", "acme")
+    assert (fault["level"], fault["path"], fault["org"]) == ("ERROR", "notes:add", "acme")
+    assert said["request"] == fault["request"] != ""
+    assert "ValueError: half \ufffd" in fault["exception"]
