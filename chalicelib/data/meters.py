@@ -5,6 +5,7 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | name | unit | what |
 |---|---|---|
 | CommitRetries | count | a mutation was run again; by table |
+| FunctionFaults | count | a function failed in a way that is no refusal; by kind (query, mutation, action, job, sweep …) |
 | StoreRefused | count | the store refused a request for good (no permission, no table, expired credentials); by code |
 | FanOutConnections | count | connections that a change reached |
 | FanOutLag | ms | from a commit to its fan-out |

@@ -14,6 +14,7 @@ from typing import Any
 
 from chalicelib.data import trace, values
 from chalicelib.data.errors import BadRequest, Conflict, Refused
+from chalicelib.data.meters import measure
 from chalicelib.data.plain import MAX_NESTING
 from chalicelib.runtime.logs import Log, mend
 from chalicelib.runtime.places import place
@@ -75,6 +76,7 @@ def report(error: BaseException, log: Log, *, development: bool, kind: str = "fu
     if (told.ours or told.tag == WRONG_RESULT) and not any(error is known for known in log.reported):
         log.reported.append(error)
         log.tell()  # what the function said before it failed stands before its fault
+        measure("FunctionFaults", org=log.org, kind=kind.partition(" ")[0])
         about = {"path": log.path, "org": log.org, "request": log.request, "trace": trace.current()}
         logger.error("%s failed [Request ID: %s]", kind, log.request, extra=about, exc_info=_loggable(error))
     return told

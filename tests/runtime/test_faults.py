@@ -215,8 +215,7 @@ def test_a_developer_is_told_what_and_where_and_what_was_logged(records: Records
     assert "Uncaught " in told
     if road not in ("job", "cron"):
         assert vars(line)["request"] in told
-        if road != "socket" or kind != "query":
-            assert f"[WARN] '{SAYS[kind]}' '{fault}'" in told
+        assert f"[WARN] '{SAYS[kind]}' '{fault}'" in told
 
 
 @pytest.mark.parametrize(("road", "kind"), MATRIX)

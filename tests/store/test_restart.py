@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.aws.models import ensure_tables, models
 from chalicelib.aws.store import DynamoStore, connect
-from chalicelib.data.errors import BadRequest, StoreFailed
+from chalicelib.data.errors import BadRequest, StoreFailed, StoreRefused
 from chalicelib.data.store import IndexSpec, Key, Put, TableSpec, Update
 from infra.local.sqlite.store import SqliteStore
 from tests.support import engine
@@ -215,3 +215,17 @@ def test_the_dynamodb_engine_keeps_its_file_when_it_is_killed(tmp_path: Path) ->
         assert again.batch_get([Key("notes", f"n{number}") for number in range(50)])[49] == {"pk": "n49"}
     finally:
         running.kill()
+
+
+def test_a_store_that_refuses_to_be_written_says_so_and_goes_on_being_read(tmp_path: Path) -> None:
+    """A full disk or a file without permission: nothing that is worth trying again for twenty seconds."""
+    store = SqliteStore(tmp_path / "a.db", SPECS)
+    store.write(Put("notes", {"pk": "a"}))
+    store._db.execute("PRAGMA query_only = ON")
+    for write in (lambda: store.write(Put("notes", {"pk": "b"})), lambda: store.transact([Put("notes", {"pk": "c"})])):
+        with pytest.raises(StoreRefused) as refused:
+            write()
+        assert refused.value.code == "SQLITE_READONLY"
+    assert store.get(Key("notes", "a")) == {"pk": "a"}
+    assert store.get(Key("notes", "b")) is None
+    store.close()

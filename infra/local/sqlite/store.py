@@ -19,7 +19,7 @@ from pathlib import Path as File
 from typing import Any
 
 from chalicelib.aws import rules
-from chalicelib.data.errors import BadRequest, StoreFailed
+from chalicelib.data.errors import BadRequest, StoreFailed, StoreRefused
 from chalicelib.data.store import (
     Action,
     Change,
@@ -38,6 +38,9 @@ from infra.local.sqlite.schema import PRAGMAS, TableSql, migrate
 from infra.local.sqlite.values import decode
 
 MEMORY = ":memory:"
+
+FOR_GOOD = ("SQLITE_AUTH", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_TOOBIG")
+"""SQLite's names for what no repetition can mend (https://www.sqlite.org/rescode.html)."""
 
 
 class SqliteStore:
@@ -248,6 +251,9 @@ class SqliteStore:
             try:
                 yield
             except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorname", None) or ""
+                if code.startswith(FOR_GOOD):
+                    raise StoreRefused(code, f"the local store: {error}") from error
                 raise StoreFailed(f"the local store failed: {error}") from error
 
     @contextmanager
