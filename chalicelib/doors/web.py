@@ -127,7 +127,7 @@ def failure(error: Exception) -> Refusal:
         case Conflict() | StoreFailed():
             log.warning("the store did not serve a request: %r", error)
             return Refusal(503, "Overloaded", "The store is busy; try again in a moment.", **{"retry-after": "1"})
-    return Refusal(500, "InternalServerError", report(error, Log("http"), development=False, kind="a request").message)
+    return Refusal(500, "InternalServerError", report(error, Log("http"), development=False, kind="request").message)
 
 
 def caller(b: Backend, request: HttpRequest) -> User | None:
