@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader
 from websockets.http11 import Request as Handshake
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
@@ -166,8 +167,10 @@ class Server:
                 answer = Answer.error(503, "Stopping", "the server stops")
             elif not SOCKET_PATHS.fullmatch(request.path):
                 answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
+            elif (handshake := _handshake(request)) is None:
+                answer = Answer.error(400, "BadRequest", "the headers of a WebSocket handshake are ASCII")
             else:
-                await self._socket(request, reader, writer, http.early)
+                await self._socket(request, handshake, reader, writer, http.early)
                 return
             if not await http.answer(request.method, answer.secured()):
                 return
@@ -197,7 +200,9 @@ class Server:
 
     # WebSocket ----------------------------------------------------------------------------------------------------------
 
-    async def _socket(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
+    async def _socket(
+        self, request: Request, handshake: Handshake, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes
+    ) -> None:
         """One client's life. The connection is known before `$connect` runs, and open only after it has returned."""
         wire = StreamWire(writer)
         # The port is part of the id: with several servers on one DynamoDB, a poster finds the one that holds the socket.
@@ -210,7 +215,7 @@ class Server:
         self._sockets.add(task)
         opened = False
         try:
-            opened = await self._connect(connection, request)
+            opened = await self._connect(connection, request, handshake)
             data = early
             while opened:
                 for text in connection.receive(data, self._clock()) if data else ():
@@ -230,7 +235,7 @@ class Server:
             with contextlib.suppress(ConnectionError):  # the peer may have cut the line first
                 await writer.drain()
 
-    async def _connect(self, connection: Connection, request: Request) -> bool:
+    async def _connect(self, connection: Connection, request: Request, handshake: Handshake) -> bool:
         """Run `$connect` and answer the handshake with its status. True: the socket is open."""
         try:
             answer = await self._run("ws_connect", connect_event(request, connection.id))
@@ -241,9 +246,8 @@ class Server:
         if not 200 <= status < 300:
             connection.reject(status, f"refused by $connect ({status})\n")
             return False
-        headers = [(key, value) for key, value in request.headers if key.lower() != "sec-websocket-extensions"]
         returned = [(key, str(value)) for key, value in (answer.get("headers") or {}).items()]
-        opened = connection.accept(Handshake(request.target, Headers(headers)), returned) == 101
+        opened = connection.accept(handshake, returned) == 101
         if opened:
             log.info("open %s", request.path, extra={"door": "ws", "connection": connection.id})
         return opened
@@ -260,3 +264,14 @@ class Server:
             problem = "Internal server error"
         told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
         connection.send(json.dumps(told), self._clock())
+
+
+def _handshake(request: Request) -> Handshake | None:
+    """The request as the WebSocket parser takes it: no extensions, as API Gateway offers none. None: it takes no such headers."""
+    try:
+        return Handshake(
+            request.target,
+            Headers([(key, value) for key, value in request.headers if key.lower() != "sec-websocket-extensions"]),
+        )
+    except InvalidHeader:
+        return None

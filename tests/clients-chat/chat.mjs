@@ -250,7 +250,7 @@ const scenarios = {
     assert.match(await new Promise((tell) => again.on("connect_error", (error) => tell(error.message))), /suspended/);
     again.disconnect();
   },
-  /** Seed 000's engine, in requests without acknowledgements: an image, a message, its events with their context, a stop. */
+  /** The engine of images, in requests without acknowledgements: an image, a message, its events with their context, a stop. */
   async agentx() {
     const [one, other] = [connect(await tokenOf(options.user)), connect(await tokenOf("somebody-else"))];
     await Promise.all([one.wait("connection:ready"), other.wait("connection:ready")]);

@@ -1,4 +1,4 @@
-"""Seed 004 through the functions: sessions, sends, replies, refusals. Row numbers are those of the seed checklist."""
+"""Chat through the functions: sessions, sends, replies, refusals."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_hundred_sends_at_once_are_answered_in_order_one_at_a_time(house: Hous
 
 
 def test_a_send_takes_at_most_twelve_actions(house: House) -> None:
-    """Review check 33."""
+    """Check 33."""
     alice = house.person("alice")
     session = start(alice)
     house.store.reset()
@@ -212,7 +212,7 @@ def test_a_send_takes_at_most_twelve_actions(house: House) -> None:
 
 
 def test_a_spent_budget_refuses_the_send_before_any_model_is_asked(model: Any) -> None:
-    """Review check 34."""
+    """Check 34."""
     house = House(model, token_budget_per_org=1)
     alice = house.person("alice")
     session = start(alice)

@@ -77,7 +77,7 @@ def test_a_long_log_is_erased_by_jobs_and_its_id_can_be_used_at_once_without_its
 
 
 def test_ten_thousand_messages_are_gone_at_once_and_erased_by_jobs(house: House) -> None:
-    """Review check 28, at its full size."""
+    """Check 28, at its full size."""
     cortex = backend(house)
     conversation = opened(cortex)
     fill(house, conversation, 10_000, "a message")

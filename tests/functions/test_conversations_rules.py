@@ -239,7 +239,7 @@ def test_who_opens_a_conversation_takes_part_in_it(house: House) -> None:
     ],
 )
 def test_everybody_speaks_in_its_own_voice(house: House, caller: str, role: str, speaker: str | None, allowed: bool) -> None:
-    """Review check 22."""
+    """Check 22."""
     name = opened(member(house, "alice"))
     role_of = {"alice": "", "helper": "agent", "backend": "service"}
     who = member(house, caller, role=role_of[caller])
@@ -253,7 +253,7 @@ def test_everybody_speaks_in_its_own_voice(house: House, caller: str, role: str,
 
 
 def test_what_is_added_here_asks_no_model(house: House) -> None:
-    """Review check 21."""
+    """Check 21."""
     asked = len(house.model.requests)
     say(backend(house), opened(backend(house)), "hello")
     house.work()

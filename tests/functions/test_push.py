@@ -184,7 +184,7 @@ def test_a_user_has_twenty_browsers_at_most(house: House, service: PushService) 
     ],
 )
 def test_an_address_that_is_no_push_service_is_refused(house: House, endpoint: str) -> None:
-    """Review check 26."""
+    """Check 26."""
     subscription = Browser(endpoint).subscription
     refusal = refused("PushEndpointNotAllowed", house.person("alice"), "mutation", "push:subscribe", subscription=subscription)
     assert refusal.data["field"] == "subscription.endpoint"

@@ -246,7 +246,7 @@ def test_a_deleted_conversation_takes_receipts_and_presences_with_it(gateway: Ga
 
 
 def test_two_agents_that_answer_each_other_stop_at_the_turn_limit_until_a_person_speaks(gateway: Gateway) -> None:
-    """Review check 34: an endless bill. One agent may say as much as it likes."""
+    """Check 34: an endless bill. One agent may say as much as it likes."""
     one = gateway.agent("one")
     room = room_of(Socket(one, "s1"))
     two, alice = gateway.agent("two"), gateway.person("alice")

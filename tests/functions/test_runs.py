@@ -93,7 +93,7 @@ def test_a_reply_ends_with_its_text_before_lambda_ends_its_writer() -> None:
 
 
 def test_a_stop_ends_a_running_reply_keeps_its_text_and_hangs_up_on_the_model() -> None:
-    """Review check 18: stop works from anywhere, and is not cosmetic."""
+    """Check 18: stop works from anywhere, and is not cosmetic."""
     with ScriptedModel(port=0, pace=Pace(tokens_per_s=40, first_token_s=0)) as slow:
         house = House(slow)
         alice = house.person("alice")

@@ -59,7 +59,7 @@ def test_a_value_is_made_once_for_all_who_may_share_it() -> None:
 
 
 def test_values_are_never_shared_across_orgs_nor_when_the_function_looked_at_its_caller() -> None:
-    """Review check 35."""
+    """Check 35."""
     with Sim(1, counters, backend=Counting) as sim:
         tokens = ["alice@acme", "bob@acme", "alice@other", "bob@other"]
         people = crowd(sim, tokens, ("counters:get", {"name": "a"}), ("counters:mine", {}))

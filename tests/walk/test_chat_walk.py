@@ -9,7 +9,7 @@ from tests.walk.conftest import Backend
 
 
 def test_a_socket_cut_at_many_chunks_changes_nothing(patient: Backend) -> None:
-    """The issue's third proof: cut at the first chunks and later ones, the text is identical."""
+    """Cut at the first chunks and later ones, the text is identical."""
     told = npm(patient.url, "replyCut", at=[0, 2, 5]).found(90)
     assert told["chunks"] > 5
 

@@ -9,7 +9,7 @@ CHUNKS = 12
 
 
 def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long(shared: Backend) -> None:
-    """Review check 14, invariant 10: every byte from the server is counted, those of the sockets' frames too."""
+    """Check 14, invariant 10: every byte from the server is counted, those of the sockets' frames too."""
     short, long = (npm(shared.url, "replyBytes", words=words).found() for words in (1900, 7500))
     assert (short["chars"] >= 10_000, long["chars"] >= 40_000) == (True, True)
     for told in (short, long):
@@ -19,7 +19,7 @@ def test_a_reply_costs_at_most_six_bytes_a_character_and_no_more_when_it_is_long
 
 
 def test_a_socket_cut_at_each_chunk_of_a_reply_changes_nothing(shared: Backend) -> None:
-    """The issue's third proof: for each chunk a reply whose road is cut there; the text is identical each time."""
+    """For each chunk a reply whose road is cut there; the text is identical each time."""
     told = npm(shared.url, "replyCutAtEach", chunks=CHUNKS).found()
     assert len(told["chunks"]) == CHUNKS
     assert min(told["chunks"]) > CHUNKS, "some reply was too short to be cut there"

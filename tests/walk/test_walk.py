@@ -87,7 +87,7 @@ def test_a_killed_server_keeps_what_was_accepted_and_the_run_ends(tmp_path: Path
 
 
 def test_a_commit_reaches_the_subscriber_of_another_process(engine: Engine, tmp_path: Path) -> None:
-    """Review check 1: nothing travels in a process; also when the first one is killed right after the commit."""
+    """Check 1: nothing travels in a process; also when the first one is killed right after the commit."""
     one, two = Served(tmp_path / "one", **on(engine)), Served(tmp_path / "two", **on(engine))
     script = """
 import sys, urllib.request, json

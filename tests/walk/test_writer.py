@@ -1,6 +1,6 @@
 """The writer of a reply and its readers are apart: sockets come and go, and a writer that stood still is not believed any more.
 
-Review checks 15 and 18, with whole processes.
+Checks 15 and 18, with whole processes.
 """
 
 from __future__ import annotations
