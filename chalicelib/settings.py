@@ -25,6 +25,10 @@
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
+| REPLIES_PER_USER | 200 | replies that a user has asked for and that have not ended; 0 = no limit |
+| SESSIONS_PER_USER | 10000 | sessions that a user may have, each with its conversation and image; 0 = no limit |
+| TASKS_PER_USER | 10000 | tasks that a user may have; 0 = no limit |
+| SCHEDULES_PER_USER | 100 | cron agents that a user may have, 1 to 100 |
 | ANONYMOUS | on | `off`: callers without a token are refused, on every door |
 | CALLS_PER_SECOND | 200; 2000 without STAGE | calls of one caller in one process, five seconds' worth at once; 0 = no limit |
 | SUBSCRIPTIONS_PER_CONNECTION | 1000 | live queries of one socket; further ones fail |
@@ -129,6 +133,10 @@ class Settings:
     generation_timeout_s: int = 840
     model_failures: int = 5
     token_budget_per_org: int = 2_000_000
+    replies_per_user: int = 200
+    sessions_per_user: int = 10_000
+    tasks_per_user: int = 10_000
+    schedules_per_user: int = 100
     anonymous: bool = True
     calls_per_second: int = 2000
     subscriptions_per_connection: int = 1000
@@ -191,6 +199,10 @@ class Settings:
             generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
             model_failures=_number(env, "MODEL_FAILURES", 5, 0, 1000),
             token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
+            replies_per_user=_number(env, "REPLIES_PER_USER", 200, 0, 100_000),
+            sessions_per_user=_number(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),
+            tasks_per_user=_number(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
+            schedules_per_user=_number(env, "SCHEDULES_PER_USER", 100, 1, 100),
             anonymous=_switch(env, "ANONYMOUS", True),
             calls_per_second=_number(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
             subscriptions_per_connection=_number(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),

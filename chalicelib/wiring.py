@@ -100,6 +100,10 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         committed=lambda receipt, org: jobs[0].handed_over(receipt, org),
         limits={
             "token_budget_per_org": settings.token_budget_per_org,
+            "replies_per_user": settings.replies_per_user,
+            "sessions_per_user": settings.sessions_per_user,
+            "tasks_per_user": settings.tasks_per_user,
+            "schedules_per_user": settings.schedules_per_user,
             "run_lease_ms": settings.run_lease_s * 1000,
             "mcp_hosts": settings.mcp_hosts,
             "mcp_commands": settings.mcp_commands,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
+from chalicelib.domain import budget
 from chalicelib.domain.replies import lifecycle, prompt
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.schema import ChatSession, Conversation, Run, Status
@@ -26,16 +27,23 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
     state, reason = writer.write()
     if state is not None:
         writer.end(state, reason)
+    elif writer.usage:
+        ctx.run_mutation(charge, run_id=run_id, usage=writer.usage)
     if writer.fault is not None:  # the reply has its end; the operator hears why
         raise writer.fault
 
 
 @internal_mutation
 def claim(ctx: MutationCtx, run_id: str) -> int | None:
-    """Take a pending run. Returns the epoch to write under, or None when there is nothing to do."""
+    """Take a pending run. Returns the epoch to write under, or None when there is nothing to do.
+
+    Where the day's tokens were spent since the send, it fails here (`budget_exceeded`), and the model is not asked."""
     run = ctx.db.get(Run, run_id)
     conversation = ctx.db.get(Conversation, run.conversation) if run else None
     if run is None or run.state != "pending" or conversation is None or conversation.active_run != run.id:
+        return None
+    if budget.spent(ctx):
+        lifecycle.finish(ctx, run, "failed", "", reason=budget.SPENT_REASON)
         return None
     return lifecycle.claim(ctx, run).epoch
 
@@ -66,9 +74,16 @@ def end(
     """The writer's last commit. A writer that lost its epoch changes nothing."""
     run = ctx.db.get(Run, run_id)
     if run is None or run.epoch != epoch or run.state != "running":
+        lifecycle.charge(ctx, run, usage)
         return False
     lifecycle.finish(ctx, run, state, content, reason=reason, reasoning=reasoning, usage=usage, parts=parts)
     return True
+
+
+@internal_mutation
+def charge(ctx: MutationCtx, run_id: str, usage: dict[str, Any]) -> None:
+    """What a reply has cost that somebody else has ended: its writer knows that a little later."""
+    lifecycle.charge(ctx, ctx.db.get(Run, run_id), usage)
 
 
 @internal_query

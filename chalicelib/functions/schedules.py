@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.domain import access, bounds, schedules, tasks
+from chalicelib.domain import access, bounds, quotas, schedules, tasks
 from chalicelib.domain.agent_runs import starting
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.schedules import LISTED, RUNS, Expression, Id, Name, Prompt, ScheduleView, Verdict
@@ -31,8 +31,7 @@ def create(
     """Make a cron agent. Raises `Refused`: InvalidSchedule."""
     user = access.signed_in(ctx, "create a schedule")
     replying.check_content(prompt)  # a run of it could not begin
-    if ctx.db.count(CronAgent.by_owner(user.subject)) >= LISTED:
-        raise Refused("TooManySchedules", f"You have {LISTED} schedules; delete one first.")
+    quotas.check(ctx, CronAgent.by_owner(user.subject), "schedules")
     made = CronAgent(
         id=ctx.new_id("sched-"),
         org=ctx.org,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, bounds, tasks
+from chalicelib.domain import access, bounds, quotas, tasks
 from chalicelib.domain.agent_runs import ending, linking, starting
 from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.domain.replies import lifecycle
@@ -18,6 +18,7 @@ from chalicelib.schema import AgentRun, ChatSession, Conversation, Run, Task, Ta
 def create(ctx: MutationCtx, title: Title, description: Text | None = None) -> TaskView:
     """Make a task; it is `pending` until something begins."""
     user = access.signed_in(ctx, "create a task")
+    quotas.check(ctx, Task.by_owner(user.subject), "tasks")
     made = Task(id=ctx.new_id("task-"), owner=user.subject, title=title, description=description, updated_at=ctx.now)
     ctx.db.insert(made)
     return tasks.view(made)

@@ -12,7 +12,7 @@ log.py             ChatMessage, ChatChunk, Run, ClientKey
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
 push.py            PushSubscription
-upkeep.py          Erasure, Residue, Budget
+upkeep.py          Erasure, Residue, Budget, OpenReplies
 """
 
 from chalicelib.schema.conversations import (
@@ -30,7 +30,7 @@ from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Re
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
 from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
-from chalicelib.schema.upkeep import Budget, Erasure, Residue
+from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
 
 __all__ = [
     "WORKFLOW_COMPLETE",
@@ -49,6 +49,7 @@ __all__ = [
     "Domain",
     "Erasure",
     "Image",
+    "OpenReplies",
     "Participant",
     "Presence",
     "PushSubscription",

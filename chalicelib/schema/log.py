@@ -113,6 +113,13 @@ class Run(Table, name="runs"):
     """The sequence of the reply that this one stands for."""
     agent_run: str | None = None
     """The agent run whose reply this is."""
+    held: int = 0
+    """Tokens that are held for it in its org's budget, of the day `held_on`, until it has ended."""
+    held_on: str | None = None
+    held_by: str | None = None
+    """Among whose open replies it is counted until then."""
+    charged: int = 0
+    """Tokens that were charged for it."""
     started_at: float | None = None
     ended_at: float | None = None
 

@@ -56,6 +56,14 @@ class Residue(Table, name="residues"):
 
 
 class Budget(Table, name="budgets"):
-    """What an org's replies cost on one UTC day; the id is the day."""
+    """What an org's replies cost on one UTC day: a few rows that are added up. The id is the day, and a number after a colon."""
 
     spent: int = 0
+    held: int = 0
+    """Tokens that replies which have not ended may cost."""
+
+
+class OpenReplies(Table, name="openReplies"):
+    """How many replies a user has asked for that have not ended; the id is the user's."""
+
+    number: int = 0

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from chalicelib.data import gate, paging, snapshot, store, transaction
-from chalicelib.domain import members, notifications
+from chalicelib.domain import bounds, budget, domains, members, notifications
 from chalicelib.domain.agent_runs import ending
 from chalicelib.domain.conversations import codes, listing, search, views
 from chalicelib.domain.feeds import sizes
@@ -18,6 +18,7 @@ from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.live import messages
 from chalicelib.push import sender
+from chalicelib.settings import Settings
 from tests.docs.pages import ROOT
 
 TABLE = re.compile(r"^\| (.+?) \| (.+?) \| .+ \|$", re.MULTILINE)
@@ -37,8 +38,18 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         options.LARGEST_IMAGES,
     ),
     "a reply's stored text": (lifecycle.LARGEST_TEXT / 1000,),
-    "chunks in one answer of `chat:subscribeToChunks`": (sessions.CHUNK_PAGE, sessions.LARGEST_CHUNK_PAGE),
-    "messages in one answer of `chat:getMessages`": (sessions.MESSAGE_PAGE, sessions.LARGEST_MESSAGE_PAGE),
+    "chunks in one answer of `chat:subscribeToChunks`": (sessions.CHUNK_PAGE, sessions.LARGEST_CHUNK_PAGE, bounds.ANSWER / KB),
+    "messages in one answer of `chat:getMessages`": (sessions.MESSAGE_PAGE, sessions.LARGEST_MESSAGE_PAGE, bounds.ANSWER / KB),
+    "a message, an image or a domain in an answer": (bounds.ONE / KB, bounds.PART_CHARS),
+    "lists of sessions, images, domains, tasks, schedules": (bounds.ANSWER / KB,),
+    "tokens of an org a day": (budget.LEAST_HELD,),
+    "replies of a user that have not ended; sessions, tasks, schedules, domains of one": (
+        Settings.replies_per_user,
+        Settings.sessions_per_user,
+        Settings.tasks_per_user,
+        Settings.schedules_per_user,
+        domains.LISTED,
+    ),
     "a fork's past; agent runs that follow one another by themselves": (forking.LONGEST, ending.MOST_ROUNDS),
     "browsers in which a user is notified; a push message": (notifications.MOST_BROWSERS, sender.LARGEST),
     "a message of a conversation, its metadata; agents in one": (

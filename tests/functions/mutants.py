@@ -248,7 +248,7 @@ REPLIES: dict[str, Switch] = {
     "the partial text is kept": lambda: swapped((lifecycle, "sealed", no_text)),
     "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
     "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
-    "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets"),
+    "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets", "openReplies"),
     "the run's row is a condition of a claim": unconditional("runs"),
     "only the active run is claimed": out_of_turn,
 }

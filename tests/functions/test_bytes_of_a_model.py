@@ -190,8 +190,8 @@ def refusing(model: ScriptedModel, refused: Callable[[Sequence[Action]], bool], 
     """A house whose store refuses these writes."""
     house = House(model, mcp_hosts=("*.tools.example",), **fields)
     store = Refusing(house.store.inner)
-    store.refused = refused  # type: ignore[method-assign]
-    house.store.inner = store  # type: ignore[assignment]
+    store.refused = refused
+    house.store.inner = store
     return house
 
 

@@ -33,7 +33,8 @@ def answer(person: Person, path: str, **args: Any) -> Any:
 
 def read(person: Person, path: str, **args: Any) -> str:
     """A text, a part at a time."""
-    text, offset = "", 0
+    text = ""
+    offset: int | None = 0
     while offset is not None:
         part = answer(person, path, offset=offset, **args)
         text, offset = text + part["text"], part.get("next")

@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from chalicelib import Index, MutationCtx
+from chalicelib.domain import budget
 from chalicelib.domain.conversations import late_writes, listing
 from chalicelib.domain.conversations.listing import Filters
 from chalicelib.domain.replies import lifecycle
@@ -263,7 +264,7 @@ def _erase_message(ctx: MutationCtx, work: Work, message: ChatMessage) -> bool:
         for epoch in range(run.epoch + 1):
             if not _erase_chunks(ctx, work, lifecycle.stream_of(message.id, epoch)):
                 return False
-        if work.actions < 2 or not work.remove(ctx, Run, run.id):
+        if work.actions < 4 or not work.remove(ctx, Run, run.id, cost=3 if budget.let_go(ctx, run) else 1):
             return False
     if message.client_key is not None:
         if work.actions < 3:

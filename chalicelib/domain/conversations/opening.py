@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from chalicelib import MutationCtx
+from chalicelib.domain import quotas
 from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder, Room
 
 NAME_CHARS = 50
@@ -49,7 +50,12 @@ def open_conversation(
 
     Returns:
         The session; `session.conversation` is the conversation's internal id.
+
+    Raises:
+        Refused: TooManySessions.
     """
+    if user_id is not None:
+        quotas.check(ctx, ChatSession.by_user(user_id), "sessions")
     copied = configured or {}
     agents_only = user_id is None and agent_id is None and bool(agent_ids)
     named = {"userId": user_id, "agentId": agent_id, "agentIds": list(agent_ids) or None}

@@ -51,7 +51,7 @@ def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
     return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
 
 
-def allowed(ctx: QueryCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
+def allowed(ctx: QueryCtx | MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
     """The servers of a configuration whose hosts and programs the operator allows now: an image is older than a setting."""
     commands, named = ctx.limits.get("mcp_commands", ()), ctx.limits.get("mcp_hosts", ())
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import MutationCtx
+from chalicelib import BadDocument, MutationCtx
 from chalicelib.domain import budget
-from chalicelib.domain.replies import hooks
+from chalicelib.domain.replies import hooks, prompt
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.domain.rooms import counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
@@ -111,6 +111,19 @@ def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
     )
 
 
+def _estimated(
+    ctx: MutationCtx, run: Run, conversation: Conversation | None, content: str, reasoning: str | None
+) -> dict[str, Any] | None:
+    """About what a reply of the model has cost that was begun, and whose writer has not said it."""
+    if run.started_at is None or conversation is None or conversation.responder != "model":
+        return None
+    try:
+        turns = prompt.of_run(ctx, run.id)["turns"]
+    except BadDocument:  # an entry of its log cannot be read, so the model was not asked either
+        turns = []
+    return budget.estimate(turns, content + (reasoning or ""))
+
+
 def finish(
     ctx: MutationCtx,
     run: Run,
@@ -124,12 +137,14 @@ def finish(
 ) -> None:
     """Bring a run to its end: the text, the state, the cost, and the next run of the queue. The only way a run ends."""
     message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+    conversation = ctx.db.get(Conversation, run.conversation)
+    usage = usage or run.usage or _estimated(ctx, run, conversation, content, reasoning)
     if message is not None:
         message = ctx.db.patch(
             message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
         )
+    run = budget.settle(ctx, run, usage)
     ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
-    budget.meter(ctx, usage)
     hooks.on_streaming_complete(ctx, run, state, content, reason)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:
@@ -147,3 +162,14 @@ def finish(
         ctx.db.patch(session, last_activity=ctx.now)
     if following is not None:
         launch(ctx, conversation, following)
+
+
+def charge(ctx: MutationCtx, run: Run | None, usage: dict[str, Any] | None) -> None:
+    """Charge what a writer says that its reply has cost, after somebody else has ended it, fenced it, or erased it."""
+    if run is None:
+        budget.meter(ctx, usage)
+    elif usage:
+        run = budget.correct(ctx, run, usage)
+        message = ctx.db.get(ChatMessage, run.conversation, run.sequence)
+        if message is not None and message.completed:
+            ctx.db.patch(message, usage=usage)

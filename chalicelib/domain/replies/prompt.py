@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import QueryCtx
+from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain.images import mcp
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.schema import ChatMessage, ChatSession, Image, Run
@@ -16,7 +16,7 @@ IMAGE_TURNS = 3
 """The newest messages whose images are told again."""
 
 
-def of_run(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
+def of_run(ctx: QueryCtx | MutationCtx, run_id: str) -> dict[str, Any]:
     """What the model is asked for a run: the image's configuration, the run's own options, and the log before the placeholder."""
     run = ctx.db.get(Run, run_id)
     assert run is not None
@@ -35,7 +35,7 @@ def of_run(ctx: QueryCtx, run_id: str) -> dict[str, Any]:
     }
 
 
-def _turns(ctx: QueryCtx, run: Run, log: list[ChatMessage]) -> list[list[Any]]:
+def _turns(ctx: QueryCtx | MutationCtx, run: Run, log: list[ChatMessage]) -> list[list[Any]]:
     """`[role, content, images]` of what counts, oldest first. Of earlier replies the text is told, not what tools did."""
     turns: list[list[Any]] = []
     size = with_images = 0

@@ -114,12 +114,12 @@ def reply(
     Raises:
         Refused: `ConversationBusy`, `QueueFull`, or what the budget says.
     """
-    budget.check(ctx)
     conversation = _make_way(ctx, conversation, on_busy)
     if len(conversation.queued_runs) >= lifecycle.QUEUED_RUNS:
         raise Refused("QueueFull", f"{lifecycle.QUEUED_RUNS} messages are waiting for a reply; wait for one to end, or stop it.")
     sequence, now = conversation.message_count + 1, later(ctx, conversation)
     suffix = id_suffix(ctx, sequence)
+    held = budget.hold(ctx, conversation, session.user_id)
     agent_run = linking.agent_run_for(ctx, conversation, agent_run_id)
     common: dict[str, Any] = {"conversation": conversation.id, "session_id": session.id, "sequence": sequence, "model": model}
     run = Run(
@@ -132,6 +132,7 @@ def reply(
         user_id=user_id or session.user_id,
         agent_run=agent_run.id if agent_run is not None else None,
         **common,
+        **held,
     )
     if agent_run is not None:
         linking.link(ctx, agent_run, conversation, run)

@@ -65,12 +65,14 @@ export interface AgentRun {
   leaseUntil: number;
 }
 
-/** What an org's replies cost on one UTC day; the id is the day. */
+/** What an org's replies cost on one UTC day: a few rows that are added up. The id is the day, and a number after a colon. */
 export interface Budget {
   _id: Id<"budgets">;
   /** Milliseconds since the epoch. */
   _creationTime: number;
   spent: number;
+  /** Tokens that replies which have not ended may cost. */
+  held: number;
 }
 
 /**
@@ -307,6 +309,14 @@ export interface Image {
   customData?: any;
 }
 
+/** How many replies a user has asked for that have not ended; the id is the user's. */
+export interface OpenReplies {
+  _id: Id<"openReplies">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  number: number;
+}
+
 /** One member of one conversation: the truth for access and for "my conversations". */
 export interface Participant {
   _id: Id<"participants">;
@@ -414,6 +424,13 @@ export interface Run {
   replaces?: number;
   /** The agent run whose reply this is. */
   agentRun?: string;
+  /** Tokens that are held for it in its org's budget, of the day `held_on`, until it has ended. */
+  held: number;
+  heldOn?: string;
+  /** Among whose open replies it is counted until then. */
+  heldBy?: string;
+  /** Tokens that were charged for it. */
+  charged: number;
   startedAt?: number;
   endedAt?: number;
 }
@@ -451,6 +468,7 @@ export interface Tables {
   domains: Domain;
   erasures: Erasure;
   images: Image;
+  openReplies: OpenReplies;
   participants: Participant;
   presences: Presence;
   pushSubscriptions: PushSubscription;
