@@ -60,6 +60,8 @@ export interface AgentsAgentView {
   health?: string;
   metrics?: Record<string, any>;
   createdAt: number;
+  /** What did not fit the answer, and was shortened or left out; `agents:get` tells more of it. */
+  cut?: string[];
 }
 
 /** What an agent's owner decides. */
@@ -146,8 +148,10 @@ export interface ConversationMessage {
   sequence: number;
   agentId?: string;
   metadata?: any;
-  /** The text did not fit the answer; `getMessage` gives the whole. */
+  /** The text did not fit the answer, and what came with it was left out; `getMessage` gives the whole. */
   contentTruncated?: boolean;
+  /** In an answer about a part of the text: where the next part begins. */
+  nextCharacter?: number;
 }
 
 /** Conversations, those that moved last first. */
@@ -183,8 +187,10 @@ export interface ConversationView {
   metadata?: any;
   lastMessageAt?: number;
   title?: string;
-  /** There are older messages: see `getHistory`. */
+  /** There are messages that are not shown: see `getHistory`. */
   messagesTruncated?: boolean;
+  /** On the last one of a list that ends here because of its bytes: ask for the rest with `offset` or `createdBefore`. */
+  listTruncated?: boolean;
 }
 
 /** The answer that holds an image (`data.record.imageId`). */
@@ -203,7 +209,7 @@ export interface DeletedManyView {
   dryRun: boolean;
   deleted: number;
   totalMessagesDeleted: number;
-  /** The first 900. */
+  /** The first 900, as far as 32 KB hold them; `deleted` counts all. */
   conversationIds: string[];
   wouldDelete?: number;
   wouldDeleteMessages?: number;
@@ -300,6 +306,11 @@ export interface ExportFilters {
   createdBefore?: number;
   updatedAfter?: number;
   updatedBefore?: number;
+  lastMessageAfter?: number;
+  /** When the newest message came; a conversation without one is outside. */
+  lastMessageBefore?: number;
+  /** Keys of its metadata, each with the value that it must have. */
+  metadata?: Record<string, any>;
   /** Up to 100; unknown ones are left out. */
   conversationIds?: string[];
   /** When they were created. */
@@ -325,7 +336,7 @@ export interface Here {
 export interface HistoryView {
   conversationId: string;
   messages: ConversationMessage[];
-  /** Messages in the whole conversation. */
+  /** Messages that fit what was asked: without a filter those of the whole conversation. */
   total: number;
   hasMore: boolean;
   /** The offset of the page that follows. */
@@ -406,7 +417,10 @@ export interface MessageView {
   superseded?: boolean;
 }
 
-/** Messages, oldest first. `before` in `meta` is where older ones begin; null when there are none. */
+/**
+ * Messages, oldest first, as many of the newest as an answer holds. `before` in `meta` is where older ones begin; without
+ * it there are none.
+ */
 export interface Messages {
   data: RoomMessage[];
   meta: MessagesMeta;
@@ -431,10 +445,7 @@ export interface NewMessage {
   /** The caller's own; else a new one, `msg-…`. */
   id?: string;
   role: "agent" | "system" | "user";
-  /**
-   * Up to 64 KB.
-   * At least 1 character.
-   */
+  /** Up to 64 KB, and not blank. */
   content: string;
   /** Which agent says it. */
   agentId?: string;
@@ -606,6 +617,12 @@ export interface RoomMessage {
   latency?: number;
   error?: string;
   attachments?: string[];
+  /** What did not fit the answer, and was shortened or left out; `history:message` gives the whole. */
+  cut?: string[];
+  /** In an answer about a part of the text: where the next part begins. */
+  nextCharacter?: number;
+  /** On the last message of an answer that ends here because of its bytes. */
+  more?: boolean;
 }
 
 /** A page of conversations, newest first. */
@@ -700,6 +717,8 @@ export interface SearchAnswer {
   searchedConversations: number;
   searchedMessages: number;
   continueBefore?: number;
+  /** So many further conversations have the words, but no place in this answer: ask with `offset`. */
+  moreResults?: number;
 }
 
 /** Filters of a list, and how many results. */
@@ -725,15 +744,36 @@ export interface SearchFilters {
   createdBefore?: number;
   updatedAfter?: number;
   updatedBefore?: number;
+  lastMessageAfter?: number;
+  /** When the newest message came; a conversation without one is outside. */
+  lastMessageBefore?: number;
+  /** Keys of its metadata, each with the value that it must have. */
+  metadata?: Record<string, any>;
   /** A whole number, 1 to 100. Default: 10. */
   limit?: number;
+  /**
+   * How many of the best are passed over.
+   * A whole number, 0 to 100.
+   */
+  offset?: number;
+  /** When they were created. */
+  dateRange?: DateRange;
+}
+
+/** How to search. */
+export interface SearchOptions {
+  /**
+   * The messages' texts, what is kept with the conversations, or either of the two.
+   * Default: "content".
+   */
+  searchIn?: "both" | "content" | "metadata";
 }
 
 /** A conversation with the words. */
 export interface SearchResult {
   /** Without its messages. */
   conversation: ConversationView;
-  /** Up to five, the best first. */
+  /** Up to five, the best first, as far as the answer has room. */
   matchedMessages: ConversationMessage[];
   /** An excerpt of each, around the first word found. */
   highlights: string[];
@@ -914,7 +954,6 @@ export const api = anyApi as unknown as {
     sendMessage: Mutation<{
       /** At most 512 characters. */
       conversationId: string;
-      /** 1 to 10000 characters. */
       message: string;
       options?: Options;
     }, Begun>;
@@ -922,7 +961,6 @@ export const api = anyApi as unknown as {
     startAgentConversation: Mutation<{
       /** At most 512 characters. */
       agentId: string;
-      /** 1 to 10000 characters. */
       message: string;
       options?: Options;
     }, Begun>;
@@ -935,7 +973,6 @@ export const api = anyApi as unknown as {
     startConversation: Mutation<{
       /** At most 512 characters. */
       taskId: string;
-      /** 1 to 10000 characters. */
       message?: string;
       options?: Options;
     }, Begun>;
@@ -990,8 +1027,11 @@ export const api = anyApi as unknown as {
       status?: string;
       metrics?: Record<string, any>;
     }, boolean>;
-    /** The caller's agents, newest first: the 100 newest. */
-    list: Query<Record<string, never>, AgentsAgentView[]>;
+    /** The caller's agents, newest first: 100 after `offset`. Long instructions are cut where the list is long (`cut`). */
+    list: Query<{
+      /** A whole number, 0 to 800. */
+      offset?: number;
+    }, AgentsAgentView[]>;
     /** A new secret, shown this once; the old one, all tokens and all sockets are over. */
     regenerate: Action<{
       /** 1 to 128 characters. Matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$. */
@@ -1112,7 +1152,6 @@ export const api = anyApi as unknown as {
      */
     sendMessage: Mutation<{
       sessionId: string;
-      /** 1 to 10000 characters. */
       content: string;
       /** 1 to 200 characters. */
       model?: string;
@@ -1192,7 +1231,6 @@ export const api = anyApi as unknown as {
     command: Mutation<{
       /** At most 512 characters. */
       socket: string;
-      /** 1 to 10000 characters. */
       command: string;
       /** At most 512 characters. */
       sessionId?: string;
@@ -1252,8 +1290,8 @@ export const api = anyApi as unknown as {
      *
      * Args:
      *     message: with an `id` of the caller's own it is added once: the same again changes nothing.
-     *     tail: how many of the newest messages the result shows; without it as many as 96 KB hold. A result is kept with its
-     *         commit, so a writer who does not read it says 0 or 1, and its appends cost the same at any length of the log.
+     *     tail: how many of the newest messages the result shows at most; as many as 16 KB hold, the new one always. A result is
+     *         kept with its commit, so a writer who does not read it says 0 or 1.
      *
      * Refuses: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `EMPTY_STRING`, `CONTENT_TOO_LONG`, `MESSAGE_ALREADY_EXISTS`,
      * `CONVERSATION_NOT_ACTIVE`.
@@ -1319,7 +1357,7 @@ export const api = anyApi as unknown as {
     /**
      * Conversations with all their messages as text, `json` or `csv`, newest first.
      *
-     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `conversation_export.py`.
+     * A part holds 96 KB; when `isDone` is false, call again with `continueCursor`. See `domain/conversations/export.py`.
      */
     export: Query<{
       format: "csv" | "json";
@@ -1333,14 +1371,34 @@ export const api = anyApi as unknown as {
       type: "agent-agent" | "user-agent";
       participants: Participants;
     }, ConversationView | null>;
-    /** A conversation with its messages: all of them while they fit 96 KB, else the newest that fit. */
-    get: Query<{ conversationId: string }, ConversationView | null>;
+    /**
+     * A conversation with its messages: all of them while they fit 16 KB, else the newest that fit (`messagesTruncated`).
+     *
+     * So it costs the same at any length; `getHistory` pages through the whole log.
+     *
+     * Args:
+     *     includeMessages: without them `messages` is empty.
+     *     messageLimit: so many of the newest at most.
+     */
+    get: Query<{
+      conversationId: string;
+      /** Default: true. */
+      includeMessages?: boolean;
+      /** A whole number, 1 to 1000. */
+      messageLimit?: number;
+    }, ConversationView | null>;
     /** The receipt of a deletion, for who asked for it and for the org's backend; null for others. */
     getErasure: Query<{ receiptId: string }, ErasureView | null>;
     /**
      * A page of a log: up to `limit` messages after `offset`, from the oldest or from the newest.
      *
-     * A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
+     * A page weighs 96 KB at most; `nextOffset` says where the next one starts, and `total` counts all that fit.
+     *
+     * Args:
+     *     since: not before this time, in milliseconds since the epoch; until: not after this one.
+     *     roles: who speaks. They are looked for among 1,000 messages at most.
+     *
+     * Refuses: `CONVERSATION_NOT_FOUND`, `INVALID_DATE_RANGE`, `INVALID_ROLE`, `FILTER_TOO_BROAD`.
      */
     getHistory: Query<{
       conversationId: string;
@@ -1350,10 +1408,29 @@ export const api = anyApi as unknown as {
       offset?: number;
       /** Default: "asc". */
       sortOrder?: "asc" | "desc";
+      since?: number;
+      until?: number;
+      /** At most 3 items. */
+      roles?: ("agent" | "system" | "user")[];
     }, HistoryView>;
-    /** One message, whole; null when it or its conversation is not there. */
-    getMessage: Query<{ conversationId: string; messageId: string }, ConversationMessage | null>;
-    /** Up to 100 messages of one conversation in the order of the log; ids that are not there are left out. */
+    /**
+     * One message, whole; null when it or its conversation is not there.
+     *
+     * Args:
+     *     fromCharacter: the text from there on, as far as 96 KB hold it, and `nextCharacter` where it goes on. A message of more
+     *         than 128 KB on the wire comes whole over HTTP only, so over a socket it is asked for from 0.
+     */
+    getMessage: Query<{
+      conversationId: string;
+      messageId: string;
+      /** A whole number, at least 0. */
+      fromCharacter?: number;
+    }, ConversationMessage | null>;
+    /**
+     * Up to 100 messages of one conversation in the order of the log; ids that are not there are left out.
+     *
+     * Messages that are too long for one answer together are cut (`contentTruncated`); `getMessage` gives each whole.
+     */
     getMessagesByIds: Query<{ conversationId: string; messageIds: string[] }, ConversationMessage[]>;
     /**
      * The conversation between exactly these participants; opened if there is none.
@@ -1372,8 +1449,12 @@ export const api = anyApi as unknown as {
      *     userId: `participants.userId`. agentId: an agent that takes part. participantId: either, joined ones included.
      *     limit: 1 to 1000. offset: how many to pass over. Beyond 900 together, go on with `createdBefore`.
      *     messageCount: an exact number, or `{min?, max?}`.
-     *     createdAfter: in milliseconds since the epoch, as its three siblings; the value itself is outside.
-     *     includeMessages: whether each brings its messages; together they weigh 96 KB at most.
+     *     createdAfter: in milliseconds since the epoch, as its five siblings; the value itself is outside.
+     *     metadata: keys of what is kept with the conversations, each with the value that it must have.
+     *     includeMessages: whether each brings its messages, as far as the answer has room; else `messages` is empty.
+     *
+     * An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
+     * (`listTruncated`); the rest is asked for with `offset` or `createdBefore`.
      *
      * Refuses: `INVALID_RANGE`, `INVALID_DATE_RANGE`, `FILTER_TOO_BROAD`.
      */
@@ -1398,7 +1479,9 @@ export const api = anyApi as unknown as {
       createdBefore?: number;
       updatedAfter?: number;
       updatedBefore?: number;
-      /** Default: true. */
+      lastMessageAfter?: number;
+      lastMessageBefore?: number;
+      metadata?: Record<string, any>;
       includeMessages?: boolean;
     }, ConversationView[]>;
     /** Delete every conversation of the org that is there now. Only the org's backend, and only with `confirm`. */
@@ -1406,12 +1489,13 @@ export const api = anyApi as unknown as {
     /**
      * Conversations in which all words of `query` occur, best first, with score and highlights.
      *
-     * A bounded scan of the newest conversations that fit: `conversation_search.py` says what it compares and where it ends.
+     * A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
      */
     search: Query<{
       /** 1 to 200 characters. */
       query: string;
       filters?: SearchFilters;
+      options?: SearchOptions;
     }, SearchAnswer>;
   };
   domains: {
@@ -1553,7 +1637,23 @@ export const api = anyApi as unknown as {
   };
   history: {
     /**
+     * One message, whole; null for strangers and when it is not there.
+     *
+     * Args:
+     *     fromCharacter: the text from there on, as far as 96 KB hold it, and `nextCharacter` where it goes on. A message of more
+     *         than 128 KB on the wire comes whole over HTTP only, so over a socket it is asked for from 0.
+     */
+    message: Query<{
+      conversationId: string;
+      /** At most 200 characters. */
+      messageId: string;
+      /** A whole number, at least 0. */
+      fromCharacter?: number;
+    }, RoomMessage | null>;
+    /**
      * The newest messages that fit, oldest first; null for strangers. With a filter the newest thousand are looked through.
+     *
+     * A page holds 96 KB. A message that is longer is cut, and `cut` names its fields; `history:message` gives it whole.
      *
      * Args:
      *     before: below this sequence number.
@@ -1586,11 +1686,19 @@ export const api = anyApi as unknown as {
     }, Messages | null>;
     /** A conversation in numbers; null for strangers. */
     statistics: Query<{ conversationId: string }, Statistics | null>;
-    /** A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there. */
+    /**
+     * A message, and everything that answers it (`parentId`), among the newest thousand; null when it is not there.
+     *
+     * Args:
+     *     after: only what comes after this sequence number. An answer holds 96 KB; where it ends because of that, its last message
+     *         has `more`, and the rest comes after it.
+     */
     thread: Query<{
       conversationId: string;
       /** At most 200 characters. */
       messageId: string;
+      /** A whole number, 1 to 9007199254740992. */
+      after?: number;
     }, RoomMessage[] | null>;
   };
   images: {
@@ -1785,7 +1893,8 @@ export const api = anyApi as unknown as {
     /**
      * Conversations that the caller takes part in, or of an agent that they may talk to, newest first.
      *
-     * A status is looked for among the 200 newest from `offset` on; `isDone` says when there are no more.
+     * An agent's and those of a status are looked for among the 200 newest from `offset` on, and a page holds 96 KB: it may be
+     * shorter than `limit`. `isDone` says when there are no more; `offset` is where the next page begins.
      */
     list: Query<{
       /** 1 to 512 characters. */
@@ -1812,7 +1921,6 @@ export const api = anyApi as unknown as {
      * goes where the socket is. An attachment is an http(s) address, or `document:` and an id.
      */
     send: Mutation<{
-      /** At most 100000 characters. */
       content: string;
       conversationId?: string;
       role?: "assistant" | "system" | "tool" | "user";
@@ -1975,7 +2083,6 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       taskId: string;
       type: string;
-      /** 1 to 10000 characters. */
       message?: string;
       /** Default: true. */
       begin?: boolean;

@@ -218,7 +218,7 @@ export interface Conversation {
   cronAgent?: string;
   /** The entry from which on it is the task's, where it was somebody's chat before. */
   linkedFrom?: number;
-  /** What the chat gateway keeps about it (002); none for a conversation that was never used there. */
+  /** What the chat gateway keeps about it; none for a conversation that was never used there. */
   room?: Room;
 }
 
