@@ -9,7 +9,7 @@ import msgspec
 from chalicelib import MutationCtx, QueryCtx, internal_mutation, internal_query, sweep
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations import bulk, erasure, listing
-from chalicelib.domain.conversations.listing import Filters
+from chalicelib.domain.conversations.filters import Filters
 from chalicelib.schema import Erasure
 
 

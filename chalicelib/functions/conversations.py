@@ -14,42 +14,40 @@ from msgspec import Meta
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
 from chalicelib.domain.answer_size import ANSWER_BYTES, weight
 from chalicelib.domain.conversations import access as may
-from chalicelib.domain.conversations import answers, bulk, listing
+from chalicelib.domain.conversations import answers, bulk, history, listing
 from chalicelib.domain.conversations import erasure as erasing
 from chalicelib.domain.conversations import export as exporting
 from chalicelib.domain.conversations import search as searching
 from chalicelib.domain.conversations.answers import LISTED, Limit, Offset
 from chalicelib.domain.conversations.codes import (
+    check_dates,
     check_id,
     check_ids,
-    check_participants,
+    check_sought,
     explain,
     not_found,
     refused,
 )
+from chalicelib.domain.conversations.erasure_views import DeletedManyView, DeletedView, ErasureView, erasure_view
 from chalicelib.domain.conversations.export import ExportFilters, ExportPart, Format
-from chalicelib.domain.conversations.listing import Filters, Id, MessageCountRange, SortBy, SortOrder
+from chalicelib.domain.conversations.filters import Filters, Id, MessageCountRange, SortBy, SortOrder
 from chalicelib.domain.conversations.log import NewMessage, append, by_id, check_message
 from chalicelib.domain.conversations.opening import participants_key
-from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters
+from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters, SearchOptions
 from chalicelib.domain.conversations.views import (
     SHOWN_BYTES,
     ConversationMessage,
     ConversationType,
     ConversationView,
-    DeletedManyView,
-    DeletedView,
-    ErasureView,
     HistoryView,
     Participants,
+    Role,
     conversation_view,
     cut,
-    erasure_view,
     in_shares,
     message_view,
     newest,
     part_of,
-    read,
     shown,
 )
 from chalicelib.schema import Conversation, Erasure
@@ -81,13 +79,22 @@ def create(
 
 
 @query(explain=explain)
-def get(ctx: QueryCtx, conversation_id: str) -> ConversationView | None:
+def get(
+    ctx: QueryCtx,
+    conversation_id: str,
+    include_messages: bool = True,
+    message_limit: Annotated[int, Meta(ge=1, le=1000)] | None = None,
+) -> ConversationView | None:
     """A conversation with its messages: all of them while they fit 16 KB, else the newest that fit (`messagesTruncated`).
 
     So it costs the same at any length; `getHistory` pages through the whole log.
+
+    Args:
+        include_messages: without them `messages` is empty.
+        message_limit: so many of the newest at most.
     """
     conversation = may.found(ctx, conversation_id)
-    return None if conversation is None else shown(ctx, conversation)
+    return None if conversation is None else shown(ctx, conversation, message_limit if include_messages else 0)
 
 
 @mutation(explain=explain)
@@ -141,6 +148,9 @@ def list_(
     created_before: float | None = None,
     updated_after: float | None = None,
     updated_before: float | None = None,
+    last_message_after: float | None = None,
+    last_message_before: float | None = None,
+    metadata: dict[str, Any] | None = None,
     include_messages: bool = False,
 ) -> list[ConversationView]:
     """The conversations that the caller may see, newest first; the org's backend sees all.
@@ -149,7 +159,8 @@ def list_(
         user_id: `participants.userId`. agent_id: an agent that takes part. participant_id: either, joined ones included.
         limit: 1 to 1000. offset: how many to pass over. Beyond 900 together, go on with `createdBefore`.
         message_count: an exact number, or `{min?, max?}`.
-        created_after: in milliseconds since the epoch, as its three siblings; the value itself is outside.
+        created_after: in milliseconds since the epoch, as its five siblings; the value itself is outside.
+        metadata: keys of what is kept with the conversations, each with the value that it must have.
         include_messages: whether each brings its messages, as far as the answer has room; else `messages` is empty.
 
     An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
@@ -167,6 +178,9 @@ def list_(
         created_before=created_before,
         updated_after=updated_after,
         updated_before=updated_before,
+        last_message_after=last_message_after,
+        last_message_before=last_message_before,
+        metadata=metadata,
     )
     found = listing.select(ctx, wanted, offset + limit, sort_by, newest_first=sort_order == "desc")[offset:]
     return listing.told(ctx, found, include_messages=include_messages)
@@ -211,33 +225,36 @@ def get_messages_by_ids(ctx: QueryCtx, conversation_id: str, message_ids: list[s
 
 @query(explain=explain)
 def get_history(
-    ctx: QueryCtx, conversation_id: str, limit: Limit = LISTED, offset: Offset = 0, sort_order: SortOrder = "asc"
+    ctx: QueryCtx,
+    conversation_id: str,
+    limit: Limit = LISTED,
+    offset: Offset = 0,
+    sort_order: SortOrder = "asc",
+    since: float | None = None,
+    until: float | None = None,
+    roles: Annotated[list[Role], Meta(max_length=3)] | None = None,
 ) -> HistoryView:
     """A page of a log: up to `limit` messages after `offset`, from the oldest or from the newest.
 
-    A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
+    A page weighs 96 KB at most; `nextOffset` says where the next one starts, and `total` counts all that fit.
+
+    Args:
+        since: not before this time, in milliseconds since the epoch; until: not after this one.
+        roles: who speaks. They are looked for among 1,000 messages at most.
+
+    Refuses: `CONVERSATION_NOT_FOUND`, `INVALID_DATE_RANGE`, `INVALID_ROLE`, `FILTER_TOO_BROAD`.
     """
     conversation = may.found(ctx, conversation_id)
     if conversation is None:
         raise not_found()
-    total = conversation.message_count
-    down = sort_order == "desc"
-    first, last = (1, total - offset) if down else (offset + 1, total)
-    messages = read(ctx, conversation, first, last, ANSWER_BYTES, newest_first=down, most=limit)
-    reached = min(offset, total) + len(messages)
-    return HistoryView(
-        conversation_id=conversation.conversation_id,
-        messages=messages,
-        total=total,
-        has_more=reached < total,
-        next_offset=reached,
-    )
+    check_dates(since, until, "since")
+    return history.page(ctx, conversation, history.Asked(limit, offset, sort_order == "desc", since, until, roles or ()))
 
 
 @query(explain=explain)
 def find_conversation(ctx: QueryCtx, type: ConversationType, participants: Participants) -> ConversationView | None:
     """The conversation between exactly these participants, whatever their order: the one of `getOrCreate`, else the oldest."""
-    check_participants(type, participants.user_id, participants.agent_id, participants.agent_ids)
+    check_sought(type, participants.user_id, participants.agent_id, participants.agent_ids)
     found = answers.between(ctx, participants)
     return None if found is None else shown(ctx, found)
 
@@ -262,12 +279,14 @@ def get_or_create(ctx: MutationCtx, type: ConversationType, participants: Partic
 
 
 @query(explain=explain)
-def search(ctx: QueryCtx, query: Query, filters: SearchFilters | None = None) -> SearchAnswer:
+def search(
+    ctx: QueryCtx, query: Query, filters: SearchFilters | None = None, options: SearchOptions | None = None
+) -> SearchAnswer:
     """Conversations in which all words of `query` occur, best first, with score and highlights.
 
     A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
     """
-    return searching.search(ctx, query, filters or SearchFilters())
+    return searching.search(ctx, query, filters or SearchFilters(), (options or SearchOptions()).search_in)
 
 
 @query(explain=explain)

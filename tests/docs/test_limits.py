@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 
 from chalicelib.data import gate, paging, snapshot, store, transaction
-from chalicelib.domain import bounds, budget, domains, members, notifications
+from chalicelib.domain import answer_size, bounds, budget, depth, domains, members, notifications
 from chalicelib.domain.agent_runs import ending
-from chalicelib.domain.conversations import codes, listing, search, views
+from chalicelib.domain.conversations import codes, history, listing, search, views
 from chalicelib.domain.feeds import sizes
 from chalicelib.domain.feeds import socket as feed
 from chalicelib.domain.images import forking
@@ -55,9 +55,19 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a message of a conversation, its metadata; agents in one": (
         codes.LONGEST_CONTENT / KB,
         codes.LARGEST_METADATA / KB,
+        depth.DEEPEST,
         codes.MOST_AGENTS,
     ),
-    "`messages` in a result of `conversations:*`": (views.LOG_BYTES / KB,),
+    "`messages` of `conversations:get` and `addMessage`": (views.SHOWN_BYTES / KB,),
+    "an answer of `conversations:*`": (answer_size.ANSWER_BYTES / KB,),
+    "`conversations:getHistory` by roles": (history.SEARCHED,),
+    "a message where no model answers; what comes with it": (
+        sending.LONGEST_TEXT,
+        sending.LARGEST_EXTRA / 1000,
+        depth.DEEPEST,
+        sending.LARGEST_MESSAGE / 1000,
+    ),
+    "a page of messages, rooms or agents": (answer_size.ANSWER_BYTES / KB,),
     "`conversations:list` by filters without an index": (listing.LOOKED_AT,),
     "`conversations:search`": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
     "agents that answer each other": (sending.AGENT_TURNS,),

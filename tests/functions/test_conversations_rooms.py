@@ -26,7 +26,7 @@ def room(house: House) -> str:
 def test_a_room_is_listed_and_read_by_all_of_its_members(house: House, room: str) -> None:
     helper, alice, bob = member(house, "helper", role="agent"), member(house, "alice"), member(house, "bob")
     for caller in (helper, alice, bob):
-        (listed,) = caller.list()
+        (listed,) = caller.list(includeMessages=True)
         assert (listed["conversationId"], caller.count()) == (room, 1)
         assert [each["content"] for each in listed["messages"]] == ["I am alice", "I am bob", "Hello both"]
     assert bob.list(userId="bob") == []

@@ -83,7 +83,7 @@ def test_where_agents_answer_a_message_has_100_000_characters_and_fits_a_documen
 @pytest.mark.parametrize("text", BLANK)
 def test_the_conversations_door_says_it_in_its_own_code(gateway: Gateway, text: str) -> None:
     cortex = Cortex.of(gateway.person("backend", "acme", ("service",)))
-    with pytest.raises(Failed, match="EMPTY_STRING") as told:
+    with pytest.raises(Failed, match="MISSING_REQUIRED_FIELD") as told:
         say(cortex, opened(cortex), text)
     assert told.value.data["field"] == "message.content"
 

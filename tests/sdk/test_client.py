@@ -43,7 +43,9 @@ def test_a_client_written_from_the_document_works(cortex: Cortex) -> None:
         ("agent", "agent-456", 2),
     ]
     assert cortex.conversations.get(made.conversation_id) == updated
-    assert cortex.conversations.list(user_id="user-123", limit=10) == [updated]
+    assert cortex.conversations.list(user_id="user-123", limit=10, include_messages=True) == [updated]
+    (bare,) = cortex.conversations.list(user_id="user-123")
+    assert (bare.message_count, bare.messages, bare.messages_truncated) == (2, [], True)
     assert isinstance(cortex.conversations.count(agent_id="agent-456"), int)
     assert cortex.conversations.count(agent_id="agent-456") == 1
     gone = cortex.conversations.delete(made.conversation_id)
@@ -163,6 +165,39 @@ def test_lists_and_counts_are_watched_in_an_event_loop(served: Served, token: Mi
     assert next(counts) == 1
 
 
+def test_a_list_goes_on_until_it_has_all_that_was_asked_for(cortex: Cortex, served: Served, token: Mint) -> None:
+    """An answer holds 96 KB; a list of conversations with much metadata comes in several."""
+    for number in range(12):
+        cortex.conversations.create(
+            type="user-agent", participants=PAIR, conversation_id=f"much-{number}", metadata={"notes": "x" * 16_000}
+        )
+    wanted = [f"much-{number}" for number in reversed(range(12))]
+    listed = cortex.conversations.list(user_id=PAIR.user_id, limit=12)
+    assert [each.conversation_id for each in listed] == wanted
+    assert not any(each.list_truncated for each in listed)
+
+    async def work() -> list[str]:
+        async with AsyncCortex(served.url, token()) as client:
+            return [each.conversation_id for each in await client.conversations.list(user_id=PAIR.user_id, limit=12)]
+
+    assert asyncio.run(work()) == wanted
+
+
+def test_history_search_and_export_take_what_the_documents_library_takes(cortex: Cortex) -> None:
+    made = cortex.conversations.create(type="user-agent", participants=PAIR, metadata={"topic": "Café"})
+    for role in ("user", "agent", "user"):
+        last = cortex.conversations.add_message(made.conversation_id, {"role": role, "content": "hello"})
+    times = [each.timestamp for each in last.messages]
+    assert cortex.conversations.get_history(made.conversation_id, since=times[1], until=times[2]).total == 2
+    assert [each.sequence for each in cortex.conversations.get_history(made.conversation_id, roles=["user"]).messages] == [1, 3]
+    assert len(cortex.conversations.get(made.conversation_id, message_limit=1).messages) == 1  # type: ignore[union-attr]
+    found = cortex.conversations.search("cafe", search_in="metadata")
+    assert made.conversation_id in [each.conversation.conversation_id for each in found]
+    assert made.conversation_id in [each.conversation_id for each in cortex.conversations.list(metadata={"topic": "Café"})]
+    dated = cortex.conversations.export(format="json", date_range={"start": made.created_at})
+    assert made.conversation_id in dated.data
+
+
 # What is told before any request ----------------------------------------------------------------------------------------
 
 CALLS: list[tuple[Callable[[Any], Any], str, str | None]] = [
@@ -171,7 +206,7 @@ CALLS: list[tuple[Callable[[Any], Any], str, str | None]] = [
     (lambda c: c.create(type="user-agent", participants=None), "MISSING_REQUIRED_FIELD", "participants"),
     (lambda c: c.create(type="user-agent", participants={"userId": "u"}), "INVALID_PARTICIPANTS", "participants"),
     (lambda c: c.create(type="user-agent", participants={"userId": "u", "agent": "a"}), "INVALID_PARTICIPANTS", "participants"),
-    (lambda c: c.create(type="user-agent", participants={"userId": " ", "agentId": "a"}), "EMPTY_STRING", "participants.userId"),
+    (lambda c: c.create(type="user-agent", participants={"userId": " ", "agentId": "a"}), "INVALID_PARTICIPANTS", "participants"),
     (lambda c: c.create(type="agent-agent", participants={"agentIds": ["a"]}), "INVALID_PARTICIPANTS", "participants.agentIds"),
     (lambda c: c.create(type="agent-agent", participants={"agentIds": ["a", "a"]}), "DUPLICATE_VALUES", "participants.agentIds"),
     (
@@ -182,18 +217,31 @@ CALLS: list[tuple[Callable[[Any], Any], str, str | None]] = [
     (lambda c: c.create(type="user-agent", participants=PAIR, conversation_id="a\nb"), "INVALID_ID_FORMAT", "conversationId"),
     (lambda c: c.create(type="user-agent", participants=PAIR, metadata=object()), "INVALID_FORMAT", "metadata"),
     (lambda c: c.create(type="user-agent", participants=PAIR, metadata="x" * 20_000), "METADATA_TOO_LARGE", "metadata"),
-    (lambda c: c.get(""), "EMPTY_STRING", "conversationId"),
+    (lambda c: c.get(""), "MISSING_REQUIRED_FIELD", "conversationId"),
     (lambda c: c.get(None), "MISSING_REQUIRED_FIELD", "conversationId"),
     (lambda c: c.get(5), "INVALID_FORMAT", "conversationId"),
     (lambda c: c.add_message("c", None), "MISSING_REQUIRED_FIELD", "message"),
     (lambda c: c.add_message("c", {"role": "robot", "content": "x"}), "INVALID_ROLE", "message.role"),
     (lambda c: c.add_message("c", {"role": "user"}), "MISSING_REQUIRED_FIELD", "message.content"),
-    (lambda c: c.add_message("c", {"role": "user", "content": ""}), "EMPTY_STRING", "message.content"),
+    (lambda c: c.add_message("c", {"role": "user", "content": " "}), "MISSING_REQUIRED_FIELD", "message.content"),
     (lambda c: c.add_message("c", {"role": "user", "content": "é" * 33_000}), "CONTENT_TOO_LONG", "message.content"),
     (lambda c: c.add_message("c", {"role": "user", "content": "x", "sender": "y"}), "INVALID_FORMAT", "message"),
     (lambda c: c.list(limit=0), "INVALID_RANGE", "limit"),
     (lambda c: c.list(limit=1001), "INVALID_RANGE", "limit"),
-    (lambda c: c.list(limit=1.5), "INVALID_FORMAT", "limit"),
+    (lambda c: c.list(limit=1.5), "INVALID_RANGE", "limit"),
+    (lambda c: c.get_history("c", roles=["robot"]), "INVALID_ROLE", "roles"),
+    (lambda c: c.get_history("c", since=5, until=5), "INVALID_DATE_RANGE", "since"),
+    (
+        lambda c: c.find_conversation(type="agent-agent", participants={"agentIds": ["a"]}),
+        "INVALID_ARRAY_LENGTH",
+        "participants.agentIds",
+    ),
+    (
+        lambda c: c.find_conversation(type="user-agent", participants={"userId": "u"}),
+        "MISSING_REQUIRED_FIELD",
+        "participants.agentId",
+    ),
+    (lambda c: c.export(format="json", date_range={"start": 5, "end": 5}), "INVALID_DATE_RANGE", "filters.dateRange"),
     (lambda c: c.list(sort_by="name"), "INVALID_SORT_ORDER", "sortBy"),
     (lambda c: c.list(sort_order="up"), "INVALID_SORT_ORDER", "sortOrder"),
     (lambda c: c.list(created_after=5, created_before=5), "INVALID_DATE_RANGE", "createdAfter"),
@@ -219,7 +267,7 @@ def test_a_wrong_argument_is_told_at_the_call_without_a_network(call: Any, code:
 
 def test_the_async_client_tells_it_when_the_method_is_called_and_not_when_it_is_awaited() -> None:
     cortex = AsyncCortex("http://127.0.0.1:9")
-    with pytest.raises(ValidationError, match="EMPTY_STRING"):
+    with pytest.raises(ValidationError, match="MISSING_REQUIRED_FIELD"):
         cortex.conversations.get("")  # never awaited
     asyncio.run(cortex.close())
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.domain import access, members
-from chalicelib.domain.conversations.codes import not_found, refused
+from chalicelib.domain.conversations.codes import check_required, not_found, refused
 from chalicelib.schema import Agent, Conversation
 
 Voice = Literal["user", "assistant", "system"]
@@ -41,8 +41,9 @@ def is_agent(user: Any) -> bool:
 
 def found(ctx: QueryCtx, conversation_id: str) -> Conversation | None:
     """A conversation by its id, for who may see it; None for strangers."""
-    if ctx.user is None or not conversation_id:
+    if ctx.user is None:
         return None
+    check_required(conversation_id, "conversationId")
     conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(conversation_id)).unique()
     return conversation if conversation is not None and sees(ctx, conversation) else None
 
@@ -58,6 +59,7 @@ def sees(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> bool:
 def reached(ctx: MutationCtx, conversation_id: str, to_do: str) -> Conversation:
     """A conversation for who may write to it. Raises `Refused`."""
     access.signed_in(ctx, to_do)
+    check_required(conversation_id, "conversationId")
     conversation: Conversation | None = ctx.db.query(Conversation.by_conversationId(conversation_id)).unique()
     if conversation is None or not sees(ctx, conversation):
         raise not_found()

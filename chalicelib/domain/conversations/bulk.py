@@ -13,8 +13,8 @@ from chalicelib import ActionCtx
 from chalicelib.domain.answer_size import weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations.codes import check_ids, refused
-from chalicelib.domain.conversations.listing import Filters
-from chalicelib.domain.conversations.views import DeletedManyView
+from chalicelib.domain.conversations.erasure_views import DeletedManyView
+from chalicelib.domain.conversations.filters import Filters
 
 PATIENCE_MS = 15_000
 """How long a caller waits for the end; after that jobs do the rest."""

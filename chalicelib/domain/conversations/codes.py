@@ -31,6 +31,9 @@ _OF_FIELD = {
     "sortBy": "INVALID_SORT_ORDER",
     "sortOrder": "INVALID_SORT_ORDER",
     "participants": "INVALID_PARTICIPANTS",
+    "roles": "INVALID_ROLE",
+    "limit": "INVALID_RANGE",
+    "offset": "INVALID_RANGE",
 }
 
 
@@ -64,12 +67,16 @@ def explain(message: str) -> Refused:
 
 
 def check_id(value: str, field: str) -> str:
-    """An id that a caller chose: 1 to 200 printable characters, no line breaks."""
-    if not value.strip():
-        raise refused("EMPTY_STRING", f"{field} must not be empty", field)
-    if len(value) > LONGEST_ID or not value.isprintable():
+    """An id that a caller chose: 1 to 200 printable characters, no line breaks, and not spaces alone."""
+    if not value.strip() or len(value) > LONGEST_ID or not value.isprintable():
         raise refused("INVALID_ID_FORMAT", f"{field} is 1 to {LONGEST_ID} printable characters", field)
     return value
+
+
+def check_required(value: str, field: str) -> None:
+    """A text that must be there."""
+    if not value.strip():
+        raise refused("MISSING_REQUIRED_FIELD", f"{field} is required and cannot be empty", field)
 
 
 def check_ids(values: Sequence[str], field: str, most: int) -> None:
@@ -86,7 +93,7 @@ def check_ids(values: Sequence[str], field: str, most: int) -> None:
 
 def check_participants(kind: str, user_id: str | None, agent_id: str | None, agent_ids: Sequence[str] | None) -> None:
     """Who must take part in a conversation of this type."""
-    if kind == "user-agent" and not (user_id and agent_id):
+    if kind == "user-agent" and not ((user_id or "").strip() and (agent_id or "").strip()):
         raise refused("INVALID_PARTICIPANTS", "user-agent conversations require userId and agentId", "participants")
     if kind == "agent-agent" and len(agent_ids or ()) < 2:
         raise refused("INVALID_PARTICIPANTS", "agent-agent conversations require at least 2 agentIds", "participants.agentIds")
@@ -102,10 +109,21 @@ def check_participants(kind: str, user_id: str | None, agent_id: str | None, age
         raise refused("DUPLICATE_VALUES", "participants.agentIds names agentId again", "participants.agentIds")
 
 
+def check_sought(kind: str, user_id: str | None, agent_id: str | None, agent_ids: Sequence[str] | None) -> None:
+    """Who a conversation that is looked for is between: what is missing has codes of its own here."""
+    if kind == "user-agent":
+        for field, value in (("userId", user_id), ("agentId", agent_id)):
+            if not (value or "").strip():
+                sentence = f"user-agent conversations require userId and agentId; {field} is missing"
+                raise refused("MISSING_REQUIRED_FIELD", sentence, f"participants.{field}")
+    elif len(agent_ids or ()) < 2:
+        raise refused("INVALID_ARRAY_LENGTH", "agent-agent conversations require at least 2 agentIds", "participants.agentIds")
+    check_participants(kind, user_id, agent_id, agent_ids)
+
+
 def check_content(content: str) -> None:
     """A message's text: something that is no space, up to 64 KB."""
-    if not content.strip():
-        raise refused("EMPTY_STRING", "message.content must not be empty", "message.content")
+    check_required(content, "message.content")
     size = len(content.encode())
     if size > LONGEST_CONTENT:
         raise refused("CONTENT_TOO_LONG", f"message.content has {size} bytes; {LONGEST_CONTENT} is the limit", "message.content")

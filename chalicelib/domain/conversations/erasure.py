@@ -27,7 +27,7 @@ import msgspec
 from chalicelib import Index, MutationCtx
 from chalicelib.domain import budget
 from chalicelib.domain.conversations import late_writes, listing
-from chalicelib.domain.conversations.listing import Filters
+from chalicelib.domain.conversations.filters import Filters
 from chalicelib.domain.replies import lifecycle
 from chalicelib.schema import (
     AgentRoom,

@@ -23,8 +23,8 @@ from chalicelib import QueryCtx
 from chalicelib.domain.answer_size import weight
 from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations import listing
-from chalicelib.domain.conversations.codes import check_dates, check_ids, refused
-from chalicelib.domain.conversations.listing import DateRange, Filters
+from chalicelib.domain.conversations.codes import check_ids, refused
+from chalicelib.domain.conversations.filters import DateRange, Filters, created_in, fits
 from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, cut, read
 from chalicelib.schema import Conversation
 
@@ -115,15 +115,11 @@ def _size(value: Any, format: Format) -> int:
 
 def _wanted(ctx: QueryCtx, filters: ExportFilters, place: _Cursor) -> list[Conversation]:
     """The conversations from the cursor on, newest first, and one more than a part holds."""
+    created_in(filters, filters.date_range)
     if filters.conversation_ids is not None:
         check_ids(filters.conversation_ids, "filters.conversationIds", MOST_IDS)
         named = [may.found(ctx, each) for each in filters.conversation_ids]
-        return [each for each in named if each is not None and listing.fits(each, filters) and each.id not in place.passed]
-    dates = filters.date_range
-    if dates is not None:
-        check_dates(dates.start, dates.end, "filters.dateRange")
-        filters.created_after = None if dates.start is None else dates.start - 0.5
-        filters.created_before = None if dates.end is None else dates.end + 0.5
+        return [each for each in named if each is not None and fits(each, filters) and each.id not in place.passed]
     if place.before is not None:
         filters.created_before = min(place.before + 0.001, filters.created_before or place.before + 0.001)
     found = listing.select(ctx, filters, PART_CONVERSATIONS + 1 + len(place.passed), newest_first=True)

@@ -20,23 +20,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain import members
 from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
 from chalicelib.domain.conversations import access as may
-from chalicelib.domain.conversations.codes import check_dates, refused
+from chalicelib.domain.conversations import filters
+from chalicelib.domain.conversations.codes import refused
+from chalicelib.domain.conversations.filters import Filters, SortBy
 from chalicelib.domain.conversations.opening import Kind
 from chalicelib.domain.conversations.views import ConversationType, ConversationView, conversation_view, newest
 from chalicelib.schema import Conversation, Participant
-
-SortBy = Literal["createdAt", "updatedAt", "lastMessageAt", "messageCount"]
-SortOrder = Literal["asc", "desc"]
-Id = Annotated[str, Meta(min_length=1)]
 
 LOOKED_AT = 400
 """Conversations that are looked at one by one in one call: as many as one exact instant covers."""
@@ -46,37 +41,6 @@ WITH_MESSAGES = 100
 """Conversations of one list that bring their messages."""
 LEAST_SHARE = 400
 """Bytes of messages below which a conversation of a list brings none."""
-
-
-class MessageCountRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How many messages, both bounds included."""
-
-    min: Annotated[int, Meta(ge=0)] | None = None
-    max: Annotated[int, Meta(ge=0)] | None = None
-
-
-class DateRange(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Created from `start` to `end`, both included, in milliseconds since the epoch."""
-
-    start: float | None = None
-    end: float | None = None
-
-
-class Filters(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What conversations must be. Times are milliseconds since the epoch; after and before exclude them."""
-
-    type: ConversationType | None = None
-    user_id: Id | None = None
-    """`participants.userId`."""
-    agent_id: Id | None = None
-    """An agent that takes part."""
-    participant_id: Id | None = None
-    """A user or agent that takes part, joined ones included."""
-    message_count: int | MessageCountRange | None = None
-    created_after: float | None = None
-    created_before: float | None = None
-    updated_after: float | None = None
-    updated_before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +133,7 @@ def select(
     ctx: QueryCtx | MutationCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool
 ) -> list[Conversation]:
     """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at."""
-    check(wanted)
+    filters.check(wanted)
     found: dict[str, Conversation] = {}
     for source in sources(ctx, wanted):
         along = source.range if sort_by == "createdAt" else source.recent if sort_by == "updatedAt" else None
@@ -185,7 +149,7 @@ def select(
             )
         for row in rows:
             one = ctx.db.get(Conversation, row.conversation) if source.guests else row
-            if one is not None and (source.keep is None or source.keep(one)) and fits(one, wanted):
+            if one is not None and (source.keep is None or source.keep(one)) and filters.fits(one, wanted):
                 found[one.id] = one
     ordered = sorted(found.values(), key=lambda each: (_order(each, sort_by), each.id), reverse=newest_first)
     if need > MOST_READ and len(ordered) >= MOST_READ:
@@ -193,20 +157,12 @@ def select(
     return ordered[:need]
 
 
-def check(wanted: Filters) -> None:
-    """Refuse ranges that end before they begin."""
-    check_dates(wanted.created_after, wanted.created_before, "createdAfter")
-    check_dates(wanted.updated_after, wanted.updated_before, "updatedAfter")
-    asked = wanted.message_count
-    if isinstance(asked, MessageCountRange) and asked.min is not None and asked.max is not None and asked.min > asked.max:
-        raise refused("INVALID_RANGE", "messageCount: min must not be above max", "messageCount")
-
-
 def _narrows(wanted: Filters, sort_by: SortBy) -> bool:
     """Whether rows along the index may have to be refused."""
     updated = (wanted.updated_after, wanted.updated_before) != (None, None)
     created = (wanted.created_after, wanted.created_before) != (None, None)
-    return wanted.message_count is not None or (updated if sort_by == "createdAt" else created)
+    other = (wanted.message_count, wanted.last_message_after, wanted.last_message_before, wanted.metadata)
+    return any(each is not None for each in other) or (updated if sort_by == "createdAt" else created)
 
 
 def _bounded(along: Any, wanted: Filters, order: SortBy) -> Any:
@@ -216,23 +172,6 @@ def _bounded(along: Any, wanted: Filters, order: SortBy) -> Any:
     if after is not None:
         along = along.after(after)
     return along if before is None else along.before(before)
-
-
-def fits(one: Conversation, wanted: Filters) -> bool:
-    """Whether a conversation has the numbers and times that a filter names, and its type."""
-    asked = wanted.message_count
-    low, high = (asked.min, asked.max) if isinstance(asked, MessageCountRange) else (asked, asked)
-    return (
-        wanted.type in (None, one.type)
-        and _between(one.creation_time, wanted.created_after, wanted.created_before)
-        and _between(one.updated_at, wanted.updated_after, wanted.updated_before)
-        and (low is None or one.message_count >= low)
-        and (high is None or one.message_count <= high)
-    )
-
-
-def _between(value: float, after: float | None, before: float | None) -> bool:
-    return (after is None or value > after) and (before is None or value < before)
 
 
 def _order(one: Conversation, sort_by: SortBy) -> float:

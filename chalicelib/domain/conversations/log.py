@@ -7,10 +7,9 @@ taken out one by one. A message whose id the caller chose is written once: the s
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain.answer_size import weight
@@ -30,8 +29,8 @@ class NewMessage(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     id: str | None = None
     """The caller's own; else a new one, `msg-…`."""
     role: Role
-    content: Annotated[str, Meta(min_length=1)]
-    """Up to 64 KB."""
+    content: str
+    """Up to 64 KB, and not blank."""
     agent_id: str | None = None
     """Which agent says it."""
     metadata: Any = None

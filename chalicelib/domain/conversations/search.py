@@ -13,8 +13,9 @@ mean over the words, half of it for being found in one message together.
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -23,7 +24,7 @@ from chalicelib import QueryCtx
 from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
 from chalicelib.domain.conversations import listing
 from chalicelib.domain.conversations.codes import refused
-from chalicelib.domain.conversations.listing import Filters
+from chalicelib.domain.conversations.filters import DateRange, Filters, created_in
 from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read
 from chalicelib.schema import Conversation
 from chalicelib.words import fold, occurrences, place_of, query_words
@@ -40,6 +41,7 @@ SHOWN_MESSAGES = 5
 SHOWN_BYTES = 48 * 1024
 """What the matching messages of one answer weigh; the excerpts beside them are told in any case."""
 
+SearchIn = Literal["content", "metadata", "both"]
 Query = Annotated[str, Meta(min_length=1, max_length=LONGEST_QUERY)]
 
 
@@ -49,6 +51,15 @@ class SearchFilters(Filters, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     offset: Annotated[int, Meta(ge=0, le=100)] = 0
     """How many of the best are passed over."""
+    date_range: DateRange | None = None
+    """When they were created."""
+
+
+class SearchOptions(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How to search."""
+
+    search_in: SearchIn = "content"
+    """The messages' texts, what is kept with the conversations, or either of the two."""
 
 
 class SearchResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -76,11 +87,12 @@ class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
     """So many further conversations have the words, but no place in this answer: ask with `offset`."""
 
 
-def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
+def search(ctx: QueryCtx, query: str, filters: SearchFilters, where: SearchIn = "content") -> SearchAnswer:
     """See `conversations:search`."""
     words = query_words(query)[:MOST_WORDS]
     if not words:
         raise refused("EMPTY_STRING", "query has no words", "query")
+    created_in(filters, filters.date_range)
     found = listing.select(ctx, filters, CONVERSATIONS + 1, newest_first=True)
     answer = SearchAnswer(results=[], complete=True, searched_conversations=0, searched_messages=0)
     room, scored = BYTES, list[tuple[float, SearchResult]]()
@@ -89,14 +101,17 @@ def search(ctx: QueryCtx, query: str, filters: SearchFilters) -> SearchAnswer:
             answer.complete, answer.continue_before = False, each.creation_time + JUST_AFTER
             break
         most = MESSAGES - answer.searched_messages
-        messages = read(ctx, each, 1, each.message_count, room, newest_first=True, most=most)
+        count = each.message_count if where != "metadata" else 0
+        messages = read(ctx, each, 1, count, room, newest_first=True, most=most)
         room -= sum(map(weight, messages))
         answer.searched_conversations += 1
         answer.searched_messages += len(messages)
         result = _matched(each, messages, words)
+        if where != "content":
+            result = _with_metadata(each, result, words)
         if result is not None:
             scored.append((result.score, result))
-        if len(messages) < each.message_count:  # of a log that is too long for one call the newest messages are searched
+        if len(messages) < count:  # of a log that is too long for one call the newest messages are searched
             answer.complete, answer.continue_before = False, each.creation_time
             break
     scored.sort(key=lambda pair: -pair[0])
@@ -129,6 +144,20 @@ def _matched(conversation: Conversation, messages: list[ConversationMessage], wo
         highlights=[excerpt(message.content, words) for message in best],
         score=round(often * (0.5 + 0.5 * together), 4),
     )
+
+
+def _with_metadata(conversation: Conversation, result: SearchResult | None, words: list[str]) -> SearchResult | None:
+    """A result that also counts what is kept with the conversation: half a point for all words there, beside its messages."""
+    kept = "" if conversation.metadata is None else json.dumps(conversation.metadata, ensure_ascii=False, default=repr)
+    if not all(_counts(kept, words).values()):
+        return result
+    if result is None:
+        result = SearchResult(
+            conversation=conversation_view(conversation, [], truncated=True), matched_messages=[], highlights=[], score=0.0
+        )
+    result.highlights.append(excerpt(kept, words))
+    result.score = round(0.5 + result.score / 2, 4)
+    return result
 
 
 def _bare(result: SearchResult) -> SearchResult:

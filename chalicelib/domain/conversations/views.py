@@ -18,7 +18,7 @@ import msgspec
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain.answer_size import ANSWER_BYTES, text_of, weight
-from chalicelib.schema import ChatMessage, Conversation, Erasure
+from chalicelib.schema import ChatMessage, Conversation
 
 ConversationType = Literal["user-agent", "agent-agent"]
 Role = Literal["user", "agent", "system"]
@@ -81,58 +81,10 @@ class HistoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     conversation_id: str
     messages: list[ConversationMessage]
     total: int
-    """Messages in the whole conversation."""
+    """Messages that fit what was asked: without a filter those of the whole conversation."""
     has_more: bool
     next_offset: int
     """The offset of the page that follows."""
-
-
-class DeletedView(msgspec.Struct, rename="camel", kw_only=True):
-    """A deleted conversation. `state` says whether its log is already erased; the receipt says when it was."""
-
-    deleted: bool
-    conversation_id: str
-    messages_deleted: int
-    deleted_at: float
-    restorable: bool
-    receipt_id: str
-    state: Literal["running", "completed"]
-
-
-class DeletedManyView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """Several deleted conversations, or with `dryRun` those that would be."""
-
-    dry_run: bool
-    deleted: int
-    total_messages_deleted: int
-    conversation_ids: list[str]
-    """The first 900, as far as 32 KB hold them; `deleted` counts all."""
-    would_delete: int | None = None
-    would_delete_messages: int | None = None
-    not_found: list[str] | None = None
-    """Ids that name nothing that the caller may delete."""
-    receipt_id: str | None = None
-    state: Literal["running", "completed"] = "completed"
-
-
-class ErasureView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """The receipt of a deletion. It names ids and numbers, never contents. Times are milliseconds since the epoch."""
-
-    receipt_id: str
-    state: Literal["running", "completed"]
-    requested_by: str
-    conversations: int
-    conversation_ids: list[str]
-    """The first hundred."""
-    messages: int
-    erased: dict[str, int]
-    """Documents by table."""
-    digest: str
-    """SHA-256 over digest so far, table and id of every erased document, in the order of their erasure."""
-    started_at: float
-    residue_until: float
-    """Until then the answers of earlier calls are kept, so that a repeated call is not carried out twice."""
-    completed_at: float | None = None
 
 
 def conversation_view(
@@ -153,23 +105,6 @@ def conversation_view(
         last_message_at=conversation.last_message_at,
         title=conversation.title,
         messages_truncated=truncated or None,
-    )
-
-
-def erasure_view(erasure: Erasure) -> ErasureView:
-    """A receipt's document → what who asked for the deletion sees."""
-    return ErasureView(
-        receipt_id=erasure.id,
-        state=erasure.state,
-        requested_by=erasure.requested_by,
-        conversations=erasure.conversations,
-        conversation_ids=erasure.conversation_ids,
-        messages=erasure.messages,
-        erased=erasure.erased,
-        digest=erasure.digest,
-        started_at=erasure.started_at,
-        residue_until=erasure.residue_until,
-        completed_at=erasure.completed_at,
     )
 
 
@@ -195,9 +130,9 @@ def message_view(message: ChatMessage) -> ConversationMessage:
     )
 
 
-def shown(ctx: QueryCtx | MutationCtx, conversation: Conversation) -> ConversationView:
-    """A conversation with the newest messages that an answer brings unasked, newest last."""
-    messages = newest(ctx, conversation)
+def shown(ctx: QueryCtx | MutationCtx, conversation: Conversation, most: int | None = None) -> ConversationView:
+    """A conversation with the newest messages that an answer brings unasked, newest last; at most so many."""
+    messages = newest(ctx, conversation, most=most)
     return conversation_view(conversation, messages, truncated=len(messages) < conversation.message_count)
 
 

@@ -128,7 +128,7 @@ def _check(content: str, said: Said, usage: dict[str, Any] | None) -> None:
         )
     if any(map(too_deep, (said.tool_calls, said.tool_results, said.thinking, usage))):
         raise Refused("MessageTooDeep", f"What comes with a message's text nests {DEEPEST} levels at most.")
-    extra = len(json.dumps([said.tool_calls, said.tool_results, said.thinking, usage], default=repr))
+    extra = len(json.dumps([said.tool_calls, said.tool_results, said.thinking, usage], default=repr, ensure_ascii=False).encode())
     if extra > LARGEST_EXTRA:
         raise Refused("MessageTooLarge", f"What comes with a message's text has at most {LARGEST_EXTRA} bytes.")
     if len(content.encode()) + extra > LARGEST_MESSAGE:

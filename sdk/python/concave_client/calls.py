@@ -5,6 +5,7 @@ The sync and the async client are made from these functions, so they have the sa
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -15,6 +16,7 @@ from concave_client.models import (
     Conversation,
     ConversationType,
     CountRange,
+    DateRange,
     Deleted,
     DeletedMany,
     Erasure,
@@ -26,7 +28,9 @@ from concave_client.models import (
     NewMessageDict,
     Participants,
     ParticipantsDict,
+    Role,
     SearchAnswer,
+    SearchIn,
     SortBy,
     SortOrder,
     from_wire,
@@ -84,17 +88,28 @@ def create(
     return Call("mutation", "create", args, _conversation)
 
 
-def get(conversation_id: str) -> Call[Conversation | None]:
-    """A conversation with its messages (the newest 96 KB of them), or None."""
+def get(
+    conversation_id: str, *, include_messages: bool | None = None, message_limit: int | None = None
+) -> Call[Conversation | None]:
+    """A conversation with its messages, or None: all of them while they fit 16 KB, else the newest that fit, and always the
+    newest one (`messages_truncated`). `messages` and `get_history` read the whole log.
+
+    Args:
+        include_messages: False: without them.
+        message_limit: so many of the newest at most.
+    """
     checks.text(conversation_id, "conversationId")
-    return Call("query", "get", {"conversationId": conversation_id}, _or_none(Conversation))
+    checks.between(message_limit, 1, checks.MOST_LISTED, "messageLimit")
+    args = {"conversationId": conversation_id, "includeMessages": include_messages, "messageLimit": message_limit}
+    return Call("query", "get", args, _or_none(Conversation))
 
 
 def add_message(conversation_id: str, message: NewMessage | NewMessageDict, *, tail: int | None = None) -> Call[Conversation]:
     """Add a message; returns the conversation as it now is.
 
     Args:
-        tail: how many of the newest messages the result shows; say 0 or 1 when you do not read it, it is cheaper.
+        tail: how many of the newest messages the result shows at most, as many as 16 KB hold; say 0 or 1 when you do not read
+            it, it is cheaper.
 
     Raises `ConversationError`: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `MESSAGE_ALREADY_EXISTS`.
     """
@@ -120,9 +135,18 @@ def list_conversations(
     created_before: float | None = None,
     updated_after: float | None = None,
     updated_before: float | None = None,
+    last_message_after: float | None = None,
+    last_message_before: float | None = None,
+    metadata: dict[str, Any] | None = None,
     include_messages: bool | None = None,
 ) -> Call[list[Conversation]]:
-    """The conversations that you may see, newest first; 100 unless `limit` (1 to 1000) says otherwise."""
+    """The conversations that you may see, newest first; 100 unless `limit` (1 to 1000) says otherwise.
+
+    Their `messages` are empty unless you say `include_messages`; then they bring as many as an answer has room for.
+
+    Args:
+        metadata: keys of what is kept with the conversations, each with the value that it must have.
+    """
     _check_filters(type, user_id, agent_id, participant_id)
     checks.between(limit, 1, checks.MOST_LISTED, "limit")
     checks.between(offset, 0, None, "offset")
@@ -130,6 +154,7 @@ def list_conversations(
     checks.message_count(message_count)
     checks.dates(created_after, created_before, "createdAfter")
     checks.dates(updated_after, updated_before, "updatedAfter")
+    checks.dates(last_message_after, last_message_before, "lastMessageAfter")
     args = {
         "type": type,
         "userId": user_id,
@@ -144,9 +169,20 @@ def list_conversations(
         "createdBefore": created_before,
         "updatedAfter": updated_after,
         "updatedBefore": updated_before,
+        "lastMessageAfter": last_message_after,
+        "lastMessageBefore": last_message_before,
+        "metadata": metadata,
         "includeMessages": include_messages,
     }
     return Call("query", "list", args, lambda value: [_conversation(each) for each in value])
+
+
+def rest_of_list(call: Call[list[Conversation]], found: list[Conversation]) -> Call[list[Conversation]] | None:
+    """The call for what a list had no room for, or None: an answer that ends because of its bytes says so in its last element."""
+    if not found or not found[-1].list_truncated:
+        return None
+    offset, limit = int(call.args["offset"] or 0) + len(found), int(call.args["limit"] or checks.LISTED) - len(found)
+    return dataclasses.replace(call, args={**call.args, "offset": offset, "limit": limit})
 
 
 def count(*, type: ConversationType | None = None, user_id: str | None = None, agent_id: str | None = None) -> Call[int]:
@@ -183,21 +219,40 @@ def get_messages_by_ids(conversation_id: str, message_ids: list[str]) -> Call[li
 
 
 def get_history(
-    conversation_id: str, *, limit: int | None = None, offset: int | None = None, sort_order: SortOrder | None = None
+    conversation_id: str,
+    *,
+    limit: int | None = None,
+    offset: int | None = None,
+    sort_order: SortOrder | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    roles: list[Role] | None = None,
 ) -> Call[History]:
-    """A page of a conversation's messages; go on at `next_offset`. Raises `ConversationError`: `CONVERSATION_NOT_FOUND`."""
+    """A page of messages, from the oldest or (`desc`) from the newest. It ends earlier when its messages are long.
+
+    Args:
+        since: not before this time in milliseconds since the epoch; until: not after it.
+        roles: who speaks; among at most 1,000 messages.
+
+    Raises `ConversationError`: `CONVERSATION_NOT_FOUND`, `FILTER_TOO_BROAD`.
+    """
     checks.text(conversation_id, "conversationId")
     checks.between(limit, 1, checks.MOST_LISTED, "limit")
     checks.between(offset, 0, None, "offset")
     checks.order(sort_order=sort_order)
+    checks.dates(since, until, "since")
+    for each in roles or ():
+        checks.one_of(each, Role, "INVALID_ROLE", "roles")
     args = {"conversationId": conversation_id, "limit": limit, "offset": offset, "sortOrder": sort_order}
-    return Call("query", "getHistory", args, lambda value: from_wire(History, value))
+    return Call(
+        "query", "getHistory", {**args, "since": since, "until": until, "roles": roles}, lambda value: from_wire(History, value)
+    )
 
 
 def find_conversation(*, type: ConversationType, participants: Participants | ParticipantsDict) -> Call[Conversation | None]:
     """The conversation between exactly these participants, in any order, or None."""
     who = to_wire(participants)
-    checks.participants(type, who)
+    checks.sought(type, who)
     return Call("query", "findConversation", {"type": type, "participants": who}, _or_none(Conversation))
 
 
@@ -220,9 +275,16 @@ def search(
     created_after: float | None = None,
     created_before: float | None = None,
     limit: int | None = None,
+    offset: int | None = None,
+    search_in: SearchIn | None = None,
 ) -> Call[SearchAnswer]:
-    """Conversations in which all words of `query` occur, best first."""
-    checks.text(query, "query")
+    """Conversations in which all words of `query` occur, best first: in their messages, or in their metadata (`search_in`).
+
+    Where `more_results` is not 0, the answer had no room for more: ask with `offset`.
+    """
+    checks.text(query, "query", blank="EMPTY_STRING")
+    checks.one_of(search_in, SearchIn, "INVALID_FORMAT", "searchIn")
+    checks.between(offset, 0, 100, "offset")
     _check_filters(type, user_id, agent_id)
     checks.dates(created_after, created_before, "createdAfter")
     checks.between(limit, 1, 100, "limit")
@@ -233,9 +295,13 @@ def search(
         "createdAfter": created_after,
         "createdBefore": created_before,
         "limit": limit,
+        "offset": offset,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    return Call("query", "search", {"query": query, "filters": given}, lambda value: from_wire(SearchAnswer, value))
+    options = None if search_in is None else {"searchIn": search_in}
+    return Call(
+        "query", "search", {"query": query, "filters": given, "options": options}, lambda value: from_wire(SearchAnswer, value)
+    )
 
 
 @dataclass(frozen=True)
@@ -253,6 +319,7 @@ def export_part(
     user_id: str | None = None,
     agent_id: str | None = None,
     conversation_ids: list[str] | None = None,
+    date_range: DateRange | None = None,
     include_metadata: bool = True,
     cursor: str | None = None,
 ) -> Call[Part]:
@@ -261,7 +328,10 @@ def export_part(
     _check_filters(type, user_id, agent_id)
     if conversation_ids is not None:
         checks.names(conversation_ids, "conversationIds")
-    filters = {"type": type, "userId": user_id, "agentId": agent_id, "conversationIds": conversation_ids}
+    if date_range is not None:
+        checks.dates(date_range.get("start"), date_range.get("end"), "filters.dateRange")
+    who = {"type": type, "userId": user_id, "agentId": agent_id}
+    filters = {**who, "conversationIds": conversation_ids, "dateRange": date_range}
     given = {name: value for name, value in filters.items() if value is not None}
     args = {"format": format, "filters": given, "includeMetadata": include_metadata, "cursor": cursor}
 

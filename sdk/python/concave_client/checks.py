@@ -9,25 +9,26 @@ from typing import Any, get_args
 from concave_client.errors import ValidationError
 from concave_client.models import ConversationType, CountRange, Format, Role, SortBy, SortOrder
 
-LONGEST_ID, MOST_AGENTS, MOST_IDS, MOST_LISTED = 200, 20, 100, 1000
+LONGEST_ID, MOST_AGENTS, MOST_IDS, MOST_LISTED, LISTED = 200, 20, 100, 1000, 100
 LONGEST_CONTENT, LARGEST_METADATA = 64 * 1024, 16 * 1024
 
 
-def text(value: Any, field: str, *, needed: bool = True) -> None:
-    """A string with something in it."""
+def text(value: Any, field: str, *, needed: bool = True, blank: str = "") -> None:
+    """A string with something in it; `blank` is the code of one without, where it is not that of one that is missing."""
     if value is None:
         if needed:
-            raise ValidationError("MISSING_REQUIRED_FIELD", f"{field} is required", field)
+            raise ValidationError("MISSING_REQUIRED_FIELD", f"{field} is required and cannot be empty", field)
         return
     if not isinstance(value, str):
         raise ValidationError("INVALID_FORMAT", f"{field} is a string, not {type(value).__name__}", field)
     if not value.strip():
-        raise ValidationError("EMPTY_STRING", f"{field} must not be empty", field)
+        code = blank or ("MISSING_REQUIRED_FIELD" if needed else "EMPTY_STRING")
+        raise ValidationError(code, f"{field} is required and cannot be empty", field)
 
 
 def name(value: Any, field: str, *, needed: bool = True) -> None:
-    """An id: 1 to 200 printable characters, no line breaks."""
-    text(value, field, needed=needed)
+    """An id: 1 to 200 printable characters, no line breaks, and not spaces alone."""
+    text(value, field, needed=needed, blank="INVALID_ID_FORMAT")
     if value is not None and (len(value) > LONGEST_ID or not value.isprintable()):
         raise ValidationError("INVALID_ID_FORMAT", f"{field} is 1 to {LONGEST_ID} printable characters", field)
 
@@ -61,7 +62,7 @@ def between(value: Any, low: int, high: int | None, field: str) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValidationError("INVALID_FORMAT", f"{field} is a whole number", field)
+        raise ValidationError("INVALID_RANGE", f"{field} is a whole number", field)
     if value < low or (high is not None and value > high):
         raise ValidationError("INVALID_RANGE", f"{field} is {low} to {high or 'any number'}, not {value}", field)
 
@@ -92,7 +93,7 @@ def participants(kind: Any, who: Any) -> None:
     if not isinstance(who, dict) or who.keys() - {"userId", "agentId", "agentIds"}:
         raise ValidationError("INVALID_PARTICIPANTS", "participants holds userId, agentId and agentIds", "participants")
     user, agent, agents = who.get("userId"), who.get("agentId"), who.get("agentIds")
-    if kind == "user-agent" and not (user and agent):
+    if kind == "user-agent" and not (_there(user) and _there(agent)):
         raise ValidationError("INVALID_PARTICIPANTS", "user-agent conversations require userId and agentId", "participants")
     if kind == "agent-agent" and len(agents or ()) < 2:
         sentence = "agent-agent conversations require at least 2 agentIds"
@@ -105,6 +106,24 @@ def participants(kind: Any, who: Any) -> None:
         names(agents, "participants.agentIds", MOST_AGENTS)
 
 
+def _there(value: Any) -> bool:
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
+def sought(kind: Any, who: Any) -> None:
+    """Who a conversation that is looked for is between: what is missing has codes of its own here."""
+    one_of(kind, ConversationType, "INVALID_TYPE", "type", needed=True)
+    if isinstance(who, dict) and kind == "user-agent":
+        for field in ("userId", "agentId"):
+            if not _there(who.get(field)):
+                sentence = f"user-agent conversations require userId and agentId; {field} is missing"
+                raise ValidationError("MISSING_REQUIRED_FIELD", sentence, f"participants.{field}")
+    elif isinstance(who, dict) and len(who.get("agentIds") or ()) < 2:
+        sentence = "agent-agent conversations require at least 2 agentIds"
+        raise ValidationError("INVALID_ARRAY_LENGTH", sentence, "participants.agentIds")
+    participants(kind, who)
+
+
 def message(value: Any) -> None:
     """A message to add."""
     if not isinstance(value, dict):
@@ -112,13 +131,8 @@ def message(value: Any) -> None:
     if value.keys() - {"id", "role", "content", "agentId", "metadata"}:
         raise ValidationError("INVALID_FORMAT", "message holds id, role, content, agentId and metadata", "message")
     one_of(value.get("role"), Role, "INVALID_ROLE", "message.role", needed=True)
-    content = value.get("content")
-    if content is None:
-        raise ValidationError("MISSING_REQUIRED_FIELD", "message.content is required", "message.content")
-    if not isinstance(content, str):
-        raise ValidationError("INVALID_FORMAT", "message.content is a string", "message.content")
-    if not content:
-        raise ValidationError("EMPTY_STRING", "message.content must not be empty", "message.content")
+    content: Any = value.get("content")
+    text(content, "message.content")
     if len(content.encode()) > LONGEST_CONTENT:
         raise ValidationError("CONTENT_TOO_LONG", f"message.content holds {LONGEST_CONTENT} bytes", "message.content")
     name(value.get("id"), "message.id", needed=False)

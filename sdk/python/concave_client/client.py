@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -35,6 +36,38 @@ def _async(make: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncConversation
     return functools.update_wrapper(method, make)
 
 
+def _sync_list(make: Callable[P, Call[list[Conversation]]]) -> Callable[Concatenate[Conversations, P], list[Conversation]]:
+    """A call of a list as a method that goes on until it has all that was asked for."""
+
+    def method(self: Conversations, /, *args: P.args, **kwargs: P.kwargs) -> list[Conversation]:
+        found: list[Conversation] = []
+        call: Call[list[Conversation]] | None = make(*args, **kwargs)
+        while call is not None:
+            answer = self._transport.send(call)
+            found, call = [*found, *answer], calls.rest_of_list(call, answer)
+        return [dataclasses.replace(each, list_truncated=False) for each in found]
+
+    return functools.update_wrapper(method, make)
+
+
+def _async_list(
+    make: Callable[P, Call[list[Conversation]]],
+) -> Callable[Concatenate[AsyncConversations, P], Coroutine[Any, Any, list[Conversation]]]:
+    """The same, to be awaited. Its arguments are checked at once, when it is called."""
+
+    async def rest(self: AsyncConversations, call: Call[list[Conversation]] | None) -> list[Conversation]:
+        found: list[Conversation] = []
+        while call is not None:
+            answer = await self._transport.send(call)
+            found, call = [*found, *answer], calls.rest_of_list(call, answer)
+        return [dataclasses.replace(each, list_truncated=False) for each in found]
+
+    def method(self: AsyncConversations, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, list[Conversation]]:
+        return rest(self, make(*args, **kwargs))
+
+    return functools.update_wrapper(method, make)
+
+
 class Conversations:
     """`cortex.conversations`: see `calls.py` for each method."""
 
@@ -44,7 +77,7 @@ class Conversations:
     create = _sync(calls.create)
     get = _sync(calls.get)
     add_message = _sync(calls.add_message)
-    list = _sync(calls.list_conversations)
+    list = _sync_list(calls.list_conversations)
     count = _sync(calls.count)
     delete = _sync(calls.delete)
     get_message = _sync(calls.get_message)
@@ -69,7 +102,8 @@ class Conversations:
                 return
 
     def export(self, *, format: Format, **filters: Any) -> Exported:
-        """Conversations with all their messages as text; filters are `type`, `user_id`, `agent_id`, `conversation_ids`."""
+        """Conversations with all their messages as text; filters are `type`, `user_id`, `agent_id`, `conversation_ids`,
+        `date_range`."""
         parts: Any = [self._transport.send(calls.export_part(format=format, **filters))]
         while (cursor := parts[-1].cursor) is not None:
             parts.append(self._transport.send(calls.export_part(format=format, cursor=cursor, **filters)))
@@ -97,7 +131,7 @@ class AsyncConversations:
     create = _async(calls.create)
     get = _async(calls.get)
     add_message = _async(calls.add_message)
-    list = _async(calls.list_conversations)
+    list = _async_list(calls.list_conversations)
     count = _async(calls.count)
     delete = _async(calls.delete)
     get_message = _async(calls.get_message)
@@ -123,7 +157,8 @@ class AsyncConversations:
                 return
 
     async def export(self, *, format: Format, **filters: Any) -> Exported:
-        """Conversations with all their messages as text; filters are `type`, `user_id`, `agent_id`, `conversation_ids`."""
+        """Conversations with all their messages as text; filters are `type`, `user_id`, `agent_id`, `conversation_ids`,
+        `date_range`."""
         parts: Any = [await self._transport.send(calls.export_part(format=format, **filters))]
         while (cursor := parts[-1].cursor) is not None:
             parts.append(await self._transport.send(calls.export_part(format=format, cursor=cursor, **filters)))

@@ -15,6 +15,7 @@ Role = Literal["user", "agent", "system"]
 SortBy = Literal["createdAt", "updatedAt", "lastMessageAt", "messageCount"]
 SortOrder = Literal["asc", "desc"]
 Format = Literal["json", "csv"]
+SearchIn = Literal["content", "metadata", "both"]
 State = Literal["running", "completed"]
 
 T = TypeVar("T")
@@ -46,6 +47,13 @@ class CountRange(TypedDict, total=False):
 
     min: int
     max: int
+
+
+class DateRange(TypedDict, total=False):
+    """Created from `start` to `end`, both included, in milliseconds since the epoch."""
+
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +106,7 @@ class Conversation:
     last_message_at: float | None = None
     title: str | None = None
     messages_truncated: bool = False
+    list_truncated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +139,7 @@ class SearchAnswer:
     searched_conversations: int
     searched_messages: int
     continue_before: float | None = None
+    more_results: int = 0
 
     def __iter__(self) -> Iterator[SearchResult]:
         return iter(self.results)

@@ -308,6 +308,11 @@ export interface ExportFilters {
   createdBefore?: number;
   updatedAfter?: number;
   updatedBefore?: number;
+  lastMessageAfter?: number;
+  /** When the newest message came; a conversation without one is outside. */
+  lastMessageBefore?: number;
+  /** Keys of its metadata, each with the value that it must have. */
+  metadata?: Record<string, any>;
   /** Up to 100; unknown ones are left out. */
   conversationIds?: string[];
   /** When they were created. */
@@ -333,7 +338,7 @@ export interface Here {
 export interface HistoryView {
   conversationId: string;
   messages: ConversationMessage[];
-  /** Messages in the whole conversation. */
+  /** Messages that fit what was asked: without a filter those of the whole conversation. */
   total: number;
   hasMore: boolean;
   /** The offset of the page that follows. */
@@ -446,10 +451,7 @@ export interface NewMessage {
   /** The caller's own; else a new one, `msg-…`. */
   id?: string;
   role: "agent" | "system" | "user";
-  /**
-   * Up to 64 KB.
-   * At least 1 character.
-   */
+  /** Up to 64 KB, and not blank. */
   content: string;
   /** Which agent says it. */
   agentId?: string;
@@ -752,6 +754,11 @@ export interface SearchFilters {
   createdBefore?: number;
   updatedAfter?: number;
   updatedBefore?: number;
+  lastMessageAfter?: number;
+  /** When the newest message came; a conversation without one is outside. */
+  lastMessageBefore?: number;
+  /** Keys of its metadata, each with the value that it must have. */
+  metadata?: Record<string, any>;
   /** A whole number, 1 to 100. Default: 10. */
   limit?: number;
   /**
@@ -759,6 +766,17 @@ export interface SearchFilters {
    * A whole number, 0 to 100.
    */
   offset?: number;
+  /** When they were created. */
+  dateRange?: DateRange;
+}
+
+/** How to search. */
+export interface SearchOptions {
+  /**
+   * The messages' texts, what is kept with the conversations, or either of the two.
+   * Default: "content".
+   */
+  searchIn?: "both" | "content" | "metadata";
 }
 
 /** A conversation with the words. */
@@ -1404,14 +1422,30 @@ export const api = anyApi as unknown as {
      * A conversation with its messages: all of them while they fit 16 KB, else the newest that fit (`messagesTruncated`).
      *
      * So it costs the same at any length; `getHistory` pages through the whole log.
+     *
+     * Args:
+     *     includeMessages: without them `messages` is empty.
+     *     messageLimit: so many of the newest at most.
      */
-    get: Query<{ conversationId: string }, ConversationView | null>;
+    get: Query<{
+      conversationId: string;
+      /** Default: true. */
+      includeMessages?: boolean;
+      /** A whole number, 1 to 1000. */
+      messageLimit?: number;
+    }, ConversationView | null>;
     /** The receipt of a deletion, for who asked for it and for the org's backend; null for others. */
     getErasure: Query<{ receiptId: string }, ErasureView | null>;
     /**
      * A page of a log: up to `limit` messages after `offset`, from the oldest or from the newest.
      *
-     * A page weighs 96 KB at most; `nextOffset` says where the next one starts. Refuses: `CONVERSATION_NOT_FOUND`.
+     * A page weighs 96 KB at most; `nextOffset` says where the next one starts, and `total` counts all that fit.
+     *
+     * Args:
+     *     since: not before this time, in milliseconds since the epoch; until: not after this one.
+     *     roles: who speaks. They are looked for among 1,000 messages at most.
+     *
+     * Refuses: `CONVERSATION_NOT_FOUND`, `INVALID_DATE_RANGE`, `INVALID_ROLE`, `FILTER_TOO_BROAD`.
      */
     getHistory: Query<{
       conversationId: string;
@@ -1421,6 +1455,10 @@ export const api = anyApi as unknown as {
       offset?: number;
       /** Default: "asc". */
       sortOrder?: "asc" | "desc";
+      since?: number;
+      until?: number;
+      /** At most 3 items. */
+      roles?: ("agent" | "system" | "user")[];
     }, HistoryView>;
     /**
      * One message, whole; null when it or its conversation is not there.
@@ -1458,7 +1496,8 @@ export const api = anyApi as unknown as {
      *     userId: `participants.userId`. agentId: an agent that takes part. participantId: either, joined ones included.
      *     limit: 1 to 1000. offset: how many to pass over. Beyond 900 together, go on with `createdBefore`.
      *     messageCount: an exact number, or `{min?, max?}`.
-     *     createdAfter: in milliseconds since the epoch, as its three siblings; the value itself is outside.
+     *     createdAfter: in milliseconds since the epoch, as its five siblings; the value itself is outside.
+     *     metadata: keys of what is kept with the conversations, each with the value that it must have.
      *     includeMessages: whether each brings its messages, as far as the answer has room; else `messages` is empty.
      *
      * An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
@@ -1487,6 +1526,9 @@ export const api = anyApi as unknown as {
       createdBefore?: number;
       updatedAfter?: number;
       updatedBefore?: number;
+      lastMessageAfter?: number;
+      lastMessageBefore?: number;
+      metadata?: Record<string, any>;
       includeMessages?: boolean;
     }, ConversationView[]>;
     /** Delete every conversation of the org that is there now. Only the org's backend, and only with `confirm`. */
@@ -1500,6 +1542,7 @@ export const api = anyApi as unknown as {
       /** 1 to 200 characters. */
       query: string;
       filters?: SearchFilters;
+      options?: SearchOptions;
     }, SearchAnswer>;
   };
   domains: {
