@@ -60,17 +60,36 @@ nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
+from chalicelib.environment import (
+    PUSH_SERVICES,
+    PUSH_SUBJECT,
+    AuthProvider,
+    BadSetting,
+    StoreKind,
+    auth_of,
+    contact_of,
+    key_of,
+    mount_of,
+    number_of,
+    org_of,
+    packages_of,
+    pem_of,
+    prefix_of,
+    push_hosts_of,
+    servers_of,
+    store_of,
+    switch_of,
+    text_of,
+    url_of,
+    word_of,
+    words_of,
+)
 from chalicelib.misspelt import misspelt, names_in
 
 VERSION = "0.1.0"
@@ -78,34 +97,6 @@ VERSION = "0.1.0"
 
 MCP_SECRET = "MCP_SECRET_"
 """How the variables begin that hold tokens of MCP servers."""
-
-PUSH_SERVICES = (
-    "fcm.googleapis.com",
-    "updates.push.services.mozilla.com",
-    "*.push.services.mozilla.com",
-    "*.notify.windows.com",
-    "web.push.apple.com",
-    "*.push.apple.com",
-)
-"""Where browsers have their push messages sent to."""
-
-StoreKind = Literal["sqlite", "dynamodb"]
-
-
-class BadSetting(ValueError):
-    """A variable of the environment has a value that cannot be used; the message says which and why."""
-
-    def __init__(self, name: str, value: str, rule: str) -> None:
-        super().__init__(f"{name}={value!r}: {rule}")
-        self.name = name
-
-
-class AuthProvider(NamedTuple):
-    """Whose tokens are accepted. `jwks` None: OIDC discovery; `audience` None: any audience."""
-
-    issuer: str
-    jwks: str | None
-    audience: str | None
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,7 @@ class Settings:
     mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     push_public_key: str | None = None
     push_private_key: str | None = field(default=None, repr=False)
-    push_subject: str | None = "mailto:operator@example.com"
+    push_subject: str | None = PUSH_SUBJECT
     push_hosts: tuple[str, ...] = PUSH_SERVICES
 
     @property
@@ -176,52 +167,52 @@ class Settings:
             BadSetting: the first variable that cannot be used.
         """
         _all_known(env)
-        stage = _word(env, "STAGE")
+        stage = word_of(env, "STAGE")
         return cls(
-            store=_store(env, stage),
-            dynamodb_endpoint=_url(env, "DYNAMODB_ENDPOINT_URL"),
-            prefix=_prefix(env, stage),
-            data_dir=Path(_text(env, "DATA_DIR") or ".concave"),
-            port=_number(env, "PORT", 3210, 0, 65535),
+            store=store_of(env, stage),
+            dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
+            prefix=prefix_of(env, stage),
+            data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),
+            port=number_of(env, "PORT", 3210, 0, 65535),
             stage=stage,
-            ws_endpoint=_url(env, "WS_ENDPOINT"),
-            apps=_packages(env, "CONCAVE_APPS"),
-            chat_mount=_mount(env, "CHAT_MOUNT"),
-            anthropic_key=_text(env, "ANTHROPIC_API_KEY"),
-            anthropic_key_secret=_text(env, "ANTHROPIC_API_KEY_SECRET"),
-            origin_secret=_text(env, "ORIGIN_SECRET"),
-            model_url=_url(env, "MODEL_URL"),
-            auth=_auth(env),
-            org_claim=_text(env, "AUTH_ORG_CLAIM") or "org",
-            org_default=_org(env, "AUTH_ORG_DEFAULT"),
-            signing_key=_pem(env, "SIGNING_KEY"),
-            chunk_flush_ms=_number(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
-            generation_timeout_s=_number(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
-            model_failures=_number(env, "MODEL_FAILURES", 5, 0, 1000),
-            token_budget_per_org=_number(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
-            replies_per_user=_number(env, "REPLIES_PER_USER", 200, 0, 100_000),
-            sessions_per_user=_number(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),
-            tasks_per_user=_number(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
-            schedules_per_user=_number(env, "SCHEDULES_PER_USER", 100, 1, 100),
-            anonymous=_switch(env, "ANONYMOUS", True),
-            calls_per_second=_number(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
-            subscriptions_per_connection=_number(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),
-            watches_per_connection=_number(env, "WATCHES_PER_CONNECTION", 10_000, 1, 1_000_000),
-            mailbox_lease_s=_number(env, "MAILBOX_LEASE", 30, 1, 900),
-            lane_lease_s=_number(env, "LANE_LEASE", 60, 1, 900),
-            run_lease_s=_number(env, "RUN_LEASE", 60, 1, 900),
-            job_lease_s=_number(env, "JOB_LEASE", 60, 1, 900),
-            identity_wait_ms=_number(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
-            ping_rust_s=_number(env, "PING_SECONDS_RUST", 25, 1, 600),
-            ping_s=_number(env, "PING_SECONDS", 50, 1, 600),
-            fan_out_threads=_number(env, "FAN_OUT_THREADS", 8, 1, 32),
-            mcp_hosts=_words(env, "MCP_HOSTS", ("*",) if stage is None else ()),
-            mcp_commands=_words(env, "MCP_COMMANDS", ()),
-            mcp_system=_servers(env, "SYSTEM_MCP_SERVERS"),
-            push_public_key=_key(env, "PUSH_PUBLIC_KEY", 65),
-            push_private_key=_key(env, "PUSH_PRIVATE_KEY", 32),
-            push_subject=_contact(env, "PUSH_SUBJECT", stage),
-            push_hosts=_push_hosts(env, "PUSH_HOSTS", stage),
+            ws_endpoint=url_of(env, "WS_ENDPOINT"),
+            apps=packages_of(env, "CONCAVE_APPS"),
+            chat_mount=mount_of(env, "CHAT_MOUNT"),
+            anthropic_key=text_of(env, "ANTHROPIC_API_KEY"),
+            anthropic_key_secret=text_of(env, "ANTHROPIC_API_KEY_SECRET"),
+            origin_secret=text_of(env, "ORIGIN_SECRET"),
+            model_url=url_of(env, "MODEL_URL"),
+            auth=auth_of(env),
+            org_claim=text_of(env, "AUTH_ORG_CLAIM") or "org",
+            org_default=org_of(env, "AUTH_ORG_DEFAULT"),
+            signing_key=pem_of(env, "SIGNING_KEY"),
+            chunk_flush_ms=number_of(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
+            generation_timeout_s=number_of(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
+            model_failures=number_of(env, "MODEL_FAILURES", 5, 0, 1000),
+            token_budget_per_org=number_of(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
+            replies_per_user=number_of(env, "REPLIES_PER_USER", 200, 0, 100_000),
+            sessions_per_user=number_of(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),
+            tasks_per_user=number_of(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
+            schedules_per_user=number_of(env, "SCHEDULES_PER_USER", 100, 1, 100),
+            anonymous=switch_of(env, "ANONYMOUS", True),
+            calls_per_second=number_of(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
+            subscriptions_per_connection=number_of(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),
+            watches_per_connection=number_of(env, "WATCHES_PER_CONNECTION", 10_000, 1, 1_000_000),
+            mailbox_lease_s=number_of(env, "MAILBOX_LEASE", 30, 1, 900),
+            lane_lease_s=number_of(env, "LANE_LEASE", 60, 1, 900),
+            run_lease_s=number_of(env, "RUN_LEASE", 60, 1, 900),
+            job_lease_s=number_of(env, "JOB_LEASE", 60, 1, 900),
+            identity_wait_ms=number_of(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
+            ping_rust_s=number_of(env, "PING_SECONDS_RUST", 25, 1, 600),
+            ping_s=number_of(env, "PING_SECONDS", 50, 1, 600),
+            fan_out_threads=number_of(env, "FAN_OUT_THREADS", 8, 1, 32),
+            mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
+            mcp_commands=words_of(env, "MCP_COMMANDS", ()),
+            mcp_system=servers_of(env, "SYSTEM_MCP_SERVERS"),
+            push_public_key=key_of(env, "PUSH_PUBLIC_KEY", 65),
+            push_private_key=key_of(env, "PUSH_PRIVATE_KEY", 32),
+            push_subject=contact_of(env, "PUSH_SUBJECT", stage),
+            push_hosts=push_hosts_of(env, "PUSH_HOSTS", stage),
             mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},
         )
 
@@ -233,190 +224,3 @@ def _all_known(env: Mapping[str, str]) -> None:
     if found is not None:
         name, meant = found
         raise BadSetting(name, "…", f"there is no such setting; did you mean {meant}?" if meant else "there is no such setting")
-
-
-# Readers of one variable: an empty string counts as unset ---------------------------------------------------------------
-
-
-def _text(env: Mapping[str, str], name: str) -> str | None:
-    return env.get(name, "").strip() or None
-
-
-def _words(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    found = tuple(word for each in (_text(env, name) or "").split(",") if (word := each.strip()))
-    wrong = next((each for each in found if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9_./-]{1,200}", each)), None)
-    if wrong is not None:
-        raise BadSetting(name, wrong, "must be a comma list of names")
-    return found or default
-
-
-def _servers(env: Mapping[str, str], name: str) -> dict[str, Any]:
-    """Servers of tools that the operator gives to every conversation."""
-    value = _text(env, name)
-    try:
-        servers = json.loads(value) if value is not None else {}
-    except ValueError:
-        raise BadSetting(name, "…", "must be JSON") from None
-    rule = "must be an object of names, each with an https `url`, and `authorization` with the name of a `secret` where needed"
-    if not isinstance(servers, dict):
-        raise BadSetting(name, "…", rule)
-    for each, how in servers.items():
-        wrong = not isinstance(how, dict) or not how.keys() <= {"url", "authorization"} or not re.fullmatch(r"[\w-]{1,64}", each)
-        if wrong or not str(how.get("url")).startswith("https://") or not _names_secret(how.get("authorization")):
-            raise BadSetting(name, each, rule)
-    return servers
-
-
-def _names_secret(how: Any) -> bool:
-    return how is None or (isinstance(how, dict) and list(how) == ["secret"] and isinstance(how["secret"], str))
-
-
-def _word(env: Mapping[str, str], name: str) -> str | None:
-    value = _text(env, name)
-    if value is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", value):
-        raise BadSetting(name, value, "must be lower-case letters, digits and hyphens, at most 31 characters")
-    return value
-
-
-def _org(env: Mapping[str, str], name: str) -> str | None:
-    value = _text(env, name)
-    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}", value):
-        raise BadSetting(name, value, "must be 1 to 128 letters, digits, `_`, `-`, `.`, `@`, `:` or `|`")
-    return value
-
-
-def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
-    value = _text(env, name)
-    if value not in (None, "on", "off"):
-        raise BadSetting(name, str(value), "must be on or off")
-    return default if value is None else value == "on"
-
-
-def _mount(env: Mapping[str, str], name: str) -> str | None:
-    value = _text(env, name)
-    if value is not None and not re.fullmatch(r"[a-z][a-z0-9]{0,19}", value):
-        raise BadSetting(name, value, "must be lower-case letters and digits, a letter first, at most 20 characters")
-    return value
-
-
-def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    value = _text(env, name)
-    if value is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,13}", value) or not low <= int(value) <= high:
-        raise BadSetting(name, value, f"must be a whole number from {low} to {high}")
-    return int(value)
-
-
-def _pem(env: Mapping[str, str], name: str) -> str | None:
-    value = _text(env, name)
-    if value is not None and "PRIVATE KEY-----" not in value:
-        raise BadSetting(name, "…", "must be a private key in PEM, its line ends written as \\n")
-    return value and value.replace("\\n", "\n")
-
-
-def _key(env: Mapping[str, str], name: str, size: int) -> str | None:
-    """One half of a key pair, without the padding that some tools add."""
-    value = (_text(env, name) or "").rstrip("=")
-    if not value:
-        return None
-    try:
-        found = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        found = b""
-    if len(found) != size or (size == 65 and found[0] != 4):
-        raise BadSetting(name, "…", f"must be base64url of {size} bytes of a P-256 key")
-    return value
-
-
-def _contact(env: Mapping[str, str], name: str, stage: str | None) -> str | None:
-    value = _text(env, name)
-    if value is not None and not re.fullmatch(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+\.[\w./-]+", value):
-        raise BadSetting(name, value, "must be mailto:someone@example.com or https://example.com")
-    return value or (Settings.push_subject if stage is None else None)
-
-
-def _push_hosts(env: Mapping[str, str], name: str, stage: str | None) -> tuple[str, ...]:
-    """Hosts, and on a laptop also origins of this machine, which tests listen at."""
-    here = r"http://(127\.0\.0\.1|localhost):[0-9]{1,5}"
-    found = tuple(word for each in (_text(env, name) or "").split(",") if (word := each.strip().lower()))
-    wrong = next((each for each in found if not re.fullmatch(rf"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+|{here}", each)), None)
-    if wrong is not None or (stage is not None and any("/" in each for each in found)):
-        raise BadSetting(name, wrong or ",".join(found), "must be a comma list of host names; `*.a.org` is all below a.org")
-    return found or PUSH_SERVICES
-
-
-def _url(env: Mapping[str, str], name: str) -> str | None:
-    value = _text(env, name)
-    if value is None:
-        return None
-    if not _is_web_url(value):
-        raise BadSetting(name, value, "must be a URL such as https://example.com")
-    return value.rstrip("/")
-
-
-def _is_web_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # urlsplit's word for a broken host or port
-        return False
-
-
-def _store(env: Mapping[str, str], stage: str | None) -> StoreKind:
-    value = _text(env, "STORE") or ("sqlite" if stage is None else "dynamodb")
-    if value == "dynamodb":
-        return "dynamodb"
-    if value != "sqlite":
-        raise BadSetting("STORE", value, "must be sqlite or dynamodb")
-    if stage is not None:
-        raise BadSetting("STORE", value, "SQLite serves one machine; with STAGE set it must be dynamodb")
-    return "sqlite"
-
-
-def _prefix(env: Mapping[str, str], stage: str | None) -> str:
-    value = _text(env, "TABLE_PREFIX") or ("" if stage is None else f"concave-{stage}-")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{0,100}", value):
-        raise BadSetting("TABLE_PREFIX", value, "must be letters, digits, `_`, `.` and `-`, at most 100")
-    return value
-
-
-def _packages(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    value = _text(env, name) or "chalicelib.functions"
-    names = tuple(part.strip() for part in value.split(","))
-    if not all(re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", part) for part in names):
-        raise BadSetting(name, value, "must be a comma list of Python package names")
-    return names
-
-
-def _auth(env: Mapping[str, str]) -> tuple[AuthProvider, ...]:
-    """The three AUTH lists, zipped. Issuer and audience go together: a token for another application must not open this one."""
-    issuers, audiences, jwks = (_text(env, name) for name in ("AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS"))
-    if issuers is None:
-        for name, value in (("AUTH_AUDIENCE", audiences), ("AUTH_JWKS", jwks)):
-            if value is not None:
-                raise BadSetting(name, value, "AUTH_ISSUER must be set with it")
-        return ()
-    names = _entries("AUTH_ISSUER", issuers)
-    if audiences is None:
-        raise BadSetting("AUTH_AUDIENCE", "", "must name the audience of your tokens, one per issuer (`*` accepts any)")
-    allowed = _entries("AUTH_AUDIENCE", audiences)
-    # A data: URL contains commas, so only a comma before another URL, or before nothing, separates.
-    urls = [url.strip() for url in re.split(r",(?=\s*(?:https?:|data:|,|$))", jwks)] if jwks else [""] * len(names)
-    for name, value, found in (("AUTH_AUDIENCE", audiences, allowed), ("AUTH_JWKS", jwks or "", urls)):
-        if len(found) != len(names):
-            raise BadSetting(name, value, f"has {len(found)} entries for {len(names)} of AUTH_ISSUER")
-    for url in urls:
-        if url and not url.startswith("data:") and not _is_web_url(url):
-            raise BadSetting("AUTH_JWKS", url, "must be an https: or data: URL")
-    return tuple(
-        AuthProvider(issuer, url or None, None if audience == "*" else audience)
-        for issuer, url, audience in zip(names, urls, allowed, strict=True)
-    )
-
-
-def _entries(name: str, value: str) -> list[str]:
-    entries = [part.strip() for part in value.split(",")]
-    if not all(entries):
-        raise BadSetting(name, value, "has an empty entry")
-    return entries

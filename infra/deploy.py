@@ -18,7 +18,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.data.errors import ConcaveError
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.environment import BadSetting
+from chalicelib.settings import Settings
 from infra.account import Account, NotDone, account, upload
 from infra.deployed import Deployed
 from infra.indexes import plan

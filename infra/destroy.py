@@ -16,7 +16,8 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.data.building import SYSTEM_ORG
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.environment import BadSetting
+from chalicelib.settings import Settings
 from infra.account import Account, NotDone, account
 from infra.deploy import stack_name, until_gone
 from infra.page import clear

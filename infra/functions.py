@@ -6,8 +6,9 @@ import os
 import sys
 
 from chalicelib.data.errors import WrongDeclaration
+from chalicelib.environment import BadSetting
 from chalicelib.runtime.registry import load
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.settings import Settings
 
 
 def main() -> int:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.data.errors import WrongDeclaration
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.environment import BadSetting
+from chalicelib.settings import Settings
 from infra.bundle import BadBundle, finish_code, finish_layer
 from infra.template.merge import MatchesNothing
 from infra.template.whole import write

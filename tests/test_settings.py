@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib import settings as module
+from chalicelib.environment import AuthProvider, BadSetting
 from chalicelib.misspelt import SHORTEST, misspelt, names_in
-from chalicelib.settings import AuthProvider, BadSetting, Settings
+from chalicelib.settings import Settings
 
 
 def test_nothing_set_is_a_laptop() -> None:

@@ -24,11 +24,12 @@ from chalicelib.backend import Backend
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.records import record
+from chalicelib.environment import BadSetting
 from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.logs import Log
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.settings import Settings
 from infra.admin.check import check, wanted_of
 from infra.admin.erase import erase_org
 from infra.admin.migrate import migrate

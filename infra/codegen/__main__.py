@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from chalicelib.data.errors import WrongDeclaration
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.environment import BadSetting
+from chalicelib.settings import Settings
 from infra.codegen.files import generate
 from infra.codegen.shapes import CannotSay
 

@@ -14,7 +14,8 @@ import threading
 from pathlib import Path
 
 from chalicelib.data.errors import ConcaveError, WrongDeclaration
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.environment import BadSetting
+from chalicelib.settings import Settings
 from infra.local.console import talk
 from infra.local.reload import describe
 from infra.local.stack import SWEEP_S, WEB, Stack

@@ -20,8 +20,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from chalicelib.environment import BadSetting
 from chalicelib.runtime.identity import Provider
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.settings import Settings
 
 ISSUER = "concave-dev"
 """The `iss` of its tokens. Not an address: a user stays the same one when the port changes."""

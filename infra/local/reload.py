@@ -32,6 +32,7 @@ KEPT = (
     "chalicelib.data.store",
     "chalicelib.data.trace",
     "chalicelib.runtime.ports",
+    "chalicelib.environment",
     "chalicelib.settings",
 )
 """The modules that the parts are made of: the ports, their errors, the adapters, the settings."""

@@ -20,7 +20,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chalicelib.settings import AuthProvider, BadSetting, Settings
+from chalicelib.environment import AuthProvider, BadSetting
+from chalicelib.settings import Settings
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway

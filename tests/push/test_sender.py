@@ -13,10 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib import hosts
+from chalicelib.environment import PUSH_SERVICES
 from chalicelib.push import Delivered, Gone, Keys, Outcome, Refused, Retry, Subscription, send
 from chalicelib.push.outcome import of_answer
 from chalicelib.push.sender import LARGEST, allowed, fitting
-from chalicelib.settings import PUSH_SERVICES
 from infra.local.push_keys import encoded
 from tests.support.push_service import Browser, PushService, signed_by
 

@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from chalicelib.environment import BadSetting
 from chalicelib.runtime.identity import AuthFailed, Provider, User, Verifier, fetch, service
-from chalicelib.settings import BadSetting, Settings
+from chalicelib.settings import Settings
 from infra.local.issuer import DevIssuer
 
 NOW_S = 1_800_000_000

@@ -19,11 +19,12 @@ from chalicelib.backend import Backend
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.doors import sync
+from chalicelib.environment import AuthProvider
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.jobs import Job
 from chalicelib.runtime.registry import Registry
-from chalicelib.settings import AuthProvider, Settings
+from chalicelib.settings import Settings
 from infra.local.faults.store import Faults
 from infra.local.sqlite.store import SqliteStore
 from tests.support.person import Person
