@@ -10,6 +10,11 @@ import re
 from urllib.parse import urlsplit
 
 LONGEST_URL = 2000
+LONGEST_HOST = 253
+VISIBLE = re.compile(r"[!-~]+")
+"""An address is visible ASCII (RFC 3986): what parses it drops line ends and tabs silently, and a header would end at them."""
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""One label of a host's name (RFC 1123, section 2.1)."""
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 INSIDE = ("localhost", "local", "internal", "lan", "home", "arpa", "onion")
@@ -31,15 +36,20 @@ def public_host(url: object, ports: bool = False) -> str:
     Raises:
         BadAddress: it is no URL, or names a private host, a user, a password, a fragment or a port that is not allowed.
     """
+    text = url if isinstance(url, str) and len(url) <= LONGEST_URL else ""
+    if text and not VISIBLE.fullmatch(text):
+        raise BadAddress("must be visible ASCII characters without spaces; others are written as %XX")
     try:
-        parts = urlsplit(url if isinstance(url, str) and len(url) <= LONGEST_URL and url.isascii() else "")
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        parts = urlsplit(text)
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         raise BadAddress("is no URL") from None
     if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None or parts.fragment:
         raise BadAddress("must be an https:// address without user, password and fragment")
     if is_private_name(host):
         raise BadAddress("must be a public host by its name, not an address or a name of a private network")
+    if len(host) > LONGEST_HOST or not all(LABEL.fullmatch(label) for label in host.split(".")):
+        raise BadAddress("must name its host by labels of 1 to 63 letters, digits and hyphens, with a dot between them")
     if not ports and port not in (None, 443):
         raise BadAddress("must not name a port")
     return host
@@ -77,6 +87,6 @@ def matches(host: str, allowed: str) -> bool:
 
 def origin_of(url: str) -> str:
     """`scheme://host[:port]` of an address, as an operator's entry for a laptop has it; "" where there is none."""
-    found = ORIGIN.match(url)
+    found = ORIGIN.match(url) if VISIBLE.fullmatch(url) else None
     after = url[found.end() :] if found else "-"
     return found.group() if found and after[:1] in ("", "/") else ""

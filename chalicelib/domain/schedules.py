@@ -21,6 +21,8 @@ Id = Annotated[str, Meta(max_length=512)]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Prompt = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Expression = Annotated[str, Meta(min_length=1, max_length=100)]
+FIELDS = 5
+"""Minute, hour, day of the month, month, day of the week; seconds, which some write before them, are none of ours."""
 LISTED = 100
 RUNS = 50
 
@@ -53,6 +55,8 @@ class Verdict(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
 def following(schedule: str, after_ms: float) -> float:
     """When an expression is due next, in milliseconds since the epoch. Raises `Refused`: InvalidSchedule."""
     try:
+        if len(schedule.split()) != FIELDS:
+            raise CronSimError("it has another number of fields")
         return next(CronSim(schedule, datetime.fromtimestamp(after_ms / 1000, UTC))).timestamp() * 1000
     except (CronSimError, StopIteration) as error:
         raise Refused(

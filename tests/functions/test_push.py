@@ -107,7 +107,7 @@ def test_a_deleted_conversation_is_not_told_of(house: House, service: PushServic
     asked(alice, "/say a secret")
     waiting = until(house, "generate", "notifications:fanOut")
     assert len(waiting) == 1
-    conversation = next(each for each in alice.query("conversations:list") if each["messages"])["conversationId"]
+    conversation = next(each for each in alice.query("conversations:list") if each["messageCount"])["conversationId"]
     alice.mutation("conversations:delete", conversationId=conversation)
     if erased:
         house.work()

@@ -46,7 +46,20 @@ def test_a_cron_agent_that_still_runs_is_left_out_and_not_piled_up(house: House)
     assert alice.query("schedules:get", scheduleId=agent)["nextRunAt"] > house.clock.now_ms()
 
 
-@pytest.mark.parametrize("expression", ["", "* * * *", "61 * * * *", "* * 31 2 *", "every day", "0 9 * * MON; rm"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "* * * *",
+        "61 * * * *",
+        "* * 31 2 *",
+        "every day",
+        "0 9 * * MON; rm",
+        "0 0 9 * * MON",
+        "* * * * * *",
+        "0 9 * * MON 2027",
+    ],
+)
 def test_an_expression_that_is_none_is_refused_by_its_field(house: House, expression: str) -> None:
     """`validateCronExpression`."""
     alice = house.person("alice")
