@@ -28,6 +28,7 @@
 | REPLIES_PER_USER | 200 | replies that a user has asked for and that have not ended; 0 = no limit |
 | SESSIONS_PER_USER | 10000 | sessions that a user may have, each with its conversation and image; 0 = no limit |
 | TASKS_PER_USER | 10000 | tasks that a user may have; 0 = no limit |
+| WORKERS_SHARED | (none); `*` without STAGE | workers that everybody may have answer, comma list; others are their owner's |
 | SCHEDULES_PER_USER | 100 | cron agents that a user may have, 1 to 100 |
 | ANONYMOUS | on | `off`: callers without a token are refused, on every door |
 | CALLS_PER_SECOND | 200; 2000 without STAGE | calls of one caller in one process, five seconds' worth at once; 0 = no limit |
@@ -128,6 +129,7 @@ class Settings:
     sessions_per_user: int = 10_000
     tasks_per_user: int = 10_000
     schedules_per_user: int = 100
+    workers_shared: tuple[str, ...] = ("*",)
     anonymous: bool = True
     calls_per_second: int = 2000
     subscriptions_per_connection: int = 1000
@@ -193,6 +195,7 @@ class Settings:
             replies_per_user=number_of(env, "REPLIES_PER_USER", 200, 0, 100_000),
             sessions_per_user=number_of(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),
             tasks_per_user=number_of(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
+            workers_shared=words_of(env, "WORKERS_SHARED", ("*",) if stage is None else ()),
             schedules_per_user=number_of(env, "SCHEDULES_PER_USER", 100, 1, 100),
             anonymous=switch_of(env, "ANONYMOUS", True),
             calls_per_second=number_of(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),

@@ -105,6 +105,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "tasks_per_user": settings.tasks_per_user,
             "schedules_per_user": settings.schedules_per_user,
             "run_lease_ms": settings.run_lease_s * 1000,
+            "workers_shared": settings.workers_shared,
             "mcp_hosts": settings.mcp_hosts,
             "mcp_commands": settings.mcp_commands,
             "mcp_system": settings.mcp_system,

@@ -41,6 +41,18 @@ def is_worker(user: Any, worker_id: str) -> bool:
     return bool(user.is_service or ("worker" in user.roles and user.subject == worker_id))
 
 
+def check_worker(ctx: MutationCtx, user: Any, worker_id: str) -> None:
+    """Whether a caller may have this worker answer: it works on somebody's machine. Raises `Refused`: WorkerNotFound."""
+    own = worker_id == user.subject or worker_id.startswith(f"{user.subject}/")
+    shared = ctx.limits.get("workers_shared", ())
+    if not (user.is_service or own or "*" in shared or worker_id in shared):
+        raise Refused(
+            "WorkerNotFound",
+            "There is no worker of yours by this name, and none that is shared with everybody (WORKERS_SHARED).",
+            field="workerId",
+        )
+
+
 def readable(ctx: QueryCtx | MutationCtx, session_id: str) -> ChatSession | None:
     """A session for a reader; None for strangers."""
     session: ChatSession | None = ctx.db.get(ChatSession, session_id) if session_id else None

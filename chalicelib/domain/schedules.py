@@ -19,7 +19,6 @@ from chalicelib.schema import CronAgent
 
 Id = Annotated[str, Meta(max_length=512)]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-Prompt = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Expression = Annotated[str, Meta(min_length=1, max_length=100)]
 FIELDS = 5
 """Minute, hour, day of the month, month, day of the week; seconds, which some write before them, are none of ours."""

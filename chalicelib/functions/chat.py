@@ -47,8 +47,15 @@ def start_session(
     name: ShortText | None = None,
 ) -> str:
     """Open a session with its conversation and image, which copies a domain's configuration where one is named.
-    Without a worker the model answers. Returns the session's id."""
+    Without a worker the model answers. A worker is the caller's own (its name is the caller's, or begins with it and a slash), or
+    one that the operator shares with everybody (WORKERS_SHARED). Returns the session's id.
+
+    Raises:
+        Refused: WorkerNotFound, DOMAIN_NOT_FOUND, TooManySessions.
+    """
     user = access.signed_in(ctx, "start a session")
+    if worker_id is not None:
+        access.check_worker(ctx, user, worker_id)
     configured = domains.snapshot(domains.owned(ctx, domain_id)) if domain_id else None
     responder: Literal["worker", "model"] = "worker" if worker_id else "model"
     session = open_conversation(
@@ -76,6 +83,7 @@ def send_message(
     that wait (`interrupt`), or has their turns not count at all (`rollback`). `options` are this reply's alone.
     """
     session = access.owned(ctx, session_id, "send a message")
+    replying.check_content(content)
     if session.status == "terminated":
         raise Refused("SessionTerminated", "The session has ended; start a new one.")
     asked = reply_options.checked(options)

@@ -10,7 +10,7 @@ from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutati
 from chalicelib.domain import access, bounds, quotas, schedules, tasks
 from chalicelib.domain.agent_runs import starting
 from chalicelib.domain.replies import request as replying
-from chalicelib.domain.schedules import LISTED, RUNS, Expression, Id, Name, Prompt, ScheduleView, Verdict
+from chalicelib.domain.schedules import LISTED, RUNS, Expression, Id, Name, ScheduleView, Verdict
 from chalicelib.schema import AgentRun, CronAgent
 
 
@@ -26,7 +26,7 @@ def validate(ctx: MutationCtx, schedule: Expression) -> Verdict:
 
 @mutation
 def create(
-    ctx: MutationCtx, name: Name, prompt: Prompt, schedule: Expression, model: Name | None = None, enabled: bool = True
+    ctx: MutationCtx, name: Name, prompt: replying.Content, schedule: Expression, model: Name | None = None, enabled: bool = True
 ) -> ScheduleView:
     """Make a cron agent. Raises `Refused`: InvalidSchedule."""
     user = access.signed_in(ctx, "create a schedule")
@@ -70,7 +70,7 @@ def update(
     ctx: MutationCtx,
     schedule_id: Id,
     name: Name | None = None,
-    prompt: Prompt | None = None,
+    prompt: replying.Content | None = None,
     schedule: Expression | None = None,
     enabled: bool | None = None,
     model: Annotated[str, Meta(max_length=100)] | None = None,

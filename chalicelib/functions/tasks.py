@@ -95,11 +95,13 @@ def start_run(
             one; a run that has no reply within a minute has failed.
 
     Raises:
-        Refused: TaskNotFound, UnknownAgentType, TaskBusy.
+        Refused: TaskNotFound, UnknownAgentType, TaskBusy; MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG.
     """
     task = tasks.owned(ctx, task_id)
     if type not in PROMPTS:
         raise Refused("UnknownAgentType", f"Unknown agent type: {type}", field="type")
+    if message is not None:
+        replying.check_content(message)
     wanted: Any = type
     if not begin:
         return tasks.run_view(starting.reserve(ctx, task, wanted))

@@ -21,6 +21,7 @@ SETTINGS = {
     "REPLIES_PER_USER": ("RepliesPerUser", "Replies of one user that have not ended; 0: no limit."),
     "SESSIONS_PER_USER": ("SessionsPerUser", "Sessions that one user may have; 0: no limit."),
     "TASKS_PER_USER": ("TasksPerUser", "Tasks that one user may have; 0: no limit."),
+    "WORKERS_SHARED": ("WorkersShared", "Workers that everybody of an org may have answer, comma list; empty: none."),
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
     "GENERATION_TIMEOUT_S": ("GenerationTimeout", "Seconds that one reply may take."),

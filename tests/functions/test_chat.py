@@ -98,13 +98,35 @@ def test_the_same_client_key_is_the_same_send(house: House) -> None:
     assert refused.value.tag == "ClientKeyReused"
 
 
-@pytest.mark.parametrize(("content", "tag"), [("", "MESSAGE_CONTENT_REQUIRED"), ("x" * 10_001, "MESSAGE_TOO_LONG")])
-def test_a_message_has_1_to_10000_characters(house: House, content: str, tag: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "tag"),
+    [("", "MESSAGE_CONTENT_REQUIRED"), (" \n\t ", "MESSAGE_CONTENT_REQUIRED"), ("x" * 10_001, "MESSAGE_TOO_LONG")],
+    ids=["empty", "blank", "long"],
+)
+def test_a_message_has_1_to_10000_characters_whichever_function_takes_it(house: House, content: str, tag: str) -> None:
     alice = house.person("alice")
-    session = start(alice)
-    with pytest.raises(Refusal) as told:
-        send(alice, session, content)
-    assert told.value.tag == tag
+    session, task = start(alice), alice.mutation("tasks:create", title="t")["taskId"]
+    image = alice.query("chat:getSession", sessionId=session)["imageId"]
+    send(alice, session, "/say hi")
+    house.work()
+    asked = next(each for each in messages(alice, session) if each["role"] == "user")["messageId"]
+    begun = alice.mutation("adapter:startConversation", taskId=task)
+    schedule = alice.mutation("schedules:create", name="s", prompt="p", schedule="0 9 * * *")["scheduleId"]
+    doors: list[tuple[str, dict[str, Any]]] = [
+        ("chat:sendMessage", {"sessionId": session, "content": content}),
+        ("images:send", {"imageId": image, "content": content}),
+        ("images:edit", {"imageId": image, "messageId": asked, "content": content}),
+        ("adapter:startConversation", {"taskId": task, "message": content}),
+        ("adapter:startAgentConversation", {"agentId": schedule, "message": content}),
+        ("adapter:sendMessage", {"conversationId": begun["conversationId"], "message": content}),
+        ("tasks:startRun", {"taskId": task, "type": "review", "message": content}),
+        ("schedules:create", {"name": "s", "prompt": content, "schedule": "0 9 * * *"}),
+        ("schedules:update", {"scheduleId": schedule, "prompt": content}),
+    ]
+    for path, args in doors:
+        with pytest.raises(Refusal) as refused:
+            alice.mutation(path, **args)
+        assert refused.value.tag == tag, path
 
 
 def test_who_is_not_signed_in_is_told_so(house: House) -> None:

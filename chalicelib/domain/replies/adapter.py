@@ -102,6 +102,8 @@ def start(
     ctx: MutationCtx, owner: str, message: str | None, wanted: Options, *, instruction: str | None = None, **about: str
 ) -> Begun:
     """A conversation of exactly one task or agent, its first message, and the run of the reply, in one commit."""
+    if message is not None:
+        replying.check_content(message)
     if message is None and (wanted.agent_run_id is not None or of_reply(wanted) is not None):
         raise Refused("MessageRequired", "Options of a reply need a message that is answered.", field="message")
     name = None if message is None else clean_name(message)

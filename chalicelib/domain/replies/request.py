@@ -43,7 +43,7 @@ TAKEN_BACK = 25
 def check_content(content: str) -> None:
     """What a person says has 1 to 10,000 characters. Raises `Refused`: MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG."""
     if not content.strip():
-        raise Refused("MESSAGE_CONTENT_REQUIRED", "A message has text.", field="content")
+        raise Refused("MESSAGE_CONTENT_REQUIRED", f"A message has text: 1 to {LONGEST_MESSAGE} characters.", field="content")
     if len(content) > LONGEST_MESSAGE:
         raise Refused(
             "MESSAGE_TOO_LONG", f"A message has at most {LONGEST_MESSAGE} characters, not {len(content)}.", field="content"

@@ -1211,7 +1211,11 @@ export const api = anyApi as unknown as {
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;
     /**
      * Open a session with its conversation and image, which copies a domain's configuration where one is named.
-     * Without a worker the model answers. Returns the session's id.
+     * Without a worker the model answers. A worker is the caller's own (its name is the caller's, or begins with it and a slash), or
+     * one that the operator shares with everybody (WORKERS_SHARED). Returns the session's id.
+     *
+     * Raises:
+     *     Refused: WorkerNotFound, DOMAIN_NOT_FOUND, TooManySessions.
      */
     startSession: Mutation<{
       /** 1 to 200 characters. */
@@ -2038,7 +2042,6 @@ export const api = anyApi as unknown as {
     create: Mutation<{
       /** 1 to 100 characters. */
       name: string;
-      /** 1 to 10000 characters. */
       prompt: string;
       /** 1 to 100 characters. */
       schedule: string;
@@ -2084,7 +2087,6 @@ export const api = anyApi as unknown as {
       scheduleId: string;
       /** 1 to 100 characters. */
       name?: string;
-      /** 1 to 10000 characters. */
       prompt?: string;
       /** 1 to 100 characters. */
       schedule?: string;
@@ -2166,7 +2168,7 @@ export const api = anyApi as unknown as {
      *         one; a run that has no reply within a minute has failed.
      *
      * Raises:
-     *     Refused: TaskNotFound, UnknownAgentType, TaskBusy.
+     *     Refused: TaskNotFound, UnknownAgentType, TaskBusy; MESSAGE_CONTENT_REQUIRED, MESSAGE_TOO_LONG.
      */
     startRun: Mutation<{
       /** At most 512 characters. */

@@ -101,7 +101,8 @@ export type ErrorCode =
   | "TurnLimit"
   | "Unauthorized"
   | "UnknownAgentType"
-  | "UserNotFound";
+  | "UserNotFound"
+  | "WorkerNotFound";
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */
 export type ErrorData = {
