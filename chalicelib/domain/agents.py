@@ -33,7 +33,7 @@ class AgentView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     online: bool
     audience: Literal["owner", "org"]
     multi_conversation: bool = False
-    history: int = 0
+    history: int
     instruction: str | None = None
     allowed_tools: list[str] = []
     room_title: str | None = None
@@ -61,8 +61,8 @@ class Connected(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     expires_in: int
     """Seconds."""
     agent_id: str
-    instruction: str | None = None
-    allowed_tools: list[str] = []
+    instruction: str | None
+    allowed_tools: list[str]
 
 
 class Settings(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):

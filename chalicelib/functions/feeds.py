@@ -53,6 +53,6 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
     places = {key: cursors.get(key) or place for key, place in row.rooms.items()}
     offset = offsets.write({name: place for name, place in places.items() if "after" in place})
     for event in told:
-        if event["event"] in ("message:new", "presence:update"):  # the latter is what who has just joined is told first
+        if event["event"] in parts.PLACED:
             event["offset"] = offset
     return {"events": told, "next": {"socket": socket, "seen": cursors}, "more": more}

@@ -37,7 +37,7 @@ def open(
 
     Args:
         offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
-        history: how many messages of the past are told; for an agent its owner's setting is the default.
+        history: how many messages of the past are told; for an agent its owner's setting (20) is the default.
         conversation_id: joined as well.
         stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
 
@@ -147,7 +147,7 @@ def online(
         conversation = ctx.db.get(Conversation, row.current)
     else:
         conversation = members.conversation_of(ctx, conversation_id or "")
-    if conversation is None or not members.takes_part(ctx, conversation, me):
+    if conversation is None or not members.reaches(ctx, conversation, me):
         raise members.not_found()
     here = {each.member: Here(type=each.kind, id=each.name) for each in sockets.presences(ctx, conversation.id)}
     listed = [here[key] for key in sorted(here)]

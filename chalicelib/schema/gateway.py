@@ -25,8 +25,8 @@ class Agent(Table, name="agents"):
     metrics: dict[str, Any] | None = None
     multi_conversation: bool = False
     """Its sockets join all its active conversations."""
-    history: int = 0
-    """So many messages of the past a new socket is told."""
+    history: int = 20
+    """So many messages of the past a new socket is told: an agent that comes back knows what was said."""
     archive_days: float | None = None
     room_title: str | None = None
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.doors.test_events import Chat, Line, chat
 from tests.functions.conftest import model
@@ -145,7 +148,44 @@ def test_a_reply_that_began_and_ended_before_anybody_looked_is_told(chat: Chat) 
     chat.work()
     assert news(line) == [], "nobody has looked"
     chat.tell()
-    assert [each["status"] for each in line.heard("streaming-ended")] == ["completed", "completed"], "the session's, the task's"
+    assert [each["status"] for each in line.heard("streaming-ended")] == ["completed"], "once, though its task is followed too"
+
+
+def subscriptions(line: Line, task: str, session: str, order: str) -> Callable[[], None]:
+    """`t` and `s` in some order, each with a look after it; `u` ends that of the session."""
+
+    def work() -> None:
+        asked = {"t": ("subscribe-task", {"taskId": task}), "s": ("subscribe-session", {"sessionId": session})}
+        for each in order:
+            line.ask(*(asked.get(each) or ("unsubscribe-session", {"sessionId": session})))
+            line.chat.tell()
+
+    return work
+
+
+@pytest.mark.parametrize("before", ["", "t", "s", "ts", "st", "tsu"])
+@pytest.mark.parametrize("meanwhile", ["", "t", "s", "ts", "st", "u", "us"])
+def test_a_reply_begins_and_ends_once_on_a_socket_that_follows_its_task_and_its_session(
+    chat: Chat, before: str, meanwhile: str
+) -> None:
+    """Whenever it begins to follow the one or the other."""
+    task = task_of(chat)
+    begun = started(chat, task, "/say " + "word " * 700)
+    line = Line(chat, "alice@acme")
+    subscriptions(line, task, begun["sessionId"], before)()
+    with at_chunk(chat.backend, 3, subscriptions(line, task, begun["sessionId"], meanwhile), stored=True):
+        chat.work()
+    chat.tell()
+    told = [len(line.heard(each)) for each in ("streaming-started", "streaming-ended")]
+    followed = "t" in before + meanwhile or (before + meanwhile).endswith("s")
+    if followed and "u" not in meanwhile:
+        assert told == [1, 1]
+    assert max(told) <= 1
+    chat.person("alice").mutation("adapter:sendMessage", conversationId=begun["conversationId"], message="/say again")
+    chat.work()
+    chat.tell()
+    assert len(line.heard("streaming-ended")) <= 2
+    assert len(line.heard("streaming-started")) == len({each["messageId"] for each in line.heard("streaming-started")})
 
 
 def test_tools_are_told_as_they_are_used(chat: Chat) -> None:
@@ -231,7 +271,7 @@ def test_who_unsubscribes_hears_no_more_and_others_go_on(chat: Chat) -> None:
     chat.tell()
     assert news(one) == []
     assert len(two.heard("claude-complete")) == 1
-    assert len(two.heard("streaming-ended")) == 2, "as the session's subscriber, and as the task's"
+    assert len(two.heard("streaming-ended")) == 1, "once, to who follows the session and its task"
 
 
 def test_a_socket_subscribes_so_many_and_says_so(chat: Chat) -> None:

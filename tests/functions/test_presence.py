@@ -121,6 +121,33 @@ def test_a_client_that_comes_back_with_its_offset_misses_nothing(gateway: Gatewa
     assert (stranger.ready["rooms"], stranger.ready["recovered"], stranger.heard()) == ([], False, [])
 
 
+def test_a_client_that_is_cut_before_its_first_message_misses_nothing(gateway: Gateway) -> None:
+    """It was told where it stands when it was connected, and when it joined."""
+    bot, alice = Socket(gateway.agent("bot"), "s1"), Socket(gateway.person("alice"), "a1")
+    assert alice.ready.get("offset") is None
+    alice.call("gateway:join", conversationId=room_of(bot))
+    (joined,) = [each for each in alice.heard() if each["data"].get("userId") == "alice"]
+    alice.ended()
+    writer = gateway.person("alice")
+    writer.mutation("rooms:send", conversationId=room_of(bot), content="while nobody was there")
+    bot.ended()
+    for back in (Socket(bot.person, "s2", offset=bot.ready["offset"]), Socket(writer, "a2", offset=joined["offset"])):
+        assert back.ready["recovered"]
+        assert texts(back.heard("message:new")) == ["while nobody was there"]
+        assert texts(back.heard("message:new")) == []
+
+
+def test_an_agent_that_comes_back_afresh_is_told_the_last_twenty_messages(gateway: Gateway) -> None:
+    bot = Socket(gateway.agent("bot"), "s1")
+    assert bot.heard("conversation:history") == [], "nothing was said yet"
+    for number in range(25):
+        bot.send(f"m{number}")
+    (told,) = Socket(bot.person, "s2").heard("conversation:history")
+    assert [each["content"] for each in told["data"]["messages"]] == [f"m{number}" for number in range(5, 25)]
+    gateway.person("alice").mutation("agents:update", agentId="bot", settings={"history": 0})
+    assert Socket(gateway.connected("bot", gateway.person("alice")), "s3").heard("conversation:history") == []
+
+
 def test_an_agent_is_told_the_last_messages_in_one_event_if_its_owner_says_so(gateway: Gateway) -> None:
     bot = Socket(gateway.agent("bot", history=2), "s1")
     for number in range(4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import QueryCtx
@@ -30,13 +31,19 @@ def streaming_ended(told: dict[str, Any], entry: ChatMessage) -> dict[str, Any]:
 
 
 class SessionStream(reply_feed.Stream):
-    """One session of one socket."""
+    """One session of one socket.
+
+    Args:
+        begun: replies of which the same socket was told that they begin, because it follows their task: conversation → entry.
+    """
 
     names: dict[str, Any]
 
-    def __init__(self, ctx: QueryCtx, session_id: str, first: int, cursor: dict[str, Any] | None) -> None:
+    def __init__(
+        self, ctx: QueryCtx, session_id: str, first: int, cursor: dict[str, Any] | None, begun: Mapping[str, int] | None = None
+    ) -> None:
         super().__init__(ctx, first, cursor)
-        self.session_id = session_id
+        self.session_id, self.begun = session_id, begun or {}
 
     def conversation(self) -> str | None:
         """The session's conversation, for its readers."""
@@ -49,7 +56,8 @@ class SessionStream(reply_feed.Stream):
 
     def started(self, entry: ChatMessage) -> None:
         """`streaming-started`; of a new conversation also that it and its session are there, once."""
-        self._tell("streaming-started", messageId=entry.id)
+        if self.begun.get(entry.conversation) != entry.sequence:
+            self._tell("streaming-started", messageId=entry.id)
         if entry.sequence == FIRST_REPLY:
             self._tell("conversation-created")
             self._tell("session-created")

@@ -32,6 +32,8 @@ CROWD, LARGEST_CROWD, TASK_READS = 500, 250, 12
 """Presences and marks that one socket is told of, of all its rooms together; of one room at most; and how many fewer for each
 task. A query reads a thousand documents at most: a room that does not fit is told without them while it is so crowded."""
 Event = dict[str, Any]
+PLACED = ("message:new", "presence:update", "conversation:history")
+"""Events that bring the offset: what comes first in a room that is joined, and every message."""
 
 
 def rooms(ctx: QueryCtx, me: Me, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -53,10 +55,12 @@ def streams(ctx: QueryCtx, row: ChatSocket, seen: dict[str, Any]) -> Iterator[tu
     """What else a socket has subscribed: images, sessions and tasks."""
     for image_id, first in row.images.items():
         yield image_id, image_feed.ImageStream(ctx, image_id, first, seen.get(image_id))
+    cursors = {task_id: seen.get(task_id) or known for task_id, known in row.tasks.items()}
+    begun = task_feed.begun(cursors.values())
     for session_id, first in row.sessions.items():
-        yield session_id, session_feed.SessionStream(ctx, session_id, first, seen.get(session_id))
-    for task_id, known in row.tasks.items():
-        yield task_id, task_feed.TaskStream(ctx, task_id, seen.get(task_id) or known, len(row.tasks))
+        yield session_id, session_feed.SessionStream(ctx, session_id, first, seen.get(session_id), begun)
+    for task_id, cursor in cursors.items():
+        yield task_id, task_feed.TaskStream(ctx, task_id, cursor, row.sessions, len(row.tasks))
 
 
 class _Room:
@@ -84,7 +88,7 @@ class _Room:
             self.first, place = True, {"after": conversation.message_count, "open": []}
             self.cursor = {**place, "online": {}, "typing": [], "read": {}}
         self.name = self.cursor["name"] = conversation.conversation_id
-        if self.first and self.row.history:
+        if self.first and self.row.history and self.cursor["after"]:
             self._history(conversation)
         self._messages(conversation)
         if not self.crowded:

@@ -6,6 +6,7 @@ state. What is there and was not known is new, unless it is older than all that 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -33,15 +34,29 @@ def known(ctx: MutationCtx, task_id: str) -> dict[str, Any]:
     }
 
 
+def begun(cursors: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Of which replies the followers of tasks were told that they begin, and not yet that they end: conversation → entry."""
+    return {
+        conversation: int(place["seq"])
+        for cursor in cursors
+        for conversation, place in cursor.get("conversations", {}).items()
+        if place.get("chars", -1) >= 0 and not place.get("silent")
+    }
+
+
 class TaskStream:
     """One task of one socket: what is new since its cursor.
 
     Args:
+        sessions: the sessions that the socket hears of by themselves, each with the entry it began with: their replies are told
+            there, once.
         among: how many tasks the socket has subscribed.
     """
 
-    def __init__(self, ctx: QueryCtx, task_id: str, cursor: dict[str, Any], among: int = 1) -> None:
-        self.ctx = ctx
+    def __init__(
+        self, ctx: QueryCtx, task_id: str, cursor: dict[str, Any], sessions: Mapping[str, int] | None = None, among: int = 1
+    ) -> None:
+        self.ctx, self.sessions = ctx, sessions or {}
         self.task_id = task_id
         self.cursor = cursor
         self.events: list[dict[str, Any]] = []
@@ -78,7 +93,7 @@ class TaskStream:
             self._tell("conversation-added", conversation=msgspec.to_builtins(tasks_domain.conversation_view(conversation)))
         elif conversation.active_run is None and cursor["seq"] > conversation.message_count:
             return cursor  # quiet, as most are: nothing more is read
-        replies = _Replies(self.ctx, conversation, cursor)
+        replies = _Replies(self.ctx, conversation, cursor, self.sessions.get(conversation.session_id or ""))
         replies.look()
         self.events += replies.events
         self.more = self.more or replies.more
@@ -89,11 +104,17 @@ class TaskStream:
 
 
 class _Replies(reply_feed.Stream):
-    """The replies of one of a task's conversations: that they begin and end, not what they say."""
+    """The replies of one of a task's conversations: that they begin and end, not what they say.
 
-    def __init__(self, ctx: QueryCtx, conversation: Conversation, cursor: dict[str, Any] | None) -> None:
+    Args:
+        elsewhere: the entry from which on they are told to the same socket as those of a session.
+    """
+
+    def __init__(
+        self, ctx: QueryCtx, conversation: Conversation, cursor: dict[str, Any] | None, elsewhere: int | None = None
+    ) -> None:
         super().__init__(ctx, conversation.linked_from or 1, cursor)
-        self.id = conversation.id
+        self.id, self.elsewhere = conversation.id, elsewhere
         self.names = session_feed.names(conversation, conversation.session_id or "")
 
     def conversation(self) -> str:
@@ -102,11 +123,18 @@ class _Replies(reply_feed.Stream):
 
     def started(self, entry: ChatMessage) -> None:
         """`streaming-started`."""
+        if self._is_elsewhere(entry):
+            self.cursor["silent"] = True
+            return
         self.events.append({"event": "streaming-started", "data": {**self.names, "messageId": entry.id}})
 
     def ended(self, entry: ChatMessage) -> None:
         """`streaming-ended`."""
-        self.events.append(session_feed.streaming_ended(self.names, entry))
+        if not self._is_elsewhere(entry):
+            self.events.append(session_feed.streaming_ended(self.names, entry))
+
+    def _is_elsewhere(self, entry: ChatMessage) -> bool:
+        return self.elsewhere is not None and entry.sequence >= self.elsewhere
 
     def _chunks(self, entry: ChatMessage, run: Run) -> None:
         """Not told."""
