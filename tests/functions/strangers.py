@@ -78,7 +78,7 @@ class Scene:
             alice.action("agents:create", id=each)
             alice.mutation("gateway:open", socket=f"socket-of-alice-{number}", conversationId=talks[number])
         receipt = alice.mutation("conversations:delete", conversationId=talks.pop())["receiptId"]
-        chats = [each for each in alice.query("conversations:list") if each["conversationId"] not in talks]
+        chats = [each for each in alice.query("conversations:list", includeMessages=True) if each["conversationId"] not in talks]
         talks[1] = next(each["conversationId"] for each in chats if each["messages"])  # one of `chat`'s
         named = {
             "workerId": "worker-real",
