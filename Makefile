@@ -10,7 +10,9 @@ CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds.
-SLOW   := tests/web tests/walk tests/acceptance tests/infra tests/live/test_campaign.py tests/doors/test_schemathesis.py
+SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/doors/test_schemathesis.py \
+          $(filter-out %/test_merge.py %/test_deploy.py,$(wildcard tests/infra/test_*.py)) \
+          $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
