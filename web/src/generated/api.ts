@@ -134,7 +134,7 @@ export interface Connected {
   /** Seconds. */
   expiresIn: number;
   agentId: string;
-  instruction?: string;
+  instruction: string | null;
   allowedTools: string[];
 }
 
@@ -1671,12 +1671,12 @@ export const api = anyApi as unknown as {
      *
      * Args:
      *     offset: where an earlier socket of this client stood: its conversations are joined again, and nothing is missed.
-     *     history: how many messages of the past are told; for an agent its owner's setting is the default.
+     *     history: how many messages of the past are told; for an agent its owner's setting (20) is the default.
      *     conversationId: joined as well.
      *     stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
      *
      * Raises:
-     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
+     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's; TooManySockets.
      */
     open: Mutation<{
       /** 1 to 200 characters. */

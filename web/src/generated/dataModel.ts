@@ -25,7 +25,7 @@ export interface Agent {
   metrics?: Record<string, any>;
   /** Its sockets join all its active conversations. */
   multiConversation: boolean;
-  /** So many messages of the past a new socket is told. */
+  /** So many messages of the past a new socket is told: an agent that comes back knows what was said. */
   history: number;
   archiveDays?: number;
   roomTitle?: string;
