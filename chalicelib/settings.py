@@ -30,6 +30,9 @@
 | TASKS_PER_USER | 10000 | tasks that a user may have; 0 = no limit |
 | WORKERS_SHARED | (none); `*` without STAGE | workers that everybody may have answer, comma list; others are their owner's |
 | SCHEDULES_PER_USER | 100 | cron agents that a user may have, 1 to 100 |
+| AGENTS_PER_USER | 1000 | agents that a user may register; 0 = no limit |
+| SOCKETS_PER_USER | 200 | chat sockets that a user, or an agent, may have open; 0 = no limit |
+| CONVERSATIONS_PER_AGENT | 10000 | conversations without a user that an agent may have; 0 = no limit |
 | ANONYMOUS | on | `off`: callers without a token are refused, on every door |
 | CALLS_PER_SECOND | 200; 2000 without STAGE | calls of one caller in one process, five seconds' worth at once; 0 = no limit |
 | SUBSCRIPTIONS_PER_CONNECTION | 1000 | live queries of one socket; further ones fail |
@@ -130,6 +133,9 @@ class Settings:
     tasks_per_user: int = 10_000
     schedules_per_user: int = 100
     workers_shared: tuple[str, ...] = ("*",)
+    agents_per_user: int = 1000
+    sockets_per_user: int = 200
+    conversations_per_agent: int = 10_000
     anonymous: bool = True
     calls_per_second: int = 2000
     subscriptions_per_connection: int = 1000
@@ -197,6 +203,9 @@ class Settings:
             tasks_per_user=number_of(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
             workers_shared=words_of(env, "WORKERS_SHARED", ("*",) if stage is None else ()),
             schedules_per_user=number_of(env, "SCHEDULES_PER_USER", 100, 1, 100),
+            agents_per_user=number_of(env, "AGENTS_PER_USER", 1000, 0, 10_000_000),
+            sockets_per_user=number_of(env, "SOCKETS_PER_USER", 200, 0, 100_000),
+            conversations_per_agent=number_of(env, "CONVERSATIONS_PER_AGENT", 10_000, 0, 10_000_000),
             anonymous=switch_of(env, "ANONYMOUS", True),
             calls_per_second=number_of(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
             subscriptions_per_connection=number_of(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),

@@ -18,7 +18,6 @@ Word = Annotated[str, Meta(min_length=1, max_length=200)]
 TOKEN_S = 24 * 3600
 """How long an agent's token lasts, unless it asks for less."""
 LISTED = 100
-AGENTS_PER_OWNER = 1000
 LARGEST_METRICS = 16 * 1024
 
 

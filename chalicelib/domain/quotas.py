@@ -1,4 +1,4 @@
-"""How many things one user may have, as the operator says (SESSIONS_PER_USER and its like)."""
+"""How many things one user or agent may have, as the operator says (SESSIONS_PER_USER and its like)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from typing import Any, Literal
 
 from chalicelib import MutationCtx, Refused
 
-What = Literal["sessions", "tasks", "schedules"]
-TAGS: dict[What, str] = {"sessions": "TooManySessions", "tasks": "TooManyTasks", "schedules": "TooManySchedules"}
+What = Literal["sessions", "tasks", "schedules", "agents", "sockets", "conversations"]
+LIMITS: dict[What, tuple[str, str]] = {
+    "sessions": ("sessions_per_user", "TooManySessions"),
+    "tasks": ("tasks_per_user", "TooManyTasks"),
+    "schedules": ("schedules_per_user", "TooManySchedules"),
+    "agents": ("agents_per_user", "TooManyAgents"),
+    "sockets": ("sockets_per_user", "TooManySockets"),
+    "conversations": ("conversations_per_agent", "TooManyConversations"),
+}
+END: dict[What, str] = {"sockets": "close"}
+"""What makes room again, where it is not deleting."""
 
 
 def check(ctx: MutationCtx, owned: Any, what: What) -> None:
-    """Whether a caller may have one more.
+    """Whether somebody may have one more.
 
     Args:
-        owned: where the caller's are listed.
+        owned: where theirs are listed.
 
     Raises:
-        Refused: TooManySessions, TooManyTasks, TooManySchedules, each with its `limit`.
+        Refused: TooManySessions and its like, each with its `limit`.
     """
-    most = int(ctx.limits.get(f"{what}_per_user", 0))
+    limit, tag = LIMITS[what]
+    most = int(ctx.limits.get(limit, 0))
     if most and ctx.db.count(owned) >= most:
-        raise Refused(TAGS[what], f"You have {most} {what}, and may have no more; delete one first.", limit=most)
+        raise Refused(tag, f"You have {most} {what}, and may have no more; {END.get(what, 'delete')} one first.", limit=most)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, action, internal_mutation, mutation, query
-from chalicelib.domain import agents
-from chalicelib.domain.agents import AGENTS_PER_OWNER, LISTED, TOKEN_S, AgentId, AgentView, Connected, Registered, Settings, Word
+from chalicelib.domain import agents, quotas
+from chalicelib.domain.agents import LISTED, TOKEN_S, AgentId, AgentView, Connected, Registered, Settings, Word
 from chalicelib.domain.answer_size import ANSWER_BYTES, shortened
 from chalicelib.schema import Agent
 
@@ -31,8 +31,7 @@ def register(ctx: MutationCtx, agent_id: AgentId, settings: Settings | None = No
     me = agents.person(ctx)
     if ctx.db.get(Agent, agent_id) is not None:
         raise Refused("AgentExists", "There is an agent with this id.")
-    if ctx.db.count(Agent.by_owner(me.name)) >= AGENTS_PER_OWNER:
-        raise Refused("TooManyAgents", f"One owner has at most {AGENTS_PER_OWNER} agents.")
+    quotas.check(ctx, Agent.by_owner(me.name), "agents")
     agent = Agent(id=agent_id, owner=me.name, **agents.given(settings))
     ctx.db.insert(agent)
     return {"agentId": agent_id, "version": agent.secret_version}

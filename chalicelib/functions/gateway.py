@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.domain import members
+from chalicelib.domain import members, quotas
 from chalicelib.domain.feeds import offsets
 from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.images import access as image_access
@@ -42,7 +42,7 @@ def open(
         stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
 
     Raises:
-        Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
+        Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's; TooManySockets.
     """
     me = members.caller(ctx)
     known = ctx.db.get(ChatSocket, socket)
@@ -51,6 +51,7 @@ def open(
     if known is not None:
         found = [ctx.db.get(Conversation, each) for each in sorted(known.rooms)]
         return sockets.opened(me, known, [each for each in found if each is not None], recovered=False)
+    quotas.check(ctx, ChatSocket.by_member(me.key), "sockets")
     row = ChatSocket(id=socket, org=ctx.org, member=me.key, kind=me.kind, name=me.name, lease_until=ctx.now + LEASE_MS)
     row.history = history if history is not None else me.agent.history if me.agent else 0
     places = offsets.read(offset)

@@ -70,6 +70,11 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a page of messages, rooms or agents": (answer_size.ANSWER_BYTES / KB,),
     "`conversations:list` by filters without an index": (listing.LOOKED_AT,),
     "`conversations:search`": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
+    "agents of a user; open chat sockets of a user or an agent; conversations of an agent without a user": (
+        Settings.agents_per_user,
+        Settings.sockets_per_user,
+        Settings.conversations_per_agent,
+    ),
     "agents that answer each other": (sending.AGENT_TURNS,),
     "conversations that one chat socket has joined; members of one": (sockets.ROOMS, members.MEMBERS),
     "sockets and read marks in all rooms that one chat socket has joined": (feed.CROWD,),

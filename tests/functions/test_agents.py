@@ -113,3 +113,46 @@ def test_only_its_owner_and_itself_reach_an_agent(gateway: Gateway) -> None:
         refused("AgentNotFound", gateway.act, stranger, "agents:regenerate", agentId="bot")
     refused("AgentNotFound", bot.mutation, "agents:suspend", agentId="bot")
     refused("AgentExists", gateway.act, gateway.person("bob"), "agents:create", id="bot")
+
+
+# Limits ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_user_has_so_many_agents_as_the_operator_says(model: ScriptedModel) -> None:
+    gateway = Gateway(model, agents_per_user=2)
+    for name in ("one", "two"):
+        gateway.agent(name)
+    told = refused("TooManyAgents", gateway.agent, "three")
+    assert told.data["limit"] == 2
+    gateway.agent("theirs", owner="bob")
+    gateway.agent("elsewhere", org="other")
+
+
+def test_a_user_and_an_agent_have_so_many_sockets_as_the_operator_says(model: ScriptedModel) -> None:
+    gateway = Gateway(model, sockets_per_user=2)
+    for person in (gateway.agent("bot"), gateway.person("alice")):
+        first, _ = Socket(person, f"{person.user.subject}-1"), Socket(person, f"{person.user.subject}-2")  # type: ignore[union-attr]
+        assert refused("TooManySockets", Socket, person, "third").data["limit"] == 2
+        first.ended()
+        Socket(person, f"{person.user.subject}-3")  # type: ignore[union-attr]
+
+
+def test_an_agent_has_so_many_conversations_of_its_own_as_the_operator_says(model: ScriptedModel) -> None:
+    gateway = Gateway(model, conversations_per_agent=2)
+    bot = Socket(gateway.agent("bot", multiConversation=True), "s1").person
+    bot.mutation("rooms:create", title="Second")
+    assert refused("TooManyConversations", bot.mutation, "rooms:create", title="Third").data["limit"] == 2
+    backend = gateway.person("backend", "acme", ("service",))
+    pair = {"type": "agent-agent", "participants": {"agentIds": ["x", "y"]}}
+    for _ in range(2):
+        backend.mutation("conversations:create", **pair)
+    refused("TooManyConversations", backend.mutation, "conversations:create", **pair)
+    backend.mutation("conversations:create", type="agent-agent", participants={"agentIds": ["z", "x"]})
+
+
+def test_an_owner_reads_all_of_its_agents_a_page_at_a_time(gateway: Gateway) -> None:
+    alice = gateway.person("alice")
+    for number in range(130):
+        gateway.act(alice, "agents:create", id=f"bot{number}")
+    seen = [each["agentId"] for offset in (0, 100) for each in alice.query("agents:list", offset=offset)]
+    assert seen == [f"bot{number}" for number in reversed(range(130))]

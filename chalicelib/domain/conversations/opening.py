@@ -52,10 +52,14 @@ def open_conversation(
         The session; `session.conversation` is the conversation's internal id.
 
     Raises:
-        Refused: TooManySessions.
+        Refused: TooManySessions; TooManyConversations of an agent, where no user takes part.
     """
     if user_id is not None:
         quotas.check(ctx, ChatSession.by_user(user_id), "sessions")
+    elif agent_id is not None:
+        quotas.check(ctx, Conversation.by_agent(agent_id), "conversations")
+    elif agent_ids:
+        quotas.check(ctx, Participant.by_guest(f"agent:{agent_ids[0]}", "agent-agent"), "conversations")
     copied = configured or {}
     agents_only = user_id is None and agent_id is None and bool(agent_ids)
     named = {"userId": user_id, "agentId": agent_id, "agentIds": list(agent_ids) or None}

@@ -1680,7 +1680,7 @@ export const api = anyApi as unknown as {
      *     stream: a conversation of the caller's own; the socket hears its replies as they are written, and joins nothing.
      *
      * Raises:
-     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's.
+     *     Refused: CONVERSATION_NOT_FOUND where `stream` names no conversation of the caller's; TooManySockets.
      */
     open: Mutation<{
       /** 1 to 200 characters. */

@@ -2,7 +2,10 @@
 
 import type { Value } from "convex/values";
 
-/** The codes that functions refuse with. */
+/**
+ * The codes that functions refuse with.
+ * There may be more: chalicelib.domain.quotas.check refuses with a code that is not written there.
+ */
 export type ErrorCode =
   | "AgentBusy"
   | "AgentExists"
@@ -88,21 +91,18 @@ export type ErrorCode =
   | "SocketNotFound"
   | "TaskBusy"
   | "TaskNotFound"
-  | "TooManyAgents"
   | "TooManyDomains"
   | "TooManyImages"
   | "TooManyParticipants"
   | "TooManyReplies"
   | "TooManyRooms"
-  | "TooManySchedules"
-  | "TooManySessions"
   | "TooManySubscriptions"
-  | "TooManyTasks"
   | "TurnLimit"
   | "Unauthorized"
   | "UnknownAgentType"
   | "UserNotFound"
-  | "WorkerNotFound";
+  | "WorkerNotFound"
+  | (string & {});
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */
 export type ErrorData = {
