@@ -6,6 +6,7 @@ a copy of the configuration as it is then, so that a later change of the domain 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -97,6 +98,24 @@ def owned(ctx: MutationCtx, domain_id: str) -> Domain:
     return found
 
 
+def make(
+    ctx: MutationCtx, id: str, name: str, *, mcp_servers: dict[str, Any] | None, settings: Settings | None, **given: str | None
+) -> Domain:
+    """Register a domain of the caller's under this id. Raises `Refused`: TooManyDomains, or what `mcp.checked` says."""
+    user = access.signed_in(ctx, "create a domain")
+    if ctx.db.count(Domain.by_owner(user.subject)) >= LISTED:
+        raise Refused("TooManyDomains", f"You have {LISTED} domains; delete one first.")
+    about: dict[str, Any] = {"mcp_servers": mcp.checked(ctx, mcp_servers), "settings": plain(settings), **given}
+    made = Domain(id=id, owner=user.subject, name=name, updated_at=ctx.now, **about)
+    ctx.db.insert(made)
+    return made
+
+
+def named(owner: str, container_id: str) -> str:
+    """The id of the domain that somebody's own name for a container stands for: nobody else's names are in its way."""
+    return "d-" + hashlib.sha256(f"{owner}\0{container_id}".encode()).hexdigest()[:32]
+
+
 def snapshot(domain: Domain, title: str | None = None, random: str = "") -> dict[str, Any]:
     """What an image copies of a domain, and the names that it has when nobody chose one."""
     return {
@@ -121,9 +140,11 @@ def not_found() -> Refused:
 
 
 def find(ctx: QueryCtx | MutationCtx, domain_id: str) -> Domain | None:
-    """A domain of the caller's, or None."""
+    """A domain of the caller's, by its id or by the caller's own name for it as a container; or None."""
     user = access.reader(ctx)
-    domain = ctx.db.get(Domain, domain_id.removeprefix(PREFIX)) if user is not None else None
+    domain = ctx.db.get(Domain, domain_id.removeprefix(PREFIX)) if user is not None and domain_id else None
+    if user is not None and domain is None:
+        domain = ctx.db.get(Domain, named(user.subject, domain_id))
     return domain if domain is not None and (user.is_service or domain.owner == user.subject) else None
 
 

@@ -14,13 +14,13 @@ def _ask(function: str, *, wrap: str = "", query: bool = False, socket: bool = F
 
 
 AGENTX: dict[str, Row] = {
-    "container_create_request": _ask("domains:create", wrap="record"),
+    "container_create_request": _ask("agentx:container"),
     "container_get_request": _ask("domains:get", query=True, wrap="record", missing="DOMAIN_NOT_FOUND", containerId="domainId"),
     "container_list_request": _ask("domains:list", query=True, wrap="records"),
     "image_create_request": _ask("agentx:create", socket=True),
     "image_get_request": _ask("images:get", query=True, wrap="record", missing="IMAGE_NOT_FOUND"),
     "image_list_request": _ask("images:list", query=True, wrap="records"),
-    "image_update_request": _ask("images:update", wrap="record"),
+    "image_update_request": _ask("agentx:update", wrap="record"),
     "image_delete_request": _ask("images:delete"),
     "image_run_request": _ask("agentx:run", socket=True, wrap="record"),
     "image_stop_request": _ask("agentx:stop", socket=True, wrap="imageId"),
@@ -30,7 +30,7 @@ AGENTX: dict[str, Row] = {
     "agent_list_request": _ask("agentx:agents", query=True, wrap="agents"),
     "agent_interrupt_request": _ask("agentx:interrupt", wrap="interrupted", agentId="replyId"),
     "agent_destroy_request": _ask("agentx:interrupt", wrap="destroyed", agentId="replyId"),
-    "agent_destroy_all_request": _ask("adapter:stopAll", wrap="destroyed"),
+    "agent_destroy_all_request": _ask("agentx:destroyAll", wrap="destroyed"),
     "session_fork_request": _ask("images:fork"),
     "session_resume_request": _ask("chat:resumeSession", wrap="sessionId"),
     "session_title_update_request": _ask("images:update", wrap="record", title="name"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib import MutationCtx, QueryCtx, mutation, query
-from chalicelib.domain import access
+from chalicelib.domain import access, domains
 from chalicelib.domain.feeds.image import agent_of
 from chalicelib.domain.images import access as image_access
 from chalicelib.domain.images import agentx
@@ -11,9 +13,10 @@ from chalicelib.domain.images import images as images_domain
 from chalicelib.domain.images.agentx import AgentView
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
+from chalicelib.domain.replies.adapter import STOPPED_AMONG, STOPPED_AT_ONCE
 from chalicelib.domain.rooms import sending
 from chalicelib.functions import adapter, images
-from chalicelib.schema import Run
+from chalicelib.schema import Conversation, Run
 
 
 @mutation
@@ -61,11 +64,78 @@ def stop(ctx: MutationCtx, socket: images_domain.Id, image_id: images_domain.Id)
     return image_id
 
 
+@mutation
+def container(
+    ctx: MutationCtx,
+    container_id: domains.Title | None = None,
+    name: domains.Name | None = None,
+    description: domains.Text | None = None,
+    system_prompt: domains.Instruction | None = None,
+    model: domains.ShortText | None = None,
+    mcp_servers: dict[str, Any] | None = None,
+    settings: domains.Settings | None = None,
+) -> agentx.Container:
+    """Make a container, which is a domain. One that is there already stays as it is.
+
+    Args:
+        container_id: the caller's own name for it; default: a new `domain_…`. Other callers' names are their own.
+        name: default: the `container_id`.
+        The rest is as in `domains:create`.
+    """
+    user = access.signed_in(ctx, "create a container")
+    made = domains.find(ctx, container_id) if container_id else None
+    if made is None:
+        own = domains.named(user.subject, container_id) if container_id else ctx.new_id("d")
+        called = name or (container_id or "Container")[:100]
+        given = {"description": description, "system_prompt": system_prompt, "model": model}
+        made = domains.make(ctx, own, called, mcp_servers=mcp_servers, settings=settings, **given)
+    return agentx.Container(container_id=container_id or domains.container_of(made.id), record=domains.view(made))
+
+
+@mutation
+def update(
+    ctx: MutationCtx,
+    image_id: images_domain.Id,
+    updates: agentx.Updates | None = None,
+    name: images_domain.Title | None = None,
+    custom_data: Any = None,
+) -> image_access.ImageRecord:
+    """Change an image, by `updates`, or by the fields that `images:update` takes."""
+    wanted = updates or agentx.Updates()
+    data = custom_data if wanted.custom_data is None else wanted.custom_data
+    return images.update.handler(
+        ctx, image_id=image_id, name=wanted.name or name, custom_data=data, description=wanted.description
+    )
+
+
 @query
-def agents(ctx: QueryCtx) -> list[AgentView]:
-    """The caller's replies that are being written."""
+def agents(ctx: QueryCtx, container_id: images_domain.Id | None = None) -> list[AgentView]:
+    """The caller's replies that are being written: all of them, or those of a container."""
     found = adapter.get_active_sessions.handler(ctx)
-    return [each for one in found if (each := agentx.agent(ctx, one)) is not None]
+    shown = [each for one in found if (each := agentx.agent(ctx, one)) is not None]
+    if container_id is None:
+        return shown
+    domain = domains.find(ctx, container_id)
+    return [] if domain is None else [each for each in shown if each.container_id == domains.container_of(domain.id)]
+
+
+@mutation
+def destroy_all(ctx: MutationCtx, container_id: images_domain.Id | None = None) -> int:
+    """Stop the caller's replies: of all conversations, or of a container's, as `adapter:stopAll` does.
+
+    Returns: how many are being stopped; call again until it is 0.
+
+    Raises:
+        Refused: DOMAIN_NOT_FOUND; also for a container of somebody else's.
+    """
+    if container_id is None:
+        return adapter.stop_all.handler(ctx)
+    domain = domains.owned(ctx, container_id)
+    newest = ctx.db.query(Conversation.by_domain(domain.id)).newest().take(STOPPED_AMONG)
+    active = [each.active_run for each in newest if each.active_run][:STOPPED_AT_ONCE]
+    for run_id in active:
+        ctx.scheduler.run_after(0, "adapter:stopRun", run_id=run_id)
+    return len(active)
 
 
 @query

@@ -46,22 +46,8 @@ def create(
         mcp_servers: by name; what a server may be says `mcp.py`.
         settings: roles and retrieval.
     """
-    user = access.signed_in(ctx, "create a domain")
-    if ctx.db.count(Domain.by_owner(user.subject)) >= LISTED:
-        raise Refused("TooManyDomains", f"You have {LISTED} domains; delete one first.")
-    made = Domain(
-        id=ctx.new_id("d"),
-        owner=user.subject,
-        name=name,
-        description=description,
-        system_prompt=system_prompt,
-        model=model,
-        mcp_servers=mcp.checked(ctx, mcp_servers),
-        settings=domains.plain(settings),
-        updated_at=ctx.now,
-    )
-    ctx.db.insert(made)
-    return domains.view(made)
+    given = {"description": description, "system_prompt": system_prompt, "model": model}
+    return domains.view(domains.make(ctx, ctx.new_id("d"), name, mcp_servers=mcp_servers, settings=settings, **given))
 
 
 @query

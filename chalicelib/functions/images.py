@@ -18,7 +18,7 @@ from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.images import access as image_access
 from chalicelib.domain.images import forking, images, mcp
 from chalicelib.domain.images.access import ImageRecord
-from chalicelib.domain.images.images import LARGEST_PAGE, PAGE, Config, Created, Id, Sent, Title
+from chalicelib.domain.images.images import LARGEST_PAGE, PAGE, Config, Created, Description, Id, Sent, Title
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.views import MessageView, message_view
@@ -94,11 +94,15 @@ def get_part(
 
 
 @mutation
-def update(ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_data: Any = None) -> ImageRecord:
-    """Name an image, or keep something with it. Its configuration is a snapshot and does not change."""
+def update(
+    ctx: MutationCtx, image_id: Id, name: Title | None = None, custom_data: Any = None, description: Description | None = None
+) -> ImageRecord:
+    """Name or describe an image, or keep something with it. What the model is told is a snapshot and does not change."""
     one = image_access.owned(ctx, image_id, "change an image")
     if custom_data is not None:
         ctx.db.patch(one.image, custom_data=images.custom(custom_data))
+    if description is not None:
+        ctx.db.patch(image_access.owned(ctx, image_id, "change an image").image, description=description or None)
     if name is not None:
         images.rename(ctx, one, name)
     return image_access.owned(ctx, image_id, "change an image").record

@@ -209,3 +209,32 @@ def test_a_refused_request_answers_with_its_error_by_its_id(chat: Chat) -> None:
     assert (told["error"]["code"], told["error"]["field"]) == ("MESSAGE_TOO_LONG", "content")
     told = asked(alice, "image_create_request", config={"mcpServers": {"promptx": {"url": "https://a.example/"}}})
     assert told["error"]["code"] == "MCP_NAME_RESERVED"
+
+
+def test_the_engines_own_shapes_are_taken(chat: Chat) -> None:
+    """A container is named by its caller, and every request of agents names one."""
+    alice, bob = Line(chat, "alice@acme"), Line(chat, "bob@acme")
+    made = asked(alice, "container_create_request", containerId="my-container")
+    assert (made["containerId"], made["record"]["name"]) == ("my-container", "my-container")
+    again = asked(alice, "container_create_request", containerId="my-container", name="Other")
+    assert again["record"] == made["record"]
+    assert asked(bob, "container_create_request", containerId="my-container")["record"]["domainId"] != made["record"]["domainId"]
+    assert asked(alice, "container_get_request", containerId="my-container")["record"] == made["record"]
+    image = asked(alice, "image_create_request", containerId="my-container", config={"name": "Case"})["record"]["imageId"]
+    other = asked(alice, "image_create_request")["record"]["imageId"]
+    assert [each["imageId"] for each in asked(alice, "image_list_request", containerId="my-container")["records"]] == [image]
+    updates = {"name": "Renamed", "description": "What it is"}
+    record = asked(alice, "image_update_request", imageId=image, updates=updates)["record"]
+    assert (record["name"], record["description"]) == ("Renamed", "What it is")
+    told = asked(alice, "image_update_request", imageId=image, updates={"systemPrompt": "x"})
+    assert "error" in told, "a snapshot does not change"
+    for each in (image, other):
+        asked(alice, "message_send_request", imageId=each, content="/say hi")
+    assert [each["imageId"] for each in asked(alice, "agent_list_request", containerId="my-container")["agents"]] == [image]
+    assert len(asked(alice, "agent_list_request")["agents"]) == 2
+    assert asked(bob, "agent_list_request", containerId=f"domain_{made['record']['domainId']}")["agents"] == []
+    assert asked(bob, "agent_destroy_all_request", containerId="nobodys")["error"]["code"] == "DOMAIN_NOT_FOUND"
+    assert asked(alice, "agent_destroy_all_request", containerId="my-container")["destroyed"] == 1
+    chat.work()
+    assert [each["imageId"] for each in asked(alice, "agent_list_request")["agents"]] in ([other], [])
+    assert asked(alice, "agent_destroy_all_request", containerId="my-container")["destroyed"] == 0

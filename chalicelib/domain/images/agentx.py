@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.domain import domains
 from chalicelib.domain.feeds import reply as reply_feed
 from chalicelib.domain.feeds.image import agent_of
 from chalicelib.domain.images import access as image_access
+from chalicelib.domain.images import images
 from chalicelib.domain.rooms import sending
 from chalicelib.schema import ChatSocket, Conversation
 
@@ -17,13 +19,29 @@ STREAMS = 20
 """Images that one socket may hear of."""
 
 
-class AgentView(msgspec.Struct, rename="camel", kw_only=True):
+class AgentView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """A reply that is being written, as the engine's agents are listed; it is stored nowhere."""
 
     agent_id: str
     image_id: str
+    container_id: str | None = None
     session_id: str
     status: str
+
+
+class Container(msgspec.Struct, rename="camel", kw_only=True):
+    """A domain as the engine's container, under the id by which its caller names it."""
+
+    container_id: str
+    record: domains.DomainView
+
+
+class Updates(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be changed of an image."""
+
+    name: images.Title | None = None
+    description: images.Description | None = None
+    custom_data: Any = None
 
 
 def agent(ctx: QueryCtx, one: Any) -> AgentView | None:
@@ -32,7 +50,11 @@ def agent(ctx: QueryCtx, one: Any) -> AgentView | None:
     if conversation is None or conversation.image_id is None:
         return None
     return AgentView(
-        agent_id=agent_of(one.message_id), image_id=conversation.image_id, session_id=one.session_id, status=one.state
+        agent_id=agent_of(one.message_id),
+        image_id=conversation.image_id,
+        container_id=domains.container_of(conversation.domain_id) if conversation.domain_id else None,
+        session_id=one.session_id,
+        status=one.state,
     )
 
 

@@ -15,6 +15,7 @@ from chalicelib.schema import ChatMessage, Run
 
 Id = Annotated[str, Meta(max_length=512)]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
+Description = Annotated[str, Meta(max_length=2000)]
 LISTED = 100
 PAGE, LARGEST_PAGE = 50, 200
 LARGEST_CUSTOM = 16 * 1024
@@ -24,7 +25,7 @@ class Config(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, f
     """What a new image is given beside its domain's configuration; what is named here goes before it."""
 
     name: Title | None = None
-    description: Annotated[str, Meta(max_length=2000)] | None = None
+    description: Description | None = None
     system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     mcp_servers: dict[str, Any] | None = None

@@ -86,6 +86,7 @@ export interface AgentsSettings {
 export interface AgentxAgentView {
   agentId: string;
   imageId: string;
+  containerId?: string;
   sessionId: string;
   status: string;
 }
@@ -136,6 +137,12 @@ export interface Connected {
   agentId: string;
   instruction: string | null;
   allowedTools: string[];
+}
+
+/** A domain as the engine's container, under the id by which its caller names it. */
+export interface Container {
+  containerId: string;
+  record: DomainView;
 }
 
 /** One entry of the log. It never changes; `timestamp` is milliseconds since the epoch, rising in a conversation. */
@@ -933,6 +940,15 @@ export interface Unread {
   totalMessages: number;
 }
 
+/** What may be changed of an image. */
+export interface Updates {
+  /** 1 to 200 characters. */
+  name?: string;
+  /** At most 2000 characters. */
+  description?: string;
+  customData?: any;
+}
+
 /** Whether an expression can be used, and when it would be due next. */
 export interface Verdict {
   valid: boolean;
@@ -1073,8 +1089,11 @@ export const api = anyApi as unknown as {
     }, AgentsAgentView>;
   };
   agentx: {
-    /** The caller's replies that are being written. */
-    agents: Query<Record<string, never>, AgentxAgentView[]>;
+    /** The caller's replies that are being written: all of them, or those of a container. */
+    agents: Query<{
+      /** At most 512 characters. */
+      containerId?: string;
+    }, AgentxAgentView[]>;
     /** Whether a reply is being written: this one (`agent_…`), or one of an image, or of a session. */
     alive: Query<{
       /** At most 512 characters. */
@@ -1084,6 +1103,28 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       sessionId?: string;
     }, boolean>;
+    /**
+     * Make a container, which is a domain. One that is there already stays as it is.
+     *
+     * Args:
+     *     containerId: the caller's own name for it; default: a new `domain_…`. Other callers' names are their own.
+     *     name: default: the `containerId`.
+     *     The rest is as in `domains:create`.
+     */
+    container: Mutation<{
+      /** 1 to 200 characters. */
+      containerId?: string;
+      /** 1 to 100 characters. */
+      name?: string;
+      /** At most 2000 characters. */
+      description?: string;
+      /** At most 100000 characters. */
+      systemPrompt?: string;
+      /** 1 to 200 characters. */
+      model?: string;
+      mcpServers?: Record<string, any>;
+      settings?: DomainsSettings;
+    }, Container>;
     /** Open a conversation with its image; the socket hears of it from now on. */
     create: Mutation<{
       /** At most 512 characters. */
@@ -1092,6 +1133,18 @@ export const api = anyApi as unknown as {
       containerId?: string;
       config?: Config;
     }, Created>;
+    /**
+     * Stop the caller's replies: of all conversations, or of a container's, as `adapter:stopAll` does.
+     *
+     * Returns: how many are being stopped; call again until it is 0.
+     *
+     * Raises:
+     *     Refused: DOMAIN_NOT_FOUND; also for a container of somebody else's.
+     */
+    destroyAll: Mutation<{
+      /** At most 512 characters. */
+      containerId?: string;
+    }, number>;
     /**
      * Stop a reply: this one (`agent_…`) while it is the one that is written, or whichever an image's is.
      *
@@ -1130,6 +1183,15 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, string>;
+    /** Change an image, by `updates`, or by the fields that `images:update` takes. */
+    update: Mutation<{
+      /** At most 512 characters. */
+      imageId: string;
+      updates?: Updates;
+      /** 1 to 200 characters. */
+      name?: string;
+      customData?: any;
+    }, ImageRecord>;
   };
   chat: {
     /** End a reply with its whole text; only the worker that holds the session, or the service. Twice is once. */
@@ -1906,13 +1968,15 @@ export const api = anyApi as unknown as {
       /** At most 512 characters. */
       imageId: string;
     }, ServerView[]>;
-    /** Name an image, or keep something with it. Its configuration is a snapshot and does not change. */
+    /** Name or describe an image, or keep something with it. What the model is told is a snapshot and does not change. */
     update: Mutation<{
       /** At most 512 characters. */
       imageId: string;
       /** 1 to 200 characters. */
       name?: string;
       customData?: any;
+      /** At most 2000 characters. */
+      description?: string;
     }, ImageRecord>;
   };
   push: {
