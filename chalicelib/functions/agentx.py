@@ -81,9 +81,14 @@ def container(
         container_id: the caller's own name for it; default: a new `domain_…`. Other callers' names are their own.
         name: default: the `container_id`.
         The rest is as in `domains:create`.
+
+    Raises:
+        Refused: DOMAIN_NOT_FOUND for a `domain_…` that is none of the caller's; TooManyDomains, or what `domains:create` raises.
     """
     user = access.signed_in(ctx, "create a container")
     made = domains.find(ctx, container_id) if container_id else None
+    if made is None and container_id and container_id.startswith(domains.PREFIX):
+        raise domains.not_found()
     if made is None:
         own = domains.named(user.subject, container_id) if container_id else ctx.new_id("d")
         called = name or (container_id or "Container")[:100]

@@ -85,10 +85,10 @@ def list_(
     """
     me = members.caller(ctx)
     need = offset + limit + 1 if status is None and agent_id is None else offset + LOOKED_AT + 1
-    if agent_id is not None:
+    if agent_id is not None and rooms.talks_to(ctx, me, agent_id) is not None:
         listed = ctx.db.query(Conversation.by_agent(agent_id)).newest().take(need)
-    else:
-        listed = rooms.own(ctx, me, need)
+    else:  # how many conversations somebody else's agent has is nobody's business
+        listed = [each for each in rooms.own(ctx, me, need) if agent_id in (None, each.participants.get("agentId"))]
     found = [
         (place, each)
         for place, each in enumerate(listed)

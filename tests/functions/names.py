@@ -32,7 +32,7 @@ FREE = {"agentSessionId", "claudeSessionId", "parentId", "message.id", "message.
 FREE |= {"options.conversationId", "settings.primaryRoleId", "settings.subRoleIds"}
 """Names that the caller makes up, within something of its own."""
 CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}
-CHOSEN |= {("push:subscribe", "subscription.endpoint"), ("agentx:container", "containerId")}
+CHOSEN |= {("push:subscribe", "subscription.endpoint")}
 """Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken.
 A browser's endpoint is the browser's own secret: who shows it has the browser before him, and takes it over."""
 MADE_NOW = re.compile(

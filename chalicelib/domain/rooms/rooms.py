@@ -99,10 +99,17 @@ def opened(ctx: MutationCtx, agent: Agent, title: str, *, auto: bool, descriptio
     return made
 
 
-def invited(ctx: MutationCtx, me: members.Me, agent_id: str) -> Agent:
-    """An agent that the caller may bring along."""
+def talks_to(ctx: members.Ctx, me: members.Me, agent_id: str) -> Agent | None:
+    """An agent that the caller may talk to: its own, or one that is open to the org. None: there is none, or it is another's."""
     agent = ctx.db.get(Agent, agent_id) if len(agent_id.encode()) <= 512 else None
-    if agent is None or not (me.is_service or agent.owner == me.name or agent.audience == "org"):
+    own = agent is not None and (me.is_service or agent.owner == me.name or me.key == members.key_of("agent", agent_id))
+    return agent if agent is not None and (own or agent.audience == "org") else None
+
+
+def invited(ctx: MutationCtx, me: members.Me, agent_id: str) -> Agent:
+    """An agent that the caller may bring along. Raises `Refused`: AgentNotFound."""
+    agent = talks_to(ctx, me, agent_id)
+    if agent is None:
         raise Refused("AgentNotFound", "Agent not found")
     return agent
 
