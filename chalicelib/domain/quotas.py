@@ -7,13 +7,13 @@ from typing import Any, Literal
 from chalicelib import MutationCtx, Refused
 
 What = Literal["sessions", "tasks", "schedules", "agents", "sockets", "conversations"]
-LIMITS: dict[What, tuple[str, str]] = {
-    "sessions": ("sessions_per_user", "TooManySessions"),
-    "tasks": ("tasks_per_user", "TooManyTasks"),
-    "schedules": ("schedules_per_user", "TooManySchedules"),
-    "agents": ("agents_per_user", "TooManyAgents"),
-    "sockets": ("sockets_per_user", "TooManySockets"),
-    "conversations": ("conversations_per_agent", "TooManyConversations"),
+TAGS: dict[What, str] = {
+    "sessions": "TooManySessions",
+    "tasks": "TooManyTasks",
+    "schedules": "TooManySchedules",
+    "agents": "TooManyAgents",
+    "sockets": "TooManySockets",
+    "conversations": "TooManyConversations",
 }
 END: dict[What, str] = {"sockets": "close"}
 """What makes room again, where it is not deleting."""
@@ -28,7 +28,8 @@ def check(ctx: MutationCtx, owned: Any, what: What) -> None:
     Raises:
         Refused: TooManySessions and its like, each with its `limit`.
     """
-    limit, tag = LIMITS[what]
-    most = int(ctx.limits.get(limit, 0))
+    most = int(ctx.limits.get(f"{what}_per_{'agent' if what == 'conversations' else 'user'}", 0))
     if most and ctx.db.count(owned) >= most:
-        raise Refused(tag, f"You have {most} {what}, and may have no more; {END.get(what, 'delete')} one first.", limit=most)
+        raise Refused(
+            TAGS[what], f"You have {most} {what}, and may have no more; {END.get(what, 'delete')} one first.", limit=most
+        )

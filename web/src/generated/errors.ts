@@ -2,10 +2,7 @@
 
 import type { Value } from "convex/values";
 
-/**
- * The codes that functions refuse with.
- * There may be more: chalicelib.domain.quotas.check refuses with a code that is not written there.
- */
+/** The codes that functions refuse with. */
 export type ErrorCode =
   | "AgentBusy"
   | "AgentExists"
@@ -91,18 +88,23 @@ export type ErrorCode =
   | "SocketNotFound"
   | "TaskBusy"
   | "TaskNotFound"
+  | "TooManyAgents"
+  | "TooManyConversations"
   | "TooManyDomains"
   | "TooManyImages"
   | "TooManyParticipants"
   | "TooManyReplies"
   | "TooManyRooms"
+  | "TooManySchedules"
+  | "TooManySessions"
+  | "TooManySockets"
   | "TooManySubscriptions"
+  | "TooManyTasks"
   | "TurnLimit"
   | "Unauthorized"
   | "UnknownAgentType"
   | "UserNotFound"
-  | "WorkerNotFound"
-  | (string & {});
+  | "WorkerNotFound";
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */
 export type ErrorData = {
