@@ -15,7 +15,7 @@ SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/doors/test_sche
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench bench-cost package deploy destroy format clean
+.PHONY: help dev test check functions codegen bench bench-log bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -43,6 +43,9 @@ codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-log: $(STAMP) ## a conversation read and written, as multiples of GET /version, at 10 and 10,000 messages
+	$(PY) -m tests.bench_conversations
 
 bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
 	$(PY) -m tests.bench_cost

@@ -1,6 +1,6 @@
 """What reading and writing a conversation costs beside the cheapest request, at 10 and at 10,000 messages.
 
-`.venv/bin/python -m tests.bench_conversations` starts a local server in a process of its own and asks it over one kept
+`make bench-log` starts a local server in a process of its own and asks it over one kept
 connection. Every round asks everything once, so that what else the machine does falls on all alike; the figures are medians,
 and their ratio to `GET /version` in the same run is what two versions can be compared by.
 """

@@ -1110,6 +1110,9 @@ export const api = anyApi as unknown as {
      *     containerId: the caller's own name for it; default: a new `domain_…`. Other callers' names are their own.
      *     name: default: the `containerId`.
      *     The rest is as in `domains:create`.
+     *
+     * Raises:
+     *     Refused: DOMAIN_NOT_FOUND for a `domain_…` that is none of the caller's; TooManyDomains, or what `domains:create` raises.
      */
     container: Mutation<{
       /** 1 to 200 characters. */
