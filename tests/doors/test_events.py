@@ -170,7 +170,7 @@ def test_every_event_calls_a_public_function(chat: Chat) -> None:
         assert not row.socket or "socket" in function.args.__struct_encode_fields__, name
 
 
-QUIET = {"agent_get_request", "image_list_request", "image_stop_request"} | {
+QUIET = {"agent_get_request", "agent_list_request", "image_list_request", "image_stop_request"} | {
     "unsubscribe-session",
     "unsubscribe-task",
     "abort-session",
