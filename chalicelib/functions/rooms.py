@@ -95,6 +95,8 @@ def list_(
         if place >= offset and status in (None, each.status) and (agent_id is None or rooms.open_to(ctx, each, me))
     ]
     data = beginning(room_view(ctx, each) for _, each in found[:limit])
+    if agent_id is not None and not found:  # whose rooms are all closed to the caller is not told how many there are
+        return RoomPage(data=[], meta=PageMeta(count=0, is_done=True, offset=offset))
     is_done = len(listed) < need and len(data) == len(found)
     following = found[len(data)][0] if len(data) < len(found) else len(listed)
     return RoomPage(data=data, meta=PageMeta(count=len(data), is_done=is_done, offset=following))

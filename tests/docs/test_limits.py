@@ -13,7 +13,7 @@ from chalicelib.domain.agent_runs import ending
 from chalicelib.domain.conversations import codes, history, listing, search, views
 from chalicelib.domain.feeds import sizes
 from chalicelib.domain.feeds import socket as feed
-from chalicelib.domain.images import forking
+from chalicelib.domain.images import forking, mcp
 from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.live import messages
@@ -41,6 +41,7 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "chunks in one answer of `chat:subscribeToChunks`": (sessions.CHUNK_PAGE, sessions.LARGEST_CHUNK_PAGE, bounds.ANSWER / KB),
     "messages in one answer of `chat:getMessages`": (sessions.MESSAGE_PAGE, sessions.LARGEST_MESSAGE_PAGE, bounds.ANSWER / KB),
     "a message, an image or a domain in an answer": (bounds.ONE / KB, bounds.PART_CHARS),
+    "servers of tools of a domain or an image": (mcp.MOST, mcp.LARGEST / KB),
     "lists of sessions, images, domains, tasks, schedules": (bounds.ANSWER / KB,),
     "tokens of an org a day": (budget.LEAST_HELD,),
     "replies of a user that have not ended; sessions, tasks, schedules, domains of one": (

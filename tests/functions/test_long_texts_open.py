@@ -170,6 +170,20 @@ def test_a_huge_instruction_of_a_domain_and_its_image_is_read_in_parts(house: Ho
         assert house.person("bob").query(path, **named) is None
 
 
+def test_servers_of_tools_that_no_answer_holds_are_refused_by_their_field(model: ScriptedModel) -> None:
+    alice = House(model, mcp_commands=("uvx",)).person("alice")
+    servers = {f"s{number}": {"command": "uvx", "args": ["深" * 900] * 5} for number in range(4)}
+    for path, args in (
+        ("domains:create", {"name": "d", "mcpServers": servers}),
+        ("images:create", {"config": {"mcpServers": servers}}),
+    ):
+        with pytest.raises(Refusal, match="32768 bytes") as refused:
+            alice.mutation(path, **args)
+        assert (refused.value.tag, refused.value.data["field"]) == ("MCP_CONFIG_INVALID", "mcpServers")
+    few = alice.mutation("images:create", config={"mcpServers": {"s": servers["s0"]}})["record"]
+    assert answer(alice, "images:tools", imageId=few["imageId"])
+
+
 def test_a_tab_with_long_messages_stays_open_while_more_come(model: ScriptedModel) -> None:
     house = Live(model)
     alice = house.person_of("alice@acme")

@@ -17,10 +17,12 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, hosts
+from chalicelib.domain import bounds
 
 RESERVED = ("promptx", "retriever")
 """The system's own names."""
-MOST = 16
+MOST, LARGEST = 16, 32 * 1024
+"""Servers of one configuration, and their bytes as JSON: every answer that shows an image holds them."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -43,7 +45,10 @@ def checked(ctx: MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, An
         return None
     if len(servers) > MOST:
         raise _invalid("mcpServers", f"at most {MOST} servers, not {len(servers)}")
-    return {name: _server(ctx, name, how) for name, how in servers.items()}
+    kept = {name: _server(ctx, name, how) for name, how in servers.items()}
+    if bounds.size(kept) > LARGEST:
+        raise _invalid("mcpServers", f"all servers have at most {LARGEST} bytes as JSON, not {bounds.size(kept)}")
+    return kept
 
 
 def views(servers: Mapping[str, Any] | None) -> list[ServerView]:

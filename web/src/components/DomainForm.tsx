@@ -1,4 +1,4 @@
-import { useMutation } from "convex/react";
+import { useMutation, useQuery } from "convex/react";
 import { api } from "../generated/api";
 import { useForm } from "../hooks/useForm";
 import { configured, reachable } from "../lib/toolServers";
@@ -6,11 +6,21 @@ import type { DomainView } from "../lib/views";
 import { Form, TextField } from "./Form";
 import { Servers } from "./Servers";
 
-/** A new domain, or a change of one. What the server refuses is said with its field. */
-export function DomainForm({ domain, onDone }: { domain?: DomainView; onDone: () => void }) {
+type Props = { domain?: DomainView | undefined; onDone: () => void };
+
+/** A new domain, or a change of one. What a list has cut is fetched first: a form that saved its beginning would lose the rest. */
+export function DomainForm({ domain, onDone }: Props) {
+  const whole = useQuery(api.domains.get, domain?.cut ? { domainId: domain.domainId } : "skip");
+  if (!domain?.cut) return <Fields domain={domain} onDone={onDone} />;
+  return whole ? <Fields domain={whole} onDone={onDone} /> : null;
+}
+
+/** The fields. What the server refuses is said with its field; one that no answer holds whole is left as it is. */
+function Fields({ domain, onDone }: Props) {
   const create = useMutation(api.domains.create);
   const update = useMutation(api.domains.update);
   const before = domain?.mcpServers ?? [];
+  const isWhole = (field: "systemPrompt" | "mcpServers") => !domain?.cut?.includes(field);
   const form = useForm(
     () => ({
       name: domain?.name ?? "",
@@ -21,8 +31,8 @@ export function DomainForm({ domain, onDone }: { domain?: DomainView; onDone: ()
     async ({ name, systemPrompt, model, mcpServers }) => {
       const told = {
         name: name.trim(),
-        systemPrompt,
-        mcpServers: configured(mcpServers, before),
+        ...(isWhole("systemPrompt") && { systemPrompt }),
+        ...(isWhole("mcpServers") && { mcpServers: configured(mcpServers, before) }),
         ...(model.trim() && { model: model.trim() }),
       };
       await (domain ? update({ domainId: domain.domainId, ...told }) : create(told));
@@ -39,19 +49,25 @@ export function DomainForm({ domain, onDone }: { domain?: DomainView; onDone: ()
       onCancel={onDone}
     >
       <TextField form={form} name="name" label="Name" autoFocus required maxLength={100} />
-      <TextField
-        form={form}
-        name="systemPrompt"
-        label="Instruction"
-        rows={5}
-        placeholder="What the assistant is told before every conversation"
-      />
+      {isWhole("systemPrompt") ? (
+        <TextField
+          form={form}
+          name="systemPrompt"
+          label="Instruction"
+          rows={5}
+          placeholder="What the assistant is told before every conversation"
+        />
+      ) : (
+        <p className="hint">The instruction is too long to be changed here, and stays as it is.</p>
+      )}
       <TextField form={form} name="model" label="Model" placeholder="The server's default" />
-      <Servers
-        servers={form.values.mcpServers}
-        refusal={form.refusal}
-        onChange={(mcpServers) => form.set({ mcpServers })}
-      />
+      {isWhole("mcpServers") && (
+        <Servers
+          servers={form.values.mcpServers}
+          refusal={form.refusal}
+          onChange={(mcpServers) => form.set({ mcpServers })}
+        />
+      )}
       {domain && <p className="hint">Conversations that have started keep the configuration that they started with.</p>}
     </Form>
   );

@@ -1,7 +1,9 @@
 import { GitBranch, RefreshCw, RotateCcw, TriangleAlert } from "lucide-react";
 import type { AssistantChat } from "../hooks/useAssistantChat";
+import { useAttempt } from "../hooks/useAttempt";
 import type { Branches } from "../hooks/useBranches";
 import { isGuess } from "../hooks/useSend";
+import { useWholeText } from "../hooks/useWholeText";
 import { ending } from "../lib/explain";
 import type { MessageView } from "../lib/views";
 import { CopyButton } from "./CopyButton";
@@ -17,12 +19,23 @@ interface Props {
 }
 
 /** What the assistant said, and how it ended. The foot has its height from the start, so nothing moves when the reply ends. */
-export function Reply({ message, writing, onRetry, branches, newest }: Props) {
+export function Reply({ message: told, writing, onRetry, branches, newest }: Props) {
+  const { message, show } = useWholeText(told);
+  const { problem, attempt } = useAttempt();
   const end = message.completed ? ending(message) : null;
   return (
     <li className="reply" data-anchor aria-busy={!message.completed}>
       <h3 className="spoken">Assistant</h3>
       <Parts message={message} writing={writing} />
+      {show && (
+        <p className="hint">
+          This is the beginning of a long reply.{" "}
+          <button type="button" className="small" onClick={() => void attempt(show)}>
+            Show all of it
+          </button>{" "}
+          {problem}
+        </p>
+      )}
       {end && (
         <p className="ending" data-failed={end.failed || undefined}>
           {end.failed && <TriangleAlert aria-hidden="true" size={16} />}

@@ -1,4 +1,4 @@
-import { useMutation } from "convex/react";
+import { useMutation, useQuery } from "convex/react";
 import { useId } from "react";
 import { api } from "../generated/api";
 import { useForm } from "../hooks/useForm";
@@ -8,8 +8,17 @@ import type { ScheduleView } from "../lib/views";
 import { Form, TextField } from "./Form";
 import { Moment } from "./When";
 
-/** A new schedule, or a change of one. The expression is looked at while it is typed. */
-export function ScheduleForm({ schedule: before, onDone }: { schedule?: ScheduleView; onDone: () => void }) {
+type Props = { schedule?: ScheduleView | undefined; onDone: () => void };
+
+/** A new schedule, or a change of one. What a list has cut is fetched first: a form that saved its beginning would lose the rest. */
+export function ScheduleForm({ schedule, onDone }: Props) {
+  const whole = useQuery(api.schedules.get, schedule?.cut ? { scheduleId: schedule.scheduleId } : "skip");
+  if (!schedule?.cut) return <Fields schedule={schedule} onDone={onDone} />;
+  return whole ? <Fields schedule={whole} onDone={onDone} /> : null;
+}
+
+/** The fields. The expression is looked at while it is typed. */
+function Fields({ schedule: before, onDone }: Props) {
   const create = useMutation(api.schedules.create);
   const update = useMutation(api.schedules.update);
   const form = useForm(
