@@ -24,7 +24,7 @@ dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR over
 	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
 	@HOT=1 $(PY) -m infra.local
 
-test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
+test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in about ten minutes)
 	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
