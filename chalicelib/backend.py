@@ -22,11 +22,13 @@ from chalicelib.live import messages, rows
 from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
+from chalicelib.live.driver import Driver
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
+from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
@@ -121,6 +123,7 @@ class Backend:
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
         self.keepalive = Keepalive(self.world, self.fanout, self.lane)
+        self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
 
     # Connections -------------------------------------------------------------------------------------------------------
 
@@ -134,6 +137,9 @@ class Backend:
 
     def close(self, connection: str) -> None:
         """Close a connection for good."""
+        self.driver.close(connection)
+
+    def _close_row(self, connection: str) -> None:
         self.mailboxes.mark_closing(connection)
         self.closer.finish(connection, "closing")
 
@@ -169,7 +175,7 @@ class Backend:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    spread = self.fanout.changed(touched, connections)
+                    spread = self.driver.changed(touched, connections)
             except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
@@ -198,7 +204,7 @@ class Backend:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
         key = record_key(type(document), org, plain(document))
         try:
-            self.fanout.changed([(key.pk, key.sk or MARK)])
+            self.driver.changed([(key.pk, key.sk or MARK)])
         except Exception as error:
             logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 
@@ -219,7 +225,7 @@ class Backend:
 
     def sweep(self) -> None:
         """Everything that is found by looking: connections, jobs, and what the domain left behind."""
-        for look in (self.keepalive.tick, self.jobs.sweep, self.jobs.tick, *self.sweeps):
+        for look in (self.driver.sweep, self.jobs.sweep, self.jobs.tick, *self.sweeps):
             try:
                 look()
             except (Exception, SystemExit, KeyboardInterrupt):

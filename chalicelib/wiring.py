@@ -165,9 +165,8 @@ class Lent:
         measure("ReplyTokens", billed(usage or {}), org=org)
 
     def connected(self, connection: str) -> bool:
-        """Whether a socket is there still, as far as its mailbox says."""
-        row = self.backend.mailboxes.read(connection)
-        return row is not None and not row.get("closing")
+        """Whether a socket is there still, as far as is known here."""
+        return self.backend.driver.connected(connection)
 
     def append(self, org: str, document: Table, hint: bool = False) -> bool:
         """Add a row to a streamed log, asking again while the store does not say. `hint`: tell subscribers at once.
