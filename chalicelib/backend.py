@@ -15,7 +15,7 @@ from chalicelib.data.json_text import whole, whole_value
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
-from chalicelib.data.store import Change, Item, Store
+from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
@@ -28,6 +28,8 @@ from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
+from chalicelib.live.owner.owner import Owner
+from chalicelib.live.owner.ports import Called, Calls, Hear, Threads
 from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
@@ -43,6 +45,7 @@ from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
+from chalicelib.runtime.transactor import RETRY_MS
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
@@ -86,6 +89,14 @@ class Backend:
     """Told of every connection that has ended."""
     parallel: Parallel = one_by_one
     """How the slices of a fan-out are served."""
+    threads: Threads | None = None
+    """Where the owner of sockets has its work done; None: this process owns none, connections are rows."""
+    owner: Owner | None = None
+    """The owner of this process' sockets, where the code is loaded again around it."""
+    hear: Mapping[str, Hear] = field(default_factory=dict)
+    """Which door reads the frames of an owned socket of a kind; all others speak Convex's sync protocol."""
+    renew: Callable[[Backend, Item], None] = lambda backend, mailbox: None
+    """Told from time to time of every owned connection that is there."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
@@ -124,6 +135,24 @@ class Backend:
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
         self.keepalive = Keepalive(self.world, self.fanout, self.lane)
         self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
+        if self.threads is not None:
+            self.driver = self.owner = self._own(self.threads)
+
+    def _own(self, threads: Threads) -> Owner:
+        """Keep this process' sockets in memory."""
+        calls = Calls(
+            mutate=self._call,
+            act=self.act,
+            ask=self.ask,
+            commit_id=self._commit_id,
+            commit_of=self._commit_of,
+            renew=lambda mailbox: self.renew(self, mailbox),
+            refusal=self.unreadable,
+        )
+        if self.owner is not None:
+            self.owner.adopt(self.world, calls, self.hear)
+            return self.owner
+        return Owner(self.world, calls, threads, self.hear, alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
 
@@ -191,8 +220,9 @@ class Backend:
             return
         if change.table == "commits":
             receipt = from_row(change.new)
-            # A streamed table tells its own changes: once is enough.
-            touched |= dict.fromkeys(place for place in receipt.touched if not streamed(place[0]))
+            if not self.driver.told(receipt.id):
+                # A streamed table tells its own changes: once is enough.
+                touched |= dict.fromkeys(place for place in receipt.touched if not streamed(place[0]))
             if change.new.get("connection"):
                 connections[change.new["connection"]] = None
             self.jobs.dispatch(receipt.jobs, change.new["org"])
@@ -259,14 +289,24 @@ class Backend:
 
     def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
         """Run a mutation; None when it committed. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
-        caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
+        called = self._run(frame, identity, key, connection, connection, self.settings.lane_lease_s * 700)
+        return None if called.commit else called.answer
+
+    def _call(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Called:
+        """Run a mutation of an owned socket: its commit names no connection, for there is no row of one."""
+        return self._run(frame, identity, key, connection, "", RETRY_MS)
+
+    def _run(
+        self, frame: messages.Mutation, identity: str | None, key: str, caller_at: str, connection: str, retry_ms: int
+    ) -> Called:
+        caller = caller_of(_user(identity))
         with Log(messages.path_of(frame), caller.org) as log:
             try:
-                self.admission.check(caller.user, connection)
+                self.admission.check(caller.user, caller_at)
                 function = self.registry.public(log.path, "mutation")
                 log.path = function.path
                 about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
-                self.executor.commit(function, _arguments(frame.args), caller, log=log, **about)
+                done = self.executor.commit(function, _arguments(frame.args), caller, log=log, **about)
             except StoreFailed:
                 raise
             except Exception as error:
@@ -274,8 +314,19 @@ class Backend:
                     raise StoreFailed(str(error)) from error
                 outcome = self.executor.failed(error, log, "mutation")
                 assert outcome.error is not None
-                return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
-        return None
+                return Called(Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines)))
+        assert done.receipt is not None
+        answer = Answer(frame.request_id, "Mutation", done.text, None, tuple(done.log_lines))
+        return Called(answer, done.receipt.id, done.receipt.touched)
+
+    def _commit_of(self, commit: str, frame: messages.Mutation) -> Sequence[Touched] | None:
+        """What the commit under this id wrote, if it is there and is that of this call. Raises `StoreFailed`, `Contention`."""
+        row = self.store.transact_get([Key("commits", commit)])[0]
+        return from_row(row).touched if row is not None and row["call"] == self._call_of(frame) else None
+
+    def unreadable(self, sentence: str) -> Failure:
+        """A sentence about a frame that cannot be read, as the failure of the call that it names."""
+        return as_failure(describe(BadRequest(sentence, "BadFrame"), development=self.settings.development))
 
     def act(self, frame: messages.Action, identity: str | None, connection: str) -> Answer:
         """Run an action for a connection."""

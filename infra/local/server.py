@@ -30,6 +30,7 @@ from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 from infra.local.http11 import READ_BYTES, Http
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.routes import Answer, LocalRoutes
 from infra.local.vite import Vite
 
@@ -85,6 +86,8 @@ class Server:
         self.port = 0
         self.origin_check = OriginCheck(0)
         self.vite: Vite | None = None
+        self.owned: OwnedSockets | None = None
+        """Where this process keeps its sockets itself; None: each frame is an invocation."""
         self._lambdas, self._routes, self._clock = lambdas, routes, clock
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -219,7 +222,10 @@ class Server:
             data = early
             while opened:
                 for text in connection.receive(data, self._clock()) if data else ():
-                    self._spawn(self._message(connection, request, text))
+                    if self.owned is not None:
+                        self.owned.message(connection, text)
+                    else:
+                        self._spawn(self._message(connection, request, text))
                 data = await reader.read(READ_BYTES)
                 if not data:
                     connection.end()
@@ -228,9 +234,12 @@ class Server:
             wire.gone()
             self._sockets.discard(task)
             self.connections.remove(connection)
+            if self.owned is not None:
+                self.owned.closed(connection)
             if opened:
                 code, reason = connection.closing()
-                self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
+                if self.owned is None:
+                    self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
                 log.info("close %s", request.path, extra={"door": "ws", "connection": name, "code": code})
             with contextlib.suppress(ConnectionError):  # the peer may have cut the line first
                 await writer.drain()
@@ -238,7 +247,11 @@ class Server:
     async def _connect(self, connection: Connection, request: Request, handshake: Handshake) -> bool:
         """Run `$connect` and answer the handshake with its status. True: the socket is open."""
         try:
-            answer = await self._run("ws_connect", connect_event(request, connection.id))
+            answer: dict[str, Any]
+            if self.owned is not None:
+                answer = {"statusCode": await self.owned.open(connection, request)}
+            else:
+                answer = await self._run("ws_connect", connect_event(request, connection.id))
         except Exception:  # noqa: BLE001 (the invocation has logged it)
             connection.reject(502, "The $connect handler failed; the server's log says why.\n")
             return False
@@ -250,6 +263,8 @@ class Server:
         opened = connection.accept(handshake, returned) == 101
         if opened:
             log.info("open %s", request.path, extra={"door": "ws", "connection": connection.id})
+            if self.owned is not None:
+                self.owned.started(connection)
         return opened
 
     async def _message(self, connection: Connection, request: Request, text: str) -> None:
