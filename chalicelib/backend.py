@@ -93,7 +93,7 @@ class Backend:
     """Where the owner of sockets has its work done; None: this process owns none, connections are rows."""
     owner: Owner | None = None
     """The owner of this process' sockets, where the code is loaded again around it."""
-    hear: Mapping[str, Hear] = field(default_factory=dict)
+    hears: Callable[[Backend], Mapping[str, Hear]] = lambda backend: {}
     """Which door reads the frames of an owned socket of a kind; all others speak Convex's sync protocol."""
     renew: Callable[[Backend, Item], None] = lambda backend, mailbox: None
     """Told from time to time of every owned connection that is there."""
@@ -150,9 +150,9 @@ class Backend:
             refusal=self.unreadable,
         )
         if self.owner is not None:
-            self.owner.adopt(self.world, calls, self.hear)
+            self.owner.adopt(self.world, calls, self.hears(self))
             return self.owner
-        return Owner(self.world, calls, threads, self.hear, alone=self.settings.store == "sqlite")
+        return Owner(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
 

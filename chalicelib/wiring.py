@@ -15,7 +15,7 @@ from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
-from chalicelib.doors import events, socketio
+from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
@@ -151,6 +151,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         parallel=Parallel(settings.fan_out_threads if parts.threads and not (own and settings.store == "sqlite") else 1),
         threads=parts.owner_threads,
         owner=parts.owner,
+        hears=owned.hears,
+        renew=events.renew,
     )
     if own:
         executor.committed = partial(_committed, made)

@@ -10,17 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from chalicelib.data.reads import Touched, Watch
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.owner.watches import Watches
 from chalicelib.live.value import Value
 
-if TYPE_CHECKING:
-    from chalicelib.live.owner.socket import Socket
-
 _REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
+
+
+class Subscriber(Protocol):
+    """A socket, as its queries know it."""
+
+    user: str | None
+    """Its identity, as JSON text."""
+    watching: int
+    """Documents and ranges that its queries watch together."""
+
+
+S = TypeVar("S", bound=Subscriber)
 
 
 class Key(NamedTuple):
@@ -54,28 +63,28 @@ def evaluated(number: int, value: Value) -> Evaluated:
 
 
 @dataclass(eq=False)
-class Subscription:
+class Subscription(Generic[S]):
     """One query of one socket."""
 
-    socket: Socket
+    socket: S
     query_id: int
     path: str
     args: str
     journal: str | None
-    query: SharedQuery | None = None
+    query: SharedQuery[S] | None = None
     """None: it is refused, and stays so until the client asks anew."""
     shown: Evaluated | None = None
     """What the client has."""
 
 
 @dataclass(eq=False)
-class SharedQuery:
+class SharedQuery(Generic[S]):
     """A query with everybody who is subscribed to it."""
 
     key: Key
     identity: str | None
     """As whom it is evaluated."""
-    subscribers: dict[Subscription, None] = field(default_factory=dict)
+    subscribers: dict[Subscription[S], None] = field(default_factory=dict)
     now: Evaluated | None = None
     stale: bool = True
     running: bool = False
@@ -99,15 +108,15 @@ class SharedQuery:
         return found
 
 
-class Queries:
+class Queries(Generic[S]):
     """All live queries, by what they are shared by."""
 
     def __init__(self) -> None:
-        self.by_key: dict[Key, SharedQuery] = {}
-        self.watches: Watches[SharedQuery] = Watches()
-        self.stale: dict[SharedQuery, None] = {}
+        self.by_key: dict[Key, SharedQuery[S]] = {}
+        self.watches: Watches[SharedQuery[S]] = Watches()
+        self.stale: dict[SharedQuery[S], None] = {}
 
-    def join(self, subscription: Subscription, org: str, identity: str | None, *, fresh: bool) -> SharedQuery:
+    def join(self, subscription: Subscription[S], org: str, identity: str | None, *, fresh: bool) -> SharedQuery[S]:
         """Subscribe. The query is evaluated again unless `fresh` allows what is there and still true."""
         asked = (subscription.path, subscription.args, org)
         public = Key(*asked, None, subscription.journal)
@@ -120,12 +129,12 @@ class Queries:
             self.mark(query)
         return query
 
-    def _enter(self, subscription: Subscription, query: SharedQuery) -> None:
+    def _enter(self, subscription: Subscription[S], query: SharedQuery[S]) -> None:
         subscription.query = query
         query.subscribers[subscription] = None
         subscription.socket.watching += len(query.watches)
 
-    def leave(self, subscription: Subscription) -> None:
+    def leave(self, subscription: Subscription[S]) -> None:
         """Unsubscribe; a query that nobody is subscribed to is forgotten."""
         query, subscription.query = subscription.query, None
         if query is None:
@@ -135,24 +144,24 @@ class Queries:
         if not query.subscribers:
             self._forget(query)
 
-    def _forget(self, query: SharedQuery) -> None:
+    def _forget(self, query: SharedQuery[S]) -> None:
         self.watches.move(query, query.watches, frozenset())
         self.stale.pop(query, None)
         del self.by_key[query.key]
 
-    def mark(self, query: SharedQuery) -> None:
+    def mark(self, query: SharedQuery[S]) -> None:
         """It has to be evaluated again."""
         query.stale = True
         self.stale[query] = None
 
-    def touched(self, touched: Iterable[Touched]) -> set[SharedQuery]:
+    def touched(self, touched: Iterable[Touched]) -> set[SharedQuery[S]]:
         """The queries that these writes make untrue; they are marked."""
         found = self.watches.touched(touched)
         for query in found:
             self.mark(query)
         return found
 
-    def take(self, now_ms: int, may: Callable[[SharedQuery], bool]) -> list[SharedQuery]:
+    def take(self, now_ms: int, may: Callable[[SharedQuery[S]], bool]) -> list[SharedQuery[S]]:
         """What is to be evaluated now, and may be. Until it is settled nobody else takes it."""
         found = [query for query in self.stale if not query.running and query.due <= now_ms and may(query)]
         for query in found:
@@ -162,7 +171,7 @@ class Queries:
                 query.identity = next(iter(query.subscribers)).socket.user  # whoever asked first may be gone
         return found
 
-    def settle(self, query: SharedQuery, found: Evaluated) -> SharedQuery | None:
+    def settle(self, query: SharedQuery[S], found: Evaluated) -> SharedQuery[S] | None:
         """A query has a new value. Returns the query under which it is kept from now on; None: nobody asks any more."""
         query.running, query.failures = False, 0
         if not query.subscribers:
@@ -184,7 +193,7 @@ class Queries:
         query.now = found
         return query
 
-    def _part(self, query: SharedQuery) -> None:
+    def _part(self, query: SharedQuery[S]) -> None:
         """The function has looked at its caller: everybody else's value is their own."""
         for subscription in [each for each in query.subscribers if each.socket.user != query.identity]:
             self.leave(subscription)
@@ -196,7 +205,7 @@ class Queries:
             self._enter(subscription, other)
             self.mark(other)
 
-    def _moved(self, query: SharedQuery, home: Key) -> SharedQuery:
+    def _moved(self, query: SharedQuery[S], home: Key) -> SharedQuery[S]:
         """The query under another key, together with who is there already."""
         if query.key == home:
             return query
@@ -213,7 +222,7 @@ class Queries:
             self.mark(there)
         return there
 
-    def ask_on(self, subscription: Subscription, args: str) -> None:
+    def ask_on(self, subscription: Subscription[S], args: str) -> None:
         """A subscription asks with other arguments from now on; what it has read last is under watch still."""
         query = subscription.query
         subscription.args = args

@@ -14,12 +14,15 @@ from typing import Any, Protocol
 from chalicelib.data.store import Item
 from chalicelib.live import session
 from chalicelib.live.dialect import Dialect
-from chalicelib.live.messages import Action, Authenticate, Connect, ModifyQuerySet, Mutation, Version
+from chalicelib.live.messages import Action, Authenticate, Connect, Frame, ModifyQuerySet, Mutation, Version
 from chalicelib.live.owner.queries import Evaluated, Subscription
 from chalicelib.live.owner.telling import Effect, Reply, Tellable, tellable
 from chalicelib.live.owner.wire import Wire
 from chalicelib.live.session import Absorbed, State, Told, Waiting
 from chalicelib.live.value import Refusal
+
+SLOW_BYTES = 256 * 1024
+"""A reader that is so far behind gets no more until it has caught up; then it gets what is true by then."""
 
 
 class Ear(Protocol):
@@ -55,6 +58,8 @@ class Call:
     note: str = ""
     effect: Effect | None = None
     """Known as soon as it is known to have committed."""
+    size: int = 0
+    """Characters of its frame."""
 
 
 @dataclass(eq=False)
@@ -69,18 +74,22 @@ class Socket:
     ear: Ear
     begun: dict[str, Any] = field(default_factory=dict)
     """What a door keeps from the handshake: a token, or a session that was opened by polls."""
+    first: deque[tuple[Frame, str]] = field(default_factory=deque)
+    """Frames, with their notes, that are taken in before the client's."""
     user: str | None = None
     """The identity, as JSON text; None: nobody."""
     expires: int = 0
     state: State = field(default_factory=State)
     told: Version = field(default_factory=lambda: Version(0, 0, 0))
     """Where the client is."""
-    subscriptions: dict[int, Subscription] = field(default_factory=dict)
+    subscriptions: dict[int, Subscription[Socket]] = field(default_factory=dict)
     watching: int = 0
     """Documents and ranges that its queries watch together."""
     inbox: deque[str] = field(default_factory=deque)
     waiting: int = 0
     """Characters in frames that were not taken in, and in calls that did not begin."""
+    taking: int = 0
+    """Characters of the frame that is being taken in."""
     hearing: bool = False
     """Somebody takes its frames in."""
     calls: deque[Call] = field(default_factory=deque)
@@ -161,7 +170,7 @@ class Socket:
 
     # What it is told -------------------------------------------------------------------------------------------------------
 
-    def news(self, subscription: Subscription) -> bool:
+    def news(self, subscription: Subscription[Socket]) -> bool:
         """Whether a query has a value that the client does not have; one that says the same is only noted."""
         query, shown = subscription.query, subscription.shown
         if query is None or query.now is None or query.now is shown:
