@@ -162,7 +162,7 @@ class Owner:
         if 0 < socket.expires < now:
             socket.wire.send(socket.dialect.refused("The token has expired.", socket.state.version.identity, False))
             self.held.end(socket, "the token has expired", pause=True)
-        elif socket.held_since and now - socket.held_since > HELD_MS:
+        elif (since := socket.waits_since()) and now - since > HELD_MS:
             self.held.end(socket, "a query could not be evaluated", code=TRY_AGAIN)
         elif socket.wire.buffered() > BUFFERED_BYTES:
             self.held.end(socket, "its reader is too slow", code=TRY_AGAIN)

@@ -202,9 +202,10 @@ class Rounds:
                 what = "documents and ranges under watch"
                 failure = messages.too_many("TooManyWatches", what, self.held.world.watches)
                 socket.refused.append((subscription.query_id, Refusal(failure, subscription.journal)))
+                socket.unshown.discard(subscription.query_id)
                 self.held.queries.leave(subscription)
                 self.held.news[socket] = None
-            elif socket.news(subscription) or socket.replies or socket.state.owed or socket.held_since:
+            elif socket.news(subscription) or socket.replies or socket.state.owed or socket.unconfirmed_since:
                 self.held.news[socket] = None
 
     # Look again --------------------------------------------------------------------------------------------------------------
@@ -250,7 +251,6 @@ class Rounds:
         now = self.held.world.clock.now_ms()
         chosen = socket.choose()
         if chosen is None:
-            socket.held_since = socket.held_since or now
             return
         told = socket.compose(chosen, self.held.world.clock.now_ns())
         for text in told.posts:
@@ -264,8 +264,6 @@ class Rounds:
             query = socket.subscriptions[query_id].query
             if query is not None:
                 self.held.queries.mark(query)
-        waits = bool(socket.replies or socket.changed or not chosen.confirms)
-        socket.held_since = (socket.held_since or now) if waits else 0
         if told.close:
             self.held.end(socket, told.close, pause=True)
 
