@@ -141,7 +141,8 @@ async def report(live: str, most: int) -> None:
                 found = await measure(server, tabs, name, changes)
                 print(
                     f"{subscribers:5} subscribers: own {found['own']:7.2f} ms, another {found['another']:7.2f} ms "
-                    f"({found['another'] / bare:.1f} echoes), last {found['last']:8.2f} ms; server CPU {found['cpu']:.2f} ms a change"
+                    f"({found['another'] / bare:.1f} echoes), last {found['last']:8.2f} ms; "
+                    f"server CPU {found['cpu']:.2f} ms a change"
                 )
                 await asyncio.gather(*(each.close() for each in tabs))
         finally:

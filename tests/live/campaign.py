@@ -94,11 +94,18 @@ def campaign(
     within_ms: float = 6000.0,
     ticker: bool = True,
     live: str = "rows",
+    deaths: int = 0,
 ) -> Sim:
-    """Run one seed to the end and check everything. Raises `Broken`."""
+    """Run one seed to the end and check everything. Raises `Broken`.
+
+    Args:
+        deaths: how often the process that owns the sockets is killed meanwhile.
+    """
     rng = random.Random(seed * 7919 + 1)
     with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, live=live) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
+        for _ in range(deaths):
+            sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)
         sim.run(8000.0)
         sim.calm(REST_MS)
         check(sim)

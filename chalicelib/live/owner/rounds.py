@@ -188,8 +188,9 @@ class Rounds:
 
     def _failed(self, query: SharedQuery[Socket]) -> None:
         pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**query.failures)
-        query.running, query.failures = False, min(query.failures + 1, 20)
-        query.due = self.held.world.clock.now_ms() + pause
+        now = self.held.world.clock.now_ms()
+        query.failing_since = query.failing_since if query.failures else now
+        query.running, query.failures, query.due = False, min(query.failures + 1, 20), now + pause
         if query.subscribers:
             self.held.queries.mark(query)
             self.held.news |= dict.fromkeys(each.socket for each in query.subscribers)  # what waits for it begins to count

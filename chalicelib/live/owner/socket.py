@@ -149,11 +149,10 @@ class Socket:
         return {"pk": self.id, "kind": self.kind, "user": self.user or "", "opened": self.opened}
 
     def waits_since(self) -> int:
-        """Since when (ms) an answer, or a query set, waits for queries that cannot be evaluated; 0: none does."""
-        if not any(each.query is not None and each.query.failures for each in self.subscriptions.values()):
-            return 0
-        waits = [self.unconfirmed_since, *(one.at for one in self.replies)]
-        return min((since for since in waits if since), default=0)
+        """Since when (ms) an answer, or a query set, waits while a query cannot be evaluated; 0: none does."""
+        failing = [each.query.failing_since for each in self.subscriptions.values() if each.query and each.query.failures]
+        waits = [since for since in (self.unconfirmed_since, *(one.at for one in self.replies)) if since]
+        return max(min(failing), min(waits)) if failing and waits else 0
 
     def absorb(self, frame: Connect | Authenticate | ModifyQuerySet, now_ms: int) -> Absorbed:
         """Take in a control frame. Nobody is waited for: what was said before it is known."""
