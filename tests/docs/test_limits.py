@@ -67,7 +67,8 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         depth.DEEPEST,
         codes.MOST_AGENTS,
     ),
-    "`messages` of `conversations:get` and `addMessage`": (views.SHOWN_BYTES / KB,),
+    "`messages` of `conversations:get`, and of `addMessage` with `tail`": (views.SHOWN_BYTES / KB,),
+    "`messages` of `conversations:addMessage` without `tail`": (views.TAIL_BYTES,),
     "an answer of `conversations:*`": (answer_size.ANSWER_BYTES / KB,),
     "`conversations:getHistory` by roles": (history.SEARCHED,),
     "a message where no model answers; what comes with it": (
