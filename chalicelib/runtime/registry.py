@@ -217,6 +217,11 @@ class Registry:
             raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
         return function
 
+    def open_to_nobody(self, path: str) -> bool:
+        """Whether a public function says of itself that callers without a token may call it (`anonymous=True`)."""
+        function = self._find(canonical(path))
+        return function is not None and function.public and function.options.get("anonymous") is True
+
     def crons(self) -> list[Any]:
         """Every declared cron."""
         return list(self._crons.values())

@@ -15,7 +15,7 @@ SETTINGS = {
     "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
     "AUTH_ORG_DEFAULT": ("AuthOrgDefault", "The org of tokens that name none; empty: they are refused."),
-    "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served."),
+    "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served; empty: on where there is no issuer."),
     "CALLS_PER_SECOND": ("CallsPerSecond", "Calls of one caller that one process serves; 0: no limit."),
     "SUBSCRIPTIONS_PER_CONNECTION": ("SubscriptionsPerConnection", "Live queries of one socket."),
     "WATCHES_PER_CONNECTION": ("WatchesPerConnection", "Documents and ranges that one socket's queries may watch together."),
@@ -41,7 +41,6 @@ SETTINGS = {
 
 _DEFAULTS = {
     "AUTH_ORG_CLAIM": "org",
-    "ANONYMOUS": "on",
     "CALLS_PER_SECOND": "200",
     "SUBSCRIPTIONS_PER_CONNECTION": "1000",
     "WATCHES_PER_CONNECTION": "10000",
