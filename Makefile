@@ -74,7 +74,7 @@ clean: ## remove what the other words made; your data (.concave) stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-server.txt requirements-dev.txt
 	@set -e; \
 	if [ ! -x $(PY) ]; then \
 	  for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
