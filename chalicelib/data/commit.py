@@ -23,6 +23,7 @@ from typing import Any
 
 from chalicelib.data import trace
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.pending import Pending
 from chalicelib.data.reads import UNVERSIONED, Touched
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
@@ -44,7 +45,7 @@ from chalicelib.data.store import (
 )
 from chalicelib.data.stored import stored_attributes, stored_claims, stored_positions
 from chalicelib.data.tables import MARK, Position
-from chalicelib.data.transaction import Pending, Transaction
+from chalicelib.data.transaction import Transaction
 
 FRESH_SECONDS = 3600
 """How long a fresh row lives: longer than any index lag plus the longest invocation."""
@@ -146,9 +147,12 @@ def _blame(actions: Sequence[Action], failure: Exception) -> str:
 def _taken(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
     """The keys of documents that were inserted without a look (those with a composite key are) and were there already."""
     failed = failure.failed if isinstance(failure, ConditionFailed) else ()
-    puts = [actions[position] for position in failed]
-    keys = [Key(each.table, each.item["pk"], each.item.get("sk")) for each in puts if isinstance(each, Put)]
-    return tuple(key for key in keys if key in tx.writes and key not in tx.reads.versions)
+    keys = [_key_of(actions[position]) for position in failed]
+    return tuple(key for key in keys if key in tx.unseen)
+
+
+def _key_of(action: Action) -> Key:
+    return Key(action.table, action.item["pk"], action.item.get("sk")) if isinstance(action, Put) else action.key
 
 
 @dataclass
@@ -206,13 +210,9 @@ class _Plan:
         written: list[Action] = [self._write(key, pending) for key, pending in self.tx.writes.items()]
         written += [self._fence(address, change) for address, change in self.fences.items() if change.membership]
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
-        taken = {self._key_of(action) for action in written}
+        taken = {_key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
         return [*written, *checks, Put("commits", self._row(), Absent())]
-
-    @staticmethod
-    def _key_of(action: Action) -> Key:
-        return Key(action.table, action.item["pk"], action.item.get("sk")) if isinstance(action, Put) else action.key
 
     @staticmethod
     def _seen(key: Key, version: str | int | None) -> Any:
