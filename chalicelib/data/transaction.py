@@ -13,8 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -25,33 +24,19 @@ from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUniqu
 from chalicelib.data.pending import Pending
 from chalicelib.data.plain import normal, number, optional_fields
 from chalicelib.data.ranges import Dense, RangeReader
-from chalicelib.data.reads import ReadSet, Watch, version_of
+from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.records import Rough
+from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
 from chalicelib.data.tables import MARK, TABLES, Index, Range, Record, Table, document_key, places, record_key
-from chalicelib.data.uniques import Held, Uniques, owner_of
+from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
 """Documents that one run may read; more is a sign of a missing index or limit."""
 
 Row = tuple[str, Record]
 """(order, record)"""
-
-
-@dataclass(frozen=True)
-class Savepoint:
-    """A transaction as it was: what `roll_back` puts back."""
-
-    writes: dict[Key, Pending]
-    uniques: Held
-    inserts: int
-    now_ms: float
-    versions: dict[Key, str | int | None]
-    watches: set[Watch]
-    torn: bool
-    items: dict[Key, Item | None]
-    read_before: int
 
 
 class Transaction:
@@ -84,6 +69,8 @@ class Transaction:
         self.writes: dict[Key, Pending] = {}
         self.unseen: set[Key] = set()
         """Where documents were inserted without a look."""
+        self.known: Mapping[Key, Item | None] = {}
+        """What has been read from the store already, just before this run."""
         self._items: dict[Key, Item | None] = {}
         self._inserts = self._read_before = 0
         self.uniques = Uniques(lambda address: self._item(Key("claims", address)))
@@ -331,7 +318,7 @@ class Transaction:
 
     def _item(self, key: Key) -> Item | None:
         if key not in self._items:
-            self._remember(key, self.store.get(key))
+            self._remember(key, self.known[key] if key in self.known else self.store.get(key))
         return self._items[key]
 
     def _now(self, key: Key) -> Record | None:
