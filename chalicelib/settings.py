@@ -4,6 +4,7 @@
 |---|---|---|
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
+| LIVE | rows | `owner`: the process that serves keeps its sockets in memory; `rows`: connections are rows, as on Lambda |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |
@@ -75,10 +76,12 @@ from chalicelib.environment import (
     PUSH_SUBJECT,
     AuthProvider,
     BadSetting,
+    LiveKind,
     StoreKind,
     auth_of,
     contact_of,
     key_of,
+    live_of,
     mount_of,
     number_of,
     org_of,
@@ -108,6 +111,7 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
+    live: LiveKind = "rows"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
     data_dir: Path = Path(".concave")
@@ -178,6 +182,7 @@ class Settings:
         stage = word_of(env, "STAGE")
         return cls(
             store=store_of(env, stage),
+            live=live_of(env),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),
             data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),

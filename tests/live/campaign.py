@@ -93,10 +93,11 @@ def campaign(
     deeds: int = 12,
     within_ms: float = 6000.0,
     ticker: bool = True,
+    live: str = "rows",
 ) -> Sim:
     """Run one seed to the end and check everything. Raises `Broken`."""
     rng = random.Random(seed * 7919 + 1)
-    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker) as sim:
+    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, live=live) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
         sim.run(8000.0)
         sim.calm(REST_MS)

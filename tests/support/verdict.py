@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.backend import own_key
+from chalicelib.calls import own_key
 from chalicelib.data.store import Item
 from chalicelib.runtime.identity import User
 from infra.local.sqlite.values import decode
