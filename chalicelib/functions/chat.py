@@ -186,17 +186,7 @@ def write_chunk(
         if known.chunk != chunk:
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
-    times: dict[str, Any] = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
-    row = ChatChunk(
-        id=ctx.new_id("chunk-"),
-        reply=stream,
-        sequence=sequence,
-        message_id=message_id,
-        session_id=session.id,
-        chunk=chunk,
-        **times,
-    )
-    ctx.db.insert(row)
+    ctx.db.insert(lifecycle.chunk_at(ctx, stream, sequence, chunk, message_id=message_id, session_id=session.id))
 
 
 @mutation
@@ -326,6 +316,6 @@ def subscribe_to_chunks(
     if run is None:
         return []
     stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
-    if after is None:
-        return bounds.page(map(chunk_view, ctx.db.query(stream).newest().take(limit)))[::-1]
-    return bounds.page(map(chunk_view, ctx.db.query(stream.after(after)).take(limit)))
+    if after is None:  # chunks never change, and the run is looked at again
+        return bounds.page(map(chunk_view, ctx.db.query(stream).settled().newest().take(limit)))[::-1]
+    return bounds.page(map(chunk_view, ctx.db.query(stream.after(after)).settled().take(limit)))
