@@ -127,8 +127,14 @@ class Writer:
         the store now and then; looking also renews the lease."""
         if not self.fenced and time.monotonic() - self._looked >= POLL_S:
             self._looked = time.monotonic()
-            self.fenced = not self.ctx.run_mutation("runs:beat", run_id=self.run_id, epoch=self.epoch)
+            self.fenced = not self._holds()
         return self.fenced or self.full
+
+    def _holds(self) -> bool:
+        """Whether the run is still this writer's: one read; a commit only where the lease is to be renewed."""
+        mine: dict[str, Any] = {"run_id": self.run_id, "epoch": self.epoch}
+        found = self.ctx.run_query("runs:held", now=self.ctx.now, **mine)
+        return found == "held" or (found == "due" and bool(self.ctx.run_mutation("runs:beat", **mine)))
 
 
 def _bytes(text: str) -> int:
