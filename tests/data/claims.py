@@ -225,8 +225,8 @@ def what_is_settled_is_vouched_for(seed: int) -> str | None:
 
     def write() -> None:
         for number in range(3):
-            while sea.do("wind", last=last):
-                pass
+            for sequence in range(last + 1):
+                sea.do("wind", sequence=sequence, last=last)
             sea.do("rewind")
             told[0] = number + 1
 

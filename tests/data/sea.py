@@ -72,18 +72,13 @@ def spool(ctx: MutationCtx) -> str:
 
 
 @mutation
-def wind(ctx: MutationCtx, last: int) -> bool:
-    """One more thread; with number `last` the spool is full. After that, and under another number, nothing is wound."""
+def wind(ctx: MutationCtx, sequence: int, last: int) -> None:
+    """One more thread; with number `last` the spool is full."""
     found = ctx.db.get(Spool, "s")
     assert found is not None
-    reel = f"s:{found.number}"
-    sequence = len(ctx.db.query(Thread.log(reel)).collect())
-    if found.full:
-        return False
-    ctx.db.insert(Thread(id=ctx.new_id(), reel=reel, sequence=sequence))
+    ctx.db.insert(Thread(id=ctx.new_id(), reel=f"s:{found.number}", sequence=sequence))
     if sequence == last:
         ctx.db.patch(found, full=True)
-    return True
 
 
 @mutation
