@@ -111,6 +111,7 @@ class Backend:
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
             parallel=self.parallel,
+            wave=self.settings.fan_out_threads,
             subscriptions=self.settings.subscriptions_per_connection,
             watches=self.settings.watches_per_connection,
             ended=lambda mailbox: self.ended(self, mailbox),

@@ -22,7 +22,7 @@
 | AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
-| CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's text waits at most so long to be stored (ms); a full chunk does not wait |
+| CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |

@@ -153,7 +153,8 @@ class Executor:
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         for attempt in range(SNAPSHOT_RUNS):
-            tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
+            now_ms = float(self.clock.now_ms())
+            tx = Transaction(self.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
             kept, lines = Journal(journal), log.inside(function.path)
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:

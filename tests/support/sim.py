@@ -31,7 +31,10 @@ from tests.support.sim_doors import OwnerDoor, RowsDoor, SimThreads
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task
 
+AT_ONCE = 3
+"""Slices of one fan-out that are served at once."""
 SETTINGS = Settings(
+    fan_out_threads=AT_ONCE,
     mailbox_lease_s=4,
     lane_lease_s=6,
     ping_s=8,
@@ -40,8 +43,6 @@ SETTINGS = Settings(
     auth=(AuthProvider("https://issuer.test", None, None),),
 )
 TICK_MS = 2_000.0
-AT_ONCE = 3
-"""Slices of one fan-out that are served at once."""
 
 
 class Sim:
