@@ -42,6 +42,8 @@ from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
 TRIES = 10
+SESSION_S = 24 * 3600
+"""So long after its last sign-in a session is remembered: connections live two hours, and come back."""
 T = TypeVar("T")
 
 
@@ -66,6 +68,10 @@ def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
                 raise
             clock.sleep(min(0.4, 0.005 * 2**attempt))
     raise AssertionError("unreachable")
+
+
+def _session(session: str) -> str:
+    return f"session|{session}"
 
 
 class LeaseLost(Exception):
@@ -218,6 +224,21 @@ class Mailboxes:
     def delete(self, connection: str) -> None:
         """Remove the row, last of all."""
         retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(connection))))
+
+    # Sessions: one that has signed in is nobody only when it says so -----------------------------------------------------
+
+    def remember_session(self, session: str) -> None:
+        """Write down that a session has signed in, for a day."""
+        write = Update(self.key(_session(session)), {("ttl",): self.clock.now_ms() // 1000 + SESSION_S})
+        retry_until_done(self.clock, lambda: self.store.write(write))
+
+    def forget_session(self, session: str) -> None:
+        """It has signed out."""
+        retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(_session(session)))))
+
+    def remembers_session(self, session: str) -> bool:
+        """Whether a session has signed in, and not out."""
+        return self.read(_session(session)) is not None
 
     # Inside ------------------------------------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ class Turn(Queries):
         if found.broken:
             raise Closed(found.broken)
         self._identify(found)
+        self._sign_out(found)
         self._expiry(now)
         self.state = found.state
         self.done |= set(found.done)
@@ -119,6 +120,18 @@ class Turn(Queries):
                 raise Closed(f"AuthError: {who.error}", pause=True)
             sets: dict[Path, Any] = {("user",): who.stored or "", ("expires",): who.expires or 0, ("settled",): True}
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
+            if found.state.session and not who.stored:
+                self.world.mailboxes.forget_session(found.state.session)
+        known = found.state.known and self.held.row.get("user")
+        if found.state.session and known and (found.authenticate or found.state.session != self.state.session):
+            self.world.mailboxes.remember_session(found.state.session)
+
+    def _sign_out(self, found: Absorbed) -> None:
+        """The end of a wait is not taken for a sign-out. Raises: `Closed`, when the session has signed in before."""
+        fresh = not self.state.settled or found.state.session != self.state.session
+        waited = found.state.settled and not found.state.known and found.state.again
+        if fresh and waited and self.world.mailboxes.remembers_session(found.state.session):
+            raise Closed("a session that has signed in comes without its name")
 
     def _expiry(self, now: int) -> None:
         if rows.expired(self.held.row, now):

@@ -228,6 +228,13 @@ class InventsSession(Turn):
         return found
 
 
+class ForgetsSessions(Turn):
+    """Does not ask whether a session has signed in before."""
+
+    def _sign_out(self, found: Absorbed) -> None:
+        return
+
+
 class NobodyActsForAnybody(Backend):
     """Takes the end of the wait for a proof that nobody will sign in."""
 

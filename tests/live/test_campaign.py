@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.live.campaign import campaign
+from tests.support.sim import SETTINGS
 from tests.support.sim_parts import CALM, ROUGH
 
 HARD = replace(
@@ -26,6 +27,8 @@ HARD = replace(
 )
 DENSE = replace(ROUGH, latency=(1.0, 12.0), stream=(1.0, 80.0), crash=0.03, freeze=0.03)
 BUSY = replace(DENSE, crash=0.0, freeze=0.0, unknown_posts=0.0, lost_answers=0.0, failed_closes=0.0, lost_hand_overs=0.0)
+WEATHER = replace(ROUGH, very_late_frames=0.04, lost_words=0.05, late_requests=0.004, late_frames=0.1)
+KNOWN = replace(SETTINGS, anonymous=False)
 PORTION = 20
 
 
@@ -57,6 +60,12 @@ def test_a_crowd_that_needs_no_ticker_because_nobody_dies(seeds: range) -> None:
     """The ticker would hide a lost wake-up."""
     for seed in seeds:
         campaign(seed, BUSY, people=3, deeds=30, within_ms=1500, ticker=False)
+
+
+@pytest.mark.parametrize("seeds", portions(80), ids=str)
+def test_two_people_in_weather_that_delays_and_loses_who_they_are(seeds: range) -> None:
+    for seed in seeds:
+        campaign(seed, WEATHER, settings=KNOWN)
 
 
 def test_a_calm_world_needs_neither_luck_nor_the_ticker() -> None:
