@@ -20,7 +20,7 @@ import msgspec
 from chalicelib.data import mount
 from chalicelib.data.errors import BadRequest, NotFound, WrongDeclaration
 from chalicelib.data.tables import TABLES
-from chalicelib.runtime.declarations import check_context, check_cron, check_shape, check_table, hints_of, imported
+from chalicelib.runtime.declarations import check_context, check_cron, check_options, check_shape, check_table, hints_of, imported
 from chalicelib.runtime.paths import camel, canonical, like
 from chalicelib.runtime.wire_types import check_type
 
@@ -37,6 +37,7 @@ class Function(Generic[P, R]):
 
     def __init__(self, handler: Callable[P, R], kind: Kind, public: bool, options: dict[str, Any]) -> None:
         check_shape(handler, kind)
+        check_options(handler, kind, options)
         self.handler, self.kind, self.public, self.options = handler, kind, public, options
         self.name = camel(handler.__name__)
         self.path = f"{handler.__module__.rpartition('.')[2]}:{self.name}"

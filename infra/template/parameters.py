@@ -17,6 +17,8 @@ SETTINGS = {
     "AUTH_ORG_DEFAULT": ("AuthOrgDefault", "The org of tokens that name none; empty: they are refused."),
     "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served; empty: on where there is no issuer."),
     "CALLS_PER_SECOND": ("CallsPerSecond", "Calls of one caller that one process serves; 0: no limit."),
+    "SUBSCRIPTIONS_PER_CONNECTION": ("SubscriptionsPerConnection", "Live queries of one socket."),
+    "WATCHES_PER_CONNECTION": ("WatchesPerConnection", "Documents and ranges that one socket's queries may watch together."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
     "REPLIES_PER_USER": ("RepliesPerUser", "Replies of one user that have not ended; 0: no limit."),
     "SESSIONS_PER_USER": ("SessionsPerUser", "Sessions that one user may have; 0: no limit."),
@@ -40,6 +42,8 @@ SETTINGS = {
 _DEFAULTS = {
     "AUTH_ORG_CLAIM": "org",
     "CALLS_PER_SECOND": "200",
+    "SUBSCRIPTIONS_PER_CONNECTION": "1000",
+    "WATCHES_PER_CONNECTION": "10000",
     "TOKEN_BUDGET_PER_ORG": "2000000",
     "REPLIES_PER_USER": "200",
     "SESSIONS_PER_USER": "10000",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 from chalicelib import Index, MutationCtx, NotUnique, QueryCtx, Table, mutation, query
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.paths import camel
 from chalicelib.runtime.registry import Registry
 from infra.local.faults.store import Faults, FaultyStore
@@ -138,6 +140,12 @@ def trade(ctx: MutationCtx, one: str, other: str) -> None:
     ctx.db.insert(Berth(id=one, number=second.number))
 
 
+@mutation
+def muster(ctx: MutationCtx, names: list[str]) -> list[int]:
+    """Only looks: it writes nothing."""
+    return [boat.crew if (boat := ctx.db.get(Boat, name)) else 0 for name in names]
+
+
 @query
 def moored(ctx: QueryCtx, numbers: list[int]) -> list[str]:
     found = [ctx.db.query(Berth.by_number(number)).unique() for number in numbers]
@@ -183,6 +191,7 @@ FUNCTIONS = (
     tie,
     moor,
     trade,
+    muster,
     moored,
     crew,
     crew_in,
@@ -190,6 +199,10 @@ FUNCTIONS = (
     counted,
     knots,
 )
+
+
+IN_LINE = 10_000
+"""From this seed on calls that lost a race wait in line, and are run in groups."""
 
 
 class Sea:
@@ -202,8 +215,13 @@ class Sea:
         registry = Registry()
         for function in FUNCTIONS:
             registry.add(function, "sea")
-        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random)
+        lines = Lines(wait=self._wait) if seed >= IN_LINE else None
+        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random, lines=lines)
         self._faults = faults
+
+    def _wait(self, event: threading.Event) -> None:
+        while not event.is_set():
+            self.weave.sleep(0.001)
 
     def storm(self) -> None:
         """From now on the store misbehaves."""
@@ -214,9 +232,9 @@ class Sea:
         self.store.faults = Faults()
         self.weave.sleep(30)
 
-    def do(self, name: str, /, **args: Any) -> Any:
-        """A mutation's result; an error is raised."""
-        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None)
+    def do(self, name: str, /, key: str | None = None, **args: Any) -> Any:
+        """A mutation's result; an error is raised. `key`: its idempotency key."""
+        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None, key)
         if outcome.error is not None:
             raise RuntimeError(outcome.error.message)
         return outcome.value
