@@ -41,6 +41,7 @@ from chalicelib.data.store import (
 from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
+NO_DIRT: dict[str, str] = {}
 TRIES = 10
 SESSION_S = 24 * 3600
 """So long after its last sign-in a session is remembered: connections live two hours, and come back."""
@@ -203,13 +204,16 @@ class Mailboxes:
             except ConditionFailed as refused:
                 raise LeaseLost from refused
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: dict[str, str] = NO_DIRT) -> bool:
         """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours.
+
+        Args:
+            dirty: the marks of queries that stay to be evaluated.
 
         One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
         """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         if self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)) is not None:
             return True
         self.save(held, sets)

@@ -17,6 +17,7 @@ from tests.support.verdict import check, leftovers, rows
 
 NAMES = ("a", "b")
 TOKENS = ("alice@acme", "bob@acme", "alice@acme", "eve@other", None)
+CALM_FROM_MS = 8_000.0
 REST_MS = 26_000.0
 """Leases, sweeps and pings have all had their turn by then."""
 
@@ -101,7 +102,7 @@ def campaign(
     rng = random.Random(seed * 7919 + 1)
     with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
-        sim.run(8000.0)
+        sim.run(CALM_FROM_MS)
         sim.calm(REST_MS)
         for person in [one for one in sim.people if mishaps.lost_words and not one.client.in_step]:
             person.drop()  # whoever's word was lost on two connections in a row looks at a page that loads, and loads it again

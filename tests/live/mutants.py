@@ -11,7 +11,8 @@ from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -58,8 +59,8 @@ class NoSecondTry(Mailboxes):
 class ReleasesAnyway(Mailboxes):
     """Gives the lease back although notes have come."""
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         return self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), self._mine(held))) is not None
 
 
@@ -285,6 +286,39 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
+
+
+class ClosesForOne(Turn):
+    """Closes the connection for a query that cannot be evaluated."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        raise Closed(str(error))
+
+
+class ForgetsTheKept(Turn):
+    """Removes the marks of queries that it could not evaluate."""
+
+    def settle(self) -> None:
+        self.kept = {}
+        super().settle()
+
+
+class ReachesTooEarly(Turn):
+    """Tells the end of a call although what it touched is not evaluated."""
+
+    def _promise(self) -> None:
+        return
+
+
+class TriesWithoutPause(Turn):
+    """Tries what could not be evaluated at once, again and again."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        super()._keep(sub, error)
+        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

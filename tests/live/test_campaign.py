@@ -5,13 +5,16 @@ A failing seed repeats itself: `campaign(seed, …)` with the same arguments.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
-from tests.live.campaign import campaign
+from chalicelib.backend import Backend, LiveValue
+from chalicelib.data.errors import Conflict
+from tests.live.campaign import CALM_FROM_MS, campaign
 from tests.support.sim import SETTINGS
-from tests.support.sim_parts import CALM, ROUGH
+from tests.support.sim_parts import BASE_MS, CALM, ROUGH
 
 HARD = replace(
     ROUGH,
@@ -66,6 +69,21 @@ def test_a_crowd_that_needs_no_ticker_because_nobody_dies(seeds: range) -> None:
 def test_two_people_in_weather_that_delays_and_loses_who_they_are(seeds: range) -> None:
     for seed in seeds:
         campaign(seed, WEATHER, settings=KNOWN)
+
+
+class Unsteady(Backend):
+    """Cannot evaluate three of ten queries, until the world is calm."""
+
+    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
+        if self.clock.now_ms() < BASE_MS + CALM_FROM_MS and random.Random(self.clock.now_ns()).random() < 0.3:
+            raise Conflict(path)
+        return super()._evaluate(path, args, identity, journal)
+
+
+@pytest.mark.parametrize("seeds", portions(40), ids=str)
+def test_three_people_whose_queries_can_often_not_be_evaluated(seeds: range) -> None:
+    for seed in seeds:
+        campaign(seed, ROUGH, backend=Unsteady, people=3, deeds=20)
 
 
 def test_a_calm_world_needs_neither_luck_nor_the_ticker() -> None:

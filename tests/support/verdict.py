@@ -70,6 +70,11 @@ def rows(sim: Sim, table: str) -> list[Item]:
     return [decode(row[0]) for row in found]
 
 
+def of_connections(sim: Sim, table: str) -> list[Item]:
+    """Every item of a table that belongs to a connection: what a session is remembered by stays for a day."""
+    return [row for row in rows(sim, table) if not row["pk"].startswith("session|")]
+
+
 def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
