@@ -51,6 +51,7 @@ logger = logging.getLogger("concave")
 TICK_S = 10
 """Seconds between two sweeps."""
 LATE_FRAME_MS = 1_000
+EVALUATION_MS = 2_000
 TRACES = 5
 """So many requests are named by the line of each post of a fan-out; its own line names all."""
 
@@ -117,6 +118,8 @@ class Backend:
             ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
+        # A query that is run again and again holds up the answers of its connection, and must end before the lease does.
+        self._evaluation_ms = min(EVALUATION_MS, self.settings.mailbox_lease_s * 1000 // 4)
         self.closer = self.closer_type(self.world)
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
@@ -259,7 +262,7 @@ class Backend:
         try:
             user = user_of(identity)
             self.admission.allow(user, self.registry.open_to_nobody(path))
-            found: Evaluation = self.executor.evaluate(path, arguments(json.loads(args)), user, journal)
+            found: Evaluation = self.executor.evaluate(path, arguments(json.loads(args)), user, journal, self._evaluation_ms)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)

@@ -71,7 +71,7 @@ class Sim:
         self.clock = Clock(self.schedule)
         self.base = SqliteStore(":memory:", specs)
         self.store = SimStore(self.base, specs, self.rng, now=lambda: self.schedule.now / 1000, sleep=self.clock.sleep)
-        self.store.schedule = self.schedule
+        self.store.schedule, self.store.late_rows = self.schedule, set()
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
@@ -96,6 +96,7 @@ class Sim:
         """From now on this much goes wrong."""
         self.mishaps = mishaps
         lag, latency = mishaps.index_lag, mishaps.latency
+        self.store.late_requests = mishaps.late_requests
         self.store.faults = Faults(
             index_lag=(lag[0] / 1000, lag[1] / 1000),
             half_visible=mishaps.half_visible,
