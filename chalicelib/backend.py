@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.data import values
 from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
-from chalicelib.data.json_text import whole, whole_value
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.records import plain
@@ -34,12 +34,11 @@ from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
-from chalicelib.runtime import validate
 from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.contexts import caller_of
-from chalicelib.runtime.errors import FunctionError, describe
+from chalicelib.runtime.errors import describe
 from chalicelib.runtime.executor import Executor
-from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, User, Verifier
+from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, Verifier
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Evaluation
@@ -51,21 +50,10 @@ from chalicelib.settings import Settings
 logger = logging.getLogger("concave")
 TICK_S = 10
 """Seconds between two sweeps."""
+LATE_FRAME_MS = 1_000
+EVALUATION_MS = 2_000
 TRACES = 5
 """So many requests are named by the line of each post of a fan-out; its own line names all."""
-
-
-@dataclass
-class LiveValue:
-    """A query's value as a turn needs it."""
-
-    ok: bool
-    text: str
-    log_lines: list[str]
-    reads: ReadSet
-    journal: str | None
-    failure: Failure | None
-    private: bool
 
 
 @dataclass
@@ -117,19 +105,22 @@ class Backend:
             clock=self.clock,
             evaluate=self._evaluate,
             identify=self._identify,
-            org_of=lambda stored: caller_of(_user(stored)).org,
-            # Where no issuer is configured nobody will ever say who he is.
-            settle_ms=self.settings.identity_wait_ms if self.settings.auth else 0,
+            org_of=lambda stored: caller_of(user_of(stored)).org,
+            settle_ms=_patience(self.settings),
+            open_to_nobody=self.open_to_nobody,
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.wake(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
             parallel=self.parallel,
+            wave=self.settings.fan_out_threads,
             subscriptions=self.settings.subscriptions_per_connection,
             watches=self.settings.watches_per_connection,
             ended=lambda mailbox: self.ended(self, mailbox),
             ping_ms=lambda row: 1000 * (self.settings.ping_rust_s if row.get("kind") == "rust" else self.settings.ping_s),
         )
+        # A query that is run again and again holds up the answers of its connection, and must end before the lease does.
+        self._evaluation_ms = min(EVALUATION_MS, self.settings.mailbox_lease_s * 1000 // 4)
         self.closer = self.closer_type(self.world)
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
@@ -157,9 +148,13 @@ class Backend:
 
     # Connections -------------------------------------------------------------------------------------------------------
 
-    def wake(self, connection: str) -> None:
-        """Leave a note on a connection, and serve it if nobody does."""
-        self.fanout.wake(connection)
+    def open_to_nobody(self, path: str) -> bool:
+        """Whether callers without a token may call the function of this path."""
+        return self.admission.anonymous or self.registry.open_to_nobody(path)
+
+    def wake(self, connection: str, *, auth: int = 0) -> None:
+        """Leave a note on a connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
+        self.fanout.wake(connection, auth=auth)
 
     def serve(self, connection: str) -> None:
         """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough."""
@@ -181,7 +176,7 @@ class Backend:
             row = self.mailboxes.read(connection)
             if row is None or row.get("closing") or rows.expired(row, now):
                 return None
-            if row.get("settled") or now - since >= self.world.settle_ms:
+            if not rows.changing(row) and (row.get("settled") or now - since >= self.world.settle_ms):
                 return Identity(row.get("user") or None)
             self.clock.sleep(0.05)
 
@@ -266,9 +261,9 @@ class Backend:
 
     def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
         try:
-            user = _user(identity)
-            self.admission.allow(user)
-            found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), user, journal)
+            user = user_of(identity)
+            self.admission.allow(user, self.registry.open_to_nobody(path))
+            found: Evaluation = self.executor.evaluate(path, arguments(json.loads(args)), user, journal, self._evaluation_ms)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)
@@ -300,14 +295,14 @@ class Backend:
     def _run(
         self, frame: messages.Mutation, identity: str | None, key: str, caller_at: str, connection: str, retry_ms: int
     ) -> Called:
-        caller = caller_of(_user(identity))
+        caller = caller_of(user_of(identity))
         with Log(messages.path_of(frame), caller.org) as log:
             try:
-                self.admission.check(caller.user, caller_at)
+                self.admission.check(caller.user, caller_at, self.registry.open_to_nobody(log.path))
                 function = self.registry.public(log.path, "mutation")
                 log.path = function.path
                 about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
-                done = self.executor.commit(function, _arguments(frame.args), caller, log=log, **about)
+                done = self.executor.commit(function, arguments(frame.args), caller, log=log, **about)
             except StoreFailed:
                 raise
             except Exception as error:
@@ -332,9 +327,10 @@ class Backend:
     def act(self, frame: messages.Action, identity: str | None, connection: str) -> Answer:
         """Run an action for a connection."""
         try:
-            user = _user(identity)
-            self.admission.check(user, connection)
-            outcome = self.executor.action(messages.path_of(frame), _arguments(frame.args), user)
+            user = user_of(identity)
+            path = messages.path_of(frame)
+            self.admission.check(user, connection, self.registry.open_to_nobody(path))
+            outcome = self.executor.action(path, arguments(frame.args), user)
         except (BadRequest, Refused) as error:
             outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
@@ -343,9 +339,9 @@ class Backend:
     def ask(self, path: str, args: dict[str, Any], identity: str | None, number: int, connection: str) -> Answer:
         """Ask a query once, for a connection: answered as an action is."""
         try:
-            user = _user(identity)
-            self.admission.check(user, connection)
-            outcome = self.executor.query(path, _arguments(args), user)
+            user = user_of(identity)
+            self.admission.check(user, connection, self.registry.open_to_nobody(path))
+            outcome = self.executor.query(path, arguments(args), user)
         except (BadRequest, Refused, Conflict) as error:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
         failure = None if outcome.error is None else as_failure(outcome.error)
@@ -355,45 +351,25 @@ class Backend:
         """The fingerprint under which the executor commits this call; none of a call that it would refuse."""
         try:
             function = self.registry.public(messages.path_of(frame), "mutation")
-            return values.digest([function.path, _arguments(frame.args)])
+            return values.digest([function.path, arguments(frame.args)])
         except BadRequest:
             return ""
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:
-        caller = caller_of(_user(identity))
+        caller = caller_of(user_of(identity))
         return f"{org_key(caller.org)}|{own_key(caller.user, key)}"
 
 
-def own_key(user: User | None, key: str) -> str:
-    """An idempotency key that is this caller's: another user of the org who guesses a session id gets no answer of theirs."""
-    return key if user is None else f"{key}:{values.digest(user.token_identifier)[:16]}"
+def _patience(settings: Settings) -> int:
+    """How long (ms) a connection waits to be told whose it is: not at all where nobody could say so, and longer than a slow
+    frame takes where being nobody means to be refused."""
+    if not settings.anonymous:
+        return max(settings.identity_wait_ms, LATE_FRAME_MS)
+    return settings.identity_wait_ms if settings.auth else 0
 
 
 def streamed(address: str) -> bool:
     """Whether an address is of a table whose changes travel in its own stream."""
     table = TABLES.get(address.split("|")[1].partition(".")[0])
     return table is not None and table.stream
-
-
-def as_failure(error: FunctionError) -> Failure:
-    """An error as a message carries it: whole text (half a surrogate pair is U+FFFD), and its data where that is a value."""
-    message, data = whole(error.message), None
-    if error.has_data:
-        try:
-            data = values.dumps(values.encode(whole_value(error.data)))
-        except BadRequest as unsayable:
-            message += f"\n(The error's data was left out: {unsayable.message})"
-    return Failure(message, data)
-
-
-def _arguments(wire: Any) -> dict[str, Any]:
-    """A frame's arguments as values. Raises `BadRequest`."""
-    if isinstance(wire, dict) and isinstance(wire.get(messages.UNREADABLE), str):
-        raise BadRequest(wire[messages.UNREADABLE], "BadFrame")
-    decoded: dict[str, Any] = values.decode(validate.one_object(wire))
-    return decoded
-
-
-def _user(stored: str | None) -> User | None:
-    return User.from_json(json.loads(stored)) if stored else None

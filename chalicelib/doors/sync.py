@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.backend import as_failure
+from chalicelib.calls import as_failure
 from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows, salvage
@@ -77,8 +77,8 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             _store(backend, connection, rows.CONNECT, 0, body)
             backend.wake(connection)
         case messages.Authenticate():
-            _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
-            backend.wake(connection)
+            new = _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
+            backend.wake(connection, auth=frame.base_version + 1 if new else 0)
         case messages.ModifyQuerySet():
             _store(backend, connection, rows.MODIFY, frame.base_version, body)
             backend.wake(connection)

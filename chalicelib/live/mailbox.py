@@ -41,7 +41,10 @@ from chalicelib.data.store import (
 from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
+NO_DIRT: dict[str, str] = {}
 TRIES = 10
+SESSION_S = 24 * 3600
+"""So long after its last sign-in a session is remembered: connections live two hours, and come back."""
 T = TypeVar("T")
 
 
@@ -66,6 +69,10 @@ def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
                 raise
             clock.sleep(min(0.4, 0.005 * 2**attempt))
     raise AssertionError("unreachable")
+
+
+def _session(session: str) -> str:
+    return f"session|{session}"
 
 
 class LeaseLost(Exception):
@@ -119,14 +126,18 @@ class Mailboxes:
         """The row, strongly consistent."""
         return retry_until_done(self.clock, lambda: self.store.get(self.key(connection)))
 
-    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Waking:
-        """Leave a note that names queries, then try to become the holder."""
+    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
+        """Leave a note that names queries, then try to become the holder.
+
+        Args:
+            auth: the identity version that an Authenticate frame leads to, written with the note: calls wait for it.
+        """
         marked = list(marks)
         token, now = self._token(), self.clock.now_ms()
-        both = self._update(connection, token, marked, now, lease=True)
+        both = self._update(connection, token, marked, now, lease=True, auth=auth)
         if both is not None:
             return Waking(Held(connection, token, both, now + self.lease_ms), "held")
-        noted = self._update(connection, token, marked, now, lease=False)
+        noted = self._update(connection, token, marked, now, lease=False, auth=auth)
         if noted is None:
             return Waking(None, "gone")
         # Only this second try makes the first one safe: the holder that refused it may have left before our note.
@@ -193,13 +204,16 @@ class Mailboxes:
             except ConditionFailed as refused:
                 raise LeaseLost from refused
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: dict[str, str] = NO_DIRT) -> bool:
         """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours.
+
+        Args:
+            dirty: the marks of queries that stay to be evaluated.
 
         One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
         """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         if self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)) is not None:
             return True
         self.save(held, sets)
@@ -215,6 +229,21 @@ class Mailboxes:
         """Remove the row, last of all."""
         retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(connection))))
 
+    # Sessions: one that has signed in is nobody only when it says so -----------------------------------------------------
+
+    def remember_session(self, session: str) -> None:
+        """Write down that a session has signed in, for a day."""
+        write = Update(self.key(_session(session)), {("ttl",): self.clock.now_ms() // 1000 + SESSION_S})
+        retry_until_done(self.clock, lambda: self.store.write(write))
+
+    def forget_session(self, session: str) -> None:
+        """It has signed out."""
+        retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(_session(session)))))
+
+    def remembers_session(self, session: str) -> bool:
+        """Whether a session has signed in, and not out."""
+        return self.read(_session(session)) is not None
+
     # Inside ------------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -226,8 +255,10 @@ class Mailboxes:
     def _mine(held: Held) -> Condition:
         return All((Equals(("lease",), held.token), Lacks(("closing",))))
 
-    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool) -> Item | None:
+    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool, auth: int = 0) -> Item | None:
         sets: dict[Path, Any] = {("dirty", mark): token for mark in marked}
+        if auth:
+            sets[("auth",)] = auth
         condition: Condition = Exists()
         if lease:
             sets |= {("lease",): token, ("until",): now + self.lease_ms}

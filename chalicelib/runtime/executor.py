@@ -23,16 +23,18 @@ from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
+from chalicelib.runtime.attempts import Clock
 from chalicelib.runtime.calling import called, encode
 from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, MutationCtx, QueryCtx, caller_of
 from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.logs import Log, Repeats
 from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
 from chalicelib.runtime.single_rows import append, listed
-from chalicelib.runtime.transactor import RETRY_MS, Clock, Transactor
+from chalicelib.runtime.transactor import RETRY_MS, Transactor
 
 logger = logging.getLogger("concave")
 SNAPSHOT_RUNS = 12
@@ -43,6 +45,7 @@ class Executor:
 
     Args:
         committed: called after each commit with its receipt and org (hand-over of jobs; may fail silently).
+        lines: where mutations that want the same document wait for each other; None: they race.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Executor:
         parts: Any = None,
         limits: Mapping[str, Any] = NO_LIMITS,
         rng: random.Random | None = None,
+        lines: Lines | None = None,
     ) -> None:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
@@ -63,7 +67,13 @@ class Executor:
         self.limits = limits
         self._repeats = Repeats()
         self._transactor = Transactor(
-            store, clock, self.resolve, self._lines, lambda done, org: self.committed(done, org), rng or random.Random()
+            store,
+            clock,
+            self.resolve,
+            self._lines,
+            lambda done, org: self.committed(done, org),
+            rng or random.Random(),
+            lines,
         )
 
     @property
@@ -111,8 +121,14 @@ class Executor:
             except Exception as error:  # noqa: BLE001 - the door answers every error
                 return self.failed(error, log, "action")
 
-    def evaluate(self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None) -> Evaluation:
-        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data."""
+    def evaluate(
+        self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None, most_ms: int | None = None
+    ) -> Evaluation:
+        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data.
+
+        Args:
+            most_ms: after so long it is not run again, though no instant held for all that it read.
+        """
         caller = caller_of(user)
         with Log(path, caller.org) as log:
             try:
@@ -120,7 +136,7 @@ class Executor:
                 log.path = function.path
             except BadRequest as error:
                 return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
-            found = self.ask(function, args, caller, journal, log)
+            found = self.ask(function, args, caller, journal, log, most_ms)
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -139,11 +155,21 @@ class Executor:
     # Queries -----------------------------------------------------------------------------------------------------------
 
     def ask(
-        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
+        self,
+        function: Function[..., Any],
+        args: dict[str, Any],
+        caller: Caller,
+        journal: str | None,
+        log: Log,
+        most_ms: int | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
+        began = self.clock.now_ms()
         for attempt in range(SNAPSHOT_RUNS):
-            tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
+            if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
+                break
+            now_ms = float(self.clock.now_ms())
+            tx = Transaction(self.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
             kept, lines = Journal(journal), log.inside(function.path)
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
@@ -154,7 +180,7 @@ class Executor:
                 continue
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.raised = False, error
-            if isinstance(found.raised, StoreRefused) or self._transactor.held(tx):
+            if isinstance(found.raised, StoreRefused) or self._transactor.attempts.held(tx):
                 log.take(lines)
                 if found.raised is not None:
                     found.error = describe(found.raised, development=self.development, request=log.request)

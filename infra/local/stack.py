@@ -106,8 +106,8 @@ class Stack:
         if watch:
             self.reloader.watch()
         if vite:
-            self.server.vite = Vite(WEB, self.url)
-            self.server.vite.start()
+            self.server.vite = page = Vite(WEB, self.url)
+            page.start()
 
     def stop(self) -> None:
         """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
@@ -175,8 +175,10 @@ class Stack:
             if self._threads is not None:
                 self._owner = wiring.backend().owner
                 accept = partial(importlib.import_module("chalicelib.doors.owned").accept, wiring.backend())
-                self.server.owned = OwnedSockets(accept) if self.server.owned is None else self.server.owned
-                self.server.owned.accept = accept
+                if self.server.owned is None:
+                    self.server.owned = OwnedSockets(accept)
+                else:
+                    self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
 

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
+import chalicelib.runtime.attempts as attempts_module
 import chalicelib.runtime.transactor as transactor_module
+from chalicelib.data.commit import Receipt
+from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.reads import version_of
 from chalicelib.data.store import Check, Key, Put, Rows, Update
+from chalicelib.runtime.attempts import Verdict
 
 Plan = commit_module._Plan
 Reader = ranges_module.RangeReader
@@ -95,12 +100,36 @@ class _OnePage:
         return Rows(found.items, False)
 
 
+class FreshUnfilled(Reader):
+    """One page of fresh rows is all there is."""
+
+    def _fresh(self, *args: Any) -> Any:
+        return replace(super()._fresh(*args), edge=None)
+
+
+class FreshFromTheOldest(Reader):
+    """Fresh rows are read from the oldest on, whichever end of the range is asked for."""
+
+    def _fresh(self, shard: str, low: str, high: str, newest: bool, limit: Any) -> Any:
+        return replace(super()._fresh(shard, low, high, False, limit), edge=None)
+
+
+class FreshTooShort(Reader):
+    """A fresh row is past its time at once."""
+
+    def _fresh(self, *args: Any) -> Any:
+        self.now_s += 3600
+        try:
+            return super()._fresh(*args)
+        finally:
+            self.now_s -= 3600
+
+
 class FenceLast(Reader):
     """The fence is read after the index, so it vouches for what was never seen."""
 
     def index(self, index: Any, address: str, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any) -> Any:
-        fresh = self._fresh(shard, low, high)
-        found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+        found = self._candidates(index, shard, low, high, newest, limit, belongs)
         key = Key("fences", shard, "!")
         self.reads.saw(key, self.store.get(key))
         return found or []
@@ -126,8 +155,21 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
     return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
 
 
-def no_receipt(*_asked: Any) -> None:
+def answered_unlooked(store: Any, _tx: Any, plan: Any, intent: Any) -> None:
+    """A mutation that only read believes its first look."""
+    if intent.kept:
+        store.write(plan.rows()[0])
+
+
+def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> None:
+    """A mutation that only read keeps its answer for nobody."""
+    if not snapshot_module.holds(store, tx.reads, tx.pause):
+        raise Conflict
+
+
+def no_rows(*_asked: Any) -> dict[str, Any]:
     """After a failure nobody looks whether it had happened."""
+    return {}
 
 
 @contextmanager
@@ -143,6 +185,70 @@ def swapped(*swaps: tuple[Any, str, Any]) -> Iterator[None]:
             setattr(module, name, old)
 
 
+def drops_refused_reads(self: Any, mark: Any, *, keep_reads: bool = False) -> None:
+    """What a refused call has read is no condition."""
+    _roll_back(self, mark)
+
+
+def keeps_claims(self: Any, mark: Any, *, keep_reads: bool = False) -> None:
+    """A call that is taken back keeps the unique values that it took."""
+    held = self.uniques.held()
+    _roll_back(self, mark, keep_reads=keep_reads)
+    self.uniques.put_back(held)
+
+
+def tells_refusals_early(self: Any, tx: Any, ran: Any) -> Any:
+    """Who was refused hears it whether or not the group is committed."""
+    try:
+        return _decided(self, tx, ran)
+    except Conflict as conflict:
+        refused = {one.wanted.commit_id: one.refusal for one in ran if one.refusal is not None}
+        conflict.done |= {id: _Refusal(error) for id, error in refused.items()}
+        raise
+
+
+class _Refusal(dict[str, Any]):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def first_answer_or_refusal(row: Any, wanted: Any) -> Any:
+    """Believes what `tells_refusals_early` says."""
+    return Verdict(refusal=row.error) if isinstance(row, _Refusal) else _first_answer(row, wanted)
+
+
+def answers_early(self: Any, tx: Any, ran: Any) -> Any:
+    """Answers are given whatever the store says."""
+    try:
+        return _decided(self, tx, ran)
+    except (Conflict, StoreFailed):
+        return [Verdict(Receipt(one.planned.intent.id, one.planned.intent.result, [])) for one in ran]
+
+
+def without_refused(store: Any, tx: Any, calls: Any, refused: Any = ()) -> Any:
+    """A refused call may have been committed before."""
+    return _commit_all(store, tx, calls)
+
+
+_roll_back = transaction_module.Transaction.roll_back
+_decided, _commit_all = attempts_module.Attempts._decided, commit_module.commit_all
+_first_answer = transactor_module._first_answer
+
+GROUP_MUTANTS: dict[str, Callable[[], Any]] = {
+    "refused reads dropped": lambda: swapped((transaction_module.Transaction, "roll_back", drops_refused_reads)),
+    "refusals before the commit": lambda: swapped(
+        (attempts_module.Attempts, "_decided", tells_refusals_early),
+        (transactor_module, "_first_answer", first_answer_or_refusal),
+    ),
+    "a savepoint keeps a claim": lambda: swapped((transaction_module.Transaction, "roll_back", keeps_claims)),
+    "a repeat in a group not looked for": lambda: swapped(
+        (commit_module, "_Plan", CommitRowUnconditional), (commit_module, "commit_rows", no_rows)
+    ),
+    "a refused call not looked for": lambda: swapped((attempts_module, "commit_all", without_refused)),
+    "answers before the commit": lambda: swapped((attempts_module.Attempts, "_decided", answers_early)),
+}
+
 MUTANTS: dict[str, Callable[[], Any]] = {
     "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),
     "read-only documents unchecked": lambda: swapped((commit_module, "_Plan", ReadsUnchecked)),
@@ -150,13 +256,18 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "fresh rows off": lambda: swapped((commit_module, "_Plan", WithoutFreshRows)),
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),
-        (commit_module, "receipt", no_receipt),
-        (transactor_module, "receipt", no_receipt),
+        (commit_module, "commit_rows", no_rows),
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),
+    "fresh rows not refilled": lambda: swapped((transaction_module, "RangeReader", FreshUnfilled)),
+    "fresh rows read in one direction only": lambda: swapped((transaction_module, "RangeReader", FreshFromTheOldest)),
+    "fresh rows past their time too early": lambda: swapped((transaction_module, "RangeReader", FreshTooShort)),
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
+    "what vouches for settled rows is not looked at again": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
+    "a mutation that only read believes its first look": lambda: swapped((commit_module, "_answer", answered_unlooked)),
+    "a keyed answer without writes is not kept": lambda: swapped((commit_module, "_answer", answered_and_forgotten)),
     "second look by plain reads": lambda: swapped((snapshot_module, "holds", plain_second_look)),
 }

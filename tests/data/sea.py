@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 from chalicelib import Index, MutationCtx, NotUnique, QueryCtx, Table, mutation, query
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.paths import camel
 from chalicelib.runtime.registry import Registry
 from infra.local.faults.store import Faults, FaultyStore
@@ -48,6 +50,52 @@ class Knot(Table, name="seaKnots", key=("rope", "sequence"), parent=("seaRopes",
 class Berth(Table, name="seaBerths"):
     number: int
     by_number = Index("number", unique=True)
+
+
+class Spool(Table, name="seaSpools"):
+    """Says under which number its threads count, and whether the last one is there."""
+
+    number: int = 0
+    full: bool = False
+
+
+class Thread(Table, name="seaThreads", key=("reel", "sequence")):
+    """Never changed once it is written."""
+
+    reel: str
+    sequence: int
+
+
+@mutation
+def spool(ctx: MutationCtx) -> str:
+    return ctx.db.insert(Spool(id="s"))
+
+
+@mutation
+def wind(ctx: MutationCtx, sequence: int, last: int) -> None:
+    """One more thread; with number `last` the spool is full."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    ctx.db.insert(Thread(id=ctx.new_id(), reel=f"s:{found.number}", sequence=sequence))
+    if sequence == last:
+        ctx.db.patch(found, full=True)
+
+
+@mutation
+def rewind(ctx: MutationCtx) -> None:
+    """Begin again, under another number."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    ctx.db.patch(found, number=found.number + 1, full=False)
+
+
+@query
+def wound(ctx: QueryCtx) -> list[Any]:
+    """The number, whether the spool is full, and its threads, which are looked at once."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    rows = ctx.db.query(Thread.log(f"s:{found.number}")).settled().collect()
+    return [found.number, found.full, [row.sequence for row in rows]]
 
 
 @mutation
@@ -138,6 +186,12 @@ def trade(ctx: MutationCtx, one: str, other: str) -> None:
     ctx.db.insert(Berth(id=one, number=second.number))
 
 
+@mutation
+def muster(ctx: MutationCtx, names: list[str]) -> list[int]:
+    """Only looks: it writes nothing."""
+    return [boat.crew if (boat := ctx.db.get(Boat, name)) else 0 for name in names]
+
+
 @query
 def moored(ctx: QueryCtx, numbers: list[int]) -> list[str]:
     found = [ctx.db.query(Berth.by_number(number)).unique() for number in numbers]
@@ -183,6 +237,11 @@ FUNCTIONS = (
     tie,
     moor,
     trade,
+    muster,
+    spool,
+    wind,
+    rewind,
+    wound,
     moored,
     crew,
     crew_in,
@@ -190,6 +249,10 @@ FUNCTIONS = (
     counted,
     knots,
 )
+
+
+IN_LINE = 10_000
+"""From this seed on calls that lost a race wait in line, and are run in groups."""
 
 
 class Sea:
@@ -202,8 +265,13 @@ class Sea:
         registry = Registry()
         for function in FUNCTIONS:
             registry.add(function, "sea")
-        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random)
+        lines = Lines(wait=self._wait) if seed >= IN_LINE else None
+        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random, lines=lines)
         self._faults = faults
+
+    def _wait(self, event: threading.Event) -> None:
+        while not event.is_set():
+            self.weave.sleep(0.001)
 
     def storm(self) -> None:
         """From now on the store misbehaves."""
@@ -214,9 +282,9 @@ class Sea:
         self.store.faults = Faults()
         self.weave.sleep(30)
 
-    def do(self, name: str, /, **args: Any) -> Any:
-        """A mutation's result; an error is raised."""
-        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None)
+    def do(self, name: str, /, key: str | None = None, **args: Any) -> Any:
+        """A mutation's result; an error is raised. `key`: its idempotency key."""
+        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None, key)
         if outcome.error is not None:
             raise RuntimeError(outcome.error.message)
         return outcome.value

@@ -9,6 +9,7 @@ import pytest
 from tests.data import claims
 from tests.data.claims import CLAIMS, complaint
 from tests.data.mutants import MUTANTS
+from tests.data.sea import IN_LINE
 
 CAUGHT_BY = {
     "fence condition off": claims.an_empty_range_is_entered_once,
@@ -18,17 +19,24 @@ CAUGHT_BY = {
     "commits row not the proof": claims.every_increment_counts_once,
     "refused candidates believed": claims.a_range_is_what_was_written,
     "no refill": claims.a_limit_is_met_past_stale_entries,
+    "fresh rows not refilled": claims.an_end_is_found_among_fresh_rows,
+    "fresh rows read in one direction only": claims.an_end_is_found_among_fresh_rows,
+    "fresh rows past their time too early": claims.a_range_is_what_was_written,
     "fence read last": claims.a_range_is_what_was_written,
     "log density unchecked": claims.a_log_has_no_holes,
+    "what vouches for settled rows is not looked at again": claims.what_is_settled_is_vouched_for,
     "no second look": claims.a_sum_is_never_torn,
+    "a mutation that only read believes its first look": claims.a_mutation_that_only_reads_sees_one_instant,
+    "a keyed answer without writes is not kept": claims.an_answer_under_a_key_stays,
     "second look by plain reads": claims.a_sum_is_never_torn,
 }
 SEEDS = 150
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", [*range(4), *(IN_LINE // 20 + number for number in range(3))])
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 def test_it_holds_in_any_weather(claim: Callable[[int], str | None], block: int) -> None:
+    """The last blocks wait in line and are run in groups."""
     seeds = range(block * 20, block * 20 + 20)
     assert {seed: told for seed in seeds if (told := complaint(claim, seed)) is not None} == {}
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
+from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -35,9 +37,9 @@ def with_turns(kind: type[Turn]) -> type[Backend]:
 class LeaseBeforeNote(Mailboxes):
     """Tries for the lease first, and leaves the note only for whoever has it."""
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
         waking = self.take(connection)
-        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False)
+        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False, auth=auth)
         if waking.held is not None and noted is not None:
             waking.held.row = noted
         return waking
@@ -46,20 +48,20 @@ class LeaseBeforeNote(Mailboxes):
 class NoSecondTry(Mailboxes):
     """Leaves the note, but does not try again for a lease that was refused before."""
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
         token, now = self._token(), self.clock.now_ms()
-        both = self._update(connection, token, list(marks), now, lease=True)
+        both = self._update(connection, token, list(marks), now, lease=True, auth=auth)
         if both is not None:
             return Waking(Held(connection, token, both, now + self.lease_ms), "held")
-        noted = self._update(connection, token, list(marks), now, lease=False)
+        noted = self._update(connection, token, list(marks), now, lease=False, auth=auth)
         return Waking(None, "gone" if noted is None else "closing" if noted.get("closing") else "busy")
 
 
 class ReleasesAnyway(Mailboxes):
     """Gives the lease back although notes have come."""
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         return self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), self._mine(held))) is not None
 
 
@@ -200,7 +202,7 @@ class LaneWithoutSession(Lane):
     """Keys a call by its connection, so that a repeat after a reconnect is another call."""
 
     def _one(self, connection: str, held: Held, mailbox: Item, row: Item) -> None:
-        super()._one(connection, held, {**mailbox, "session": ""}, row)
+        super()._one(connection, held, {**mailbox, "session": connection}, row)
 
 
 class WithoutIdempotency(Backend):
@@ -208,14 +210,63 @@ class WithoutIdempotency(Backend):
 
 
 class LaneOfTheLastOne(Lane):
-    """Calls as whoever the mailbox names, although an Authenticate frame is waiting."""
+    """Calls as whoever the mailbox names, although an Authenticate frame is known to be waiting."""
 
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
-        return super()._callable(mailbox, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
+        return super()._callable({**mailbox, "auth": 0}, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
+
+
+class SharesEarlyValues(BatchServer):
+    """Shares among slices what was made before they looked."""
+
+    early: ClassVar[dict[int, Shared]] = {}
+
+    def moment(self) -> Shared:
+        now = self.world.clock.now_ms() // 150
+        made = self.early.get(now) or super().moment()
+        self.early.clear()
+        self.early[now] = made
+        return made
+
+
+class SharesValuesOfNoMoment(Backend):
+    batch_type = SharesEarlyValues
 
 
 class CallsAsTheLastOne(Backend):
     lane_type = LaneOfTheLastOne
+
+
+class InventsSession(Turn):
+    """Takes the connection for the session, when the wait for a session's name is over."""
+
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        found = super()._absorb(inbox, now)
+        if not found.state.session and now - found.state.opened >= self.world.session_ms:
+            found.state = replace(found.state, session=self.connection)
+        return found
+
+
+class ForgetsSessions(Turn):
+    """Does not ask whether a session has signed in before."""
+
+    def _sign_out(self, found: Absorbed) -> None:
+        return
+
+
+class NobodyActsForAnybody(Backend):
+    """Takes the end of the wait for a proof that nobody will sign in."""
+
+    def __post_init__(self) -> None:
+        self.settings = replace(self.settings, anonymous=True)
+        super().__post_init__()
+
+
+class WithoutAuthMark(Backend):
+    """Does not say in the mailbox that an identity is on its way."""
+
+    def wake(self, connection: str, *, auth: int = 0) -> None:
+        super().wake(connection)
 
 
 class NeverHandsOver(Backend):
@@ -253,6 +304,39 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
+
+
+class ClosesForOne(Turn):
+    """Closes the connection for a query that cannot be evaluated."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        raise Closed(str(error))
+
+
+class ForgetsTheKept(Turn):
+    """Removes the marks of queries that it could not evaluate."""
+
+    def settle(self) -> None:
+        self.kept = {}
+        super().settle()
+
+
+class ReachesTooEarly(Turn):
+    """Tells the end of a call although what it touched is not evaluated."""
+
+    def _promise(self) -> None:
+        return
+
+
+class TriesWithoutPause(Turn):
+    """Tries what could not be evaluated at once, again and again."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        super()._keep(sub, error)
+        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

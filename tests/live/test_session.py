@@ -114,11 +114,26 @@ def test_a_client_that_sends_no_query_set_is_answered_after_a_while() -> None:
     assert session.absorb(known, [], NOW + SETTLE, SETTLE, called=[NOW]).state.first
 
 
-def test_calls_wait_for_identity_and_session_but_not_for_ever() -> None:
-    assert State(opened=NOW, settled=True, session="s").callable(NOW, SETTLE)
-    assert not State(opened=NOW, settled=True).callable(NOW + SETTLE - 1, SETTLE)
-    assert State(opened=NOW, settled=True).callable(NOW + SETTLE, SETTLE)
-    assert not State(opened=NOW, session="s").callable(NOW + 99 * SETTLE, SETTLE)
+def test_calls_wait_for_identity_and_session() -> None:
+    said = Version(0, 1, 0)
+    assert State(said, settled=True, session="s").callable(open_to_nobody=False)
+    assert not State(said, settled=True).callable(open_to_nobody=True)
+    assert not State(session="s").callable(open_to_nobody=True)
+    assert not State(settled=True, session="s").callable(open_to_nobody=False)
+    assert State(settled=True, session="s").callable(open_to_nobody=True)
+    assert State(settled=True, session="s", again=True).callable(open_to_nobody=False)
+
+
+def test_a_session_that_counts_its_connections_says_whether_it_comes_again() -> None:
+    for count, again in ((0, False), (1, True), (None, True)):
+        found = session.absorb(State(), waiting(Connect("s", connection_count=count)), NOW, SETTLE)
+        assert found.state.again is again
+
+
+def test_an_identity_that_is_on_its_way_keeps_the_wait_from_being_over() -> None:
+    """Its predecessor is late; nobody else signs in with the second one."""
+    found = session.absorb(State(opened=0), waiting(modify(0, add(0)), auth(1)), NOW + 2 * SETTLE, SETTLE)
+    assert (found.state.settled, found.identity_waits) == (False, True)
 
 
 # Telling ------------------------------------------------------------------------------------------------------------------
@@ -156,6 +171,20 @@ def test_actions_need_no_transition_but_a_failed_mutation_gets_one_too() -> None
     assert told.state.version == state.version
     told = session.tell(state.version, state, [refused(1)], [], now_ns=60)
     assert types(told.posts) == ["MutationResponse", "Transition"]
+
+
+def test_an_answer_whose_effect_cannot_be_shown_is_told_and_reached_when_it_can() -> None:
+    state = replace(State(Version(1, 0, 50), first=True, settled=True), pending=frozenset({3}))
+    told = session.tell(state.version, state, [replace(committed(1), late=True), committed(2)], [], now_ns=60)
+    late, other, last = (json.loads(post) for post in told.posts)
+    stamps = [messages.read_ts(each) for each in (other["ts"], last["endVersion"]["ts"], late["ts"])]
+    assert stamps == sorted(set(stamps))
+    assert stamps[2] == 60 + session.PROMISE_NS
+    waiting = session.tell(told.state.version, told.state, [], ["{}"], now_ns=10**18)
+    assert waiting.state.version.ts < stamps[2]
+    shown = session.tell(waiting.state.version, replace(waiting.state, pending=frozenset()), [], [], now_ns=70)
+    assert shown.state.version.ts >= stamps[2]
+    assert (shown.state.promised, shown.state.reserved) == (0, 0)
 
 
 def test_nothing_to_say_is_not_said() -> None:

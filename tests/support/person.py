@@ -80,6 +80,10 @@ class Person:
             delay: float | None = self.sim.draw(self.sim.mishaps.frames)
             if self.sim.chance(self.sim.mishaps.late_frames):
                 delay = self.sim.draw(self.sim.mishaps.frames) + 400.0
+            if self.sim.chance(self.sim.mishaps.very_late_frames):
+                delay = 10_000.0
+            if self.sim.chance(self.sim.mishaps.lost_words) and frame[9:].startswith(('"Connect"', '"Authenticate"')):
+                delay = None
             if self.travel is not None:
                 delay = self.travel(frame)
             if delay is None:

@@ -31,7 +31,10 @@ from tests.support.sim_doors import OwnerDoor, RowsDoor, SimThreads
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task
 
+AT_ONCE = 3
+"""Slices of one fan-out that are served at once."""
 SETTINGS = Settings(
+    fan_out_threads=AT_ONCE,
     mailbox_lease_s=4,
     lane_lease_s=6,
     ping_s=8,
@@ -40,8 +43,6 @@ SETTINGS = Settings(
     auth=(AuthProvider("https://issuer.test", None, None),),
 )
 TICK_MS = 2_000.0
-AT_ONCE = 3
-"""Slices of one fan-out that are served at once."""
 
 
 class Sim:
@@ -70,7 +71,7 @@ class Sim:
         self.clock = Clock(self.schedule)
         self.base = SqliteStore(":memory:", specs)
         self.store = SimStore(self.base, specs, self.rng, now=lambda: self.schedule.now / 1000, sleep=self.clock.sleep)
-        self.store.schedule = self.schedule
+        self.store.schedule, self.store.late_rows = self.schedule, set()
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
@@ -110,6 +111,7 @@ class Sim:
         """From now on this much goes wrong."""
         self.mishaps = mishaps
         lag, latency = mishaps.index_lag, mishaps.latency
+        self.store.late_requests = mishaps.late_requests
         self.store.faults = Faults(
             index_lag=(lag[0] / 1000, lag[1] / 1000),
             half_visible=mishaps.half_visible,

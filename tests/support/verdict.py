@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.backend import own_key
+from chalicelib.calls import own_key
 from chalicelib.data.store import Item
 from chalicelib.live.owner.owner import Owner
 from chalicelib.runtime.identity import User
@@ -28,6 +28,8 @@ def check(sim: Sim) -> None:
         if client.waiting:
             raise Broken(f"{person.name} waits for {[(one.id, one.state, one.path) for one in client.waiting]}")
         for query in client.queries.values():
+            if query.id not in client.results:
+                raise Broken(f"{person.name} still loads {query.key}")
             result = client.results[query.id]
             shown = result.value if result.error is None else {"error": result.data if result.has_data else None}
             true = fresh(sim, query.path, query.args, client.token)
@@ -69,6 +71,11 @@ def rows(sim: Sim, table: str) -> list[Item]:
     return [decode(row[0]) for row in found]
 
 
+def of_connections(sim: Sim, table: str) -> list[Item]:
+    """Every item of a table that belongs to a connection: what a session is remembered by stays for a day."""
+    return [row for row in rows(sim, table) if not row["pk"].startswith("session|")]
+
+
 def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
     if sim.backend.owner is not None:
@@ -76,8 +83,10 @@ def leftovers(sim: Sim) -> list[str]:
         alive = [person.link.id for person in sim.people if person.link is not None]
         return [f"rows of {table}" for table in stored] + _kept(sim.backend.owner, alive)
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
-    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in alive]
-    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans}
+    late_lanes = {name for name in sim.store.late_rows if name.endswith("|lane")}
+    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in {*alive, "session"}]
+    left = [each for each in left if each.removeprefix("mailbox ") not in late_lanes]
+    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans} | sim.store.late_rows
     for table, spared in (("subscriptions", alive), ("inbox", alive | orphaned)):
         left += [f"{table} {row['pk']} {row['sk']}" for row in rows(sim, table) if row["pk"] not in spared]
     named = {(*watch, row["pk"], int(row["sk"])) for row in rows(sim, "subscriptions") for watch in row["watches"]}
