@@ -162,7 +162,7 @@ class Wire:
         self._socket.leave()
 
     def closing(self) -> tuple[int, str]:
-        """Why it ended: the code and the reason, the client's if it closed first."""
+        """Why it ended: the code and the reason, the client's if it closed first (1006: neither has said goodbye)."""
         conn = self._socket.conn
         first = conn.close_rcvd if conn.close_rcvd_then_sent else conn.close_sent
         close = first or conn.close_rcvd

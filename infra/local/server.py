@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from infra.local.asgi import Application
+from infra.local.asgi import Application, Sockets
 from infra.local.aws.api_gateway import Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.origin_check import OriginCheck
@@ -75,6 +75,15 @@ class Server:
         self._listener: socket.socket | None = None
         self._server: _Uvicorn | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def owned(self) -> Sockets:
+        """Who takes the sockets."""
+        return self._app.owned
+
+    @owned.setter
+    def owned(self, owned: Sockets) -> None:
+        self._app.owned = owned
 
     @property
     def lines(self) -> int:

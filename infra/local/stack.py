@@ -14,7 +14,6 @@ import importlib
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -74,7 +73,6 @@ class Stack:
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
         self.server = Server(self.lambdas, LocalRoutes(self.issuer, Site(site)), walls or Walls())
-        self.gateway = LocalGateway()
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
         self.store: Any = None
@@ -82,6 +80,7 @@ class Stack:
         self._specs: list[Any] = []
         self._env, self._sweep_s, self._wrap = env, sweep_s, wrap_store
         self._loop = Loop()
+        self.gateway = LocalGateway(self.server, self._loop)
 
     @property
     def url(self) -> str:
@@ -92,7 +91,6 @@ class Stack:
         """Take the port, open the store, load the app, begin to answer. `watch`: reload on save; `vite`: the page, too."""
         self._loop.start()
         port = self._loop.run(self.server.bind(self.settings.port))
-        threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
         self._load()
         self._end_what_died()
         self._loop.run(self.server.serve(OriginCheck.from_env(port, self._env)))

@@ -54,6 +54,9 @@ class Wire(Protocol):
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye to an open socket; the connection is cut if the peer does not answer in time."""
 
+    def closing(self) -> tuple[int, str]:
+        """Why it ended: the code and the reason, the client's if it closed first (1006: neither has said goodbye)."""
+
 
 @dataclass
 class Connection:
