@@ -11,6 +11,9 @@ The order of steps, each with its reason:
 3. **On any failure look at the `commits` row first.** SDKs retry lost answers; a retry meets its own writes and sees a
    failed condition. The row, keyed by the idempotency key (or by an id drawn once per logical commit), is the only
    proof of success, and holds the first result.
+
+A run that wrote nothing changes nothing, so it needs no transaction: what it read must have been true at one instant, and
+that is all. Its answer is kept only under an idempotency key, by one plain put.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.data import trace
+from chalicelib.data import snapshot, trace
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.reads import UNVERSIONED, Touched
 from chalicelib.data.records import fields
@@ -70,7 +73,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Intent:
-    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments."""
+    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments.
+
+    `kept`: whether anybody may ask for the answer again, by its key, when nothing was written.
+    """
 
     id: str
     stamp: str
@@ -82,6 +88,7 @@ class Intent:
     connection: str = ""
     jobs: tuple[dict[str, Any], ...] = ()
     log_lines: tuple[str, ...] = ()
+    kept: bool = True
 
 
 def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
@@ -120,9 +127,12 @@ def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
             "TooManyWrites" if len(tx.writes) > len(tx.reads.versions) // 2 else "TooManyReads",
         )
     try:
-        for put in plan.fresh_rows():
-            store.write(put)
-        store.transact(actions)
+        if plan.changes_nothing():
+            _answer(store, tx, plan, intent)
+        else:
+            for put in plan.fresh_rows():
+                store.write(put)
+            store.transact(actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
         done = receipt(store, intent.id, intent.call, tx.pause)
         if done is not None:
@@ -131,6 +141,17 @@ def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
             raise
         raise Conflict(_blame(actions, failure), _taken(tx, actions, failure)) from failure
     return Receipt(intent.id, intent.result, plan.touched, list(intent.jobs), list(intent.log_lines))
+
+
+def _answer(store: Store, tx: Transaction, plan: _Plan, intent: Intent) -> None:
+    """What a commit of nothing comes to: its reads were true at one instant, and its answer is kept under its key.
+
+    A single document is looked at again, too: a plain read may still miss a transaction that its caller knows to be done.
+    """
+    if not snapshot.holds(store, tx.reads, tx.pause):
+        raise Conflict
+    if intent.kept:
+        store.write(plan.row())
 
 
 def _blame(actions: Sequence[Action], failure: Exception) -> str:
@@ -201,6 +222,14 @@ class _Plan:
             for place, key in self.entered
         ]
 
+    def changes_nothing(self) -> bool:
+        """Whether the run only read: nothing was written, no unique value changed hands, nothing is to be started."""
+        return not self.tx.writes and not self.claimed and not self.intent.jobs
+
+    def row(self) -> Put:
+        """The `commits` row, which is the proof: the first one under its id stays."""
+        return Put("commits", self._row(), Absent())
+
     def actions(self) -> list[Action]:
         """Everything, in one transaction."""
         written: list[Action] = [self._write(key, pending) for key, pending in self.tx.writes.items()]
@@ -208,7 +237,7 @@ class _Plan:
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
         taken = {self._key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
-        return [*written, *checks, Put("commits", self._row(), Absent())]
+        return [*written, *checks, self.row()]
 
     @staticmethod
     def _key_of(action: Action) -> Key:

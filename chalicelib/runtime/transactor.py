@@ -50,6 +50,7 @@ class _Wanted:
     call: str
     connection: str
     log: Log
+    keyed: bool
 
 
 class Transactor:
@@ -92,7 +93,7 @@ class Transactor:
             log: gets what the last run said.
         """
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
-        wanted = _Wanted(org, label, body, commit_id, call, connection, log or Log(label, org))
+        wanted = _Wanted(org, label, body, commit_id, call, connection, log or Log(label, org), key is not None)
         deadline = self.clock.now_ms() + retry_ms
         attempt = 0
         taken: set[Key] = set()
@@ -158,6 +159,7 @@ class Transactor:
             connection=wanted.connection,
             jobs=tuple(run.jobs.listed),
             log_lines=tuple(self._kept_lines(run.log)),
+            kept=wanted.keyed,
         )
         done = commit(self.store, tx, intent)
         wanted.log.take(run.log)

@@ -14,6 +14,7 @@ import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
 import chalicelib.runtime.transactor as transactor_module
+from chalicelib.data.errors import Conflict
 from chalicelib.data.reads import version_of
 from chalicelib.data.store import Check, Key, Put, Rows, Update
 
@@ -126,6 +127,18 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
     return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
 
 
+def answered_unlooked(store: Any, _tx: Any, plan: Any, intent: Any) -> None:
+    """A mutation that only read believes its first look."""
+    if intent.kept:
+        store.write(plan.row())
+
+
+def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> None:
+    """A mutation that only read keeps its answer for nobody."""
+    if not snapshot_module.holds(store, tx.reads, tx.pause):
+        raise Conflict
+
+
 def no_receipt(*_asked: Any) -> None:
     """After a failure nobody looks whether it had happened."""
 
@@ -158,5 +171,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
+    "a mutation that only read believes its first look": lambda: swapped((commit_module, "_answer", answered_unlooked)),
+    "a keyed answer without writes is not kept": lambda: swapped((commit_module, "_answer", answered_and_forgotten)),
     "second look by plain reads": lambda: swapped((snapshot_module, "holds", plain_second_look)),
 }
