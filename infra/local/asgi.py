@@ -67,6 +67,7 @@ class Application:
         self.port = 0
         self.vite: Vite | None = None
         self.leaving = False
+        self.most_sockets = 10_000
         self.sockets: set[asyncio.Task[Any]] = set()
         self._invoked, self._routes, self._connections = Invoked(lambdas, walls, clock), routes, connections
         self.owned: Sockets = self._invoked
@@ -133,6 +134,8 @@ class Application:
             answer = Answer.error(403, "Forbidden", refusal)
         elif self.leaving:
             answer = Answer.error(503, "Stopping", "the server stops")
+        elif len(self.sockets) >= self.most_sockets:
+            answer = Answer.error(503, "TooManyConnections", f"the server has {self.most_sockets} sockets: MAX_CONNECTIONS")
         elif not SOCKET_PATHS.fullmatch(request.path):
             answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
         else:
