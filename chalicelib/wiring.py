@@ -21,6 +21,7 @@ from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Provider, Verifier, fetch
 from chalicelib.runtime.job_runner import JobRunner
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.minting import Minter
 from chalicelib.runtime.parallel import Parallel
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
@@ -60,7 +61,8 @@ class Parts:
     sweeps: Sequence[Callable[[Executor], object]] = ()
     """Further sweeps, which look before the domain's put right what they find."""
     threads: bool = False
-    """Whether slices of a fan-out are served at once (FAN_OUT_THREADS); a simulation has a time of its own."""
+    """Whether slices of a fan-out are served at once (FAN_OUT_THREADS), and calls wait in line for each other; a simulation
+    has a time of its own."""
 
 
 _lock = threading.Lock()
@@ -115,6 +117,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "push_key": settings.push_key,
             "push_hosts": settings.push_hosts,
         },
+        lines=Lines() if parts.threads else None,
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None

@@ -14,18 +14,23 @@ The order of steps, each with its reason:
 
 A run that wrote nothing changes nothing, so it needs no transaction: what it read must have been true at one instant, and
 that is all. Its answer is kept only under an idempotency key, by one plain put.
+
+**Several calls may be one transaction** (`commit_all`): each has a commits row of its own, with the places that it wrote
+itself. A call that was refused has no row; what it read, and that it has not been committed before, are conditions, so
+its refusal was true at the moment of the commit.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.data import snapshot, trace
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.pending import Pending
 from chalicelib.data.reads import UNVERSIONED, Touched
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
@@ -45,9 +50,10 @@ from chalicelib.data.store import (
     Store,
     Update,
 )
-from chalicelib.data.stored import stored_attributes, stored_claims, stored_positions
+from chalicelib.data.stored import stored_attributes
 from chalicelib.data.tables import MARK, Position
-from chalicelib.data.transaction import Pending, Transaction
+from chalicelib.data.touched import moves, new_standing, stored_standing, touched_between
+from chalicelib.data.transaction import Transaction
 
 FRESH_SECONDS = 3600
 """How long a fresh row lives: longer than any index lag plus the longest invocation."""
@@ -88,23 +94,38 @@ class Intent:
     connection: str = ""
     jobs: tuple[dict[str, Any], ...] = ()
     log_lines: tuple[str, ...] = ()
+    trace: str = field(default_factory=trace.current)
     kept: bool = True
 
 
+@dataclass(frozen=True)
+class Planned:
+    """One call of a commit: its intent, and the places that it wrote itself."""
+
+    intent: Intent
+    touched: list[Touched]
+
+
 def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
-    """The commit under this id, if it happened. Another call under the same id is an error, not an answer.
+    """The commit under this id, if it happened. Another call under the same id is an error, not an answer."""
+    row = commit_rows(store, [commit_id], pause).get(commit_id)
+    return None if row is None else from_row(row, call)
+
+
+def commit_rows(store: Store, ids: Sequence[str], pause: Callable[[float], None] = time.sleep) -> dict[str, Item]:
+    """The `commits` rows of those of these commits that happened, by id.
 
     Read by TransactGetItems: a plain read may miss the row of a transaction whose other half is already seen.
     """
     for attempt in range(RECEIPT_TRIES):
         try:
-            row = store.transact_get([Key("commits", commit_id)])[0]
-            return None if row is None else from_row(row, call)
+            rows = store.transact_get([Key("commits", commit_id) for commit_id in ids])
+            return {row["pk"]: row for row in rows if row is not None}
         except Contention:
             if attempt == RECEIPT_TRIES - 1:
                 raise
             pause(0.02)
-    return None
+    return {}
 
 
 def from_row(row: Item, call: str | None = None) -> Receipt:
@@ -117,30 +138,54 @@ def from_row(row: Item, call: str | None = None) -> Receipt:
 
 def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
     """Make a run's writes true, all or none. Raises `Conflict` to be run again, `LimitExceeded` when it cannot fit."""
-    plan = _Plan(tx, intent)
+    try:
+        return commit_all(store, tx, [Planned(intent, touched_between(tx.org, {}, tx.writes))])[0]
+    except Conflict as conflict:
+        if intent.id in conflict.done:
+            return from_row(conflict.done[intent.id], intent.call)
+        raise
+
+
+def commit_all(store: Store, tx: Transaction, calls: Sequence[Planned], refused: Sequence[str] = ()) -> list[Receipt]:
+    """Make the writes of several calls true in one transaction, a commits row each.
+
+    Args:
+        calls: they have worked in `tx`, in this order.
+        refused: commit ids of calls that were refused beside them: they must not have been committed before.
+
+    Returns: the receipts, in the order of the calls.
+
+    Raises:
+        Conflict: nothing was committed here; `done` are the rows of those that were committed before. The rest may be run again.
+        LimitExceeded: it cannot fit.
+    """
+    plan = _Plan(tx, calls, refused)
     actions = plan.actions()
     if len(actions) > MAX_ACTIONS:
         raise LimitExceeded(
-            f"{intent.path} would need {len(actions)} actions in one commit ({len(tx.writes)} documents written, "
+            f"{calls[0].intent.path} would need {len(actions)} actions in one commit ({len(tx.writes)} documents written, "
             f"{len(tx.reads.versions)} read); a commit holds {MAX_ACTIONS}. Read a smaller range, use ctx.db.peek for "
             "return values, or split the work with ctx.scheduler.",
             "TooManyWrites" if len(tx.writes) > len(tx.reads.versions) // 2 else "TooManyReads",
         )
     try:
         if plan.changes_nothing():
-            _answer(store, tx, plan, intent)
+            _answer(store, tx, plan, calls[0].intent)
         else:
             for put in plan.fresh_rows():
                 store.write(put)
             store.transact(actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
-        done = receipt(store, intent.id, intent.call, tx.pause)
-        if done is not None:
-            return done
-        if isinstance(failure, Conflict):
-            raise
-        raise Conflict(_blame(actions, failure), _taken(tx, actions, failure)) from failure
-    return Receipt(intent.id, intent.result, plan.touched, list(intent.jobs), list(intent.log_lines))
+        done = commit_rows(store, [*(each.intent.id for each in calls), *refused], tx.pause)
+        if _happened(done, calls):
+            return [from_row(done[each.intent.id], each.intent.call) for each in calls]
+        where = _where(tx, actions, failure)
+        table = failure.table if isinstance(failure, Conflict) else _blame(where)
+        raise Conflict(table, _taken(tx, where), where, done) from failure
+    return [
+        Receipt(each.intent.id, each.intent.result, each.touched, list(each.intent.jobs), list(each.intent.log_lines))
+        for each in calls
+    ]
 
 
 def _answer(store: Store, tx: Transaction, plan: _Plan, intent: Intent) -> None:
@@ -151,25 +196,42 @@ def _answer(store: Store, tx: Transaction, plan: _Plan, intent: Intent) -> None:
     if not snapshot.holds(store, tx.reads, tx.pause):
         raise Conflict
     if intent.kept:
-        store.write(plan.row())
+        store.write(plan.rows()[0])
 
 
-def _blame(actions: Sequence[Action], failure: Exception) -> str:
+def _happened(done: Mapping[str, Item], calls: Sequence[Planned]) -> bool:
+    """Whether it was this very attempt that wrote the rows: another one's would not vouch for what this one has read."""
+    return all(each.intent.id in done and done[each.intent.id]["_c"] == each.intent.stamp for each in calls)
+
+
+def _where(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
+    """The items that someone else has changed, or is changing: of those the store names the table. Those that were there when
+    they were read come first: it is them that others want, too; a new document's key is wanted once."""
+    if isinstance(failure, Contention):
+        keys = [key_of(action) for action in actions if not isinstance(action, Check)]
+        keys = [key for key in keys if key.table == failure.table]
+    else:
+        keys = [key_of(actions[position]) for position in (failure.failed if isinstance(failure, ConditionFailed) else ())]
+    wanted = [key for key in keys if key.table != "commits"]
+    return tuple(sorted(wanted, key=lambda key: (tx.reads.versions.get(key) is None, key.table == "fences")))
+
+
+def _blame(where: Sequence[Key]) -> str:
     """The table whose document changed, for the error that a caller sees after the last retry."""
-    if not isinstance(failure, ConditionFailed) or not failure.failed:
+    if not where:
         return ""
-    action = actions[failure.failed[0]]
-    table = action.table if isinstance(action, Put) else action.key.table
-    pk = action.item["pk"] if isinstance(action, Put) else action.key.pk
-    return str(pk).split("|")[1].split(".")[0] if table in ("fences", "claims") and "|" in str(pk) else table
+    table, pk = where[0].table, where[0].pk
+    return pk.split("|")[1].split(".")[0] if table in ("fences", "claims") and "|" in pk else table
 
 
-def _taken(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
+def _taken(tx: Transaction, where: Sequence[Key]) -> tuple[Key, ...]:
     """The keys of documents that were inserted without a look (those with a composite key are) and were there already."""
-    failed = failure.failed if isinstance(failure, ConditionFailed) else ()
-    puts = [actions[position] for position in failed]
-    keys = [Key(each.table, each.item["pk"], each.item.get("sk")) for each in puts if isinstance(each, Put)]
-    return tuple(key for key in keys if key in tx.writes and key not in tx.reads.versions)
+    return tuple(key for key in where if key in tx.unseen)
+
+
+def key_of(action: Action) -> Key:
+    """Which item an action is about."""
+    return Key(action.table, action.item["pk"], action.item.get("sk")) if isinstance(action, Put) else action.key
 
 
 @dataclass
@@ -183,9 +245,9 @@ class _Fence:
 class _Plan:
     """The actions of one commit."""
 
-    def __init__(self, tx: Transaction, intent: Intent) -> None:
-        self.tx, self.intent = tx, intent
-        self.touched: list[Touched] = []
+    def __init__(self, tx: Transaction, calls: Sequence[Planned], refused: Sequence[str] = ()) -> None:
+        self.tx, self.calls, self.refused = tx, calls, refused
+        self.stamp, self.now_s = calls[-1].intent.stamp, calls[-1].intent.now_s
         self.fences: dict[str, _Fence] = defaultdict(_Fence)
         self.entered: list[tuple[Position, Key]] = []
         self.claimed = tx.uniques.changes()
@@ -193,55 +255,41 @@ class _Plan:
             self._memberships(key, pending)
 
     def _memberships(self, key: Key, pending: Pending) -> None:
-        org, touched = self.tx.org, [(key.pk, key.sk or MARK)]
-        before = {index.name: (index, place) for index, place in stored_positions(pending.table, org, pending.item)}
-        after = {name: (pending.table.indexes[name], place) for name, place in pending.places.items()}
-        for name in before.keys() | after.keys():
-            index, old = before.get(name, (None, None))
-            index, new = after.get(name, (index, None))
-            if index is None or index.eventual or index.unique:
-                continue
-            touched += [(place.address, place.order) for place in (old, new) if place is not None]
+        for old, new in moves(stored_standing(self.tx.org, pending), new_standing(pending)):
             if old == new:
                 continue
             for place, change in ((old, -1), (new, 1)):
                 if place is not None:
                     self.fences[place.shard].membership += 1
                     self.fences[place.shard].size += change
-                    touched.append((place.address, MARK))
             if new is not None:
                 self.entered.append((new, key))
-        touched += [(address, MARK) for address in stored_claims(pending.table, pending.item) ^ pending.claims()]
-        self.touched += [place for place in dict.fromkeys(touched) if place not in self.touched]
 
     def fresh_rows(self) -> list[Put]:
         """Hints, written before the transaction: "this document entered here"."""
-        ttl = self.intent.now_s + FRESH_SECONDS
+        ttl = self.now_s + FRESH_SECONDS
         return [
             Put("fences", {"pk": place.shard, "sk": place.order, "t": key.table, "dpk": key.pk, **_sk(key), "ttl": ttl})
             for place, key in self.entered
         ]
 
     def changes_nothing(self) -> bool:
-        """Whether the run only read: nothing was written, no unique value changed hands, nothing is to be started."""
-        return not self.tx.writes and not self.claimed and not self.intent.jobs
+        """Whether a single call only read: nothing was written, no unique value changed hands, nothing is to be started."""
+        alone = len(self.calls) == 1 and not self.refused
+        return alone and not self.tx.writes and not self.claimed and not self.calls[0].intent.jobs
 
-    def row(self) -> Put:
-        """The `commits` row, which is the proof: the first one under its id stays."""
-        return Put("commits", self._row(), Absent())
+    def rows(self) -> list[Put]:
+        """The `commits` rows, which are the proof: the first one under its id stays."""
+        return [Put("commits", _row(each), Absent()) for each in self.calls]
 
     def actions(self) -> list[Action]:
         """Everything, in one transaction."""
         written: list[Action] = [self._write(key, pending) for key, pending in self.tx.writes.items()]
         written += [self._fence(address, change) for address, change in self.fences.items() if change.membership]
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
-        taken = {self._key_of(action) for action in written}
+        taken = {key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
-        return [*written, *checks, self.row()]
-
-    @staticmethod
-    def _key_of(action: Action) -> Key:
-        return Key(action.table, action.item["pk"], action.item.get("sk")) if isinstance(action, Put) else action.key
+        return [*written, *checks, *self.rows(), *(Check(Key("commits", id), Absent()) for id in self.refused)]
 
     @staticmethod
     def _seen(key: Key, version: str | int | None) -> Any:
@@ -257,7 +305,7 @@ class _Plan:
             return Delete(key, condition)
         index_attributes = self._index_attributes(pending)
         if pending.before is None:
-            item = {**key.attributes(), **fields(pending.after), **index_attributes, "_v": 1, "_c": self.intent.stamp}
+            item = {**key.attributes(), **fields(pending.after), **index_attributes, "_v": 1, "_c": self.stamp}
             return Put(key.table, {**item, **self._ttl(pending)}, condition)
         changed = {
             name: part for name, part in pending.after.items() if name not in pending.before or pending.before[name] != part
@@ -267,7 +315,7 @@ class _Plan:
         gone += [name for name in old_attributes if name not in index_attributes]
         sets: dict[Path, Any] = {(name,): part for name, part in {**fields(changed), **self._ttl(pending)}.items()}
         sets |= {(name,): part for name, part in index_attributes.items() if old_attributes.get(name) != part}
-        sets[("_c",)] = self.intent.stamp
+        sets[("_c",)] = self.stamp
         return Update(key, sets, {("_v",): 1}, tuple((name,) for name in gone), condition)
 
     @staticmethod
@@ -294,32 +342,33 @@ class _Plan:
         key = Key("claims", address)
         if owner is None:
             return Delete(key)
-        item = {"pk": address, "t": owner.table, "dpk": owner.pk, **_sk(owner), "_c": self.intent.stamp}
+        item = {"pk": address, "t": owner.table, "dpk": owner.pk, **_sk(owner), "_c": self.stamp}
         # One that was not looked up was given up by a document of this commit, whose version says that it had it.
         seen = self.tx.reads.versions
         return Put("claims", item, self._seen(key, seen[key]) if key in seen else None)
 
-    def _row(self) -> Item:
-        intent = self.intent
-        row: Item = {
-            "pk": intent.id,
-            "call": intent.call,
-            "path": intent.path,
-            "org": intent.org,
-            "result": intent.result,
-            "touched": [list(place) for place in self.touched],
-            "ttl": intent.now_s + COMMIT_SECONDS,
-            "_c": intent.stamp,
-        }
-        if intent.connection:
-            row["connection"] = intent.connection
-        if trace.current():
-            row["trace"] = trace.current()
-        if intent.jobs:
-            row["jobs"] = list(intent.jobs)
-        if intent.log_lines:
-            row["logs"] = list(intent.log_lines)
-        return row
+
+def _row(call: Planned) -> Item:
+    intent = call.intent
+    row: Item = {
+        "pk": intent.id,
+        "call": intent.call,
+        "path": intent.path,
+        "org": intent.org,
+        "result": intent.result,
+        "touched": [list(place) for place in call.touched],
+        "ttl": intent.now_s + COMMIT_SECONDS,
+        "_c": intent.stamp,
+    }
+    if intent.connection:
+        row["connection"] = intent.connection
+    if intent.trace:
+        row["trace"] = intent.trace
+    if intent.jobs:
+        row["jobs"] = list(intent.jobs)
+    if intent.log_lines:
+        row["logs"] = list(intent.log_lines)
+    return row
 
 
 def _sk(key: Key) -> Item:

@@ -19,7 +19,7 @@ ConcaveError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -116,11 +116,15 @@ class Conflict(ConcaveError):
 
     Args:
         taken: keys of documents that were inserted without a look and are there already; the next run looks first.
+        where: keys of the items that changed, as far as they are known.
+        done: the `commits` rows of calls that were committed before, by their id: they are not run again.
     """
 
-    def __init__(self, table: str = "", taken: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, table: str = "", taken: Sequence[Any] = (), where: Sequence[Any] = (), done: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"documents of {table or 'a table'} changed")
-        self.table, self.taken = table, tuple(taken)
+        self.table, self.taken, self.where, self.done = table, tuple(taken), tuple(where), dict(done or {})
 
 
 class Contention(Conflict):

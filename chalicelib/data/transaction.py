@@ -7,13 +7,13 @@ Rules of this file:
 * Nothing is written here. `commit.py` turns `writes` and `reads` into one transaction, or nothing.
 * A document is read once per run; a second read of it answers what the first saw.
 * What is written has passed the gate (`gate.py`); what is read here has not, so a bad document can be deleted and replaced.
+* Several calls may share one transaction, each after a savepoint: `roll_back` leaves it as it was, as if the call had not been.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -21,13 +21,15 @@ import msgspec
 from chalicelib.data import gate, records
 from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
+from chalicelib.data.pending import Pending
 from chalicelib.data.plain import normal, number, optional_fields
 from chalicelib.data.ranges import Dense, RangeReader
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.records import Rough
+from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
-from chalicelib.data.tables import MARK, TABLES, Index, Position, Range, Record, Table, document_key, places, record_key
+from chalicelib.data.tables import MARK, TABLES, Index, Range, Record, Table, document_key, places, record_key
 from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
@@ -35,26 +37,6 @@ LARGEST_READ = 1000
 
 Row = tuple[str, Record]
 """(order, record)"""
-
-
-@dataclass
-class Pending:
-    """A document that this run writes: before (None = made here) and after (None = deleted).
-
-    `item` is what was stored: the indexes that it *is* in, which are not those that the code declares while one is built.
-    `places` are those that it is in afterwards.
-    """
-
-    table: type[Table]
-    before: Record | None
-    version: str | int | None
-    after: Record | None
-    item: Item | None = None
-    places: dict[str, Position] = field(default_factory=dict)
-
-    def claims(self) -> set[str]:
-        """The address of every unique value that it holds afterwards."""
-        return {place.address for name, place in self.places.items() if self.table.indexes[name].unique}
 
 
 class Transaction:
@@ -85,8 +67,12 @@ class Transaction:
         self.building, self.suspects = building, suspects
         self.reads = ReadSet()
         self.writes: dict[Key, Pending] = {}
+        self.unseen: set[Key] = set()
+        """Where documents were inserted without a look."""
+        self.known: Mapping[Key, Item | None] = {}
+        """What has been read from the store already, just before this run."""
         self._items: dict[Key, Item | None] = {}
-        self._inserts = 0
+        self._inserts = self._read_before = 0
         self.uniques = Uniques(lambda address: self._item(Key("claims", address)))
         self._reader = RangeReader(store, self.reads, pause)
 
@@ -201,6 +187,8 @@ class Transaction:
         known = self.writes.get(key)
         if known is None and (look or key in self.suspects):
             self._item(key)
+        elif known is None and key not in self._items:
+            self.unseen.add(key)
         if self._items.get(key) is not None if known is None else known.after is not None:
             raise BadRequest(f"{table.table_name}: there is already a document {new['_id']!a}.", "AlreadyExists")
         self._write(key, known or Pending(table, None, self.reads.versions.get(key), None), new)
@@ -248,6 +236,43 @@ class Transaction:
         current = self._there(table, ids, "delete")
         self._rewrite(document_key(table, self.org, *ids), table, current, None)
 
+    # Savepoints --------------------------------------------------------------------------------------------------------
+
+    def savepoint(self, now_ms: float | None = None) -> Savepoint:
+        """Remember the transaction as it is, for the call that begins here.
+
+        Args:
+            now_ms: that call's frozen time; never earlier than that of the calls before it, so that creation times grow.
+        """
+        mark = Savepoint(
+            dict(self.writes),
+            self.uniques.held(),
+            self._inserts,
+            self.now_ms,
+            dict(self.reads.versions),
+            set(self.reads.watches),
+            self.reads.torn,
+            dict(self._items),
+            self._read_before,
+        )
+        self._read_before = len(self._items)
+        self.now_ms = self.now_ms if now_ms is None else max(now_ms, self.now_ms)
+        return mark
+
+    def roll_back(self, mark: Savepoint, *, keep_reads: bool = False) -> None:
+        """Make the transaction what it was at a savepoint.
+
+        Args:
+            keep_reads: what was read since stays a condition of the commit: the answer of the call that is taken back, a
+                refusal, is told, and must have been true when the others' writes are.
+        """
+        self.writes, self._inserts, self.now_ms = dict(mark.writes), mark.inserts, mark.now_ms
+        self.uniques.put_back(mark.uniques)
+        self._read_before = mark.read_before
+        if not keep_reads:
+            self.reads.versions, self.reads.watches = dict(mark.versions), set(mark.watches)
+            self.reads.torn, self._items = mark.torn, dict(mark.items)
+
     # Inside ------------------------------------------------------------------------------------------------------------
 
     def _may_write(self) -> None:
@@ -275,6 +300,7 @@ class Transaction:
         self._write(key, pending, after)
         if pending.before is None and after is None:
             del self.writes[key]
+            self.reads.versions.setdefault(key, pending.version)  # nothing is written, and yet it must have been free
 
     def _write(self, key: Key, pending: Pending, after: Record | None) -> None:
         """Make this the document's state after the run, or refuse it and change nothing."""
@@ -288,12 +314,11 @@ class Transaction:
             if address not in held and self.uniques.holder(address) not in (None, key):
                 raise NotUnique(table.table_name, table.indexes[name].partition)
         self.uniques.move(key, held, wanted)
-        pending.after, pending.places = after, stands
-        self.writes[key] = pending
+        self.writes[key] = Pending(table, pending.before, pending.version, after, pending.item, stands)
 
     def _item(self, key: Key) -> Item | None:
         if key not in self._items:
-            self._remember(key, self.store.get(key))
+            self._remember(key, self.known[key] if key in self.known else self.store.get(key))
         return self._items[key]
 
     def _now(self, key: Key) -> Record | None:
@@ -311,7 +336,7 @@ class Transaction:
                 raise Conflict(key.table)  # seen twice and changed between: a commit could not pass
         self._items[key] = item
         self.reads.saw(key, item)
-        if len(self._items) > LARGEST_READ:
+        if len(self._items) - self._read_before > LARGEST_READ:
             raise LimitExceeded(
                 f"One run may read {LARGEST_READ} documents; read a page at a time, or split the work into jobs.",
                 "TooManyDocumentsRead",

@@ -21,6 +21,10 @@ def owner_of(claim: Item | None) -> Key | None:
     return None if claim is None else Key(claim["t"], claim["dpk"], claim.get("dsk"))
 
 
+Held = tuple[dict[str, Key | None], dict[str, Key | None]]
+"""Who holds which value now, and who held it before the run."""
+
+
 class Uniques:
     """The unique values of one run, by the address of their claim.
 
@@ -48,6 +52,14 @@ class Uniques:
         for address in wanted - held:
             self._before.setdefault(address, self.holder(address))
             self.now[address] = document
+
+    def held(self) -> Held:
+        """What this run has moved so far, to be put back."""
+        return dict(self.now), dict(self._before)
+
+    def put_back(self, held: Held) -> None:
+        """Move back what has been moved since `held`."""
+        self.now, self._before = dict(held[0]), dict(held[1])
 
     def changes(self) -> dict[str, Key | None]:
         """The values whose holder is another one than before this run, with the new holder."""

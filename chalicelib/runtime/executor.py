@@ -23,16 +23,18 @@ from chalicelib.data.reads import ReadSet
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
+from chalicelib.runtime.attempts import Clock
 from chalicelib.runtime.calling import called, encode
 from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, MutationCtx, QueryCtx, caller_of
 from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.logs import Log, Repeats
 from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
 from chalicelib.runtime.single_rows import append, listed
-from chalicelib.runtime.transactor import RETRY_MS, Clock, Transactor
+from chalicelib.runtime.transactor import RETRY_MS, Transactor
 
 logger = logging.getLogger("concave")
 SNAPSHOT_RUNS = 12
@@ -43,6 +45,7 @@ class Executor:
 
     Args:
         committed: called after each commit with its receipt and org (hand-over of jobs; may fail silently).
+        lines: where mutations that want the same document wait for each other; None: they race.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Executor:
         parts: Any = None,
         limits: Mapping[str, Any] = NO_LIMITS,
         rng: random.Random | None = None,
+        lines: Lines | None = None,
     ) -> None:
         self.store, self.registry, self.clock = store, registry, clock
         self.development, self.committed, self.parts = development, committed, parts
@@ -63,7 +67,13 @@ class Executor:
         self.limits = limits
         self._repeats = Repeats()
         self._transactor = Transactor(
-            store, clock, self.resolve, self._lines, lambda done, org: self.committed(done, org), rng or random.Random()
+            store,
+            clock,
+            self.resolve,
+            self._lines,
+            lambda done, org: self.committed(done, org),
+            rng or random.Random(),
+            lines,
         )
 
     @property
@@ -154,7 +164,7 @@ class Executor:
                 continue
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.raised = False, error
-            if isinstance(found.raised, StoreRefused) or self._transactor.held(tx):
+            if isinstance(found.raised, StoreRefused) or self._transactor.attempts.held(tx):
                 log.take(lines)
                 if found.raised is not None:
                     found.error = describe(found.raised, development=self.development, request=log.request)

@@ -13,10 +13,13 @@ import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
+import chalicelib.runtime.attempts as attempts_module
 import chalicelib.runtime.transactor as transactor_module
-from chalicelib.data.errors import Conflict
+from chalicelib.data.commit import Receipt
+from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.reads import version_of
 from chalicelib.data.store import Check, Key, Put, Rows, Update
+from chalicelib.runtime.attempts import Verdict
 
 Plan = commit_module._Plan
 Reader = ranges_module.RangeReader
@@ -130,7 +133,7 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
 def answered_unlooked(store: Any, _tx: Any, plan: Any, intent: Any) -> None:
     """A mutation that only read believes its first look."""
     if intent.kept:
-        store.write(plan.row())
+        store.write(plan.rows()[0])
 
 
 def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> None:
@@ -139,8 +142,9 @@ def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> Non
         raise Conflict
 
 
-def no_receipt(*_asked: Any) -> None:
+def no_rows(*_asked: Any) -> dict[str, Any]:
     """After a failure nobody looks whether it had happened."""
+    return {}
 
 
 @contextmanager
@@ -156,6 +160,70 @@ def swapped(*swaps: tuple[Any, str, Any]) -> Iterator[None]:
             setattr(module, name, old)
 
 
+def drops_refused_reads(self: Any, mark: Any, *, keep_reads: bool = False) -> None:
+    """What a refused call has read is no condition."""
+    _roll_back(self, mark)
+
+
+def keeps_claims(self: Any, mark: Any, *, keep_reads: bool = False) -> None:
+    """A call that is taken back keeps the unique values that it took."""
+    held = self.uniques.held()
+    _roll_back(self, mark, keep_reads=keep_reads)
+    self.uniques.put_back(held)
+
+
+def tells_refusals_early(self: Any, tx: Any, ran: Any) -> Any:
+    """Who was refused hears it whether or not the group is committed."""
+    try:
+        return _decided(self, tx, ran)
+    except Conflict as conflict:
+        refused = {one.wanted.commit_id: one.refusal for one in ran if one.refusal is not None}
+        conflict.done |= {id: _Refusal(error) for id, error in refused.items()}
+        raise
+
+
+class _Refusal(dict[str, Any]):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def first_answer_or_refusal(row: Any, wanted: Any) -> Any:
+    """Believes what `tells_refusals_early` says."""
+    return Verdict(refusal=row.error) if isinstance(row, _Refusal) else _first_answer(row, wanted)
+
+
+def answers_early(self: Any, tx: Any, ran: Any) -> Any:
+    """Answers are given whatever the store says."""
+    try:
+        return _decided(self, tx, ran)
+    except (Conflict, StoreFailed):
+        return [Verdict(Receipt(one.planned.intent.id, one.planned.intent.result, [])) for one in ran]
+
+
+def without_refused(store: Any, tx: Any, calls: Any, refused: Any = ()) -> Any:
+    """A refused call may have been committed before."""
+    return _commit_all(store, tx, calls)
+
+
+_roll_back = transaction_module.Transaction.roll_back
+_decided, _commit_all = attempts_module.Attempts._decided, commit_module.commit_all
+_first_answer = transactor_module._first_answer
+
+GROUP_MUTANTS: dict[str, Callable[[], Any]] = {
+    "refused reads dropped": lambda: swapped((transaction_module.Transaction, "roll_back", drops_refused_reads)),
+    "refusals before the commit": lambda: swapped(
+        (attempts_module.Attempts, "_decided", tells_refusals_early),
+        (transactor_module, "_first_answer", first_answer_or_refusal),
+    ),
+    "a savepoint keeps a claim": lambda: swapped((transaction_module.Transaction, "roll_back", keeps_claims)),
+    "a repeat in a group not looked for": lambda: swapped(
+        (commit_module, "_Plan", CommitRowUnconditional), (commit_module, "commit_rows", no_rows)
+    ),
+    "a refused call not looked for": lambda: swapped((attempts_module, "commit_all", without_refused)),
+    "answers before the commit": lambda: swapped((attempts_module.Attempts, "_decided", answers_early)),
+}
+
 MUTANTS: dict[str, Callable[[], Any]] = {
     "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),
     "read-only documents unchecked": lambda: swapped((commit_module, "_Plan", ReadsUnchecked)),
@@ -163,8 +231,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "fresh rows off": lambda: swapped((commit_module, "_Plan", WithoutFreshRows)),
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),
-        (commit_module, "receipt", no_receipt),
-        (transactor_module, "receipt", no_receipt),
+        (commit_module, "commit_rows", no_rows),
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 from chalicelib import Index, MutationCtx, NotUnique, QueryCtx, Table, mutation, query
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.executor import Executor
+from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.paths import camel
 from chalicelib.runtime.registry import Registry
 from infra.local.faults.store import Faults, FaultyStore
@@ -199,6 +201,10 @@ FUNCTIONS = (
 )
 
 
+IN_LINE = 10_000
+"""From this seed on calls that lost a race wait in line, and are run in groups."""
+
+
 class Sea:
     """One run of the world: a seed decides everything."""
 
@@ -209,8 +215,13 @@ class Sea:
         registry = Registry()
         for function in FUNCTIONS:
             registry.add(function, "sea")
-        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random)
+        lines = Lines(wait=self._wait) if seed >= IN_LINE else None
+        self.executor = Executor(self.store, registry, self.weave, development=True, rng=self.random, lines=lines)
         self._faults = faults
+
+    def _wait(self, event: threading.Event) -> None:
+        while not event.is_set():
+            self.weave.sleep(0.001)
 
     def storm(self) -> None:
         """From now on the store misbehaves."""

@@ -9,6 +9,7 @@ import pytest
 from tests.data import claims
 from tests.data.claims import CLAIMS, complaint
 from tests.data.mutants import MUTANTS
+from tests.data.sea import IN_LINE
 
 CAUGHT_BY = {
     "fence condition off": claims.an_empty_range_is_entered_once,
@@ -28,9 +29,10 @@ CAUGHT_BY = {
 SEEDS = 150
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", [*range(4), *(IN_LINE // 20 + number for number in range(3))])
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 def test_it_holds_in_any_weather(claim: Callable[[int], str | None], block: int) -> None:
+    """The last blocks wait in line and are run in groups."""
     seeds = range(block * 20, block * 20 + 20)
     assert {seed: told for seed in seeds if (told := complaint(claim, seed)) is not None} == {}
 
