@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.data import trace
+from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.pending import Pending
 from chalicelib.data.reads import UNVERSIONED, Touched
@@ -72,6 +73,8 @@ class Receipt:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     log_lines: list[str] = field(default_factory=list)
     repeated: bool = False
+    number: int | None = None
+    """The commit's place in the store's order, where the store numbers its commits and said so."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,9 @@ def commit_all(store: Store, tx: Transaction, calls: Sequence[Planned], refused:
             "TooManyWrites" if len(tx.writes) > len(tx.reads.versions) // 2 else "TooManyReads",
         )
     try:
-        for put in plan.fresh_rows():
+        for put in () if exact_indexes(store) else plan.fresh_rows():
             store.write(put)
-        store.transact(actions)
+        number = store.transact(actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
         done = commit_rows(store, [*(each.intent.id for each in calls), *refused], tx.pause)
         if _happened(done, calls):
@@ -173,7 +176,14 @@ def commit_all(store: Store, tx: Transaction, calls: Sequence[Planned], refused:
         table = failure.table if isinstance(failure, Conflict) else _blame(where)
         raise Conflict(table, _taken(tx, where), where, done) from failure
     return [
-        Receipt(each.intent.id, each.intent.result, each.touched, list(each.intent.jobs), list(each.intent.log_lines))
+        Receipt(
+            each.intent.id,
+            each.intent.result,
+            each.touched,
+            list(each.intent.jobs),
+            list(each.intent.log_lines),
+            number=number,
+        )
         for each in calls
     ]
 

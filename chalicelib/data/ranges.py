@@ -6,7 +6,7 @@ step is there because leaving it out was seen to break something (`ARCHITECTURE.
 1. **The fence first.** Its number grows with every membership change of the partition. Whatever happens after this read
    changes the number, and a commit or a snapshot that relies on it will notice.
 2. **Then the fresh rows and the index.** Writers leave a fresh row ("this document entered here lately") *before* their
-   transaction; it bridges the time until the index shows the document.
+   transaction; it bridges the time until the index shows the document. (A store whose indexes are exact needs none.)
 3. **Documents by id**, strongly consistent. The index only proposes; the document decides whether it belongs *now*.
 4. **A refused candidate may be half of a transaction**: read it once more by TransactGetItems. If that answer differs,
    the range is read again.
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.store import Item, Key, Store
@@ -50,7 +51,7 @@ class RangeReader:
         for attempt in range(PATIENCE):
             fence_key = Key("fences", shard, MARK)
             fence = self.store.get(fence_key)
-            fresh = self._fresh(shard, low, high)
+            fresh = {} if exact_indexes(self.store) else self._fresh(shard, low, high)
             found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
             if found is not None:
                 self.reads.saw(fence_key, fence)

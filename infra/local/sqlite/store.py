@@ -19,31 +19,27 @@ from pathlib import Path as File
 from typing import Any
 
 from chalicelib.aws import rules
-from chalicelib.data.errors import BadRequest, StoreFailed, StoreRefused
+from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import (
     Action,
     Change,
-    IndexSpec,
     Item,
-    Key,
-    Rows,
     TableSpec,
     Update,
     Write,
 )
 from infra.local.sqlite.file import lock_file
+from infra.local.sqlite.instants import Instants
 from infra.local.sqlite.log import ChangeLog
 from infra.local.sqlite.plan import Step, plan
-from infra.local.sqlite.schema import PRAGMAS, TableSql, migrate
+from infra.local.sqlite.reads import Reads
+from infra.local.sqlite.schema import PRAGMAS, READER_PRAGMAS, TableSql, migrate
 from infra.local.sqlite.values import decode
 
 MEMORY = ":memory:"
 
-FOR_GOOD = ("SQLITE_AUTH", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_TOOBIG")
-"""SQLite's names for what no repetition can mend (https://www.sqlite.org/rescode.html)."""
 
-
-class SqliteStore:
+class SqliteStore(Reads):
     """The store port on SQLite, plus `changes`, cursors and `expire` for the local pump.
 
     Args:
@@ -55,16 +51,20 @@ class SqliteStore:
         BadRequest: a table changed its primary key, or a name that DynamoDB would refuse.
     """
 
+    exact_indexes = one_writer = True
+
     def __init__(self, path: str | File, specs: Sequence[TableSpec]) -> None:
-        self._tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
-        self._lock = threading.RLock()
+        tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
         self._release = lock_file(File(path)) if str(path) != MEMORY else None
         try:
-            self._db = _open(str(path), specs)
+            super().__init__(_open(str(path), specs), tables, threading.RLock())
         except BaseException:
             self._unlock()
             raise
         self._log = ChangeLog(self._db)
+        self._instants = Instants(lambda: _reader(File(path)))
+        self.instant = None if str(path) == MEMORY else lambda: self._instants.view(self._tables)
+        """`with store.instant() as view`: the file at one instant (`chalicelib/data/capabilities.py`)."""
 
     def declare(self, specs: Sequence[TableSpec]) -> None:
         """Make and fill what these tables lack while the store is in use: code was reloaded. Tables known before stay.
@@ -80,6 +80,7 @@ class SqliteStore:
         """Close the file, let another process have it, and wake whoever waits for changes."""
         with self._lock:
             self._db.close()
+        self._instants.close()
         self._log.close()
         self._unlock()
 
@@ -87,68 +88,6 @@ class SqliteStore:
         if self._release is not None:
             self._release()
             self._release = None
-
-    # Reads ------------------------------------------------------------------------------------------------------------
-
-    def get(self, key: Key) -> Item | None:
-        """One item, strongly consistent."""
-        sql = self._table(key.table)
-        place = rules.check_key(sql.spec, key)
-        with self._guard():
-            row = self._db.execute(sql.get, place).fetchone()
-        return None if row is None else decode(row[0])
-
-    def batch_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """Many items in the order asked."""
-        places = [(self._table(key.table).get, rules.check_key(self._table(key.table).spec, key)) for key in keys]
-        with self._guard():
-            rows = [self._db.execute(get, place).fetchone() for get, place in places]
-        return [None if row is None else decode(row[0]) for row in rows]
-
-    def transact_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """At most 100 items at one instant (the lock makes every `batch_get` one)."""
-        rules.check_transaction(keys)
-        items = self.batch_get(keys)
-        rules.check_total(sum(rules.item_bytes(item) for item in items if item is not None))
-        return items
-
-    def query(
-        self,
-        table: str,
-        partition: str,
-        *,
-        low: str | None = None,
-        high: str | None = None,
-        newest: bool = False,
-        limit: int | None = None,
-        index: str | None = None,
-    ) -> Rows:
-        """A range of one partition; a page ends at its limit or at 1 MB, and goes on by itself without limit."""
-        sql = self._table(table)
-        by = None if index is None else rules.index_of(sql.spec, index)
-        usable = rules.bounds(sql.spec, by, partition, low, high, limit)
-        if usable is None:
-            return Rows([], False)
-        low, high = usable
-        ends = [bound.encode() for bound in (low, high) if bound is not None]
-        text = sql.select(by, (low is not None, high is not None), newest)
-        size, found, more = 0, [], False
-        with self._guard():
-            for row in self._db.execute(text, (partition.encode(), *ends)):
-                found.append(row)
-                size += sum(map(len, row))
-                if limit is not None and (len(found) == limit or size >= rules.PAGE_BYTES):
-                    more = True
-                    break
-        return Rows([decode(row[0]) if by is None else _index_item(sql.spec, by, row) for row in found], more)
-
-    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
-        """A page of a whole table, in the order of its keys."""
-        sql = self._table(table)
-        place = (b"", b"") if after is None else rules.check_key(sql.spec, after)
-        with self._guard():
-            rows = self._db.execute(sql.scan, (*place, limit + 1)).fetchall()
-        return Rows([decode(row[0]) for row in rows[:limit]], len(rows) > limit)
 
     # Writes -----------------------------------------------------------------------------------------------------------
 
@@ -159,11 +98,12 @@ class SqliteStore:
             changed.append(self._apply(step))
         return decode(step.new_data) if isinstance(write, Update) and step.new_data is not None else None
 
-    def transact(self, actions: Sequence[Action]) -> None:
-        """All of these, or none; names every action whose condition failed."""
+    def transact(self, actions: Sequence[Action]) -> int | None:
+        """All of these, or none; names every action whose condition failed. Returns the commit's number."""
         rules.check_transaction([rules.action_key(self._table(rules.action_table(one)).spec, one) for one in actions])
         with self._transaction() as changed:
             changed.extend([self._apply(step) for step in plan(self._db, self._table, actions)])
+        return max(changed, default=0) or None
 
     def _apply(self, step: Step) -> int:
         """Write the item, its index entries and its change record; returns the record's sequence, or 0 without one."""
@@ -239,23 +179,6 @@ class SqliteStore:
 
     # The connection ---------------------------------------------------------------------------------------------------
 
-    def _table(self, name: str) -> TableSql:
-        sql = self._tables.get(name)
-        if sql is None:
-            raise BadRequest(f"there is no table {name}")
-        return sql
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                code = getattr(error, "sqlite_errorname", None) or ""
-                if code.startswith(FOR_GOOD):
-                    raise StoreRefused(code, f"the local store: {error}") from error
-                raise StoreFailed(f"the local store failed: {error}") from error
-
     @contextmanager
     def _transaction(self) -> Iterator[list[int]]:
         """One SQLite transaction; the list collects the sequences of change records, which wake the pump."""
@@ -288,12 +211,14 @@ def _open(path: str, specs: Sequence[TableSpec]) -> sqlite3.Connection:
     return db
 
 
+def _reader(path: File) -> sqlite3.Connection:
+    """A connection of its own, for views."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    for pragma in READER_PRAGMAS:
+        db.execute(pragma).fetchall()
+    return db
+
+
 def _ttl(item: Item) -> int | None:
     ttl: Any = item.get("ttl")
     return int(ttl) if isinstance(ttl, int | float) and not isinstance(ttl, bool) and abs(ttl) < 2**53 else None
-
-
-def _index_item(spec: TableSpec, index: IndexSpec, row: tuple[bytes, bytes, bytes, bytes]) -> Item:
-    hash_, range_, pk, sk = row
-    item = {index.hash: hash_.decode(), index.range: range_.decode(), "pk": pk.decode()}
-    return {**item, "sk": sk.decode()} if spec.sorted else item
