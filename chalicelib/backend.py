@@ -46,6 +46,7 @@ from chalicelib.settings import Settings
 logger = logging.getLogger("concave")
 TICK_S = 10
 """Seconds between two sweeps."""
+LATE_FRAME_MS = 1_000
 TRACES = 5
 """So many requests are named by the line of each post of a fan-out; its own line names all."""
 
@@ -104,8 +105,8 @@ class Backend:
             evaluate=self._evaluate,
             identify=self._identify,
             org_of=lambda stored: caller_of(_user(stored)).org,
-            # Where no issuer is configured nobody will ever say who he is.
-            settle_ms=self.settings.identity_wait_ms if self.settings.auth else 0,
+            settle_ms=_patience(self.settings),
+            open_to_nobody=self.open_to_nobody,
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.wake(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
@@ -124,9 +125,13 @@ class Backend:
 
     # Connections -------------------------------------------------------------------------------------------------------
 
-    def wake(self, connection: str) -> None:
-        """Leave a note on a connection, and serve it if nobody does."""
-        self.fanout.wake(connection)
+    def open_to_nobody(self, path: str) -> bool:
+        """Whether callers without a token may call the function of this path."""
+        return self.admission.anonymous or self.registry.open_to_nobody(path)
+
+    def wake(self, connection: str, *, auth: int = 0) -> None:
+        """Leave a note on a connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
+        self.fanout.wake(connection, auth=auth)
 
     def serve(self, connection: str) -> None:
         """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough."""
@@ -145,7 +150,7 @@ class Backend:
             row = self.mailboxes.read(connection)
             if row is None or row.get("closing") or rows.expired(row, now):
                 return None
-            if row.get("settled") or now - since >= self.world.settle_ms:
+            if not rows.changing(row) and (row.get("settled") or now - since >= self.world.settle_ms):
                 return Identity(row.get("user") or None)
             self.clock.sleep(0.05)
 
@@ -230,7 +235,7 @@ class Backend:
     def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
         try:
             user = _user(identity)
-            self.admission.allow(user)
+            self.admission.allow(user, self.registry.open_to_nobody(path))
             found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), user, journal)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
@@ -256,7 +261,7 @@ class Backend:
         caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
         with Log(messages.path_of(frame), caller.org) as log:
             try:
-                self.admission.check(caller.user, connection)
+                self.admission.check(caller.user, connection, self.registry.open_to_nobody(log.path))
                 function = self.registry.public(log.path, "mutation")
                 log.path = function.path
                 about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
@@ -275,8 +280,9 @@ class Backend:
         """Run an action for a connection."""
         try:
             user = _user(identity)
-            self.admission.check(user, connection)
-            outcome = self.executor.action(messages.path_of(frame), _arguments(frame.args), user)
+            path = messages.path_of(frame)
+            self.admission.check(user, connection, self.registry.open_to_nobody(path))
+            outcome = self.executor.action(path, _arguments(frame.args), user)
         except (BadRequest, Refused) as error:
             outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
@@ -286,7 +292,7 @@ class Backend:
         """Ask a query once, for a connection: answered as an action is."""
         try:
             user = _user(identity)
-            self.admission.check(user, connection)
+            self.admission.check(user, connection, self.registry.open_to_nobody(path))
             outcome = self.executor.query(path, _arguments(args), user)
         except (BadRequest, Refused, Conflict) as error:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
@@ -305,6 +311,14 @@ class Backend:
     def _commit_id(identity: str | None, key: str) -> str:
         caller = caller_of(_user(identity))
         return f"{org_key(caller.org)}|{own_key(caller.user, key)}"
+
+
+def _patience(settings: Settings) -> int:
+    """How long (ms) a connection waits to be told whose it is: not at all where nobody could say so, and longer than a slow
+    frame takes where being nobody means to be refused."""
+    if not settings.anonymous:
+        return max(settings.identity_wait_ms, LATE_FRAME_MS)
+    return settings.identity_wait_ms if settings.auth else 0
 
 
 def own_key(user: User | None, key: str) -> str:

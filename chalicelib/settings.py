@@ -33,7 +33,7 @@
 | AGENTS_PER_USER | 1000 | agents that a user may register; 0 = no limit |
 | SOCKETS_PER_USER | 200 | chat sockets that a user, or an agent, may have open; 0 = no limit |
 | CONVERSATIONS_PER_AGENT | 10000 | conversations without a user that an agent may have; 0 = no limit |
-| ANONYMOUS | on | `off`: callers without a token are refused, on every door |
+| ANONYMOUS | on; off with AUTH_ISSUER | `off`: callers without a token reach only functions that say `anonymous=True` |
 | CALLS_PER_SECOND | 200; 2000 without STAGE | calls of one caller in one process, five seconds' worth at once; 0 = no limit |
 | SUBSCRIPTIONS_PER_CONNECTION | 1000 | live queries of one socket; further ones fail |
 | WATCHES_PER_CONNECTION | 10000 | documents and ranges that one socket's queries may watch together; further queries fail |
@@ -41,7 +41,7 @@
 | LANE_LEASE | 60 | seconds one mutation may hold its connection's lane |
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
 | JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
-| IDENTITY_WAIT_MS | 5000; 150 without STAGE | a new connection's calls wait so long for its token; then it is anonymous |
+| IDENTITY_WAIT_MS | 5000; 150 without STAGE | so long calls wait for a new connection's token; 1000 at least with ANONYMOUS off |
 | PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
 | PING_SECONDS | 50 | the same for the npm client |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
@@ -206,7 +206,7 @@ class Settings:
             agents_per_user=number_of(env, "AGENTS_PER_USER", 1000, 0, 10_000_000),
             sockets_per_user=number_of(env, "SOCKETS_PER_USER", 200, 0, 100_000),
             conversations_per_agent=number_of(env, "CONVERSATIONS_PER_AGENT", 10_000, 0, 10_000_000),
-            anonymous=switch_of(env, "ANONYMOUS", True),
+            anonymous=switch_of(env, "ANONYMOUS", not auth_of(env)),
             calls_per_second=number_of(env, "CALLS_PER_SECOND", 2000 if stage is None else 200, 0, 1_000_000),
             subscriptions_per_connection=number_of(env, "SUBSCRIPTIONS_PER_CONNECTION", 1000, 1, 100_000),
             watches_per_connection=number_of(env, "WATCHES_PER_CONNECTION", 10_000, 1, 1_000_000),

@@ -7,8 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chalicelib.data import mount
+
+MOUNT = '<meta name="chat-mount" content="" />'
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+
+
+def mounted(page: bytes, name: str) -> bytes:
+    """The page of a deployment whose chat has names of its own (CHAT_MOUNT): it calls them."""
+    return page.replace(MOUNT.encode(), MOUNT.replace('""', f'"{name}"').encode()) if name else page
 
 
 def publish(client: Any, folder: Path, bucket: str, tell: Callable[[str], object]) -> int:
@@ -32,7 +40,8 @@ def publish(client: Any, folder: Path, bucket: str, tell: Callable[[str], object
         key = file.relative_to(folder).as_posix()
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         kept = _FOR_EVER if key.startswith("assets/") else _ASK_AGAIN
-        client.upload_file(str(file), bucket, key, ExtraArgs={"ContentType": kind, "CacheControl": kept})
+        body = mounted(file.read_bytes(), mount.MOUNT) if key == "index.html" else file.read_bytes()
+        client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind, CacheControl=kept)
     tell(f"the page: {len(files)} files")
     return len(files)
 

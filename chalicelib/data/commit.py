@@ -15,6 +15,9 @@ The order of steps, each with its reason:
 **Several calls may be one transaction** (`commit_all`): each has a commits row of its own, with the places that it wrote
 itself. A call that was refused has no row; what it read, and that it has not been committed before, are conditions, so
 its refusal was true at the moment of the commit.
+
+A run that wrote nothing changes nothing, so it needs no transaction: what it read must have been true at one instant, and
+that is all. Its answer is kept only under an idempotency key, by one plain put.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.data import trace
+from chalicelib.data import snapshot, trace
 from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.pending import Pending
@@ -79,7 +82,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Intent:
-    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments."""
+    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments.
+
+    `kept`: whether anybody may ask for the answer again, by its key, when nothing was written.
+    """
 
     id: str
     stamp: str
@@ -91,6 +97,7 @@ class Intent:
     connection: str = ""
     jobs: tuple[dict[str, Any], ...] = ()
     log_lines: tuple[str, ...] = ()
+    kept: bool = True
     trace: str = field(default_factory=trace.current)
 
 
@@ -100,6 +107,10 @@ class Planned:
 
     intent: Intent
     touched: list[Touched]
+
+    def has_row(self) -> bool:
+        """Whether anybody will look for it: the call that asks again, or those who are to hear of it."""
+        return self.intent.kept or bool(self.touched or self.intent.jobs)
 
 
 def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
@@ -165,32 +176,49 @@ def commit_all(store: Store, tx: Transaction, calls: Sequence[Planned], refused:
             "TooManyWrites" if len(tx.writes) > len(tx.reads.versions) // 2 else "TooManyReads",
         )
     try:
-        for put in () if exact_indexes(store) else plan.fresh_rows():
-            store.write(put)
-        number = store.transact(actions)
+        number = _committed(store, tx, plan, actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
         done = commit_rows(store, [*(each.intent.id for each in calls), *refused], tx.pause)
         if _happened(done, calls):
-            return [from_row(done[each.intent.id], each.intent.call) for each in calls]
+            return [_receipt(each, done.get(each.intent.id)) for each in calls]
         where = _where(tx, actions, failure)
         table = failure.table if isinstance(failure, Conflict) else _blame(where)
         raise Conflict(table, _taken(tx, where), where, done) from failure
-    return [
-        Receipt(
-            each.intent.id,
-            each.intent.result,
-            each.touched,
-            list(each.intent.jobs),
-            list(each.intent.log_lines),
-            number=number,
-        )
-        for each in calls
-    ]
+    return [_receipt(each, number=number) for each in calls]
+
+
+def _receipt(call: Planned, row: Item | None = None, number: int | None = None) -> Receipt:
+    intent = call.intent
+    if row is not None:
+        return from_row(row, intent.call)
+    return Receipt(intent.id, intent.result, call.touched, list(intent.jobs), list(intent.log_lines), number=number)
+
+
+def _committed(store: Store, tx: Transaction, plan: _Plan, actions: Sequence[Action]) -> int | None:
+    """Make it so. Returns the commit's number."""
+    if plan.changes_nothing() and len(plan.calls) == 1 and not plan.refused:
+        _answer(store, tx, plan.calls[0])
+        return None
+    for put in () if exact_indexes(store) else plan.fresh_rows():
+        store.write(put)
+    return store.transact(actions) if actions else None
+
+
+def _answer(store: Store, tx: Transaction, call: Planned) -> None:
+    """What a commit of nothing comes to: its reads were true at one instant, and its answer is kept under its key.
+
+    A single document is looked at again, too: a plain read may still miss a transaction that its caller knows to be done.
+    """
+    if not snapshot.holds(store, tx.reads, tx.pause):
+        raise Conflict
+    if call.intent.kept:
+        store.write(Put("commits", _row(call), Absent()))
 
 
 def _happened(done: Mapping[str, Item], calls: Sequence[Planned]) -> bool:
     """Whether it was this very attempt that wrote the rows: another one's would not vouch for what this one has read."""
-    return all(each.intent.id in done and done[each.intent.id]["_c"] == each.intent.stamp for each in calls)
+    rows = [done.get(each.intent.id) for each in calls if each.has_row()]
+    return bool(rows) and all(row is not None and row["_c"] == calls[0].intent.stamp for row in rows)
 
 
 def _where(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
@@ -262,6 +290,10 @@ class _Plan:
             for place, key in self.entered
         ]
 
+    def changes_nothing(self) -> bool:
+        """Whether the run only read: nothing was written, no unique value changed hands, nothing is to be started."""
+        return not self.tx.writes and not self.tx.unseen and not self.claimed and not any(each.intent.jobs for each in self.calls)
+
     def actions(self) -> list[Action]:
         """Everything, in one transaction."""
         written: list[Action] = [self._write(key, pending) for key, pending in self.tx.writes.items()]
@@ -269,7 +301,7 @@ class _Plan:
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
         taken = {key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
-        rows: list[Action] = [Put("commits", _row(each), Absent()) for each in self.calls]
+        rows: list[Action] = [Put("commits", _row(each), Absent()) for each in self.calls if each.has_row()]
         return [*written, *checks, *rows, *(Check(Key("commits", id), Absent()) for id in self.refused)]
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.gate import change, document
+from chalicelib.data.ids import of_table
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
 from chalicelib.data.tables import Range, Record, Table
 from chalicelib.data.transaction import Transaction
@@ -107,7 +108,7 @@ class Writer(Reader):
         """
         given = doc.id
         try:
-            doc.id = given or self._new_id()
+            doc.id = given or of_table(type(doc).table_name, self._new_id())
             doc.creation_time = float(self._tx.insert(doc, look=bool(given) and not type(doc).key)["_creationTime"])
         except BadRequest:
             doc.id = given

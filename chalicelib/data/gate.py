@@ -10,7 +10,7 @@
 The rules are those of values (`plain.py`), the declared types with their constraints, and of a document:
 
 * it nests 32 levels with itself, DynamoDB's limit, and has at most 400 KB with its index entries;
-* `_id` is not empty, nor is an id of another table (a field `Annotated[str, Meta(extra={"table": "notes"})]`);
+* `_id` is not empty; a field `Annotated[str, Meta(extra={"table": "notes"})]` holds no id of another table (`ids.py`);
 * the field that says when it expires holds a moment, in ms, that a calendar has.
 
 Costs one conversion in C and a walk that copying the document takes anyway; no request to the store.
@@ -27,11 +27,12 @@ import msgspec
 
 from chalicelib.data import values
 from chalicelib.data.errors import BadDocument, BadValue, LimitExceeded
+from chalicelib.data.ids import Look, look_at_ids
 from chalicelib.data.plain import Fault, normal
 from chalicelib.data.records import Rough, fields, is_field, readable
 from chalicelib.data.sizes import item_bytes
 from chalicelib.data.store import MAX_ITEM_BYTES, Key
-from chalicelib.data.tables import Position, Record, Table
+from chalicelib.data.tables import TABLES, Position, Record, Table
 
 T = TypeVar("T", bound=Table)
 NESTING = 32
@@ -78,9 +79,11 @@ def check(table: type[T], record: Record) -> T:
     """Whether the table allows this record of plain values. Returns its document. Raises `BadValue`."""
     try:
         found = _converted(table, record)
-        for name in _ids(table):
-            if record.get(name) == "":
-                raise Fault("an id is not empty").inside(name)
+        if not record["_id"]:
+            raise Fault("an id is not empty").inside("_id")
+        look = _ids(table)
+        if look is not None:
+            look(record)
         moment = record.get(table.ttl) if table.ttl else None
         if moment is not None and not moment_ms(moment):
             raise Fault("this is no moment in ms since the epoch").inside(table.ttl)
@@ -165,11 +168,8 @@ def _refuse(table: type[Table], fault: Fault) -> NoReturn:
 
 
 @lru_cache(maxsize=1024)
-def _ids(table: type[Table]) -> tuple[str, ...]:
-    """The wire names of the fields that hold an id of a table."""
-    info = msgspec.inspect.type_info(table)
-    assert isinstance(info, msgspec.inspect.StructType)
-    return tuple(field.encode_name for field in info.fields if _is_id(field.type))
+def _ids(table: type[Table]) -> Look | None:
+    return look_at_ids(table, TABLES.keys)
 
 
 @lru_cache(maxsize=1024)
@@ -179,9 +179,3 @@ def _said(table: type[Table]) -> tuple[str, ...]:
     assert isinstance(info, msgspec.inspect.StructType)
     marked = (field for field in info.fields if isinstance(field.type, msgspec.inspect.Metadata))
     return tuple(field.encode_name for field in marked if "said" in (field.type.extra or {}))  # type: ignore[attr-defined]
-
-
-def _is_id(kind: msgspec.inspect.Type) -> bool:
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return any(_is_id(each) for each in kind.types)
-    return isinstance(kind, msgspec.inspect.Metadata) and "table" in (kind.extra or {})

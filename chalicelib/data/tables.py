@@ -22,6 +22,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ from chalicelib.data import mount
 from chalicelib.data.declared import check_body, check_fields, check_name, check_wires, here
 from chalicelib.data.errors import BadRequest, LimitExceeded, WrongDeclaration
 from chalicelib.data.keys import UNDEFINED, encode_key
+from chalicelib.data.kinds import Kinds, check_kind, kinds_at
 from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, IndexSpec, Key, TableSpec
 
 Record = dict[str, Any]
@@ -99,19 +101,19 @@ class Range:
 
     def after(self, value: Any) -> Range:
         """Only documents whose first order field is greater than `value`."""
-        return Range(self.index, self.values, (value, False), self.high)
+        return Range(self.index, self.values, (self.index.bound(value), False), self.high)
 
     def at_least(self, value: Any) -> Range:
         """Only documents whose first order field is `value` or greater."""
-        return Range(self.index, self.values, (value, True), self.high)
+        return Range(self.index, self.values, (self.index.bound(value), True), self.high)
 
     def before(self, value: Any) -> Range:
         """Only documents whose first order field is less than `value`."""
-        return Range(self.index, self.values, self.low, (value, False))
+        return Range(self.index, self.values, self.low, (self.index.bound(value), False))
 
     def at_most(self, value: Any) -> Range:
         """Only documents whose first order field is `value` or less."""
-        return Range(self.index, self.values, self.low, (value, True))
+        return Range(self.index, self.values, self.low, (self.index.bound(value), True))
 
     def address(self, org: str) -> str:
         """The address of the partition."""
@@ -182,7 +184,25 @@ class Index:
                     f"{self.table.table_name}.{self.name}: {field} is None, and a document without {field} is in no index; "
                     "ask for a value."
                 )
+        for field, value, kinds in zip(self.partition, values, self.kinds, strict=True):
+            check_kind(value, kinds, f"{self.table.table_name}.{self.name}: {field}")
         return Range(self, values)
+
+    @cached_property
+    def kinds(self) -> list[Kinds]:
+        """What the values of each partition field are."""
+        return [kinds_at(self.table, field) for field in self.partition]
+
+    def bound(self, value: Any) -> Any:
+        """A value for the first order field. Raises `BadRequest` for one that no document can have there."""
+        field = self.order[0] if self.order else "_creationTime"
+        check_kind(value, self.order_kinds, f"{self.table.table_name}.{self.name}: {field}")
+        return value
+
+    @cached_property
+    def order_kinds(self) -> Kinds:
+        """What the values of the first order field are."""
+        return kinds_at(self.table, self.order[0] if self.order else "_creationTime")
 
     def address(self, org: str, values: tuple[Any, ...]) -> str:
         """The address of the partition with these values."""

@@ -1,12 +1,18 @@
 """How much one answer carries: lists and pages are bounded in bytes, because bytes are what a gateway counts.
 
-A message to a client holds 128 KB. What is more is left for the next call, and the answer says so; a single thing that is too
-large is shortened, names what was cut, and can be asked for whole.
+A message to a client holds 128 KB (API Gateway).
+
+* **Pages** (messages, chunks) end where the bytes are used up; what is older or later is the next page.
+* **Lists** that cannot be paged keep all their entries; where they are too large together, long texts are cut.
+* **One thing** that is too large by itself has its longest parts cut.
+
+What is cut says so: `cut` names the fields. It is whole where one thing is asked for, and a part at a time from the functions
+that return a `TextPart`; those are meant for HTTP, and work everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +21,25 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 ANSWER_BYTES = 96 * 1024
 """What the documents of one answer may weigh; the rest of 128 KB is for envelopes, log lines and numbers in Convex's format."""
+
+ONE_BYTES = 64 * 1024
+"""One thing among others, such as a message of a page."""
+LIST_BYTES = 84 * 1024
+"""A list that cannot be paged, or a page that a subscription holds: a socket's message may carry several."""
+LEAST_BYTES = 700
+"""Every entry of a list has so many."""
+PART_CHARS = 16_000
+"""Characters of one part of a text: at most 96 KB where each is escaped."""
+
+
+class TextPart(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A part of a long text, from the character `offset` on. `next` is the offset of the part that follows, absent at the end."""
+
+    text: str
+    offset: int
+    length: int
+    """Characters of the whole."""
+    next: int | None = None
 
 
 def weight(value: Any) -> int:
@@ -34,12 +59,29 @@ def beginning(views: Iterable[T], most: int = ANSWER_BYTES) -> list[T]:
     return found
 
 
-def shortened(view: T, most: int) -> T:
+def listed(views: Sequence[T], most: int = LIST_BYTES) -> list[T]:
+    """All of them; where they are too large together each has the same share, and what needs more is `shortened`."""
+    if not views or weight(views) <= most:
+        return list(views)
+    return [shortened(each, max(LEAST_BYTES, most // len(views) - 1)) for each in views]
+
+
+def text_part(value: Any, offset: int) -> TextPart:
+    """A part of a text; of anything else, of its JSON."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    end = offset + PART_CHARS
+    return TextPart(text=text[offset:end], offset=offset, length=len(text), next=end if end < len(text) else None)
+
+
+def shortened(view: T, most: int = ONE_BYTES) -> T:
     """A view as it fits: the longest parts first, texts lose their end, everything else is left out. Its field `cut` names
-    them, as they are called on the wire."""
+    them, as they are called on the wire; a view that fits is itself."""
+    if weight(view) <= most:
+        return view
     told = msgspec.structs.replace(view)
     required = {each.name for each in msgspec.structs.fields(told) if each.required}
     names = dict(zip(told.__struct_fields__, told.__struct_encode_fields__, strict=True))
+    names.pop("cut")
     sizes = {name: weight(getattr(told, name)) for name in names}
     cut: list[str] = []
     for name in sorted(sizes, key=lambda each: -sizes[each]):

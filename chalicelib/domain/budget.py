@@ -4,8 +4,9 @@ A send holds what its reply may cost, so that sends which wait spend nothing tha
 end of a reply, gives back what was held and charges what is known: what the provider counted, or else an estimate. Where the
 provider's count comes later, from a writer whose reply was ended by somebody else, `correct` puts it in the estimate's place.
 
-The day's counters are a few rows, one for a conversation, so that sends of one org do not wait for one another; they are read
-past the read set, so a limit may be passed by the sends that are under way at the same moment.
+The day's counters are a few rows, one for a conversation, so that sends of one org do not wait for one another: far from the
+limit they are read past the read set. Where little is left (`EXACT_BELOW`) all of them are read within it, and then of sends of
+the same moment only as many pass as there is room for.
 """
 
 from __future__ import annotations
@@ -21,14 +22,25 @@ from chalicelib.schema import Budget, ChatMessage, Conversation, OpenReplies, Ru
 SHARDS = 4
 LEAST_HELD = 1_024
 """Tokens that every reply holds until it has ended; more where its conversation's last reply has cost more."""
+EXACT_BELOW = 64
+"""With room for fewer replies than these, sends of one org are counted exactly, and wait for one another."""
 SPENT_REASON = "budget_exceeded"
 """The reason of a reply that was not begun because the day's tokens were spent meanwhile."""
 
 
-def check(ctx: MutationCtx) -> None:
-    """Refuse a send when today's tokens are spent or held; no model is asked then. Raises `Refused`: BudgetExceeded."""
-    spent, held = _today(ctx)
+def check(ctx: MutationCtx, tokens: int = LEAST_HELD) -> None:
+    """Refuse a send when today's tokens are spent or held; no model is asked then.
+
+    Args:
+        tokens: what the send will hold.
+
+    Raises:
+        Refused: BudgetExceeded.
+    """
     limit = _limit(ctx)
+    spent, held = _today(ctx)
+    if limit - spent - held < EXACT_BELOW * tokens:
+        spent, held = _today(ctx, exact=True)
     if spent >= limit:
         raise Refused(
             "BudgetExceeded", f"Your organisation has used its {limit} tokens for today; sending works again tomorrow (UTC)."
@@ -52,10 +64,10 @@ def hold(ctx: MutationCtx, conversation: Conversation, user_id: str | None) -> d
     Raises:
         Refused: BudgetExceeded; TooManyReplies.
     """
-    check(ctx)
     newest = [ctx.db.peek(ChatMessage, conversation.id, conversation.message_count - back) for back in (0, 1)]
     asked, before = ((each and (each.content, billed(each.usage))) or ("", 0) for each in newest)
     tokens = max(LEAST_HELD + _bytes(asked[0]) // 3, asked[1], before[1])
+    check(ctx, tokens)
     if user_id is not None:
         _count(ctx, user_id, 1)  # first, because it may refuse, and nothing is written then
     _add(ctx, _day(ctx.now), conversation.id, held=tokens)
@@ -119,9 +131,10 @@ def _limit(ctx: MutationCtx) -> int:
     return int(ctx.limits["token_budget_per_org"])
 
 
-def _today(ctx: MutationCtx) -> tuple[int, int]:
+def _today(ctx: MutationCtx, *, exact: bool = False) -> tuple[int, int]:
     """Tokens that are spent, and that are held."""
-    rows = [ctx.db.peek(Budget, _id(_day(ctx.now), shard)) for shard in range(SHARDS)]
+    read = ctx.db.get if exact else ctx.db.peek
+    rows = [read(Budget, _id(_day(ctx.now), shard)) for shard in range(SHARDS)]
     return sum(row.spent for row in rows if row is not None), sum(row.held for row in rows if row is not None)
 
 

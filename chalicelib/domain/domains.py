@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access, bounds
+from chalicelib.domain import access, answer_size
 from chalicelib.domain.images import mcp
 from chalicelib.schema import Conversation, Domain
 
@@ -156,7 +156,7 @@ def plain(settings: Settings | None) -> dict[str, Any] | None:
 
 def view(domain: Domain) -> DomainView:
     """A domain's document → what its owner sees, as it fits one answer."""
-    return bounds.fitted(whole(domain))
+    return answer_size.shortened(whole(domain))
 
 
 def whole(domain: Domain) -> DomainView:

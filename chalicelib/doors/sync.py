@@ -71,8 +71,8 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             _store(backend, connection, rows.CONNECT, 0, body)
             backend.wake(connection)
         case messages.Authenticate():
-            _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
-            backend.wake(connection)
+            new = _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
+            backend.wake(connection, auth=frame.base_version + 1 if new else 0)
         case messages.ModifyQuerySet():
             _store(backend, connection, rows.MODIFY, frame.base_version, body)
             backend.wake(connection)

@@ -180,7 +180,8 @@ def run(b: Backend, request: HttpRequest, kind: Kind, path: str, args: dict[str,
     """Run a public function. A mutation with an Idempotency-Key header runs once per caller and key."""
     key = key_of(request, kind, user)
     try:
-        b.admission.check(user, edge.viewer(b.settings.origin_secret, request.headers, request.peer))
+        caller = edge.viewer(b.settings.origin_secret, request.headers, request.peer)
+        b.admission.check(user, caller, b.registry.open_to_nobody(path))
     except Refused as refused:
         wait = refused.data.get("retryAfter")
         if wait is None:

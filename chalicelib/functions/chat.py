@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, bounds, domains
+from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.replies import lifecycle, sessions, titles
 from chalicelib.domain.replies import options as reply_options
@@ -243,7 +243,7 @@ def list_sessions(ctx: QueryCtx, worker_id: str | None = None, status: SessionSt
     Where they are too long together their names are cut (`cut`)."""
     found = ctx.db.query(sessions.sessions_of(ctx, worker_id)).newest().take(LISTED_SESSIONS) if access.reader(ctx) else []
     wanted = [each for each in found if sessions.listed(ctx, each, worker_id) and status in (None, each.status)]
-    return bounds.listed([session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)])
+    return answer_size.listed([session_view(each) for each in sorted(wanted, key=lambda each: -each.last_activity)])
 
 
 @query
@@ -287,7 +287,7 @@ def get_message_part(
     message_id: str,
     field: Literal["content", "reasoning", "parts"] = "content",
     offset: Annotated[int, Meta(ge=0)] = 0,
-) -> bounds.TextPart | None:
+) -> answer_size.TextPart | None:
     """A part of what a message holds, from the character `offset` on: of its text, its reasoning, or its parts as JSON text.
 
     For what is `cut` in a list. Ask again with `next` as the offset until there is none. Null for strangers, and where there is
@@ -295,7 +295,7 @@ def get_message_part(
     session = access.readable(ctx, session_id)
     found = None if session is None else sessions.message(ctx, session, message_id)
     value = None if found is None else getattr(found, field)
-    return None if value is None else bounds.text_part(value, offset)
+    return None if value is None else answer_size.text_part(value, offset)
 
 
 @query
@@ -327,5 +327,5 @@ def subscribe_to_chunks(
         return []
     stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
     if after is None:
-        return bounds.page(map(chunk_view, ctx.db.query(stream).newest().take(limit)))[::-1]
-    return bounds.page(map(chunk_view, ctx.db.query(stream.after(after)).take(limit)))
+        return answer_size.beginning(map(chunk_view, ctx.db.query(stream).newest().take(limit)), answer_size.LIST_BYTES)[::-1]
+    return answer_size.beginning(map(chunk_view, ctx.db.query(stream.after(after)).take(limit)), answer_size.LIST_BYTES)

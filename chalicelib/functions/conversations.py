@@ -36,6 +36,7 @@ from chalicelib.domain.conversations.opening import participants_key
 from chalicelib.domain.conversations.search import Query, SearchAnswer, SearchFilters, SearchOptions
 from chalicelib.domain.conversations.views import (
     SHOWN_BYTES,
+    TAIL_BYTES,
     ConversationMessage,
     ConversationType,
     ConversationView,
@@ -105,8 +106,9 @@ def add_message(
 
     Args:
         message: with an `id` of the caller's own it is added once: the same again changes nothing.
-        tail: how many of the newest messages the result shows at most; as many as 16 KB hold, the new one always. A result is
-            kept with its commit, so a writer who does not read it says 0 or 1.
+        tail: how many of the newest messages the result shows at most, as many as 16 KB hold; without it as many as 768
+            bytes hold. The new one is always shown, and `messagesTruncated` says that there are others. A result is kept with its
+            commit, which costs by its bytes: a writer who does not read it says 0 or 1.
 
     Refuses: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `EMPTY_STRING`, `CONTENT_TOO_LONG`, `MESSAGE_ALREADY_EXISTS`,
     `CONVERSATION_NOT_ACTIVE`.
@@ -123,12 +125,14 @@ def add_message(
         agent_id=speaker,
         metadata=message.metadata,
     )
-    if changed is conversation or tail == 0:  # it was there already; or nobody asks
-        again = newest(ctx, conversation, most=tail) if changed is conversation else []
+    if tail == 0:
+        return conversation_view(changed, [], truncated=True)
+    space = TAIL_BYTES if tail is None else SHOWN_BYTES
+    if changed is conversation:  # it was there already
+        again = newest(ctx, conversation, space, most=tail)
         return conversation_view(changed, again, truncated=len(again) < changed.message_count)
     last = cut(message_view(added), ANSWER_BYTES)
-    room = SHOWN_BYTES - weight(last)
-    earlier = newest(ctx, conversation, room, most=None if tail is None else tail - 1, alone=None)
+    earlier = newest(ctx, conversation, space - weight(last), most=None if tail is None else tail - 1, alone=None)
     return conversation_view(changed, [*earlier, last], truncated=len(earlier) + 1 < changed.message_count)
 
 

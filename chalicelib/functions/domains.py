@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, bounds, domains
+from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.domains import (
     DEEPEST,
@@ -65,7 +65,7 @@ def list_(ctx: QueryCtx) -> list[DomainView]:
     user = access.reader(ctx)
     if user is None:
         return []
-    return bounds.listed([domains.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)])
+    return answer_size.listed([domains.view(each) for each in ctx.db.query(Domain.by_owner(user.subject)).newest().take(LISTED)])
 
 
 @query
@@ -74,7 +74,7 @@ def get_part(
     domain_id: ShortText,
     field: Literal["systemPrompt", "mcpServers"] = "systemPrompt",
     offset: Annotated[int, Meta(ge=0)] = 0,
-) -> bounds.TextPart | None:
+) -> answer_size.TextPart | None:
     """A part of a long field of a domain, from the character `offset` on; what is no text as JSON. Null for strangers.
 
     Ask again with `next` as the offset until there is none."""
@@ -82,7 +82,7 @@ def get_part(
     value = (
         None if found is None else getattr(domains.whole(found), "system_prompt" if field == "systemPrompt" else "mcp_servers")
     )
-    return None if value is None else bounds.text_part(value, offset)
+    return None if value is None else answer_size.text_part(value, offset)
 
 
 @mutation

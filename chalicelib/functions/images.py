@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, bounds
+from chalicelib.domain import access, answer_size
 from chalicelib.domain import domains as domains_domain
 from chalicelib.domain.conversations import erasure
 from chalicelib.domain.conversations.opening import open_conversation
@@ -74,7 +74,7 @@ def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
         wanted = Conversation.by_domain(domain.domain_id)
     listed = ctx.db.query(wanted).newest().take(30)
     found = [image_access.found(ctx, each.image_id) for each in listed if each.image_id]
-    return bounds.listed([each.record for each in found if each is not None])
+    return answer_size.listed([each.record for each in found if each is not None])
 
 
 @query
@@ -83,14 +83,14 @@ def get_part(
     image_id: Id,
     field: Literal["systemPrompt", "description", "customData", "mcpServers"] = "systemPrompt",
     offset: Annotated[int, Meta(ge=0)] = 0,
-) -> bounds.TextPart | None:
+) -> answer_size.TextPart | None:
     """A part of a long field of an image, from the character `offset` on; what is no text as JSON. Null for strangers.
 
     Ask again with `next` as the offset until there is none."""
     found = image_access.found(ctx, image_id)
     names = {"systemPrompt": "system_prompt", "customData": "custom_data", "mcpServers": "mcp_servers"}
     value = None if found is None else getattr(found.whole, names.get(field, field))
-    return None if value is None else bounds.text_part(value, offset)
+    return None if value is None else answer_size.text_part(value, offset)
 
 
 @mutation
@@ -169,7 +169,7 @@ def messages(
         raise image_access.not_found()
     log = ChatMessage.log(one.conversation.id)
     found = ctx.db.query(log if before is None else log.before(before)).newest().take(limit)
-    return bounds.page(map(message_view, found))[::-1]
+    return answer_size.beginning(map(message_view, found), answer_size.LIST_BYTES)[::-1]
 
 
 @mutation

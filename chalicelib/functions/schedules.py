@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query, sweep
-from chalicelib.domain import access, bounds, quotas, schedules, tasks
+from chalicelib.domain import access, answer_size, quotas, schedules, tasks
 from chalicelib.domain.agent_runs import starting
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.schedules import LISTED, RUNS, Expression, Id, Name, ScheduleView, Verdict
@@ -62,7 +62,9 @@ def list_(ctx: QueryCtx) -> list[ScheduleView]:
     user = access.reader(ctx)
     if user is None:
         return []
-    return bounds.listed([schedules.view(each) for each in ctx.db.query(CronAgent.by_owner(user.subject)).newest().take(LISTED)])
+    return answer_size.listed(
+        [schedules.view(each) for each in ctx.db.query(CronAgent.by_owner(user.subject)).newest().take(LISTED)]
+    )
 
 
 @mutation

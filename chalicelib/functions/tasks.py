@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
-from chalicelib.domain import access, bounds, quotas, tasks
+from chalicelib.domain import access, answer_size, quotas, tasks
 from chalicelib.domain.agent_runs import ending, linking, starting
 from chalicelib.domain.agent_runs.starting import PROMPTS
 from chalicelib.domain.replies import lifecycle
@@ -41,7 +41,7 @@ def list_(ctx: QueryCtx, status: TaskStatus | None = None) -> list[TaskView]:
         return []
     wanted = Task.by_owner(user.subject) if status is None else Task.by_owner_status(user.subject, status)
     found = ctx.db.query(wanted).newest().take(LISTED)
-    return bounds.listed([tasks.view(each) for each in sorted(found, key=lambda each: -each.updated_at)])
+    return answer_size.listed([tasks.view(each) for each in sorted(found, key=lambda each: -each.updated_at)])
 
 
 @mutation

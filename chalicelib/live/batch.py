@@ -13,7 +13,8 @@ from functools import partial
 
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.mailbox import Held, LeaseLost
-from chalicelib.live.turn import Closed, Turn
+from chalicelib.live.queries import Closed
+from chalicelib.live.turn import Turn
 from chalicelib.live.world import Shared, World
 
 logger = logging.getLogger("concave")

@@ -84,9 +84,9 @@ class Fanout:
                 retry_until_done(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
         return []
 
-    def wake(self, connection: str, marks: Iterable[str] = ()) -> None:
-        """Leave a note on one connection, and serve it if nobody does."""
-        waking = self.world.mailboxes.wake(connection, marks)
+    def wake(self, connection: str, marks: Iterable[str] = (), *, auth: int = 0) -> None:
+        """Leave a note on one connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
+        waking = self.world.mailboxes.wake(connection, marks, auth=auth)
         if waking.held is not None:
             self.batches.serve([waking.held])
         elif waking.state in ("gone", "closing"):

@@ -7,11 +7,12 @@ failure leaves an answer in the inbox, and only under the lane's lease.
 
 **Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
 until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit
-id: a lane that takes over repeats the same call, not another one.
+id: a lane that takes over repeats the same call, not another one. What never becomes known closes the connection (`turn.py`),
+and the call runs on the session's next one.
 
-Who is nobody may be signing in just now, and the frame that says so be overtaken by the call behind it. So what fails as
-nobody's call is not answered at once: when an Authenticate comes within a moment, it is called again, as that one's. A failed
-call has left nothing.
+Where nobody may call, who is nobody may be signing in just now, and the frame that says so be overtaken by the call behind it.
+So what fails as nobody's call is not answered at once: when an Authenticate comes within a moment, it is called again, as that
+one's. A failed call has left nothing.
 
 **Order.** Frames overtake each other. The next request waits 200 ms for a predecessor that was never seen, then runs:
 holes are legal after a reconnect, and actions share the counter.
@@ -136,9 +137,13 @@ class Lane:
             self.world.clock.sleep(min(remaining, 50) / 1000)
 
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
-        if any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in inbox) or rows.expired(mailbox, now):
+        """Whether it is known whose these calls are."""
+        here = any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in inbox)
+        if here or rows.changing(mailbox) or rows.expired(mailbox, now):
             return False
-        return rows.state_of(mailbox).callable(now, self.world.settle_ms)
+        state = rows.state_of(mailbox)
+        calls = (row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran"))
+        return state.callable(state.known or all(self.world.open_to_nobody(rows.called(row)) for row in calls))
 
     def _one(self, connection: str, held: Held, mailbox: Item, row: Item) -> None:
         frame = messages.stored_frame(row["body"])
@@ -148,7 +153,7 @@ class Lane:
             identity, key = row["as"] or None, row["key"]
         else:
             identity = mailbox.get("user") or None
-            key = f"sync:{mailbox.get('session') or connection}:{frame.request_id}"
+            key = f"sync:{mailbox['session']}:{frame.request_id}"
         marks: dict[tuple[str, ...], Any] = {
             ("commit",): self.commit_id(identity, key),
             ("call",): self.call_of(frame),

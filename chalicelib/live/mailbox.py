@@ -119,14 +119,18 @@ class Mailboxes:
         """The row, strongly consistent."""
         return retry_until_done(self.clock, lambda: self.store.get(self.key(connection)))
 
-    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS) -> Waking:
-        """Leave a note that names queries, then try to become the holder."""
+    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
+        """Leave a note that names queries, then try to become the holder.
+
+        Args:
+            auth: the identity version that an Authenticate frame leads to, written with the note: calls wait for it.
+        """
         marked = list(marks)
         token, now = self._token(), self.clock.now_ms()
-        both = self._update(connection, token, marked, now, lease=True)
+        both = self._update(connection, token, marked, now, lease=True, auth=auth)
         if both is not None:
             return Waking(Held(connection, token, both, now + self.lease_ms), "held")
-        noted = self._update(connection, token, marked, now, lease=False)
+        noted = self._update(connection, token, marked, now, lease=False, auth=auth)
         if noted is None:
             return Waking(None, "gone")
         # Only this second try makes the first one safe: the holder that refused it may have left before our note.
@@ -226,8 +230,10 @@ class Mailboxes:
     def _mine(held: Held) -> Condition:
         return All((Equals(("lease",), held.token), Lacks(("closing",))))
 
-    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool) -> Item | None:
+    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool, auth: int = 0) -> Item | None:
         sets: dict[Path, Any] = {("dirty", mark): token for mark in marked}
+        if auth:
+            sets[("auth",)] = auth
         condition: Condition = Exists()
         if lease:
             sets |= {("lease",): token, ("until",): now + self.lease_ms}

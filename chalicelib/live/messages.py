@@ -65,7 +65,8 @@ class Connect(msgspec.Struct, tag="Connect", rename="camel"):
     """The first frame of most connections; it can be missing."""
 
     session_id: SessionId
-    connection_count: int = 0
+    connection_count: int | None = None
+    """How many connections the session has had before; None of a client that does not count."""
     last_close_reason: str | None = None
     max_observed_timestamp: str | None = None
     client_ts: float = 0

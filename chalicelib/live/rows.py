@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from chalicelib.data import trace
 from chalicelib.data.reads import Watch
 from chalicelib.data.store import Equals, Item, Key, Path, Update
-from chalicelib.live.messages import Failure, Version, stored_frame
+from chalicelib.live.messages import Action, Failure, Mutation, Version, path_of, stored_frame
 from chalicelib.live.session import Answer, State
 
 LIFE_S = 3 * 3600
@@ -34,6 +34,7 @@ def state_of(row: Item) -> State:
         session=str(row.get("session", "")),
         settled=bool(row.get("settled")),
         owed=bool(row.get("owed")),
+        again=bool(row.get("again")),
     )
 
 
@@ -48,6 +49,7 @@ def state_sets(state: State) -> dict[Path, Any]:
         "session": state.session,
         "settled": state.settled,
         "owed": state.owed,
+        "again": state.again,
     }
     return {(name,): value for name, value in values.items()}
 
@@ -55,6 +57,11 @@ def state_sets(state: State) -> dict[Path, Any]:
 def expired(row: Item, now_ms: int) -> bool:
     """Whether the token behind a mailbox's identity is over."""
     return 0 < int(row.get("expires", 0)) < now_ms
+
+
+def changing(row: Item) -> bool:
+    """Whether an Authenticate is here that has not been taken in: nobody knows whose a call is."""
+    return int(row.get("auth", 0)) > int(row.get("ident", 0))
 
 
 def place(kind: str, number: int) -> str:
@@ -76,6 +83,12 @@ def number_of(row: Item) -> int:
 def control_of(row: Item) -> Any:
     """The Connect, Authenticate or ModifyQuerySet in an inbox row."""
     return stored_frame(row["body"])
+
+
+def called(row: Item) -> str:
+    """The path of the function that a stored call names."""
+    call = stored_frame(row["body"])
+    return path_of(call) if isinstance(call, Mutation | Action) else ""
 
 
 def is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:

@@ -11,8 +11,10 @@ version they start from, so those that come early wait; a duplicate (its base is
 open means a lost frame, and only closing the connection repairs that.
 
 **Identity first.** A Mutation does not say whose it is, and a query's value depends on it. So nothing is evaluated until
-the connection's identity is settled: an Authenticate came, or the wait for one is over (the caller is anonymous). The wait
-begins with the first frame that asks for something.
+the connection's identity is settled: an Authenticate came, or the wait for one is over. The wait begins with the first frame
+that asks for something. A wait that is over proves nothing: the frame may be ten seconds late, or lost. So whose name has not
+come by then is served only what is open to nobody (`World.open_to_nobody`). For the rest the connection is closed once, and
+the client says on its next one who it is; there, queries go on waiting, and calls are refused.
 
 **ts is the connection's own clock**, ticked when something is told: max(now, last + 1, the client's maximum). Answers and
 Transitions are stamped from it, never from a commit, so the skew between workers' clocks does not matter. Until the
@@ -45,11 +47,21 @@ class State:
     session: str = ""
     settled: bool = False
     owed: bool = False
+    again: bool = False
+    """This is not the session's first connection."""
 
-    def callable(self, now_ms: int, settle_ms: int) -> bool:
-        """Whether mutations may run: it is known whose they are, and of which session (or nobody will say, npm can lose its
-        Connect). A session that comes late would make a repeat after a reconnect another call."""
-        return self.settled and (self.session != "" or now_ms - self.opened >= settle_ms)
+    @property
+    def known(self) -> bool:
+        """Whether the client has said who it is, or that it is nobody."""
+        return self.version.identity > 0
+
+    def callable(self, open_to_nobody: bool) -> bool:
+        """Whether a mutation may run (or be refused): its session and its caller are known, or it is open to nobody.
+
+        A session that comes late would make a repeat after a reconnect another call; so would one that never comes (npm can
+        lose its Connect frame), and then only another connection helps.
+        """
+        return self.settled and self.session != "" and (self.known or open_to_nobody or self.again)
 
 
 @dataclass(frozen=True)
@@ -93,10 +105,12 @@ def absorb(state: State, waiting: Iterable[Waiting], now_ms: int, settle_ms: int
         if isinstance(one.frame, Connect):
             floor = messages.read_ts(one.frame.max_observed_timestamp) if one.frame.max_observed_timestamp else 0
             ahead = floor > found.state.version.ts and found.state.first
-            found.state = replace(found.state, session=one.frame.session_id, floor=floor, owed=found.state.owed or ahead)
+            again = one.frame.connection_count != 0
+            owed = found.state.owed or ahead
+            found.state = replace(found.state, session=one.frame.session_id, again=again, floor=floor, owed=owed)
             found.done.append(one.id)
     _identity(found, [one for one in frames if isinstance(one.frame, Authenticate)], now_ms)
-    if not found.state.settled:
+    if not found.state.settled and not found.identity_waits:
         _settle(found, [*called, *(one.at for one in frames if isinstance(one.frame, ModifyQuerySet))], now_ms, settle_ms)
     if found.state.settled:
         _query_set(found, [one for one in frames if isinstance(one.frame, ModifyQuerySet)], now_ms)

@@ -16,79 +16,50 @@ The order is the whole point; each step was found by breaking its absence (`test
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from chalicelib.data.commit import from_row
-from chalicelib.data.errors import Conflict, Contention, StoreFailed
-from chalicelib.data.reads import Touched, Watch, overlap
-from chalicelib.data.store import Action, Delete, Item, Key, Path, Put
-from chalicelib.live import messages, rows, session
-from chalicelib.live.dialect import SYNC, Dialect
+from chalicelib.data.errors import Contention
+from chalicelib.data.reads import Touched
+from chalicelib.data.store import Delete, Item, Key, Path
+from chalicelib.live import rows, session
 from chalicelib.live.leavings import write_leavings
 from chalicelib.live.log_post import log_post
 from chalicelib.live.mailbox import Held, retry_until_done
 from chalicelib.live.messages import Failure
-from chalicelib.live.rows import Subscription
-from chalicelib.live.session import Absorbed, Answer, State, Told, Waiting
-from chalicelib.live.value import Refusal, Value
+from chalicelib.live.queries import Closed, Queries
+from chalicelib.live.session import Absorbed, Answer, Told, Waiting
 from chalicelib.live.world import Shared, World
 
-ROUNDS = 8
-"""How often a query whose read set keeps changing is watched and run again."""
 ACTION_MS = 15 * 60 * 1000 + 60_000
 """No invocation lives longer (AWS Lambda: 15 minutes): an action that has not answered by then never will."""
 REMEMBERED = 64
 """So many request ids a mailbox remembers as answered."""
-_REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
 
 
-class Closed(Exception):
-    """The connection is over; the reason is for the log. `pause`: close slowly, the client will be back at once."""
-
-    def __init__(self, reason: str, *, pause: bool = False) -> None:
-        super().__init__(reason)
-        self.pause = pause
-
-
-class Turn:
+class Turn(Queries):
     """One connection, held. `batch.py` takes the steps."""
 
     def __init__(self, world: World, held: Held) -> None:
-        self.world, self.held = world, held
-        self.connection = held.connection
-        self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
-        self.state: State = rows.state_of(held.row)
+        super().__init__(world, held)
         self.told = self.state.version
-        self.subs: dict[int, Subscription] | None = None
         self.told_marks: dict[str, Any] = {}
         self.looks = 0
         self.released = self.lost = self.lane_waits = False
-        self.beat: Callable[[], None] = self.keep
-        """Called before anything that takes long: keeps the leases of the whole slice."""
         self._start()
 
     def _start(self) -> None:
         """What is gathered between two settlements."""
-        self.stale: set[int] = set()
-        self.changed: dict[int, Value] = {}
-        self.removed: set[int] = set()
+        self._start_queries()
         self.answers: dict[int, Answer] = {}
         self.present: set[str] = set()
         self.replied: list[int] = []
         self.done: set[str] = set()
         self.faults: list[str] = []
-        self.beyond: list[int] = []
-        self.gone_watches: set[tuple[int, Watch]] = set()
         self.posts = 0
         self.pinged = False
-
-    def keep(self) -> None:
-        """Renew the lease when that is due. Raises `LeaseLost`."""
-        self.world.mailboxes.keep(self.held)
 
     # 1. Look -----------------------------------------------------------------------------------------------------------
 
@@ -140,7 +111,7 @@ class Turn:
     def _identify(self, found: Absorbed) -> None:
         """Who is there: stored before frames are deleted and before anything is evaluated, because the lane looks here, too."""
         if found.state.session != self.state.session:
-            self.world.mailboxes.save(self.held, {("session",): found.state.session})
+            self.world.mailboxes.save(self.held, {("session",): found.state.session, ("again",): found.state.again})
         for frame in found.authenticate:
             who = self.world.identify(frame)
             if who.error:
@@ -156,38 +127,21 @@ class Turn:
 
     def _come_back(self, found: Absorbed, inbox: list[Item], now: int) -> None:
         """Ask for a turn at the moment when waiting is over: for an identity, a session, or a frame that was overtaken."""
-        calls = any(each["sk"].startswith(rows.MUTATION) and not each.get("ran") for each in inbox)
-        ready = self.state.callable(now, self.world.settle_ms)
-        self.lane_waits = calls and ready and not found.identity_waits
+        calls = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
+        self.lane_waits = bool(calls) and not found.identity_waits and self.state.callable(self._all_open(calls))
         due = [when for when in (found.look_at, found.wake_at) if when is not None]
-        if calls and self.state.settled and not ready:
-            due.append(self.state.opened + self.world.settle_ms)
+        if calls and not self.state.session:
+            due.append(self.state.opened + self.world.session_ms)
+            if now >= due[-1]:
+                raise Closed("its session was never named, and a call waits for it")
+        elif calls and self.state.settled and not self.lane_waits and not found.identity_waits:
+            raise Closed("a call waits, and nobody has said whose it is")
         if due:
             self.world.later(self.connection, max(1, min(due) - now))
 
-    @property
-    def queries(self) -> dict[int, Subscription]:
-        """The connection's queries, read when they are first needed."""
-        if self.subs is None:
-            found = retry_until_done(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
-            self.subs = {int(row["sk"]): Subscription.of(row) for row in found}
-        return self.subs
-
-    def _change(self, found: Absorbed) -> None:
-        """Take queries out of the set and into it. The row of a new one is written with its watches."""
-        for query_id in found.removed | (found.added.keys() & self.queries.keys()):
-            gone = self.queries.pop(query_id, None)
-            if gone is None:
-                continue
-            watches: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
-            self.world.mailboxes.beside(self.held, [*watches, Delete(Key("subscriptions", self.connection, str(query_id)))])
-            self.removed.add(query_id)
-        for query_id, add in found.added.items():
-            if len(self.queries) >= self.world.subscriptions:
-                self.beyond.append(query_id)  # no row is made of it
-                continue
-            self.queries[query_id] = Subscription(query_id, messages.path_of(add), messages.args_of(add), journal=add.journal)
-            self.stale.add(query_id)
+    def _all_open(self, calls: list[Item]) -> bool:
+        """Whether nobody's name is needed for any of these calls."""
+        return self.state.known or all(self.world.open_to_nobody(rows.called(row)) for row in calls)
 
     def _collect(self, inbox: Iterable[Item]) -> bool:
         """Take in answers that are ready; what their commits touched becomes stale. Returns whether there were new ones."""
@@ -234,13 +188,6 @@ class Turn:
             except Contention:
                 self.beat()
 
-    def _touched(self, touched: list[Touched]) -> set[int]:
-        return {
-            sub.query_id
-            for sub in self.queries.values()
-            if any(overlap(place, watch) for watch in sub.watches for place in touched)
-        }
-
     # 2. and 3. Evaluate, look again ------------------------------------------------------------------------------------
 
     def evaluate(self, shared: Shared) -> None:
@@ -251,53 +198,6 @@ class Turn:
         while self._collect(self._inbox(rows.MUTATION)):
             self.beat()
             self._run(Shared(self.world))
-
-    def _run(self, shared: Shared) -> None:
-        identity = self.held.row.get("user") or None
-        for query_id in sorted(self.stale & self.queries.keys()):
-            self.beat()
-            sub = self.queries[query_id]
-            try:
-                self.changed[query_id] = self._value(sub, identity, shared)
-            except (Conflict, StoreFailed) as error:
-                raise Closed(f"{sub.path} could not be evaluated: {error}") from error
-        self.stale.clear()
-
-    def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
-        """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
-        value = retry_until_done(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
-        for _ in range(ROUNDS):
-            sub.journal = value.journal
-            missing = value.reads.watches - set(sub.watches)
-            if not missing:
-                self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches if watch not in value.reads.watches}
-                sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
-                return value
-            if sum(len(each.watches) for each in self.queries.values()) + len(missing) > self.world.watches:
-                return self._unwatched(sub)
-            self._watch(sub, missing)
-            value = retry_until_done(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
-        raise Conflict(sub.path)
-
-    def _unwatched(self, sub: Subscription) -> Value:
-        """A query that would watch more than a connection may: it fails, and what it watched is given up."""
-        self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches}
-        sub.watches = []
-        return Refusal(messages.too_many("TooManyWatches", "documents and ranges under watch", self.world.watches), sub.journal)
-
-    def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
-        """Be told of changes there, from now on. The subscription's row names every watch that there may be."""
-        ttl = self._ttl()
-        self.gone_watches -= {(sub.query_id, watch) for watch in missing}
-        leaving = [watch for query_id, watch in self.gone_watches if query_id == sub.query_id]
-        sub.watches = [*sub.watches, *sorted(missing)]
-        row = sub.row(self.connection, ttl)
-        row["watches"] += [list(watch) for watch in leaving]
-        writes: list[Action] = [
-            Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
-        ]
-        self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes])
-        sub.stored = (sub.digest, sub.journal)
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 
@@ -322,23 +222,6 @@ class Turn:
         if (not self.posts or self.dialect.only_pings_count) and quiet >= self.world.ping_ms(self.held.row):
             self._post(self.dialect.ping)
             self.pinged = True
-
-    def _refusals(self) -> list[str]:
-        """Queries beyond what a connection may hold."""
-        refusal = Refusal(messages.too_many("TooManySubscriptions", "live queries", self.world.subscriptions))
-        return [self.dialect.modification(query_id, refusal) for query_id in self.beyond]
-
-    def _modifications(self) -> list[str]:
-        """What has changed since it was last told."""
-        texts: list[str] = []
-        for query_id, value in sorted(self.changed.items()):
-            text = self.dialect.modification(query_id, value)
-            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:20]
-            sub = self.queries[query_id]
-            if digest != sub.digest:
-                sub.digest = digest
-                texts.append(text)
-        return texts
 
     def _say(self, modifications: list[str]) -> Told:
         told = self._compose(modifications)
@@ -366,7 +249,8 @@ class Turn:
 
     def settle(self) -> None:
         """Store what was told, and give the lease back unless notes came meanwhile (`released`)."""
-        write_leavings(self.world, self.held, self._leavings())
+        handled = [Delete(Key("inbox", self.connection, sk)) for sk in sorted(self.done & self.present)]
+        write_leavings(self.world, self.held, [*self._rows_left(), *handled])
         sets = rows.state_sets(self.state)
         if self.pinged or (self.posts and not self.dialect.only_pings_count):
             sets[("last",)] = self.world.clock.now_ms()
@@ -375,21 +259,3 @@ class Turn:
         self.told_marks = self.marks
         self._start()
         self.released = self.world.mailboxes.release(self.held, self.seen, sets)
-
-    def _leavings(self) -> list[Action]:
-        """What the turn leaves to be written: watches that are over, queries that have changed, frames that are done."""
-        left: list[Action] = [
-            Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in sorted(self.gone_watches)
-        ]
-        moved = {query_id for query_id, _ in self.gone_watches}
-        for query_id in self.changed:
-            sub = self.queries[query_id]
-            if sub.stored is None or query_id in moved:
-                left.append(Put("subscriptions", sub.row(self.connection, self._ttl())))
-            elif sub.unsaved():
-                left.append(sub.update(self.connection, self._ttl()))
-            sub.stored, sub.moved = (sub.digest, sub.journal), False
-        return left + [Delete(Key("inbox", self.connection, sk)) for sk in sorted(self.done & self.present)]
-
-    def _ttl(self) -> int:
-        return self.world.clock.now_ms() // 1000 + rows.LIFE_S

@@ -65,12 +65,16 @@ class World:
     identify: Callable[[messages.Authenticate], Identity]
     org_of: Callable[[str | None], str]
     settle_ms: int
-    """How long a connection's calls wait for its identity and its session; then it has none."""
+    """How long a connection waits to be told whose it is."""
     later: Callable[[str, int], None]
     """Ask for another turn on a connection after some milliseconds. May be lost."""
     mutations_waiting: Callable[[str], None]
     """Run the connection's mutations."""
     ping_ms: Callable[[Item], int]
+    session_ms: int = 1_000
+    """How long a connection's mutations wait for its session; then it is closed."""
+    open_to_nobody: Callable[[str], bool] = lambda path: True
+    """Whether the function of this path is for callers who do not say who they are."""
     pause_s: float = 1.0
     """Before closing after an AuthError: clients with a bad token come back at once."""
     hand_over_ms: int = 10_000

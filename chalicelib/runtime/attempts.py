@@ -215,6 +215,7 @@ class Attempts:
             connection=wanted.connection,
             jobs=tuple(run.jobs.listed),
             log_lines=tuple(self._kept_lines(run.log)),
+            kept=wanted.keyed,
             trace=wanted.trace,
         )
 

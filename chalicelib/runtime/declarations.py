@@ -10,7 +10,7 @@ import inspect
 import os
 import traceback
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +22,19 @@ from chalicelib.data.tables import Table
 from chalicelib.runtime.wire_types import check_type
 
 CONTEXTS = {"query": "QueryCtx", "mutation": "MutationCtx", "action": "ActionCtx"}
+
+
+OPTIONS = frozenset({"aliases", "anonymous", "explain", "names", "runner", "timeout_s"})
+"""What a decorator of functions takes as a keyword."""
+
+
+def check_options(handler: Any, kind: str, options: Mapping[str, Any]) -> None:
+    """Whether a decorator's keywords mean anything. Raises `WrongDeclaration`."""
+    for name in sorted(options.keys() - OPTIONS):
+        place = f"{handler.__code__.co_filename}:{handler.__code__.co_firstlineno}"
+        called = "; a function is called on the wire as it is in Python (`def list_` is `list`)"
+        hint = called if name == "name" else nearest(name, OPTIONS)
+        raise WrongDeclaration(place, f"{handler.__name__}: a {kind} has no option {name}{hint}.")
 
 
 def check_shape(handler: Any, kind: str) -> None:

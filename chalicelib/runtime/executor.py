@@ -152,21 +152,24 @@ class Executor:
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
-        missed: Conflict | StoreFailed = Conflict()
+        missed: Conflict | StoreFailed | None = None
         for attempt in range(SNAPSHOT_RUNS):
             try:
                 found = self._looked(function, args, caller, journal, log)
-                found.runs = attempt + 1
-                return found
             except (Conflict, StoreFailed) as error:
                 missed = error
-                self._transactor.backoff(attempt, 40)
+                self._transactor.backoff(attempt, 50)
+                continue
+            if found is not None:
+                found.runs = attempt + 1
+                return found
+            self._transactor.backoff(attempt, 30)
         raise Conflict(getattr(missed, "table", "")) from missed
 
     def _looked(
         self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
-    ) -> Evaluation:
-        """One run of a query. Raises `Conflict` when no instant held for what it read, `StoreFailed`."""
+    ) -> Evaluation | None:
+        """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
         kept, lines = Journal(journal), log.inside(function.path)
         with snapshot.look(self.store) as look:
             tx = Transaction(look.store, caller.org, pause=self.clock.sleep, building=self.building)
@@ -179,7 +182,7 @@ class Executor:
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.raised = False, error
             if not isinstance(found.raised, StoreRefused) and not look.holds(tx.reads, self.clock.sleep):
-                raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+                return None
         log.take(lines)
         if found.raised is not None:
             found.error = describe(found.raised, development=self.development, request=log.request)

@@ -20,7 +20,7 @@ import msgspec
 from chalicelib.data import mount
 from chalicelib.data.errors import BadRequest, NotFound, WrongDeclaration
 from chalicelib.data.tables import TABLES
-from chalicelib.runtime.declarations import check_context, check_cron, check_shape, check_table, hints_of, imported
+from chalicelib.runtime.declarations import check_context, check_cron, check_options, check_shape, check_table, hints_of, imported
 from chalicelib.runtime.paths import camel, canonical, like
 from chalicelib.runtime.wire_types import check_type
 
@@ -37,6 +37,7 @@ class Function(Generic[P, R]):
 
     def __init__(self, handler: Callable[P, R], kind: Kind, public: bool, options: dict[str, Any]) -> None:
         check_shape(handler, kind)
+        check_options(handler, kind, options)
         self.handler, self.kind, self.public, self.options = handler, kind, public, options
         self.name = camel(handler.__name__)
         self.path = f"{handler.__module__.rpartition('.')[2]}:{self.name}"
@@ -215,6 +216,11 @@ class Registry:
         if function.kind != kind:
             raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
         return function
+
+    def open_to_nobody(self, path: str) -> bool:
+        """Whether a public function says of itself that callers without a token may call it (`anonymous=True`)."""
+        function = self._find(canonical(path))
+        return function is not None and function.public and function.options.get("anonymous") is True
 
     def crons(self) -> list[Any]:
         """Every declared cron."""

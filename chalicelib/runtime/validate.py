@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest
+from chalicelib.data.ids import Look, look_at_ids
+from chalicelib.data.plain import Fault
+from chalicelib.data.tables import TABLES
 from chalicelib.runtime.registry import Function
 
 
@@ -34,7 +38,23 @@ def bind(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
         if explain is not None:  # a door whose document names a code for each wrong argument
             raise explain(str(error)) from error
         raise BadRequest(f"ArgumentValidationError: {_convex_words(str(error))}", "ArgumentValidationError") from error
+    _look_at_ids(function.args, named)
     return {name: getattr(bound, name) for name in bound.__struct_fields__}
+
+
+def _look_at_ids(kind: type, named: dict[str, Any]) -> None:
+    look = _ids(kind)
+    try:
+        if look is not None:
+            look(named)
+    except Fault as fault:
+        told = f"Value does not match validator. {fault.rule[:1].upper()}{fault.rule[1:]}.\nPath: .{fault.path}"
+        raise BadRequest(f"ArgumentValidationError: {told}", "ArgumentValidationError") from None
+
+
+@lru_cache(maxsize=4096)
+def _ids(kind: type) -> Look | None:
+    return look_at_ids(kind, TABLES.keys)
 
 
 def check_return(function: Function[..., Any], result: Any) -> Any:

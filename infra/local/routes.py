@@ -50,6 +50,10 @@ class Answer:
         """An error as the HTTP door shapes it: clients read both keys."""
         return cls.json(status, {"code": code, "message": message})
 
+    def last(self) -> Answer:
+        """The answer, after which the connection ends: the rest of the request is not read."""
+        return replace(self, headers=(*self.headers, ("Connection", "close")))
+
     def secured(self) -> Answer:
         """The answer, told to browsers as nothing to frame or to guess at; a header that it has itself stays."""
         named = {name.lower() for name, _ in self.headers}

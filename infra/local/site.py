@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from chalicelib.data import mount
 from infra.local.aws.shapes import Request
 from infra.local.routes import Answer
+from infra.page import mounted
 
 HOME_PAGE = Path(__file__).parent / "home.html"
 TYPES = {
@@ -49,7 +51,7 @@ class Site:
         found = self._file(name)
         if found is None:
             return self._without() if name in ("index.html", "favicon.ico") else None
-        body = found.read_bytes()
+        body = found.read_bytes() if name != "index.html" else mounted(found.read_bytes(), mount.MOUNT)
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
         headers = (("ETag", tag), ("Cache-Control", kept))

@@ -102,8 +102,8 @@ class Stack:
         if watch:
             self.reloader.watch()
         if vite:
-            self.server.vite = Vite(WEB, self.url)
-            self.server.vite.start()
+            self.server.vite = page = Vite(WEB, self.url)
+            page.start()
 
     def stop(self) -> None:
         """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""

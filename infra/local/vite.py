@@ -10,11 +10,13 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import shutil
 import subprocess
 import threading
 from pathlib import Path
 
+from chalicelib.data import mount
 from infra.local.aws.shapes import Request
 from infra.local.routes import Answer
 
@@ -46,7 +48,12 @@ class Vite:
             log.info("the page is served as it was built: its tools are not installed")
             return
         self._child = subprocess.Popen(  # noqa: S603 - our own script
-            [node, "dev.mjs", self._backend], cwd=self._web, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [node, "dev.mjs", self._backend],
+            cwd=self._web,
+            env={**os.environ, "VITE_CHAT_MOUNT": mount.MOUNT},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         threading.Thread(target=self._listen, args=(self._child,), name="vite", daemon=True).start()
 

@@ -15,8 +15,10 @@ SETTINGS = {
     "AUTH_JWKS": ("AuthJwks", "Key set URLs, one per issuer; empty: OIDC discovery."),
     "AUTH_ORG_CLAIM": ("AuthOrgClaim", "The claim that names the caller's org."),
     "AUTH_ORG_DEFAULT": ("AuthOrgDefault", "The org of tokens that name none; empty: they are refused."),
-    "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served."),
+    "ANONYMOUS": ("Anonymous", "on or off: whether callers without a token are served; empty: on where there is no issuer."),
     "CALLS_PER_SECOND": ("CallsPerSecond", "Calls of one caller that one process serves; 0: no limit."),
+    "SUBSCRIPTIONS_PER_CONNECTION": ("SubscriptionsPerConnection", "Live queries of one socket."),
+    "WATCHES_PER_CONNECTION": ("WatchesPerConnection", "Documents and ranges that one socket's queries may watch together."),
     "TOKEN_BUDGET_PER_ORG": ("TokenBudgetPerOrg", "Model tokens an org may use per UTC day."),
     "REPLIES_PER_USER": ("RepliesPerUser", "Replies of one user that have not ended; 0: no limit."),
     "SESSIONS_PER_USER": ("SessionsPerUser", "Sessions that one user may have; 0: no limit."),
@@ -39,8 +41,9 @@ SETTINGS = {
 
 _DEFAULTS = {
     "AUTH_ORG_CLAIM": "org",
-    "ANONYMOUS": "on",
     "CALLS_PER_SECOND": "200",
+    "SUBSCRIPTIONS_PER_CONNECTION": "1000",
+    "WATCHES_PER_CONNECTION": "10000",
     "TOKEN_BUDGET_PER_ORG": "2000000",
     "REPLIES_PER_USER": "200",
     "SESSIONS_PER_USER": "10000",

@@ -165,6 +165,43 @@ def a_berth_has_one_boat(seed: int) -> str | None:
     return None if whole and not failed and not torn else f"{failed} {torn} {last} {first}"
 
 
+def a_mutation_that_only_reads_sees_one_instant(seed: int) -> str | None:
+    """Invariant 1: nothing is committed, and what it answers was true all the same."""
+    sea = Sea(seed)
+    for name in ("x", "y"):
+        sea.do("launch", harbour="h", name=name)
+    sea.storm()
+    seen: list[int] = []
+
+    def read() -> None:
+        seen.extend(sum(sea.do("muster", names=["x", "y"])) for _ in range(8))
+
+    def write() -> None:
+        for number in range(6):
+            sea.do("swap", one="xy"[number % 2], other="yx"[number % 2])
+
+    failed = [result for result in sea.weave.run([read, write, read]) if result is not None]
+    return f"{failed} {seen}" if failed or any(seen) else None
+
+
+def an_answer_under_a_key_stays(seed: int) -> str | None:
+    """Invariant 6: who asks again under the same key is told the first answer, also of a call that wrote nothing."""
+    sea = Sea(seed)
+    sea.do("launch", harbour="h", name="b")
+    sea.storm()
+    told: list[int] = []
+
+    def read() -> None:
+        told.extend(sea.do("muster", key="k", names=["b"])[0] for _ in range(4))
+
+    def write() -> None:
+        for _ in range(6):
+            sea.do("board", name="b")
+
+    failed = [result for result in sea.weave.run([read, write, read]) if result is not None]
+    return f"{failed} {told}" if failed or len(set(told)) != 1 else None
+
+
 CLAIMS = (
     every_increment_counts_once,
     an_empty_range_is_entered_once,
@@ -174,6 +211,8 @@ CLAIMS = (
     a_limit_is_met_past_stale_entries,
     a_log_has_no_holes,
     a_berth_has_one_boat,
+    a_mutation_that_only_reads_sees_one_instant,
+    an_answer_under_a_key_stays,
 )
 
 

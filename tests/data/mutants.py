@@ -18,7 +18,7 @@ import chalicelib.runtime.transactor as transactor_module
 from chalicelib.data.commit import Receipt
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.reads import version_of
-from chalicelib.data.store import Check, Key, Put, Rows, Update
+from chalicelib.data.store import Absent, Check, Key, Put, Rows, Update
 from chalicelib.runtime.attempts import Verdict
 
 Plan = commit_module._Plan
@@ -130,6 +130,18 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
     return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
 
 
+def answered_unlooked(store: Any, _tx: Any, call: Any) -> None:
+    """A mutation that only read believes its first look."""
+    if call.intent.kept:
+        store.write(Put("commits", commit_module._row(call), Absent()))
+
+
+def answered_and_forgotten(store: Any, tx: Any, _call: Any) -> None:
+    """A mutation that only read keeps its answer for nobody."""
+    if not snapshot_module.holds(store, tx.reads, tx.pause):
+        raise Conflict
+
+
 def no_rows(*_asked: Any) -> dict[str, Any]:
     """After a failure nobody looks whether it had happened."""
     return {}
@@ -226,5 +238,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
+    "a mutation that only read believes its first look": lambda: swapped((commit_module, "_answer", answered_unlooked)),
+    "a keyed answer without writes is not kept": lambda: swapped((commit_module, "_answer", answered_and_forgotten)),
     "second look by plain reads": lambda: swapped((snapshot_module, "holds", plain_second_look)),
 }

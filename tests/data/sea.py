@@ -140,6 +140,12 @@ def trade(ctx: MutationCtx, one: str, other: str) -> None:
     ctx.db.insert(Berth(id=one, number=second.number))
 
 
+@mutation
+def muster(ctx: MutationCtx, names: list[str]) -> list[int]:
+    """Only looks: it writes nothing."""
+    return [boat.crew if (boat := ctx.db.get(Boat, name)) else 0 for name in names]
+
+
 @query
 def moored(ctx: QueryCtx, numbers: list[int]) -> list[str]:
     found = [ctx.db.query(Berth.by_number(number)).unique() for number in numbers]
@@ -185,6 +191,7 @@ FUNCTIONS = (
     tie,
     moor,
     trade,
+    muster,
     moored,
     crew,
     crew_in,
@@ -225,9 +232,9 @@ class Sea:
         self.store.faults = Faults()
         self.weave.sleep(30)
 
-    def do(self, name: str, /, **args: Any) -> Any:
-        """A mutation's result; an error is raised."""
-        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None)
+    def do(self, name: str, /, key: str | None = None, **args: Any) -> Any:
+        """A mutation's result; an error is raised. `key`: its idempotency key."""
+        outcome = self.executor.mutation(f"sea:{camel(name)}", args, None, key)
         if outcome.error is not None:
             raise RuntimeError(outcome.error.message)
         return outcome.value

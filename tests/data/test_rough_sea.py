@@ -22,6 +22,8 @@ CAUGHT_BY = {
     "fence read last": claims.a_range_is_what_was_written,
     "log density unchecked": claims.a_log_has_no_holes,
     "no second look": claims.a_sum_is_never_torn,
+    "a mutation that only read believes its first look": claims.a_mutation_that_only_reads_sees_one_instant,
+    "a keyed answer without writes is not kept": claims.an_answer_under_a_key_stays,
     "second look by plain reads": claims.a_sum_is_never_torn,
 }
 SEEDS = 150

@@ -130,7 +130,7 @@ class Reader:
         for name in filter(lambda name: (ROOT / name).is_file(), names):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
-        for name in ("requirements.txt", "requirements-dev.txt"):
+        for name in ("requirements.txt", "requirements-server.txt", "requirements-dev.txt"):
             os.utime(self.folder / name, (0, 0))  # older than what is installed
         (self.folder / ".venv").symlink_to(sys.prefix)
         page, built = self.folder / "web" / "dist", ROOT / "web" / "dist"

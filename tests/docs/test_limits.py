@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from chalicelib.data import gate, paging, snapshot, store, transaction
-from chalicelib.domain import answer_size, bounds, budget, depth, domains, members, notifications
+from chalicelib.domain import answer_size, budget, depth, domains, members, notifications
 from chalicelib.domain.agent_runs import ending
 from chalicelib.domain.conversations import codes, history, listing, search, views
 from chalicelib.domain.feeds import sizes
@@ -38,11 +38,19 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         options.LARGEST_IMAGES,
     ),
     "a reply's stored text": (lifecycle.LARGEST_TEXT / 1000,),
-    "chunks in one answer of `chat:subscribeToChunks`": (sessions.CHUNK_PAGE, sessions.LARGEST_CHUNK_PAGE, bounds.ANSWER / KB),
-    "messages in one answer of `chat:getMessages`": (sessions.MESSAGE_PAGE, sessions.LARGEST_MESSAGE_PAGE, bounds.ANSWER / KB),
-    "a message, an image or a domain in an answer": (bounds.ONE / KB, bounds.PART_CHARS),
+    "chunks in one answer of `chat:subscribeToChunks`": (
+        sessions.CHUNK_PAGE,
+        sessions.LARGEST_CHUNK_PAGE,
+        answer_size.LIST_BYTES / KB,
+    ),
+    "messages in one answer of `chat:getMessages`": (
+        sessions.MESSAGE_PAGE,
+        sessions.LARGEST_MESSAGE_PAGE,
+        answer_size.LIST_BYTES / KB,
+    ),
+    "a message, an image or a domain in an answer": (answer_size.ONE_BYTES / KB, answer_size.PART_CHARS),
     "servers of tools of a domain or an image": (mcp.MOST, mcp.LARGEST / KB),
-    "lists of sessions, images, domains, tasks, schedules": (bounds.ANSWER / KB,),
+    "lists of sessions, images, domains, tasks, schedules": (answer_size.LIST_BYTES / KB,),
     "tokens of an org a day": (budget.LEAST_HELD,),
     "replies of a user that have not ended; sessions, tasks, schedules, domains of one": (
         Settings.replies_per_user,
@@ -59,7 +67,8 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         depth.DEEPEST,
         codes.MOST_AGENTS,
     ),
-    "`messages` of `conversations:get` and `addMessage`": (views.SHOWN_BYTES / KB,),
+    "`messages` of `conversations:get`, and of `addMessage` with `tail`": (views.SHOWN_BYTES / KB,),
+    "`messages` of `conversations:addMessage` without `tail`": (views.TAIL_BYTES,),
     "an answer of `conversations:*`": (answer_size.ANSWER_BYTES / KB,),
     "`conversations:getHistory` by roles": (history.SEARCHED,),
     "a message where no model answers; what comes with it": (

@@ -94,3 +94,9 @@ def test_the_page_of_settings_says_what_the_settings_say() -> None:
     assert _rows(page) == _rows(settings.__doc__ or "")
     source = "".join(path.read_text() for path in (ROOT / "infra" / "local").rglob("*.py"))
     assert [name for name in _rows(local) if f'"{name}"' not in source] == []
+
+
+def test_every_metric_is_named_where_operators_look() -> None:
+    code = "".join(each.read_text() for each in (ROOT / "chalicelib").rglob("*.py"))
+    told = (ROOT / "docs" / "operating.md").read_text()
+    assert {name for name in re.findall(r'measure\("(\w+)"', code) if f"`{name}`" not in told} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -47,6 +48,28 @@ def test_ten_times_ten_sends_that_wait_spend_the_limit_once(model: ScriptedModel
     house.work()
     assert 0 < rows(house, "spent") <= 2 * limit
     assert rows(house, "held") == open_replies(house) == 0
+
+
+def test_sends_of_one_moment_do_not_pass_the_limit_together(model: ScriptedModel) -> None:
+    limit = 6 * budget.LEAST_HELD
+    house = House(model, token_budget_per_org=limit)
+    people = [house.person(f"user-{number}") for number in range(24)]
+    sessions = [start(each) for each in people]
+    gate = threading.Barrier(len(people))
+
+    def at_once(one: tuple[Person, str]) -> bool:
+        gate.wait()
+        try:
+            send(*one, "/say hello")
+        except Refusal as refused:
+            assert refused.tag == "BudgetExceeded"
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        accepted = sum(pool.map(at_once, zip(people, sessions, strict=True)))
+    assert 1 <= accepted <= 6
+    assert rows(house, "held") < limit + budget.LEAST_HELD
 
 
 def test_a_reply_whose_turn_comes_after_the_tokens_are_spent_is_not_begun(model: ScriptedModel) -> None:

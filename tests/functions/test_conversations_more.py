@@ -81,12 +81,26 @@ def test_a_page_ends_where_96_kb_do_and_says_where_the_next_begins(cortex: Corte
 def test_a_log_beyond_16_kb_shows_its_newest_and_says_that_there_is_more(cortex: Cortex) -> None:
     conversation = opened(cortex)
     for number in range(14):
-        last = say(cortex, conversation, f"{number}:" + "x" * 3_000)
+        last = say(cortex, conversation, f"{number}:" + "x" * 3_000, tail=100)
     stored = cortex.get(conversationId=conversation)
     assert stored == last
     assert (stored["messageCount"], stored["messagesTruncated"]) == (14, True)
     assert [each["sequence"] for each in stored["messages"]] == list(range(10, 15))
     assert "messagesTruncated" not in cortex.get(conversationId=opened(cortex))
+
+
+def test_an_added_message_comes_back_with_those_before_it_that_768_bytes_hold(cortex: Cortex) -> None:
+    """A result is kept with its commit, so it does not grow with the conversation."""
+    conversation = opened(cortex)
+    assert say(cortex, conversation, "one").get("messagesTruncated") is None
+    assert [each["content"] for each in say(cortex, conversation, "two")["messages"]] == ["one", "two"]
+    told = [say(cortex, conversation, f"{number}:" + "x" * 100) for number in range(10)][-1]
+    assert [each["sequence"] for each in told["messages"]] == [10, 11, 12]
+    assert (told["messageCount"], told["messagesTruncated"]) == (12, True)
+    assert len(json.dumps(told["messages"], separators=(",", ":"))) <= 768 + 4  # the commas and brackets of a list
+    long = say(cortex, conversation, "y" * 2_000)
+    assert [each["content"] for each in long["messages"]] == ["y" * 2_000]
+    assert len(say(cortex, conversation, "with a tail", tail=6)["messages"]) == 6
 
 
 def test_a_message_may_weigh_64_kb_and_is_always_shown(cortex: Cortex) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.data import values
-from chalicelib.domain import bounds
+from chalicelib.domain import answer_size
 from chalicelib.domain.replies.views import MessageView
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person, Refusal
@@ -220,8 +220,8 @@ def test_what_is_fitted_fits_and_names_what_it_has_cut(most: int, content: str, 
         reasoning=reasoning,
         parts=parts,
     )
-    shown = bounds.fitted(whole, most)
-    assert bounds.size(msgspec.structs.replace(shown, cut=None)) <= most
+    shown = answer_size.shortened(whole, most)
+    assert answer_size.weight(msgspec.structs.replace(shown, cut=None)) <= most
     assert (shown.cut is None) == (shown == whole)
     for name in ("content", "reasoning", "parts"):
         if name not in (shown.cut or []):

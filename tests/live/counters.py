@@ -152,6 +152,29 @@ def visit(ctx: MutationCtx, op: str) -> str:
     return who
 
 
+@query(anonymous=True)
+def lobby(ctx: QueryCtx) -> int:
+    """How often nobody has knocked; open to nobody."""
+    return len(ctx.db.query(SimVisit.by_who("nobody")).collect())
+
+
+@mutation(anonymous=True)
+def knock(ctx: MutationCtx, op: str) -> str:
+    """Like `visit`, open to nobody."""
+    return visit(ctx, op)
+
+
+@action(anonymous=True)
+def ring(ctx: ActionCtx, op: str) -> str:
+    """Open to nobody."""
+    return "nobody" if ctx.user is None else ctx.user.subject
+
+
+@action
+def whose(ctx: ActionCtx) -> str:
+    return "nobody" if ctx.user is None else ctx.user.subject
+
+
 @mutation
 def sign(ctx: MutationCtx, op: str) -> str:
     """For who is somebody."""

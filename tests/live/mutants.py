@@ -35,9 +35,9 @@ def with_turns(kind: type[Turn]) -> type[Backend]:
 class LeaseBeforeNote(Mailboxes):
     """Tries for the lease first, and leaves the note only for whoever has it."""
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
         waking = self.take(connection)
-        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False)
+        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False, auth=auth)
         if waking.held is not None and noted is not None:
             waking.held.row = noted
         return waking
@@ -46,12 +46,12 @@ class LeaseBeforeNote(Mailboxes):
 class NoSecondTry(Mailboxes):
     """Leaves the note, but does not try again for a lease that was refused before."""
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
         token, now = self._token(), self.clock.now_ms()
-        both = self._update(connection, token, list(marks), now, lease=True)
+        both = self._update(connection, token, list(marks), now, lease=True, auth=auth)
         if both is not None:
             return Waking(Held(connection, token, both, now + self.lease_ms), "held")
-        noted = self._update(connection, token, list(marks), now, lease=False)
+        noted = self._update(connection, token, list(marks), now, lease=False, auth=auth)
         return Waking(None, "gone" if noted is None else "closing" if noted.get("closing") else "busy")
 
 
@@ -200,7 +200,7 @@ class LaneWithoutSession(Lane):
     """Keys a call by its connection, so that a repeat after a reconnect is another call."""
 
     def _one(self, connection: str, held: Held, mailbox: Item, row: Item) -> None:
-        super()._one(connection, held, {**mailbox, "session": ""}, row)
+        super()._one(connection, held, {**mailbox, "session": connection}, row)
 
 
 class WithoutIdempotency(Backend):
@@ -208,14 +208,39 @@ class WithoutIdempotency(Backend):
 
 
 class LaneOfTheLastOne(Lane):
-    """Calls as whoever the mailbox names, although an Authenticate frame is waiting."""
+    """Calls as whoever the mailbox names, although an Authenticate frame is known to be waiting."""
 
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
-        return super()._callable(mailbox, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
+        return super()._callable({**mailbox, "auth": 0}, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
 
 
 class CallsAsTheLastOne(Backend):
     lane_type = LaneOfTheLastOne
+
+
+class InventsSession(Turn):
+    """Takes the connection for the session, when the wait for a session's name is over."""
+
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        found = super()._absorb(inbox, now)
+        if not found.state.session and now - found.state.opened >= self.world.session_ms:
+            found.state = replace(found.state, session=self.connection)
+        return found
+
+
+class NobodyActsForAnybody(Backend):
+    """Takes the end of the wait for a proof that nobody will sign in."""
+
+    def __post_init__(self) -> None:
+        self.settings = replace(self.settings, anonymous=True)
+        super().__post_init__()
+
+
+class WithoutAuthMark(Backend):
+    """Does not say in the mailbox that an identity is on its way."""
+
+    def wake(self, connection: str, *, auth: int = 0) -> None:
+        super().wake(connection)
 
 
 class NeverHandsOver(Backend):

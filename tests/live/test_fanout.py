@@ -105,8 +105,8 @@ class Watching(Mailboxes):
     most = 0
     holding: ClassVar[set[str]] = set()
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
-        waking = super().wake(connection, marks)
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
+        waking = super().wake(connection, marks, auth=auth)
         if waking.held is not None:
             Watching.holding.add(connection)
             Watching.most = max(Watching.most, len(Watching.holding))
@@ -146,10 +146,10 @@ class Refusing(Mailboxes):
 
     down = False
 
-    def wake(self, connection: str, marks: Any = ()) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
         if connection == "conn-1" and Refusing.down:
             raise StoreFailed("down")
-        return super().wake(connection, marks)
+        return super().wake(connection, marks, auth=auth)
 
 
 def test_a_note_that_cannot_be_left_is_left_later_and_the_others_do_not_wait() -> None:

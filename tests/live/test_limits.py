@@ -69,5 +69,5 @@ def test_who_says_no_name_is_refused_where_that_is_the_rule() -> None:
         call = nobody.call("counters:visit", op="x")
         settled(nobody, call, 20_000)
         assert (call.state, call.error.data["code"]) == ("failed", "Unauthenticated")  # type: ignore[union-attr]
-        assert nobody.client.results[query].data["code"] == "Unauthenticated"
+        assert query not in nobody.client.results
         assert rows(sim, "simVisits") == []

@@ -114,11 +114,26 @@ def test_a_client_that_sends_no_query_set_is_answered_after_a_while() -> None:
     assert session.absorb(known, [], NOW + SETTLE, SETTLE, called=[NOW]).state.first
 
 
-def test_calls_wait_for_identity_and_session_but_not_for_ever() -> None:
-    assert State(opened=NOW, settled=True, session="s").callable(NOW, SETTLE)
-    assert not State(opened=NOW, settled=True).callable(NOW + SETTLE - 1, SETTLE)
-    assert State(opened=NOW, settled=True).callable(NOW + SETTLE, SETTLE)
-    assert not State(opened=NOW, session="s").callable(NOW + 99 * SETTLE, SETTLE)
+def test_calls_wait_for_identity_and_session() -> None:
+    said = Version(0, 1, 0)
+    assert State(said, settled=True, session="s").callable(open_to_nobody=False)
+    assert not State(said, settled=True).callable(open_to_nobody=True)
+    assert not State(session="s").callable(open_to_nobody=True)
+    assert not State(settled=True, session="s").callable(open_to_nobody=False)
+    assert State(settled=True, session="s").callable(open_to_nobody=True)
+    assert State(settled=True, session="s", again=True).callable(open_to_nobody=False)
+
+
+def test_a_session_that_counts_its_connections_says_whether_it_comes_again() -> None:
+    for count, again in ((0, False), (1, True), (None, True)):
+        found = session.absorb(State(), waiting(Connect("s", connection_count=count)), NOW, SETTLE)
+        assert found.state.again is again
+
+
+def test_an_identity_that_is_on_its_way_keeps_the_wait_from_being_over() -> None:
+    """Its predecessor is late; nobody else signs in with the second one."""
+    found = session.absorb(State(opened=0), waiting(modify(0, add(0)), auth(1)), NOW + 2 * SETTLE, SETTLE)
+    assert (found.state.settled, found.identity_waits) == (False, True)
 
 
 # Telling ------------------------------------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def test_pings_keep_a_slow_reply_alive(model: ScriptedModel) -> None:
 
 
 def test_the_deadline_ends_a_reply_and_keeps_its_text(model: ScriptedModel) -> None:
-    settings = at(model, deadline=time.monotonic() + 0.5)
+    settings = at(model, deadline=time.monotonic() + 2)
     heard, failed = hear(stream(ask("/pace 40\nwrite 5000 characters"), settings))
     assert failed is not None
     assert failed.reason == "deadline"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,17 @@ class Local:
         """Let this much time pass, and the walls of time look at every connection."""
         self.clock.now += seconds
         self.loop.do(self.server.connections.tick)
+
+    def lines(self) -> int:
+        """How many TCP connections the server has."""
+        return self.loop.do(lambda: self.server.lines)
+
+    def until(self, look: Callable[[], bool]) -> bool:
+        """Look again until it is so, for ten seconds at most."""
+        deadline = time.monotonic() + 10
+        while not (found := look()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import threading
+from http.client import HTTPMessage
 from typing import Any
 
 import pytest
@@ -15,14 +16,14 @@ from websockets.sync.client import connect
 from infra.local.aws.api_gateway import Walls
 
 
-def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any, dict[str, str]]:
+def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any, HTTPMessage]:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     line.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
     answer = line.getresponse()
     text = answer.read()
     line.close()
     kind = answer.headers.get("content-type", "")
-    return answer.status, json.loads(text) if "json" in kind else text.decode(), dict(answer.headers)
+    return answer.status, json.loads(text) if "json" in kind else text.decode(), answer.headers
 
 
 def test_a_request_becomes_a_rest_proxy_event_and_its_answer_comes_back(local):
@@ -34,7 +35,7 @@ def test_a_request_becomes_a_rest_proxy_event_and_its_answer_comes_back(local):
     assert event["isBase64Encoded"] is False
     assert event["queryStringParameters"] == {"a": "2", "b": " "}
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [" "]}
-    assert event["headers"]["Convex-Client"] == "npm-1.48.0"
+    assert event["headers"]["convex-client"] == "npm-1.48.0"
     assert event["requestContext"]["resourcePath"] == "/{proxy+}"
 
 
@@ -90,7 +91,7 @@ def test_sync_paths_open_a_socket_and_connect_learns_the_path(local, path):
     with connect(f"ws://127.0.0.1:{local.port}{path}?x=1", additional_headers={"Convex-Client": "python-0.8.1"}):
         event = local.app.connects.get(timeout=5)
     assert event["queryStringParameters"] == {"x": "1", "path": path.replace("//", "/")}
-    assert event["headers"]["Convex-Client"] == "python-0.8.1"
+    assert event["headers"]["convex-client"] == "python-0.8.1"
     assert event["requestContext"]["routeKey"] == "$connect"
 
 
@@ -221,16 +222,89 @@ def test_the_walls_are_api_gateways():
     assert (walls.idle_s, walls.life_s, walls.integration_s) == (600, 7200, 29)
 
 
-@pytest.mark.parametrize("part", [b"GET / HTT", b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{}"])
+HALF = [b"GET / HTT", b"\r\n", b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9\r\n\r\n{}"]
+
+
+@pytest.mark.parametrize("part", HALF)
 def test_a_request_that_never_arrives_whole_is_answered_408_and_its_connection_ends(local, part):
     local.walls.integration_s = 0.2
     with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
-        line.sendall(part)
+        line.sendall(part.replace(b"%d", b"%d" % local.port))
         answer = b""
         while data := line.recv(4096):
             answer += data
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"RequestTimeout" in answer
+
+
+def everything(line: socket.socket) -> bytes:
+    said = b""
+    while data := line.recv(4096):
+        said += data
+    return said
+
+
+def test_a_request_that_was_refused_early_and_never_arrives_whole_has_one_answer(local):
+    local.walls.integration_s = 0.2
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.sendall(b"POST /api/query HTTP/1.1\r\nHost: evil.test\r\nContent-Length: 9\r\n\r\n{}")
+        said = everything(line)
+    assert said.startswith(b"HTTP/1.1 403 ")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_a_trickle_of_bytes_does_not_hold_a_request_open(local):
+    local.walls.integration_s = 0.3
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.settimeout(0.05)
+        line.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        said = b""
+        for _ in range(100):
+            try:
+                line.sendall(b"x")
+                if not (data := line.recv(4096)):
+                    break
+                said += data
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+    assert said.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_head_beyond_the_wall_is_a_431_also_before_it_has_ended(local, whole):
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX: " % local.port + b"x" * 11_000 + b"\r\n\r\n" * whole)
+        assert everything(line).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nHost: 127.0.0.1:%d\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX : y\r\n\r\n",
+    ],
+    ids=["no Host", "two Hosts", "no ASCII", "length and chunks", "two lengths", "a space in a name"],
+)
+def test_a_head_that_a_proxy_could_read_in_another_way_is_a_400_and_reaches_no_handler(local, head):
+    local.app.app = lambda event, context: pytest.fail("a handler was called")
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.sendall(head.replace(b"%d", b"%d" % local.port))
+        assert everything(line).startswith(b"HTTP/1.1 400 ")
+
+
+def test_requests_that_come_in_one_packet_are_answered_in_their_order(local):
+    one = b"POST /api/%d HTTP/1.1\r\nHost: 127.0.0.1:" + b"%d" % local.port + b"\r\nContent-Length: 1\r\n%b\r\nx"
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        line.sendall(b"".join(one % (number, b"Connection: close\r\n" * (number == 4)) for number in range(5)))
+        said = everything(line)
+    paths = [json.loads(part.partition(b"\r\n\r\n")[2])["path"] for part in said.split(b"HTTP/1.1 200")[1:]]
+    assert paths == [f"/api/{number}" for number in range(5)]
 
 
 def test_deep_json_is_the_handlers_to_answer_and_no_fault_of_the_server(local):

@@ -1,181 +1,225 @@
-"""API Gateway's limits, with a fake clock and a fake wire, and once through real sockets where bytes matter."""
+"""API Gateway's limits, through real sockets. The clock is the test's."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
-from websockets.client import ClientProtocol
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request
-from websockets.sync.client import connect
-from websockets.uri import parse_uri
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
+from tests.local.conftest import Local
+
+
+def told(local: Local, count: int) -> list[str]:
+    """What so many message handlers were called with."""
+    return [local.app.messages.get(timeout=5)["body"] for _ in range(count)]
+
+
+def code(client: ClientConnection) -> int | None:
+    """The close code that reaches the client."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            client.recv(timeout=5)
+    return client.close_code
+
+
+def open_still(client: ClientConnection) -> bool:
+    return client.ping().wait(5)
+
+
+def frames(client: ClientConnection, *parts: tuple[Opcode, bytes, bool]) -> None:
+    """Send frames as they are, in one packet: the client itself would refuse to."""
+    data = b"".join(Frame(opcode, body, fin=fin).serialize(mask=True) for opcode, body, fin in parts)
+    client.socket.sendall(data)
+
+
+def test_a_frame_of_32_kb_passes_and_one_more_byte_closes_with_1009(local):
+    with local.socket() as (client, _):
+        client.send("x" * 32768)
+        assert told(local, 1) == ["x" * 32768]
+        client.send("x" * 32769)
+        assert code(client) == 1009
+    assert local.app.messages.empty()
+
+
+def test_fragments_make_a_message_of_128_kb_and_not_more(local):
+    with local.socket() as (client, _):
+        client.send(["x" * 32768] * 4)
+        assert [len(text) for text in told(local, 1)] == [131072]
+        client.send([*["x" * 32768] * 4, "x"])
+        assert code(client) == 1009
+    assert local.app.messages.empty()
+
+
+def test_a_binary_frame_closes_with_1003_and_what_follows_it_is_not_read(local):
+    with local.socket() as (client, _):
+        frames(client, (Opcode.TEXT, b"before", True), (Opcode.BINARY, b"\0", True), (Opcode.TEXT, b"after", True))
+        assert code(client) == 1003
+    assert told(local, 1) == ["before"]
+    local.app.disconnects.get(timeout=5)
+    assert local.app.messages.empty()
+
+
+def test_text_that_is_no_utf_8_closes_with_1007_and_what_came_before_it_counts(local):
+    with local.socket() as (client, _):
+        frames(client, (Opcode.TEXT, b"before", True), (Opcode.TEXT, b"\xff", True), (Opcode.TEXT, b"after", True))
+        assert code(client) == 1007
+    assert told(local, 1) == ["before"]
+    local.app.disconnects.get(timeout=5)
+    assert local.app.messages.empty()
+
+
+def test_what_came_in_one_packet_before_a_frame_that_is_too_large_counts(local):
+    with local.socket() as (client, _):
+        frames(client, (Opcode.TEXT, b"before", True), (Opcode.TEXT, b"x" * 32769, True))
+        assert code(client) == 1009
+    assert told(local, 1) == ["before"]
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x81\x05hello", b"\xf1\x80abcd", b"\x83\x80abcd"], ids=["unmasked", "reserved bits", "opcode 3"]
+)
+def test_a_frame_that_is_none_closes_with_1002(local, frame):
+    with local.socket() as (client, _):
+        client.socket.sendall(frame)
+        assert code(client) == 1002
+
+
+def test_a_post_of_128_kb_passes_and_one_more_byte_is_413(local):
+    with local.socket(max_size=None) as (client, connection):
+        assert local.gateway.post(connection, "é" * 65536) == "ok"
+        assert client.recv(timeout=5) == "é" * 65536
+        assert local.gateway.post(connection, "é" * 65536 + "x") == "too_large"
 
 
 class FakeWire:
-    """Collects what is written, and says how much of it is still waiting."""
+    """A socket whose buffer is as full as a test says."""
 
     def __init__(self) -> None:
-        self.written = b""
+        self.written: list[bytes] = []
         self.waiting = 0
-        self.finished = self.expiring = False
+        self.seen = 0.0
+        self.open = True
 
-    def write(self, data: bytes) -> None:
-        self.written += data
+    def send(self, data: bytes) -> None:
+        self.written.append(data)
 
     def buffered(self) -> int:
         return self.waiting
 
-    def finish(self) -> None:
-        self.finished = True
-
-    def expire(self) -> None:
-        self.expiring = True
-
-
-class Pair:
-    """A connection of the gateway and a client, joined by pretend bytes."""
-
-    def __init__(self, walls: Walls | None = None, now: float = 0.0) -> None:
-        self.wire = FakeWire()
-        self.connection = Connection("c1", self.wire, walls or Walls(), now)
-        self.client = ClientProtocol(parse_uri("ws://127.0.0.1/api/sync"), max_size=None)
-        self.handshake: Request = self.client.connect()
-
-    def open(self) -> Pair:
-        assert self.connection.accept(self.handshake) == 101
-        return self.deliver()
-
-    def deliver(self) -> Pair:
-        data, self.wire.written = self.wire.written, b""
-        if self.client.state.name == "CONNECTING":
-            self.client.send_request(self.handshake)
-            self.client.data_to_send()
-        self.client.receive_data(data)
-        return self
-
-    def sent(self, now: float = 0.0) -> list[str]:
-        """What the gateway makes of everything the client has sent."""
-        return self.connection.receive(b"".join(self.client.data_to_send()), now)
-
-    def code(self) -> int | None:
-        """The close code that has reached the client."""
-        self.deliver()
-        return self.client.close_rcvd.code if self.client.close_rcvd else None
-
-
-def test_a_frame_of_32_kb_passes_and_one_more_byte_closes_with_1009():
-    pair = Pair().open()
-    pair.client.send_text(b"x" * 32768)
-    assert pair.sent() == ["x" * 32768]
-    pair.client.send_text(b"x" * 32769)
-    assert pair.sent() == []
-    assert pair.code() == 1009
-
-
-def test_fragments_make_a_message_of_128_kb_and_not_more():
-    pair = Pair().open()
-    for number in range(4):
-        (pair.client.send_text if number == 0 else pair.client.send_continuation)(b"x" * 32768, fin=number == 3)
-    assert [len(message) for message in pair.sent()] == [131072]
-    for number in range(5):
-        (pair.client.send_text if number == 0 else pair.client.send_continuation)(b"x" * 32768, fin=number == 4)
-    assert pair.sent() == []
-    assert pair.code() == 1009
-
-
-def test_a_binary_frame_closes_with_1003_and_what_follows_it_is_not_read():
-    pair = Pair().open()
-    pair.client.send_text(b"before")
-    pair.client.send_binary(b"\x00")
-    pair.client.send_text(b"after")
-    assert pair.sent() == ["before"]
-    assert pair.code() == 1003
-
-
-def test_text_that_is_no_utf_8_closes_with_1007():
-    pair = Pair().open()
-    pair.client.send_text(b"\xff")
-    assert pair.sent() == []
-    assert pair.code() == 1007
-
-
-def test_a_post_of_128_kb_passes_and_one_more_byte_is_413():
-    pair = Pair().open()
-    assert pair.connection.send("é" * 65536, 0) == 200
-    assert pair.connection.send("é" * 65536 + "x", 0) == 413
+    def close(self, code: int, reason: str = "") -> None:
+        self.open = False
 
 
 def test_a_post_to_a_client_that_does_not_read_is_429_and_writes_nothing():
-    pair = Pair(Walls(outbound_bytes=1000)).open()
-    pair.wire.waiting = 900
-    assert pair.connection.send("x" * 101, 0) == 429
-    assert pair.wire.written == b""
-    assert pair.connection.send("x" * 100, 0) == 200
+    wire = FakeWire()
+    connection = Connection("c1", wire, Walls(outbound_bytes=1000), 0.0)
+    wire.waiting = 900
+    assert connection.send("x" * 101, 0) == 429
+    assert wire.written == []
+    assert connection.send("x" * 100, 0) == 200
 
 
-def test_ten_idle_minutes_close_with_1001_and_traffic_in_either_direction_counts():
-    pair = Pair().open()
-    pair.connection.tick(599)
-    pair.client.send_text(b"x")
-    pair.sent(now=599)
-    pair.connection.tick(1198)
-    pair.connection.send("x", 1198)
-    pair.connection.tick(1797)
-    assert pair.code() is None
-    pair.connection.tick(1798)
-    assert pair.code() == 1001
+@contextlib.contextmanager
+def deaf(local: Local) -> Iterator[tuple[socket.socket, str]]:
+    """A client that opens a socket and never reads again, with small buffers in between."""
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(10)
+        line.connect(("127.0.0.1", local.port))
+        line.sendall(
+            b"GET /api/sync HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" % local.port
+            + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert line.recv(12) == b"HTTP/1.1 101"
+        yield line, local.app.connects.get(timeout=5)["requestContext"]["connectionId"]
 
 
-def test_two_hours_close_with_1001_however_busy_it_is():
-    pair = Pair().open()
-    pair.connection.send("x", 7199)
-    pair.connection.tick(7199)
-    assert pair.code() is None
-    pair.connection.send("x", 7200)
-    pair.connection.tick(7200)
-    assert pair.code() == 1001
+def test_a_client_that_does_not_read_fills_its_own_buffer_only_and_is_cut_when_it_must_go(local):
+    with deaf(local) as (_, connection), local.socket() as (client, other):
+        posted = [local.gateway.post(connection, "x" * 100_000) for _ in range(60)]
+        assert posted[0] == "ok"
+        assert posted[-1] == "unknown", "429"
+        assert local.gateway.post(other, "for another") == "ok"
+        assert client.recv(timeout=5) == "for another"
+        before = local.lines()
+        assert local.gateway.close(connection) is True
+        gone = local.app.disconnects.get(timeout=10)["requestContext"]
+        assert (gone["connectionId"], gone["disconnectStatusCode"]) == (connection, 1000)
+        assert local.until(lambda: local.lines() == before - 1), "the deaf client's TCP connection is cut"
 
 
-def test_nothing_is_posted_after_the_goodbye():
-    pair = Pair().open()
-    pair.connection.close(1001)
-    assert pair.connection.send("x", 0) == 410
-    assert pair.wire.expiring
+def test_ten_idle_minutes_close_with_1001_and_traffic_in_either_direction_counts(local):
+    with local.socket() as (client, connection):
+        local.tick(599)
+        client.send("x")
+        told(local, 1)
+        local.tick(599)
+        local.gateway.post(connection, "x")
+        local.tick(599)
+        client.recv(timeout=5)
+        local.tick(1)
+        assert code(client) == 1001
 
 
-def test_a_message_before_the_clients_own_close_is_read():
-    pair = Pair().open()
-    pair.client.send_text(b"last words")
-    pair.client.send_close(1000)
-    assert pair.sent() == ["last words"]
-    assert pair.connection.closing() == (1000, "")
+def test_two_hours_close_with_1001_however_busy_it_is(local):
+    with local.socket() as (client, connection):
+        for _ in range(14):
+            local.tick(500)
+            local.gateway.post(connection, "x")
+        local.tick(199)
+        assert open_still(client)
+        local.tick(1)
+        assert code(client) == 1001
+
+
+def test_nothing_is_posted_after_the_goodbye(local):
+    with local.socket() as (_, connection):
+        local.loop.do(lambda: local.server.connections.delete(connection))
+        assert local.gateway.post(connection, "x") == "gone"
+
+
+def test_a_message_before_the_clients_own_close_is_read_and_its_code_is_told(local):
+    with local.socket() as (client, _):
+        frames(client, (Opcode.TEXT, b"last words", True), (Opcode.CLOSE, b"\x03\xe8", True))
+        assert told(local, 1) == ["last words"]
+        assert local.app.disconnects.get(timeout=5)["requestContext"]["disconnectStatusCode"] == 1000
+
+
+def test_a_client_that_is_cut_off_is_told_as_1006(local):
+    with local.socket() as (client, _):
+        client.socket.shutdown(socket.SHUT_RDWR)
+        assert local.app.disconnects.get(timeout=5)["requestContext"]["disconnectStatusCode"] == 1006
 
 
 def test_a_connection_is_posted_to_only_while_it_is_open():
     connections = Connections(lambda: 0.0)
     assert connections.post("c1", "x") == 410
-    pair = Pair()
-    connections.add(pair.connection)
+    wire = FakeWire()
+    wire.open = False
+    connections.add(Connection("c1", wire, Walls(), 0.0))
     assert connections.post("c1", "x") == 410
     assert connections.delete("c1") == 410
-    pair.open()
+    wire.open = True
     assert connections.post("c1", "x") == 200
     assert connections.delete("c1") == 204
     assert connections.post("c1", "x") == 410
     assert connections.delete("c1") == 410
 
 
-def test_a_handshake_header_too_long_for_the_protocol_is_refused_politely():
-    pair = Pair()
-    pair.handshake.headers["X-Long"] = "x" * 9000
-    assert pair.connection.accept(pair.handshake) == 400
-    assert pair.wire.written.startswith(b"HTTP/1.1 400")
+def test_a_handshake_header_too_long_for_the_protocol_is_refused_politely(local):
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{local.port}/api/sync", additional_headers={"X-Long": "x" * 9000})
+    assert refused.value.response.status_code == 431
 
 
-# Through real sockets ---------------------------------------------------------------------------------------------------
+# Bytes ------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_client_is_told_1009_although_it_was_still_sending(local):

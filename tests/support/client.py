@@ -258,9 +258,6 @@ class Client:
         changed = [self._modification(each) for each in message["modifications"]]
         self.version = end
         self.observed = max(self.observed, end.ts)
-        for query in self.queries.values():
-            if query.added_in <= end.query_set and query.id not in self.results:
-                raise Broken(f"query set {end.query_set} is confirmed without a result for {query.path} ({query.id})")
         for updated in changed:
             if updated is not None:
                 self.on_value(updated)

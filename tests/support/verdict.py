@@ -27,6 +27,8 @@ def check(sim: Sim) -> None:
         if client.waiting:
             raise Broken(f"{person.name} waits for {[(one.id, one.state, one.path) for one in client.waiting]}")
         for query in client.queries.values():
+            if query.id not in client.results:
+                raise Broken(f"{person.name} still loads {query.key}")
             result = client.results[query.id]
             shown = result.value if result.error is None else {"error": result.data if result.has_data else None}
             true = fresh(sim, query.path, query.args, client.token)

@@ -61,7 +61,9 @@ def test_a_reply_is_completed_although_every_socket_is_closed(served: Served) ->
 
 
 def test_a_writer_that_stood_still_changes_nothing_when_it_wakes_up(engine: Engine, tmp_path: Path) -> None:
-    """SIGSTOP for longer than its lease: another process ends its reply; SIGCONT: the text stays as it is."""
+    """SIGSTOP for longer than its lease: another process ends its reply; SIGCONT: the reply stays as it is.
+
+    Only what it cost may become more exact: the writer knows what the model counted, where its end was an estimate."""
     soon = {"RUN_LEASE": "4", "SWEEP_SECONDS": "0.5"}
     running = [Served(tmp_path / "writer", **on(engine), **soon)]
     try:
@@ -84,7 +86,7 @@ def test_a_writer_that_stood_still_changes_nothing_when_it_wakes_up(engine: Engi
         wait(lambda: reply_of(reader, session)()["completed"], "the next reply")
         log = {each["messageId"]: each for each in client.query("chat:getMessages", {"sessionId": session})}
         assert log[after]["content"] == "still here"
-        assert log[reply] == ended
+        assert log[reply] == {**ended, "usage": log[reply]["usage"]}
         assert chunks(client, session, reply) == ended["content"]
         reader.close()
     finally:

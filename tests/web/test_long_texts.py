@@ -41,12 +41,12 @@ def test_a_reply_that_no_answer_holds_is_shown_whole_when_asked(site: Served, wi
 
 
 def test_a_domain_that_a_list_has_cut_keeps_its_instruction_when_it_is_edited(site: Served, window: Window) -> None:
-    mine = Backend(site.url, "dora")
+    mine = Backend(site.url, "template-keeper")
     instruction = "深" * 15_000
     for number in range(3):
         mine.call("mutation", "domains:create", name=f"Template {number}", systemPrompt=instruction)
     assert all("cut" in each for each in mine.call("query", "domains:list"))
-    reader = Reader(window(), site.url, "dora").sign_in("#/domains")
+    reader = Reader(window(), site.url, "template-keeper").sign_in("#/domains")
     card = reader.page.get_by_role("article", name="Template 1")
     card.get_by_role("button", name="Edit").click()
     reader.page.get_by_label("Name").fill("Renamed")

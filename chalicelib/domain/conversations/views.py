@@ -25,6 +25,8 @@ Role = Literal["user", "agent", "system"]
 
 SHOWN_BYTES = 16 * 1024
 """What the messages weigh that an answer brings unasked: a hundred short ones. The newest is always shown."""
+TAIL_BYTES = 768
+"""What the messages weigh that an answer to an addition brings unasked: it is kept with its commit, and paid by the KB."""
 ROWS_AT_ONCE = 700
 GUESS_BYTES = 160
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access, bounds, domains
+from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.images import mcp
 from chalicelib.schema import ChatSession, Conversation, Image
 
@@ -52,7 +52,7 @@ class Owned:
     @property
     def record(self) -> ImageRecord:
         """As its owner sees it, as it fits one answer."""
-        return bounds.fitted(self.whole)
+        return answer_size.shortened(self.whole)
 
     @property
     def whole(self) -> ImageRecord:

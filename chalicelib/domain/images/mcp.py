@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused, hosts
-from chalicelib.domain import bounds
+from chalicelib.domain import answer_size
 
 RESERVED = ("promptx", "retriever")
 """The system's own names."""
@@ -46,8 +46,8 @@ def checked(ctx: MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, An
     if len(servers) > MOST:
         raise _invalid("mcpServers", f"at most {MOST} servers, not {len(servers)}")
     kept = {name: _server(ctx, name, how) for name, how in servers.items()}
-    if bounds.size(kept) > LARGEST:
-        raise _invalid("mcpServers", f"all servers have at most {LARGEST} bytes as JSON, not {bounds.size(kept)}")
+    if answer_size.weight(kept) > LARGEST:
+        raise _invalid("mcpServers", f"all servers have at most {LARGEST} bytes as JSON, not {answer_size.weight(kept)}")
     return kept
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain import access, bounds
+from chalicelib.domain import access, answer_size
 from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.replies import lifecycle
 from chalicelib.domain.replies.views import (
@@ -40,7 +40,7 @@ def writable(ctx: MutationCtx, session: ChatSession, message_id: str) -> Run:
 
 def check_chunk(chunk: str) -> None:
     """What a worker writes at once fits an answer. Raises `Refused`: ChunkTooLarge."""
-    found = bounds.size(chunk)
+    found = answer_size.weight(chunk)
     if found > LARGEST_CHUNK:
         raise Refused(
             "ChunkTooLarge", f"A chunk has at most {LARGEST_CHUNK} bytes as JSON, not {found}; write two.", field="chunk"
@@ -74,4 +74,4 @@ def messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> 
         return []
     wanted = ChatMessage.log(session.conversation)
     found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
-    return bounds.page(map(message_view, found))[::-1]
+    return answer_size.beginning(map(message_view, found), answer_size.LIST_BYTES)[::-1]

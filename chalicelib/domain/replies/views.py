@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib.domain import bounds
+from chalicelib.domain import answer_size
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Status
 
 SessionStatus = Literal["active", "idle", "terminated"]
@@ -96,7 +96,7 @@ def session_view(session: ChatSession) -> SessionView:
 
 def message_view(message: ChatMessage) -> MessageView:
     """A message's document → what its readers see, as it fits one answer."""
-    return bounds.fitted(whole_message(message))
+    return answer_size.shortened(whole_message(message))
 
 
 def whole_message(message: ChatMessage) -> MessageView:

@@ -1,8 +1,8 @@
 """API Gateway's WebSocket side on a laptop: its walls, and the connections behind `@connections`.
 
-No socket and no clock in here: bytes come in through `receive`, bytes go out through a `Wire`, the time is handed in. So
-the walls are tested with a fake wire and a fake clock, and `server.py` is only plumbing. Everything runs on one thread
-(the event loop), therefore two posts to a connection are written in the order in which they were accepted.
+Frames are parsed and their sizes held in `protocols.py`; here is what is known of a connection, what may be posted to it and
+when its time is over. The time is handed in. Everything runs on one thread (the event loop), therefore two posts to a
+connection are written in the order in which they were accepted.
 
 The walls are API Gateway's quotas ("WebSocket APIs" page of its developer guide): they cannot be raised in the cloud, so
 they hold here too. A test may set each of them.
@@ -10,15 +10,12 @@ they hold here too. A test may set each of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import CONNECTING, OPEN
-from websockets.server import ServerProtocol
+from websockets.frames import CloseCode
 
 
 @dataclass
@@ -39,103 +36,48 @@ class Walls:
 
 
 class Wire(Protocol):
-    """The TCP connection, as little of it as is needed."""
+    """A WebSocket, as little of it as is needed."""
 
-    def write(self, data: bytes) -> None:
-        """Send bytes, in order, without waiting."""
+    seen: float
+    """When the client last sent a byte."""
+
+    @property
+    def open(self) -> bool:
+        """The handshake is over, and no goodbye was said."""
+
+    def send(self, data: bytes) -> None:
+        """Write one text message of an open socket, in order, without waiting."""
 
     def buffered(self) -> int:
-        """Bytes that were written but have not left this process."""
+        """Bytes that were sent but have not left this process."""
 
-    def finish(self) -> None:
-        """Half-close: the peer reads what was written, then the end. Reading goes on until it has closed too."""
-
-    def expire(self) -> None:
-        """The goodbye was said: cut the connection if the peer has not answered it after a short grace."""
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye to an open socket; the connection is cut if the peer does not answer in time."""
 
 
 @dataclass
 class Connection:
-    """One WebSocket client. It cannot be posted to before `accept` (the `$connect` integration has not returned yet)."""
+    """One WebSocket client. It cannot be posted to before its handshake is over (`$connect` has not returned yet)."""
 
     id: str
     wire: Wire
     walls: Walls
     opened: float
     identity: dict[str, str | None] = field(default_factory=dict)
-    seen: float = 0.0
-    protocol: ServerProtocol = field(init=False)
-    _parts: list[bytes] = field(default_factory=list)
-    _refused: bool = False
+    told: float = 0.0
 
     def __post_init__(self) -> None:
-        self.seen = self.opened
-        # A tuple: the whole message, and each fragment of it. The parser refuses from the frame's header, unread.
-        self.protocol = ServerProtocol(max_size=(self.walls.message_bytes, self.walls.frame_bytes))
+        self.told = self.opened
 
     @property
     def open(self) -> bool:
         """Messages may pass in both directions."""
-        return self.protocol.state is OPEN
+        return self.wire.open
 
-    def accept(self, request: Request, headers: Iterable[tuple[str, str]] = ()) -> int:
-        """Answer the handshake; `headers` are what `$connect` returned. Returns the HTTP status sent (101 = open)."""
-        self.protocol.receive_data(request.serialize())  # h11 has parsed it, but the protocol's own parser begins with it too
-        if not self.protocol.events_received():
-            self.wire.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self.wire.finish()
-            return 400
-        response = self.protocol.accept(request)
-        for name, value in headers:
-            response.headers[name] = value
-        return self._respond(response)
-
-    def reject(self, status: int, text: str) -> int:
-        """Refuse the handshake. Returns the status."""
-        return self._respond(self.protocol.reject(status, text))
-
-    def _respond(self, response: Response) -> int:
-        self.protocol.send_response(response)
-        self._flush()
-        return response.status_code
-
-    def receive(self, data: bytes, now: float) -> list[str]:
-        """Take bytes from the client. Returns the complete text messages in them, oldest first."""
-        self.seen = now
-        self.protocol.receive_data(data)
-        messages = []
-        for event in self.protocol.events_received():
-            if isinstance(event, Frame) and not self._refused:
-                text = self._frame(event)
-                if text is not None:
-                    messages.append(text)
-        self._flush()
-        return messages
-
-    def _frame(self, frame: Frame) -> str | None:
-        if frame.opcode is Opcode.BINARY:
-            self._refuse(CloseCode.UNSUPPORTED_DATA, "binary frames are not supported")
-            return None
-        if frame.opcode not in (Opcode.TEXT, Opcode.CONT):
-            return None
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return None
-        message, self._parts = b"".join(self._parts), []
-        try:
-            return message.decode()
-        except UnicodeDecodeError:
-            self._refuse(CloseCode.INVALID_DATA, "text must be UTF-8")
-            return None
-
-    def _refuse(self, code: CloseCode, reason: str) -> None:
-        self._refused = True  # what came in the same packet after the bad frame is not read either
-        self.protocol.fail(code, reason)
-
-    def end(self) -> None:
-        """The client closed its side of the TCP connection."""
-        self.protocol.receive_eof()
-        self._flush()
+    @property
+    def seen(self) -> float:
+        """When something last passed, in either direction."""
+        return max(self.told, self.wire.seen)
 
     def send(self, text: str, now: float) -> int:
         """Write one text message. Returns the status of PostToConnection: 200, 410, 413 or 429."""
@@ -146,16 +88,14 @@ class Connection:
             return 413
         if self.wire.buffered() + len(data) > self.walls.outbound_bytes:
             return 429
-        self.seen = now
-        self.protocol.send_text(data)
-        self._flush()
+        self.told = now
+        self.wire.send(data)
         return 200
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; nothing can be posted from here on."""
         if self.open:
-            self.protocol.send_close(code, reason)
-            self._flush()
+            self.wire.close(code, reason)
 
     def tick(self, now: float) -> None:
         """Close when the connection has been idle, or has lived, for too long (1001 both, as API Gateway does)."""
@@ -163,21 +103,6 @@ class Connection:
             self.close(CloseCode.GOING_AWAY, "Connection duration limit")
         elif now - self.seen >= self.walls.idle_s:
             self.close(CloseCode.GOING_AWAY, "Idle timeout")
-
-    def closing(self) -> tuple[int, str]:
-        """Why it ended: the code and the reason, the client's if it closed first."""
-        first = self.protocol.close_rcvd if self.protocol.close_rcvd_then_sent else self.protocol.close_sent
-        close = first or self.protocol.close_rcvd
-        return (int(close.code), close.reason) if close else (int(CloseCode.ABNORMAL_CLOSURE), "")
-
-    def _flush(self) -> None:
-        for data in self.protocol.data_to_send():
-            if data:
-                self.wire.write(data)
-            else:
-                self.wire.finish()
-        if self.protocol.state is not CONNECTING and self.protocol.close_expected():
-            self.wire.expire()
 
 
 class Connections:

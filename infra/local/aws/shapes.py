@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,7 +20,7 @@ API_ID, STAGE = "local", "local"
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. `target` is what the client sent (path and query), header names keep their spelling."""
+    """An HTTP request. `target` is what the client sent (path and query); header names may be in small letters."""
 
     method: str
     target: str
@@ -31,6 +31,10 @@ class Request:
     def header(self, name: str) -> str | None:
         """The first header of this name (lower-case)."""
         return next((value for key, value in self.headers if key.lower() == name), None)
+
+    def with_body(self, body: bytes) -> Request:
+        """The same request, now that its body is here."""
+        return replace(self, body=body)
 
     @property
     def path(self) -> str:
@@ -44,7 +48,7 @@ class Request:
 
     @classmethod
     def from_wire(cls, method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]], peer: str) -> Request:
-        """From h11's bytes. A proxy-style target (`http://host/path`) loses its host: the Host header counts."""
+        """From the parser's bytes. A proxy-style target (`http://host/path`) loses its host: the Host header counts."""
         text = target.decode("latin-1")
         if "://" in text.partition("?")[0]:
             parts = urlsplit(text)

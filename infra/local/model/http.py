@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from infra.local.aws.shapes import Request
-from infra.local.http11 import READ_BYTES, Exchange, NeedData
+from infra.local.model.http11 import READ_BYTES, Exchange, NeedData
 from infra.local.model.wire import fresh_id
 from infra.local.routes import Answer
 

@@ -108,8 +108,8 @@ def add_message(conversation_id: str, message: NewMessage | NewMessageDict, *, t
     """Add a message; returns the conversation as it now is.
 
     Args:
-        tail: how many of the newest messages the result shows at most, as many as 16 KB hold; say 0 or 1 when you do not read
-            it, it is cheaper.
+        tail: how many of the newest messages the result shows at most, as many as 16 KB hold; without it as many as 768
+            bytes hold. Say 0 or 1 when you do not read it, it is cheaper.
 
     Raises `ConversationError`: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `MESSAGE_ALREADY_EXISTS`.
     """

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "convex/react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { useForm } from "../hooks/useForm";
 import { configured, reachable } from "../lib/toolServers";
 import type { DomainView } from "../lib/views";

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { MessageSquarePlus, Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { type Attempt, useAttempt } from "../hooks/useAttempt";
 import { addressOf, go } from "../lib/route";
 import type { DomainView } from "../lib/views";

@@ -1,5 +1,5 @@
 import { useMutation } from "convex/react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { useForm } from "../hooks/useForm";
 import { addressOf, go } from "../lib/route";
 import { configured, reachable } from "../lib/toolServers";

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { Copy } from "lucide-react";
 import { useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { useForm } from "../hooks/useForm";
 import { addressOf, DOMAINS, go } from "../lib/route";
 import type { ImageView, SessionView, ToolServerView } from "../lib/views";

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { Bell, BellOff, BellRing } from "lucide-react";
 import { useEffect, useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { explain } from "../lib/explain";
 import { current, idOf, label, type Permission, permission, subscribe } from "../lib/push";
 import { Dialog } from "./Dialog";

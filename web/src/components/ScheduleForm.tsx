@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "convex/react";
 import { useId } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { useForm } from "../hooks/useForm";
 import { useVerdict } from "../hooks/useVerdict";
 import type { Refusal } from "../lib/explain";

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { Pencil, Play, Plus, Square, Trash2 } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { type Attempt, useAttempt } from "../hooks/useAttempt";
 import { go, SCHEDULES, scheduleAt } from "../lib/route";
 import type { ScheduleView } from "../lib/views";

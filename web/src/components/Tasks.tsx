@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "convex/react";
 import { CircleCheck, Play, Plus, RotateCcw, Square, Trash2 } from "lucide-react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { type Attempt, useAttempt } from "../hooks/useAttempt";
 import { useForm } from "../hooks/useForm";
 import type { TaskView } from "../lib/views";

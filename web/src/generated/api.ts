@@ -1406,8 +1406,9 @@ export const api = anyApi as unknown as {
      *
      * Args:
      *     message: with an `id` of the caller's own it is added once: the same again changes nothing.
-     *     tail: how many of the newest messages the result shows at most; as many as 16 KB hold, the new one always. A result is
-     *         kept with its commit, so a writer who does not read it says 0 or 1.
+     *     tail: how many of the newest messages the result shows at most, as many as 16 KB hold; without it as many as 768
+     *         bytes hold. The new one is always shown, and `messagesTruncated` says that there are others. A result is kept with its
+     *         commit, which costs by its bytes: a writer who does not read it says 0 or 1.
      *
      * Refuses: `CONVERSATION_NOT_FOUND`, `ROLE_NOT_ALLOWED`, `EMPTY_STRING`, `CONTENT_TOO_LONG`, `MESSAGE_ALREADY_EXISTS`,
      * `CONVERSATION_NOT_ACTIVE`.

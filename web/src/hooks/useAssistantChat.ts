@@ -1,6 +1,6 @@
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { explain } from "../lib/explain";
 import type { OnBusy } from "../lib/outbox";
 import { setProblem } from "../lib/problems";

@@ -1,6 +1,6 @@
 import { useMutation, usePaginatedQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import type { SessionView } from "../lib/views";
 
 const PAGE = 40;

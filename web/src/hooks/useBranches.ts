@@ -1,6 +1,6 @@
 import { useMutation } from "convex/react";
 import { useMemo } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { explain } from "../lib/explain";
 import { setProblem } from "../lib/problems";
 import { addressOf, go } from "../lib/route";

@@ -1,6 +1,6 @@
 import { useQuery } from "convex/react";
 import { useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import type { ChunkView } from "../lib/views";
 
 /** As many chunks as one answer may hold. */

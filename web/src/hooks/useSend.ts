@@ -1,7 +1,7 @@
 import type { OptimisticLocalStore } from "convex/browser";
 import { insertAtTop, useMutation } from "convex/react";
 import { useCallback, useMemo } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { giveBack } from "../lib/drafts";
 import { explain } from "../lib/explain";
 import { delivered, type OnBusy, type Parcel, post } from "../lib/outbox";

@@ -1,7 +1,7 @@
 import { useMutation } from "convex/react";
 import type { FunctionReturnType } from "convex/server";
 import { useEffect, useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import { explain } from "../lib/explain";
 
 type Verdict = FunctionReturnType<typeof api.schedules.validate>;

@@ -1,6 +1,6 @@
 import { useConvex } from "convex/react";
 import { useState } from "react";
-import { api } from "../generated/api";
+import { api } from "../lib/api";
 import type { MessageView } from "../lib/views";
 
 /** A message whose text is too long for one answer: `show` fetches all of it, a part at a time, and it is shown from then on. */

@@ -1,5 +1,5 @@
 import type { FunctionReturnType } from "convex/server";
-import type { api } from "../generated/api";
+import type { api } from "./api";
 
 /** What the backend tells of each noun: whatever its functions return. */
 export type SessionView = NonNullable<FunctionReturnType<typeof api.chat.getSession>>;

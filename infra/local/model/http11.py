@@ -1,11 +1,11 @@
 """HTTP/1.1 on one TCP connection: requests out of bytes and answers into bytes, by h11.
 
-`Exchange` does no reading and no writing, so the local server (asyncio) and the scripted model (threads) share it.
+`Exchange` does no reading and no writing: `http.py` has the sockets. The scripted model parses for itself because its faults are
+faults of the wire, which a well-kept server would not let it make.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 import h11
@@ -16,8 +16,6 @@ from infra.local.routes import Answer
 READ_BYTES = 64 * 1024
 HEADER_BYTES = 10_240
 """All headers of a request together (API Gateway's quota)."""
-REQUEST_S, IDLE_S = 30.0, 75.0
-"""How long a request may take to arrive from its first byte on, and how long a connection may wait for its next one."""
 
 
 class NeedData:
@@ -42,21 +40,6 @@ class Exchange:
         self._size = 0
         self.request: Request | None = None
         """The one that is being read or answered; without its body until `next` has returned it."""
-
-    @property
-    def upgrade(self) -> bool:
-        """The request that was read wants to speak another protocol."""
-        return self._wire.their_state is h11.MIGHT_SWITCH_PROTOCOL
-
-    @property
-    def early(self) -> bytes:
-        """Bytes of the other protocol that came with the request."""
-        return self._wire.trailing_data[0]
-
-    @property
-    def begun(self) -> bool:
-        """Bytes of a next request are there already."""
-        return bool(self._wire.trailing_data[0])
 
     def receive(self, data: bytes) -> None:
         """Take what came from the client; empty: it will say no more."""
@@ -126,51 +109,3 @@ class Exchange:
         if method != "HEAD" and not bodiless:
             data += self.body(answer.body)
         return data + self.end()
-
-
-class Http:
-    """One client's connection to the local server.
-
-    Args:
-        body_bytes: the most that a request may carry.
-        request_s: how long one may take to arrive.
-    """
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body_bytes: int, request_s: float = REQUEST_S
-    ) -> None:
-        self._reader, self._writer, self._request_s = reader, writer, request_s
-        self._exchange = Exchange(str(writer.get_extra_info("peername")[0]), body_bytes)
-
-    @property
-    def upgrade(self) -> bool:
-        """The request that was read wants to speak another protocol."""
-        return self._exchange.upgrade
-
-    @property
-    def early(self) -> bytes:
-        """Bytes of the other protocol that came with the request."""
-        return self._exchange.early
-
-    async def read(self) -> Request | Answer | None:
-        """The next request with its body, as `Exchange.next` returns it; in time, or 408."""
-        now = asyncio.get_running_loop().time
-        began = now() if self._exchange.begun else None
-        while isinstance(found := self._exchange.next(), NeedData):
-            if found.reply:
-                self._writer.write(found.reply)
-            left = IDLE_S if began is None else began + self._request_s - now()
-            try:
-                data = await asyncio.wait_for(self._reader.read(READ_BYTES), max(0.0, left))
-            except TimeoutError:
-                late = Answer.error(408, "RequestTimeout", f"a request arrives within {self._request_s:g} seconds")
-                return None if began is None else late
-            began = now() if began is None else began
-            self._exchange.receive(data)
-        return found
-
-    async def answer(self, method: str, answer: Answer) -> bool:
-        """Send the answer to a request of this method. True: another request may follow on this connection."""
-        self._writer.write(self._exchange.whole(method, answer))
-        await self._writer.drain()
-        return self._exchange.again()

@@ -1,0 +1,188 @@
+"""The live queries of a held connection: their rows, their watches, their values (`turn.py` says in which order).
+
+A query's row is written with its watches, before anything is told of it. Watches are rows, too: who wants to know of changes
+between two positions of an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+
+from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.reads import Touched, Watch, overlap
+from chalicelib.data.store import Action, Delete, Key, Put
+from chalicelib.live import messages, rows
+from chalicelib.live.dialect import SYNC, Dialect
+from chalicelib.live.mailbox import Held, retry_until_done
+from chalicelib.live.rows import Subscription
+from chalicelib.live.session import Absorbed, State
+from chalicelib.live.value import Refusal, Value
+from chalicelib.live.world import Shared, World
+
+ROUNDS = 8
+"""How often a query whose read set keeps changing is watched and run again."""
+_REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
+
+
+class Closed(Exception):
+    """The connection is over; the reason is for the log. `pause`: close slowly, the client will be back at once."""
+
+    def __init__(self, reason: str, *, pause: bool = False) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class Queries:
+    """The queries of one connection, held."""
+
+    def __init__(self, world: World, held: Held) -> None:
+        self.world, self.held = world, held
+        self.connection = held.connection
+        self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
+        self.state: State = rows.state_of(held.row)
+        self.subs: dict[int, Subscription] | None = None
+        self.beat: Callable[[], None] = self.keep
+        """Called before anything that takes long: keeps the leases of the whole slice."""
+        self._start_queries()
+
+    def _start_queries(self) -> None:
+        self.stale: set[int] = set()
+        self.changed: dict[int, Value] = {}
+        self.removed: set[int] = set()
+        self.beyond: list[int] = []
+        self.gone_watches: set[tuple[int, Watch]] = set()
+
+    def keep(self) -> None:
+        """Renew the lease when that is due. Raises `LeaseLost`."""
+        self.world.mailboxes.keep(self.held)
+
+    @property
+    def queries(self) -> dict[int, Subscription]:
+        """The connection's queries, read when they are first needed."""
+        if self.subs is None:
+            found = retry_until_done(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
+            self.subs = {int(row["sk"]): Subscription.of(row) for row in found}
+        return self.subs
+
+    def _change(self, found: Absorbed) -> None:
+        """Take queries out of the set and into it. The row of a new one is written with its watches."""
+        for query_id in found.removed | (found.added.keys() & self.queries.keys()):
+            gone = self.queries.pop(query_id, None)
+            if gone is None:
+                continue
+            watches: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
+            self.world.mailboxes.beside(self.held, [*watches, Delete(Key("subscriptions", self.connection, str(query_id)))])
+            self.removed.add(query_id)
+        for query_id, add in found.added.items():
+            if len(self.queries) >= self.world.subscriptions:
+                self.beyond.append(query_id)  # no row is made of it
+                continue
+            self.queries[query_id] = Subscription(query_id, messages.path_of(add), messages.args_of(add), journal=add.journal)
+            self.stale.add(query_id)
+
+    def _shown(self, sub: Subscription) -> bool:
+        """Whether a query may be evaluated: it is known for whom, or it is for nobody, too.
+
+        Raises: `Closed`, once for a session: the client says on its next connection who it is, if it is somebody.
+        """
+        if self.state.known or self.world.open_to_nobody(sub.path):
+            return True
+        if self.state.session and not self.state.again:
+            raise Closed(f"{sub.path} waits, and nobody has said for whom")
+        return False
+
+    def _touched(self, touched: list[Touched]) -> set[int]:
+        return {
+            sub.query_id
+            for sub in self.queries.values()
+            if any(overlap(place, watch) for watch in sub.watches for place in touched)
+        }
+
+    # Values --------------------------------------------------------------------------------------------------------------
+
+    def _run(self, shared: Shared) -> None:
+        identity = self.held.row.get("user") or None
+        for query_id in sorted(self.stale & self.queries.keys()):
+            self.beat()
+            sub = self.queries[query_id]
+            if not self._shown(sub):
+                continue
+            try:
+                self.changed[query_id] = self._value(sub, identity, shared)
+            except (Conflict, StoreFailed) as error:
+                raise Closed(f"{sub.path} could not be evaluated: {error}") from error
+        self.stale.clear()
+
+    def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
+        """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
+        value = retry_until_done(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
+        for _ in range(ROUNDS):
+            sub.journal = value.journal
+            missing = value.reads.watches - set(sub.watches)
+            if not missing:
+                self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches if watch not in value.reads.watches}
+                sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
+                return value
+            if sum(len(each.watches) for each in self.queries.values()) + len(missing) > self.world.watches:
+                return self._unwatched(sub)
+            self._watch(sub, missing)
+            value = retry_until_done(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
+        raise Conflict(sub.path)
+
+    def _unwatched(self, sub: Subscription) -> Value:
+        """A query that would watch more than a connection may: it fails, and what it watched is given up."""
+        self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches}
+        sub.watches = []
+        return Refusal(messages.too_many("TooManyWatches", "documents and ranges under watch", self.world.watches), sub.journal)
+
+    def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
+        """Be told of changes there, from now on. The subscription's row names every watch that there may be."""
+        ttl = self._ttl()
+        self.gone_watches -= {(sub.query_id, watch) for watch in missing}
+        leaving = [watch for query_id, watch in self.gone_watches if query_id == sub.query_id]
+        sub.watches = [*sub.watches, *sorted(missing)]
+        row = sub.row(self.connection, ttl)
+        row["watches"] += [list(watch) for watch in leaving]
+        writes: list[Action] = [
+            Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
+        ]
+        self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes])
+        sub.stored = (sub.digest, sub.journal)
+
+    def _refusals(self) -> list[str]:
+        """Queries beyond what a connection may hold."""
+        refusal = Refusal(messages.too_many("TooManySubscriptions", "live queries", self.world.subscriptions))
+        return [self.dialect.modification(query_id, refusal) for query_id in self.beyond]
+
+    def _modifications(self) -> list[str]:
+        """What has changed since it was last told."""
+        texts: list[str] = []
+        for query_id, value in sorted(self.changed.items()):
+            text = self.dialect.modification(query_id, value)
+            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:20]
+            sub = self.queries[query_id]
+            if digest != sub.digest:
+                sub.digest = digest
+                texts.append(text)
+        return texts
+
+    def _rows_left(self) -> list[Action]:
+        """What the turn leaves to be written: watches that are over, queries that have changed."""
+        left: list[Action] = [
+            Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in sorted(self.gone_watches)
+        ]
+        moved = {query_id for query_id, _ in self.gone_watches}
+        unseen = {query_id for query_id, sub in (self.subs or {}).items() if sub.stored is None}
+        for query_id in sorted(self.changed.keys() | unseen):
+            sub = self.queries[query_id]
+            if sub.stored is None or query_id in moved:
+                left.append(Put("subscriptions", sub.row(self.connection, self._ttl())))
+            elif sub.unsaved():
+                left.append(sub.update(self.connection, self._ttl()))
+            sub.stored, sub.moved = (sub.digest, sub.journal), False
+        return left
+
+    def _ttl(self) -> int:
+        return self.world.clock.now_ms() // 1000 + rows.LIFE_S

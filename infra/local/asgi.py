@@ -1,0 +1,214 @@
+"""The local server's one ASGI application, between what uvicorn has parsed and the real Lambda handlers.
+
+    HTTP request     ──> REST proxy event                       ──> app.app          ──> response
+    WebSocket        ──> $connect, then one $default a message  ──> app.ws_*         (each message its own invocation)
+    @connections     <── the boto3 client inside the handlers   ──> the client's socket
+
+Handlers run in threads (`lambdas.py`), everything here on the event loop. Before anything else each request passes
+`origin_check.py`. The extras of a laptop (page, token minting, `@connections`) are answered by `routes.py`, without an event.
+Interface: ASGI specification 3.0 (HTTP and WebSocket 2.4), with `protocols.Wire` in a socket's extensions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from infra.local.aws.api_gateway import Connection, Connections, Walls
+from infra.local.aws.lambdas import Lambdas
+from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
+from infra.local.origin_check import OriginCheck
+from infra.local.protocols import Wire
+from infra.local.routes import Answer, LocalRoutes
+from infra.local.vite import Vite
+
+log = logging.getLogger("concave.local")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?|/socket\.io/?|/conversations/[^/]+/stream/?")
+UNSUPPORTED_DATA = 1003
+
+
+class Application:
+    """Answer requests and carry sockets.
+
+    Args:
+        lambdas: where the handlers run.
+        routes: what is answered without them.
+        connections: every open socket of this process.
+        walls: API Gateway's limits.
+        clock: seconds, growing; for the walls of time.
+    """
+
+    def __init__(
+        self, lambdas: Lambdas, routes: LocalRoutes, connections: Connections, walls: Walls, clock: Callable[[], float]
+    ) -> None:
+        self.origin_check = OriginCheck(0)
+        self.port = 0
+        self.vite: Vite | None = None
+        self.leaving = False
+        self.sockets: set[asyncio.Task[Any]] = set()
+        self._lambdas, self._routes, self._connections = lambdas, routes, connections
+        self._walls, self._clock = walls, clock
+        self._messages: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request, or one WebSocket from its handshake to its end."""
+        request = _request(scope)
+        refusal = self.origin_check.refusal(request.header("host"), request.header("origin"))
+        if scope["type"] == "websocket":
+            await self._upgrade(scope, request, refusal, receive, send)
+            return
+        if refusal is not None:
+            answer: Answer | None = Answer.error(403, "Forbidden", refusal)
+        else:
+            answer = await self._asked(request, receive)
+        if answer is not None:
+            await _respond(send, "http", answer.secured())
+
+    # HTTP ---------------------------------------------------------------------------------------------------------------
+
+    async def _asked(self, request: Request, receive: Receive) -> Answer | None:
+        """The answer to a request whose body is still to be read. None: the client went away."""
+        body = bytearray()
+        more = True
+        while more:
+            part = await receive()
+            if part["type"] == "http.disconnect":
+                return None
+            body += part.get("body", b"")
+            more = part.get("more_body", False)
+            if len(body) > self._walls.body_bytes:
+                return Answer.error(413, "PayloadTooLarge", f"a request may have {self._walls.body_bytes} bytes").last()
+        request = request.with_body(bytes(body))
+        answer = await self._page(request) or self._routes.answer(request, self._connections) or await self._rest(request)
+        return (self._routes.unknown(request) if answer.status == 404 else None) or answer
+
+    async def _page(self, request: Request) -> Answer | None:
+        """A module of the page, where it is being written."""
+        if self.vite is None or not self.vite.wants(request):
+            return None
+        return await asyncio.to_thread(self.vite.answer, request)
+
+    async def _rest(self, request: Request) -> Answer:
+        """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""
+        try:
+            done = await self._run("app", rest_event(request, ("/", "/{proxy+}")))
+        except TimeoutError:
+            return Answer.json(504, {"message": "Endpoint request timed out"})
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
+            return Answer.json(502, {"message": "Internal server error"})
+        headers = [(name, str(value)) for name, value in (done.get("headers") or {}).items()]
+        for name, values in (done.get("multiValueHeaders") or {}).items():
+            headers += [(name, str(value)) for value in values]
+        return Answer(done["statusCode"], (done.get("body") or "").encode(), tuple(headers))
+
+    async def _run(self, function: str, event: dict[str, Any]) -> Any:
+        future = asyncio.wrap_future(self._lambdas.submit(function, event))
+        return await asyncio.wait_for(asyncio.shield(future), self._walls.integration_s)
+
+    # WebSocket ----------------------------------------------------------------------------------------------------------
+
+    async def _upgrade(self, scope: Scope, request: Request, refusal: str | None, receive: Receive, send: Send) -> None:
+        """Take a handshake, or say why not."""
+        await receive()  # websocket.connect
+        if refusal is not None:
+            answer = Answer.error(403, "Forbidden", refusal)
+        elif self.leaving:
+            answer = Answer.error(503, "Stopping", "the server stops")
+        elif not SOCKET_PATHS.fullmatch(request.path):
+            answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
+        else:
+            await self._socket(scope["extensions"]["concave.wire"]["wire"], request, receive, send)
+            return
+        await _respond(send, "websocket.http", answer.secured())
+
+    async def _socket(self, wire: Wire, request: Request, receive: Receive, send: Send) -> None:
+        """One client's life. The connection is known before `$connect` runs, and open only after it has returned.
+
+        Raises OSError where the client went away before its handshake was answered: uvicorn takes it as that.
+        """
+        # The port is part of the id: with several servers on one DynamoDB, a poster finds the one that holds the socket.
+        name = f"{secrets.token_urlsafe(12)}.{self.port}"
+        who = {"sourceIp": request.peer, "userAgent": request.header("user-agent")}
+        connection = Connection(name, wire, self._walls, self._clock(), who)
+        self._connections.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self.sockets.add(task)
+        connected = False
+        try:
+            headers = await self._connect(connection, request, send)
+            if headers is not None:
+                connected = True
+                await send({"type": "websocket.accept", "headers": headers})
+                log.info("open %s", request.path, extra={"door": "ws", "connection": name})
+                await self._listen(connection, request, receive)
+        finally:
+            self.sockets.discard(task)
+            self._connections.remove(connection)
+            if connected:
+                code, reason = wire.closing()
+                self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
+                log.info("close %s", request.path, extra={"door": "ws", "connection": name, "code": code})
+
+    async def _connect(self, connection: Connection, request: Request, send: Send) -> list[tuple[bytes, bytes]] | None:
+        """Run `$connect`. Returns the headers for the handshake's answer, or None where the handshake was refused."""
+        try:
+            answer = await self._run("ws_connect", connect_event(request, connection.id))
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
+            await _respond(send, "websocket.http", Answer(502, b"The $connect handler failed; the server's log says why.\n"))
+            return None
+        status = int(answer.get("statusCode", 200))
+        if not 200 <= status < 300:
+            await _respond(send, "websocket.http", Answer(status, f"refused by $connect ({status})\n".encode()))
+            return None
+        return [(key.encode("latin-1"), str(value).encode("latin-1")) for key, value in (answer.get("headers") or {}).items()]
+
+    async def _listen(self, connection: Connection, request: Request, receive: Receive) -> None:
+        """Hand each message over, until the end."""
+        while (event := await receive())["type"] != "websocket.disconnect":
+            text = event.get("text")
+            if text is None:
+                connection.close(UNSUPPORTED_DATA, "binary frames are not supported")
+                return
+            task = asyncio.ensure_future(self._message(connection, request, text))
+            self._messages.add(task)
+            task.add_done_callback(self._messages.discard)
+
+    async def _message(self, connection: Connection, request: Request, text: str) -> None:
+        """One message, one invocation. On failure API Gateway tells the client so, in a frame of its own."""
+        event = message_event(request, connection.id, text)
+        try:
+            await self._run("ws_message", event)
+            return
+        except TimeoutError:
+            problem = "Endpoint request timed out"
+        except Exception:  # noqa: BLE001 (the invocation has logged it)
+            problem = "Internal server error"
+        told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
+        connection.send(json.dumps(told), self._clock())
+
+
+def _request(scope: Scope) -> Request:
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    peer = scope["client"][0] if scope["client"] else ""
+    return Request.from_wire(scope.get("method", "GET").encode(), target, scope["headers"], peer)
+
+
+async def _respond(send: Send, kind: str, answer: Answer) -> None:
+    """Send a whole answer; `kind` is where: `http`, or `websocket.http` for a handshake that is refused."""
+    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+    if answer.status not in (204, 304):  # a length would speak of the file that is not sent again
+        headers.append(("Content-Length", str(len(answer.body))))
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": f"{kind}.response.start", "status": answer.status, "headers": raw})
+    await send({"type": f"{kind}.response.body", "body": answer.body if answer.status not in (204, 304) else b""})
