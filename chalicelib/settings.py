@@ -3,6 +3,7 @@
 | variable | default | what it is |
 |---|---|---|
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
+| SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
@@ -76,6 +77,7 @@ from chalicelib.environment import (
     AuthProvider,
     BadSetting,
     StoreKind,
+    SyncKind,
     auth_of,
     contact_of,
     key_of,
@@ -89,6 +91,7 @@ from chalicelib.environment import (
     servers_of,
     store_of,
     switch_of,
+    sync_of,
     text_of,
     url_of,
     word_of,
@@ -108,6 +111,7 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
+    sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
     data_dir: Path = Path(".concave")
@@ -178,6 +182,7 @@ class Settings:
         stage = word_of(env, "STAGE")
         return cls(
             store=store_of(env, stage),
+            sqlite_sync=sync_of(env, "SQLITE_SYNC"),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),
             data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),
