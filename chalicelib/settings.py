@@ -3,6 +3,7 @@
 | variable | default | what it is |
 |---|---|---|
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
+| SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
 | LIVE | rows | `owner`: the process that serves keeps its sockets in memory; `rows`: connections are rows, as on Lambda |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
@@ -78,6 +79,7 @@ from chalicelib.environment import (
     BadSetting,
     LiveKind,
     StoreKind,
+    SyncKind,
     auth_of,
     contact_of,
     key_of,
@@ -92,6 +94,7 @@ from chalicelib.environment import (
     servers_of,
     store_of,
     switch_of,
+    sync_of,
     text_of,
     url_of,
     word_of,
@@ -112,6 +115,7 @@ class Settings:
 
     store: StoreKind = "sqlite"
     live: LiveKind = "rows"
+    sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
     data_dir: Path = Path(".concave")
@@ -183,6 +187,7 @@ class Settings:
         return cls(
             store=store_of(env, stage),
             live=live_of(env),
+            sqlite_sync=sync_of(env, "SQLITE_SYNC"),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),
             data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),

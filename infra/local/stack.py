@@ -198,7 +198,7 @@ class Stack:
         elif self.store is None:
             from infra.local.sqlite.store import SqliteStore
 
-            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
+            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs, sync=self.settings.sqlite_sync)
         else:
             self.store.declare(specs)
             self._specs = specs
