@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.loop import Loop
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
 from infra.local.routes import LocalRoutes
@@ -91,9 +93,11 @@ class Stack:
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
         routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to)
-        self.server = Server(self.lambdas, routes, walls or _walls(env), listen=listen)
+        self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
+        self._threads: Any = None  # of the owner of sockets, where this process is one
+        self._owner: Any = None
         self.store: Any = None
         self._served: Any = None  # the store as the backend sees it
         self._specs: list[Any] = []
@@ -137,6 +141,8 @@ class Stack:
         for pump in self.pumps:
             pump.stop()
         self.lambdas.stop()
+        if self._threads is not None:
+            self._threads.stop()
         self._loop.stop()
         if self.model is not None:
             self.model.stop()
@@ -185,14 +191,29 @@ class Stack:
             model_url=self.settings.model_url,
             settings=self.settings,
             threads=True,
+            owner=self._owner,
+            owner_threads=self._own_threads(),
         )
         with self.lambdas.paused():
             wiring.use(parts)
             _agreed(wiring.backend().executor, reloading=bool(self.pumps))
             _build_indexes(wiring.backend().executor)
             self.lambdas.adopt(app)
+            if self._threads is not None:
+                self._owner = wiring.backend().owner
+                accept = partial(importlib.import_module("chalicelib.doors.owned").accept, wiring.backend())
+                if not isinstance(self.server.owned, OwnedSockets):
+                    self.server.owned = OwnedSockets(accept)
+                else:
+                    self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
+
+    def _own_threads(self) -> Any:
+        """The threads of the owner of sockets; None where connections are rows."""
+        if self.settings.live == "owner" and self._threads is None:
+            self._threads = importlib.import_module("chalicelib.live.owner.threads").PoolThreads()
+        return self._threads
 
     def _open(self, specs: list[Any]) -> None:
         """Open the store; at a reload that brought new tables, make them in the one that is open."""
@@ -204,7 +225,7 @@ class Stack:
         elif self.store is None:
             from infra.local.sqlite.store import SqliteStore
 
-            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
+            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs, sync=self.settings.sqlite_sync)
         else:
             self.store.declare(specs)
             self._specs = specs
@@ -236,9 +257,9 @@ class Stack:
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
 
 
-def _walls(env: Mapping[str, str]) -> Walls:
-    """GATEWAY_LIMITS."""
-    return Walls() if switch_of(env, "GATEWAY_LIMITS", True) else Walls.machine()
+def _walls(env: Mapping[str, str], settings: Settings) -> Walls:
+    """GATEWAY_LIMITS: where connections are rows, as on Lambda, unless it says otherwise."""
+    return Walls() if switch_of(env, "GATEWAY_LIMITS", settings.live == "rows") else Walls.machine()
 
 
 def _agreed(executor: Any, *, reloading: bool) -> None:
