@@ -24,6 +24,7 @@ PUSH_SUBJECT = "mailto:operator@example.com"
 """Whom push services may ask on a laptop."""
 StoreKind = Literal["sqlite", "dynamodb"]
 LiveKind = Literal["owner", "rows"]
+SyncKind = Literal["normal", "full"]
 
 
 class BadSetting(ValueError):
@@ -195,6 +196,16 @@ def live_of(env: Mapping[str, str]) -> LiveKind:
     if value not in ("owner", "rows"):
         raise BadSetting("LIVE", value, "must be owner or rows")
     return "owner" if value == "owner" else "rows"
+
+
+def sync_of(env: Mapping[str, str], name: str) -> SyncKind:
+    """How long a commit waits for the disk. Raises `BadSetting`."""
+    value = (text_of(env, name) or "normal").lower()
+    if value == "full":
+        return "full"
+    if value != "normal":
+        raise BadSetting(name, value, "must be normal or full")
+    return "normal"
 
 
 def prefix_of(env: Mapping[str, str], stage: str | None) -> str:

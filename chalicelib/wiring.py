@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.backend import Backend
+from chalicelib.data.capabilities import one_writer
 from chalicelib.data.commit import Receipt
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
@@ -124,7 +125,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "push_key": settings.push_key,
             "push_hosts": settings.push_hosts,
         },
-        lines=Lines() if parts.threads else None,
+        lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None

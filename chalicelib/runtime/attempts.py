@@ -236,8 +236,8 @@ class Attempts:
             connection=wanted.connection,
             jobs=tuple(run.jobs.listed),
             log_lines=tuple(self._kept_lines(run.log)),
-            trace=wanted.trace,
             kept=wanted.keyed,
+            trace=wanted.trace,
         )
 
     def held(self, tx: Transaction) -> bool:

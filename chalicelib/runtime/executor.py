@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from chalicelib.data import values
+from chalicelib.data import snapshot, values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Reader, Writer
@@ -165,29 +165,45 @@ class Executor:
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         began = self.clock.now_ms()
+        missed: Conflict | StoreFailed | None = None
         for attempt in range(SNAPSHOT_RUNS):
             if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
                 break
+            try:
+                found = self._looked(function, args, caller, journal, log)
+            except (Conflict, StoreFailed) as error:
+                missed = error
+                self._transactor.backoff(attempt, 50)
+                continue
+            if found is not None:
+                found.runs = attempt + 1
+                return found
+            self._transactor.backoff(attempt, 30)
+        raise Conflict(getattr(missed, "table", "")) from missed
+
+    def _looked(
+        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
+    ) -> Evaluation | None:
+        """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
+        kept, lines = Journal(journal), log.inside(function.path)
+        with snapshot.look(self.store) as look:
             now_ms = float(self.clock.now_ms())
-            tx = Transaction(self.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
-            kept, lines = Journal(journal), log.inside(function.path)
-            found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
+            tx = Transaction(look.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
+            found = Evaluation(True, reads=tx.reads, number=look.number)
             try:
                 ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits)
                 found.text = encode(function, called(function, ctx, args))
             except (Conflict, StoreFailed):
-                self._transactor.backoff(attempt, 50)
-                continue
+                raise
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.raised = False, error
-            if isinstance(found.raised, StoreRefused) or self._transactor.attempts.held(tx):
-                log.take(lines)
-                if found.raised is not None:
-                    found.error = describe(found.raised, development=self.development, request=log.request)
-                found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
-                return found
-            self._transactor.backoff(attempt, 30)
-        raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+            if not isinstance(found.raised, StoreRefused) and not look.holds(tx.reads, self.clock.sleep):
+                return None
+        log.take(lines)
+        if found.raised is not None:
+            found.error = describe(found.raised, development=self.development, request=log.request)
+        found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
+        return found
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 

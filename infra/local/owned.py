@@ -11,6 +11,9 @@ from typing import Any
 from infra.local.aws.api_gateway import Connection
 from infra.local.aws.shapes import Request, connect_event
 
+MESSAGE_TOO_BIG, TRY_AGAIN_LATER = 1009, 1013
+"""Close codes (RFC 6455, section 7.4.1, and its registry at IANA)."""
+
 
 class Outbox:
     """What threads have to say to sockets, until the event loop has it: however much that is, the loop is woken once."""
@@ -59,7 +62,11 @@ class LoopWire:
         """On the loop: hand it to the connection."""
         if isinstance(what, str):
             self._written += len(what)
-            self._connection.send(what, self._clock())
+            status = self._connection.send(what, self._clock())
+            if status == 429:  # a message that is left out would break the chain of those that follow
+                self._connection.close(TRY_AGAIN_LATER, "the client reads too slowly")
+            elif status == 413:
+                self._connection.close(MESSAGE_TOO_BIG, "a message for the client is too large")
         else:
             self._connection.close(*what)
 
