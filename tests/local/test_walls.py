@@ -13,6 +13,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
+from infra.local.aws.posts import LocalGateway
 from tests.local.conftest import Local
 
 
@@ -115,6 +116,9 @@ class FakeWire:
 
     def close(self, code: int, reason: str = "") -> None:
         self.open = False
+
+    def closing(self) -> tuple[int, str]:
+        return 1006, ""
 
 
 def test_a_post_to_a_client_that_does_not_read_is_429_and_writes_nothing():
@@ -287,14 +291,39 @@ def test_get_connection_tells_when_and_who(local):
 
 
 def test_a_server_that_is_dead_has_no_connections(local):
-    from infra.local.aws.posts import LocalGateway
-
     gateway = LocalGateway()
     with local.socket() as (client, connection):
         assert gateway.post(connection, "x") == "ok"
         assert client.recv(timeout=5) == "x"
     assert gateway.post("abc.1", "x") == "gone"  # nobody listens at port 1
     assert gateway.close("abc.1") is True
+
+
+def test_a_post_to_a_socket_of_this_process_needs_no_request_and_says_the_same(local):
+    gateway = LocalGateway(local.server, local.loop)
+    local.walls.outbound_bytes = 140_000
+    with local.socket(max_size=None) as (client, connection):
+        assert gateway.is_open(connection)
+        for number in range(50):
+            assert gateway.post(connection, str(number)) == "ok"
+        assert [client.recv(timeout=5) for _ in range(50)] == [str(number) for number in range(50)]
+        assert gateway.post(connection, "x" * 131_073) == "too_large"
+        local.walls.outbound_bytes = 10
+        assert gateway.post(connection, "x" * 11) == "unknown"
+        assert gateway.close(connection) is True
+        assert gateway.post(connection, "late") == "gone"
+        assert code(client) == 1000
+    local.app.disconnects.get(timeout=5)
+    assert local.lines() == 0, "no HTTP connection was made"
+    assert not gateway.is_open(connection)
+    assert gateway.close(connection) is True
+
+
+def test_a_post_after_the_server_has_ended_finds_nobody():
+    ended = Local()
+    gateway = LocalGateway(ended.server, ended.loop)
+    ended.stop()
+    assert gateway.post(f"abc.{ended.port}", "x") == "gone"
 
 
 def test_the_handshake_waits_for_connect(local, gate):
