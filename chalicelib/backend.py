@@ -92,6 +92,7 @@ class Backend:
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
     batch_type: ClassVar[type[BatchServer]] = BatchServer
+    owner_type: ClassVar[type[Owner]] = Owner
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.settings.calls_per_second, self.clock, anonymous=self.settings.anonymous)
@@ -143,7 +144,7 @@ class Backend:
         if self.owner is not None:
             self.owner.adopt(self.world, calls, self.hears(self))
             return self.owner
-        return Owner(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
+        return self.owner_type(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
 

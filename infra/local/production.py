@@ -60,8 +60,6 @@ def _missing(settings: Settings, listen: Listen, extras: Extras, env: Mapping[st
         )
     if not listen.private and text_of(env, "ALLOWED_HOSTS") is None:
         said.append("HOST is reached by others: set ALLOWED_HOSTS to the names that they use, such as chat.example.com.")
-    if settings.store == "dynamodb":
-        said.append(
-            "STORE=dynamodb is served by Lambda (docs/operating.md); a server on one machine keeps its file: STORE=sqlite."
-        )
+    if settings.store == "dynamodb" and settings.live == "rows":
+        said.append("STORE=dynamodb with LIVE=rows is served by Lambda (docs/operating.md): say STORE=sqlite, or LIVE=owner.")
     return said

@@ -93,12 +93,11 @@ class Stack:
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
         routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to)
-        self.server = Server(self.lambdas, routes, walls or _walls(env), listen=listen)
+        self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
         self._threads: Any = None  # of the owner of sockets, where this process is one
         self._owner: Any = None
-        self._sockets: OwnedSockets | None = None
         self.store: Any = None
         self._served: Any = None  # the store as the backend sees it
         self._specs: list[Any] = []
@@ -203,9 +202,10 @@ class Stack:
             if self._threads is not None:
                 self._owner = wiring.backend().owner
                 accept = partial(importlib.import_module("chalicelib.doors.owned").accept, wiring.backend())
-                if self._sockets is None:
-                    self.server.owned = self._sockets = OwnedSockets(accept)
-                self._sockets.accept = accept
+                if not isinstance(self.server.owned, OwnedSockets):
+                    self.server.owned = OwnedSockets(accept)
+                else:
+                    self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
 
@@ -257,9 +257,9 @@ class Stack:
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
 
 
-def _walls(env: Mapping[str, str]) -> Walls:
-    """GATEWAY_LIMITS."""
-    return Walls() if switch_of(env, "GATEWAY_LIMITS", True) else Walls.machine()
+def _walls(env: Mapping[str, str], settings: Settings) -> Walls:
+    """GATEWAY_LIMITS: where connections are rows, as on Lambda, unless it says otherwise."""
+    return Walls() if switch_of(env, "GATEWAY_LIMITS", settings.live == "rows") else Walls.machine()
 
 
 def _agreed(executor: Any, *, reloading: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -67,8 +68,22 @@ def test_a_binary_frame_closes_with_1003_and_what_follows_it_is_not_read(local):
     assert local.app.messages.empty()
 
 
+@contextlib.contextmanager
+def nothing_reported() -> Iterator[None]:
+    """What clients do wrong is no fault of the server's, and is not in its log as one."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("uvicorn.error").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert said == []
+
+
 def test_text_that_is_no_utf_8_closes_with_1007_and_what_came_before_it_counts(local):
-    with local.socket() as (client, _):
+    with nothing_reported(), local.socket() as (client, _):
         frames(client, (Opcode.TEXT, b"before", True), (Opcode.TEXT, b"\xff", True), (Opcode.TEXT, b"after", True))
         assert code(client) == 1007
     assert told(local, 1) == ["before"]
@@ -128,6 +143,17 @@ def test_a_post_to_a_client_that_does_not_read_is_429_and_writes_nothing():
     assert connection.send("x" * 101, 0) == 429
     assert wire.written == []
     assert connection.send("x" * 100, 0) == 200
+
+
+def test_a_client_that_reads_only_when_it_has_sent_everything_is_told_1009_too(local):
+    with deaf(local) as (line, _):
+        line.sendall(b"\x81\xff" + (4_000_000).to_bytes(8, "big") + bytes(4))
+        for _ in range(40):
+            line.sendall(b"x" * 100_000)
+        answer = b""
+        while data := line.recv(4096):
+            answer += data
+    assert b"\x88" + bytes([len(answer[answer.rindex(b"\x88") + 2 :])]) + (1009).to_bytes(2, "big") in answer
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -94,8 +95,8 @@ def _set_aside(data: Path) -> Path | None:
     there += sorted(data.glob("*.pem")) if there else []
     if not there:
         return None
-    kept = data / f"replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    kept.mkdir(mode=0o700)
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    kept = Path(tempfile.mkdtemp(prefix=f"replaced-{moment}-", dir=data))  # for its owner alone
     for path in there:
         path.rename(kept / path.name)
     return kept
