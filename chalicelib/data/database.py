@@ -40,6 +40,17 @@ class Query:
         self._tx.check_settled(self._range)
         return Query(self._tx, self._range, self._journal, self._newest, True)
 
+    def apart(self) -> Query:
+        """Of an index: who is in the range is exact at one instant, as ever; what each document holds is of its own moment.
+
+        For what many are told of and none decides by. A query looks at each document once; a change of one is told. In a mutation
+        it changes nothing.
+
+        Raises: `BadRequest` for a log.
+        """
+        self._tx.check_apart(self._range)
+        return Query(self._tx, self._range, self._journal, self._newest, True)
+
     def take(self, limit: int) -> list[Any]:
         """At most `limit` documents."""
         if limit < 0:

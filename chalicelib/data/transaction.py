@@ -125,12 +125,17 @@ class Transaction:
         if not wanted.index.is_log or wanted.index.table.parent is not None:
             raise BadRequest("settled() is for logs without a parent; documents of an index, and counted rows, may change.")
 
+    def check_apart(self, wanted: Range) -> None:
+        """Whether documents of this range may each be of their own moment. Raises `BadRequest`."""
+        if wanted.index.is_log:
+            raise BadRequest("apart() is for an index, whose members are counted; a log's rows may be settled().")
+
     def range(
         self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None, *, settled: bool = False
     ) -> list[Row]:
         """Documents of a range in order, at most `limit`; `within` narrows it to positions of a page, both included.
 
-        `settled`: they never change, so a query does not look at them again.
+        `settled`: a query does not look at each of them again, only at who they are.
         """
         index = wanted.index
         if index.eventual:

@@ -38,6 +38,8 @@ from chalicelib.runtime.transactor import RETRY_MS, Transactor
 
 logger = logging.getLogger("concave")
 SNAPSHOT_RUNS = 12
+Views = dict[Any, Any]
+"""The views of one moment: by org, path and arguments, each with its evaluation and its value."""
 
 
 class Executor:
@@ -121,8 +123,13 @@ class Executor:
             except Exception as error:  # noqa: BLE001 - the door answers every error
                 return self.failed(error, log, "action")
 
-    def evaluate(self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None) -> Evaluation:
-        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data."""
+    def evaluate(
+        self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None, views: Views | None = None
+    ) -> Evaluation:
+        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data.
+
+        `views`: those of this moment, which others of its queries may have asked before; see `ctx.view`.
+        """
         caller = caller_of(user)
         with Log(path, caller.org) as log:
             try:
@@ -130,7 +137,7 @@ class Executor:
                 log.path = function.path
             except BadRequest as error:
                 return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
-            found = self.ask(function, args, caller, journal, log)
+            found = self.ask(function, args, caller, journal, log, views)
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -149,7 +156,13 @@ class Executor:
     # Queries -----------------------------------------------------------------------------------------------------------
 
     def ask(
-        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
+        self,
+        function: Function[..., Any],
+        args: dict[str, Any],
+        caller: Caller,
+        journal: str | None,
+        log: Log,
+        views: Views | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         for attempt in range(SNAPSHOT_RUNS):
@@ -158,7 +171,8 @@ class Executor:
             kept, lines = Journal(journal), log.inside(function.path)
             found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
-                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits)
+                viewed = partial(self._viewed, tx, lines, {} if views is None else views)
+                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits, viewed)
                 found.text = encode(function, called(function, ctx, args))
             except (Conflict, StoreFailed):
                 self._transactor.backoff(attempt, 50)
@@ -173,6 +187,20 @@ class Executor:
                 return found
             self._transactor.backoff(attempt, 30)
         raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+
+    def _viewed(self, tx: Transaction, log: Log, views: Views, path: str, args: dict[str, Any]) -> Any:
+        """A view within a query: made once in a moment; whoever asks for it watches what it has read."""
+        function = self.resolve(path, log.path)
+        given = values.decode(values.encode(wire_args(function, args)))
+        place = (tx.org, function.path, values.digest(given))
+        if place not in views:
+            found = self.ask(function, given, caller_of(service(tx.org)), None, log, views)
+            views[place] = (found, None if found.raised is not None else found.value)
+        found, value = views[place]
+        tx.reads.watches |= found.reads.watches
+        if found.raised is not None:
+            raise found.raised
+        return value
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 
