@@ -120,16 +120,6 @@ class Transaction:
         place = wanted.index.position(self.org, found)
         return found if place is not None and place.address == address else None
 
-    def check_settled(self, wanted: Range) -> None:
-        """Whether rows of this range may go without a second look. Raises `BadRequest`."""
-        if not wanted.index.is_log or wanted.index.table.parent is not None:
-            raise BadRequest("settled() is for logs without a parent; documents of an index, and counted rows, may change.")
-
-    def check_apart(self, wanted: Range) -> None:
-        """Whether documents of this range may each be of their own moment. Raises `BadRequest`."""
-        if wanted.index.is_log:
-            raise BadRequest("apart() is for an index, whose members are counted; a log's rows may be settled().")
-
     def range(
         self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None, *, settled: bool = False
     ) -> list[Row]:
