@@ -17,7 +17,7 @@ from chalicelib.data import snapshot, trace
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Intent, Planned, Receipt, commit, commit_all, commit_rows, receipt
 from chalicelib.data.database import Writer
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
 from chalicelib.data.pending import Pending
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
@@ -126,6 +126,7 @@ class Attempts:
         run = self._run(tx, wanted, now)
         try:
             result = wanted.context.copy().run(wanted.body, run)
+            check_jobs(len(run.jobs.listed))
         except (Conflict, StoreFailed):
             raise
         except Exception:
@@ -140,9 +141,14 @@ class Attempts:
             raise
         finally:
             wanted.seen.update(key for key in tx.reads.versions if key.table != "fences")
-        check_jobs(len(run.jobs.listed))
         before_commit(tx)
-        done = commit(self.store, tx, self._intent(wanted, run, result, new_id(), now))
+        try:
+            done = commit(self.store, tx, self._intent(wanted, run, result, new_id(), now))
+        except BadRequest:
+            # It cannot fit, or not any more: a first try of it may have.
+            done = receipt(self.store, wanted.commit_id, wanted.call, self.clock.sleep)
+            if done is None:
+                raise
         wanted.log.take(run.log)
         return done
 
