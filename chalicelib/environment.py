@@ -23,6 +23,7 @@ PUSH_SERVICES = (
 PUSH_SUBJECT = "mailto:operator@example.com"
 """Whom push services may ask on a laptop."""
 StoreKind = Literal["sqlite", "dynamodb"]
+LiveKind = Literal["owner", "rows"]
 SyncKind = Literal["normal", "full"]
 
 
@@ -187,6 +188,14 @@ def store_of(env: Mapping[str, str], stage: str | None) -> StoreKind:
     if stage is not None:
         raise BadSetting("STORE", value, "SQLite serves one machine; with STAGE set it must be dynamodb")
     return "sqlite"
+
+
+def live_of(env: Mapping[str, str]) -> LiveKind:
+    """Where connections are kept. Raises `BadSetting`."""
+    value = text_of(env, "LIVE") or "rows"
+    if value not in ("owner", "rows"):
+        raise BadSetting("LIVE", value, "must be owner or rows")
+    return "owner" if value == "owner" else "rows"
 
 
 def sync_of(env: Mapping[str, str], name: str) -> SyncKind:

@@ -5,6 +5,7 @@
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
 | SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
+| LIVE | rows | `owner`: the process that serves keeps its sockets in memory; `rows`: connections are rows, as on Lambda |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |
@@ -22,7 +23,7 @@
 | AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
-| CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's text waits at most so long to be stored (ms); a full chunk does not wait |
+| CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
@@ -76,11 +77,13 @@ from chalicelib.environment import (
     PUSH_SUBJECT,
     AuthProvider,
     BadSetting,
+    LiveKind,
     StoreKind,
     SyncKind,
     auth_of,
     contact_of,
     key_of,
+    live_of,
     mount_of,
     number_of,
     org_of,
@@ -111,6 +114,7 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
+    live: LiveKind = "rows"
     sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
@@ -182,6 +186,7 @@ class Settings:
         stage = word_of(env, "STAGE")
         return cls(
             store=store_of(env, stage),
+            live=live_of(env),
             sqlite_sync=sync_of(env, "SQLITE_SYNC"),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),

@@ -87,6 +87,8 @@ class World:
     """Documents and ranges that the queries of one connection may watch together."""
     parallel: Parallel = one_by_one
     """How slices of a fan-out are served."""
+    wave: int = 1
+    """Slices that are served together."""
     ended: Callable[[Item], None] = lambda mailbox: None
     """Told of a connection that is certainly closed, before its rows go. May fail silently."""
 

@@ -121,8 +121,14 @@ class Executor:
             except Exception as error:  # noqa: BLE001 - the door answers every error
                 return self.failed(error, log, "action")
 
-    def evaluate(self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None) -> Evaluation:
-        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data."""
+    def evaluate(
+        self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None, most_ms: int | None = None
+    ) -> Evaluation:
+        """Run a public query and keep what it read. An error of the function is a value too: it can change with the data.
+
+        Args:
+            most_ms: after so long it is not run again, though no instant held for all that it read.
+        """
         caller = caller_of(user)
         with Log(path, caller.org) as log:
             try:
@@ -130,7 +136,7 @@ class Executor:
                 log.path = function.path
             except BadRequest as error:
                 return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
-            found = self.ask(function, args, caller, journal, log)
+            found = self.ask(function, args, caller, journal, log, most_ms)
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -149,11 +155,20 @@ class Executor:
     # Queries -----------------------------------------------------------------------------------------------------------
 
     def ask(
-        self, function: Function[..., Any], args: dict[str, Any], caller: Caller, journal: str | None, log: Log
+        self,
+        function: Function[..., Any],
+        args: dict[str, Any],
+        caller: Caller,
+        journal: str | None,
+        log: Log,
+        most_ms: int | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
+        began = self.clock.now_ms()
         missed: Conflict | StoreFailed | None = None
         for attempt in range(SNAPSHOT_RUNS):
+            if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
+                break
             try:
                 found = self._looked(function, args, caller, journal, log)
             except (Conflict, StoreFailed) as error:
@@ -172,7 +187,8 @@ class Executor:
         """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
         kept, lines = Journal(journal), log.inside(function.path)
         with snapshot.look(self.store) as look:
-            tx = Transaction(look.store, caller.org, pause=self.clock.sleep, building=self.building)
+            now_ms = float(self.clock.now_ms())
+            tx = Transaction(look.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
             found = Evaluation(True, reads=tx.reads, number=look.number)
             try:
                 ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits)

@@ -23,6 +23,7 @@ from infra.local.aws.api_gateway import Connection, Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.protocols import Wire
 from infra.local.routes import Answer, LocalRoutes
 from infra.local.vite import Vite
@@ -54,6 +55,8 @@ class Application:
         self.origin_check = OriginCheck(0)
         self.port = 0
         self.vite: Vite | None = None
+        self.owned: OwnedSockets | None = None
+        """Where this process keeps its sockets itself; None: each frame is an invocation."""
         self.leaving = False
         self.sockets: set[asyncio.Task[Any]] = set()
         self._lambdas, self._routes, self._connections = lambdas, routes, connections
@@ -151,19 +154,28 @@ class Application:
                 connected = True
                 await send({"type": "websocket.accept", "headers": headers})
                 log.info("open %s", request.path, extra={"door": "ws", "connection": name})
+                if self.owned is not None:
+                    self.owned.started(connection)
                 await self._listen(connection, request, receive)
         finally:
             self.sockets.discard(task)
             self._connections.remove(connection)
+            if self.owned is not None:
+                self.owned.closed(connection)
             if connected:
                 code, reason = wire.closing()
-                self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
+                if self.owned is None:
+                    self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
                 log.info("close %s", request.path, extra={"door": "ws", "connection": name, "code": code})
 
     async def _connect(self, connection: Connection, request: Request, send: Send) -> list[tuple[bytes, bytes]] | None:
         """Run `$connect`. Returns the headers for the handshake's answer, or None where the handshake was refused."""
         try:
-            answer = await self._run("ws_connect", connect_event(request, connection.id))
+            answer: dict[str, Any]
+            if self.owned is not None:
+                answer = {"statusCode": await self.owned.open(connection, request)}
+            else:
+                answer = await self._run("ws_connect", connect_event(request, connection.id))
         except Exception:  # noqa: BLE001 (the invocation has logged it)
             await _respond(send, "websocket.http", Answer(502, b"The $connect handler failed; the server's log says why.\n"))
             return None
@@ -180,6 +192,9 @@ class Application:
             if text is None:
                 connection.close(UNSUPPORTED_DATA, "binary frames are not supported")
                 return
+            if self.owned is not None:
+                self.owned.message(connection, text)
+                continue
             task = asyncio.ensure_future(self._message(connection, request, text))
             self._messages.add(task)
             task.add_done_callback(self._messages.discard)

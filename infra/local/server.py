@@ -17,6 +17,7 @@ from infra.local.asgi import Application
 from infra.local.aws.api_gateway import Connections, Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.protocols import Http, Socket
 from infra.local.routes import LocalRoutes
 from infra.local.vite import Vite
@@ -89,6 +90,15 @@ class Server:
     @vite.setter
     def vite(self, vite: Vite) -> None:
         self._app.vite = vite
+
+    @property
+    def owned(self) -> OwnedSockets | None:
+        """Where this process keeps its sockets itself; None: each frame is an invocation."""
+        return self._app.owned
+
+    @owned.setter
+    def owned(self, owned: OwnedSockets) -> None:
+        self._app.owned = owned
 
     async def bind(self, port: int) -> int:
         """Take the port (0 = any free one) without answering yet. Returns the port. Raises OSError."""

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from infra.local.console import HOME
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
 from infra.local.loop import Loop
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
 from infra.local.routes import LocalRoutes
@@ -77,6 +79,8 @@ class Stack:
         self.gateway = LocalGateway()
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
+        self._threads: Any = None  # of the owner of sockets, where this process is one
+        self._owner: Any = None
         self.store: Any = None
         self._served: Any = None  # the store as the backend sees it
         self._specs: list[Any] = []
@@ -114,6 +118,8 @@ class Stack:
         for pump in self.pumps:
             pump.stop()
         self.lambdas.stop()
+        if self._threads is not None:
+            self._threads.stop()
         self._loop.run(self.server.stop())
         self._loop.stop()
         if self.model is not None:
@@ -158,14 +164,29 @@ class Stack:
             model_url=self.settings.model_url,
             settings=self.settings,
             threads=True,
+            owner=self._owner,
+            owner_threads=self._own_threads(),
         )
         with self.lambdas.paused():
             wiring.use(parts)
             _agreed(wiring.backend().executor, reloading=bool(self.pumps))
             _build_indexes(wiring.backend().executor)
             self.lambdas.adopt(app)
+            if self._threads is not None:
+                self._owner = wiring.backend().owner
+                accept = partial(importlib.import_module("chalicelib.doors.owned").accept, wiring.backend())
+                if self.server.owned is None:
+                    self.server.owned = OwnedSockets(accept)
+                else:
+                    self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
+
+    def _own_threads(self) -> Any:
+        """The threads of the owner of sockets; None where connections are rows."""
+        if self.settings.live == "owner" and self._threads is None:
+            self._threads = importlib.import_module("chalicelib.live.owner.threads").PoolThreads()
+        return self._threads
 
     def _open(self, specs: list[Any]) -> None:
         """Open the store; at a reload that brought new tables, make them in the one that is open."""

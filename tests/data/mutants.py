@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import chalicelib.data.commit as commit_module
@@ -101,12 +102,36 @@ class _OnePage:
         return Rows(found.items, False)
 
 
+class FreshUnfilled(Reader):
+    """One page of fresh rows is all there is."""
+
+    def _fresh(self, *args: Any) -> Any:
+        return replace(super()._fresh(*args), edge=None)
+
+
+class FreshFromTheOldest(Reader):
+    """Fresh rows are read from the oldest on, whichever end of the range is asked for."""
+
+    def _fresh(self, shard: str, low: str, high: str, newest: bool, limit: Any) -> Any:
+        return replace(super()._fresh(shard, low, high, False, limit), edge=None)
+
+
+class FreshTooShort(Reader):
+    """A fresh row is past its time at once."""
+
+    def _fresh(self, *args: Any) -> Any:
+        self.now_s += 3600
+        try:
+            return super()._fresh(*args)
+        finally:
+            self.now_s -= 3600
+
+
 class FenceLast(Reader):
     """The fence is read after the index, so it vouches for what was never seen."""
 
     def index(self, index: Any, address: str, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any) -> Any:
-        fresh = self._fresh(shard, low, high)
-        found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+        found = self._candidates(index, shard, low, high, newest, limit, belongs)
         key = Key("fences", shard, "!")
         self.reads.saw(key, self.store.get(key))
         return found or []
@@ -263,8 +288,12 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),
+    "fresh rows not refilled": lambda: swapped((transaction_module, "RangeReader", FreshUnfilled)),
+    "fresh rows read in one direction only": lambda: swapped((transaction_module, "RangeReader", FreshFromTheOldest)),
+    "fresh rows past their time too early": lambda: swapped((transaction_module, "RangeReader", FreshTooShort)),
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
+    "what vouches for settled rows is not looked at again": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "a mutation that only read believes its first look": lambda: swapped((commit_module, "_answer", answered_unlooked)),
     "a keyed answer without writes is not kept": lambda: swapped((commit_module, "_answer", answered_and_forgotten)),

@@ -53,8 +53,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_what_is_not_there_is_noticed() -> None:
-    text = "`chalicelib/nothing.py`, `data/commit.py::not_there`, `nowhere/`, `data/commit.py`"
-    assert missing_paths(text) == ["chalicelib/nothing.py", "data/commit.py::not_there", "nowhere/"]
+    text = "`chalicelib/nothing.py`, `data/commit.py::nothing_of_that_name`, `nowhere/`, `data/commit.py`"
+    assert missing_paths(text) == ["chalicelib/nothing.py", "data/commit.py::nothing_of_that_name", "nowhere/"]
     text = "[a](none.md), [b](docs/README.md#none), [c](#none), [d](docs/README.md#the-documentation)"
     assert missing_links("README.md", text) == ["none.md", "docs/README.md#none", "#none"]
 

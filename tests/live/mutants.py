@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
+from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -58,8 +60,8 @@ class NoSecondTry(Mailboxes):
 class ReleasesAnyway(Mailboxes):
     """Gives the lease back although notes have come."""
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         return self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), self._mine(held))) is not None
 
 
@@ -214,6 +216,23 @@ class LaneOfTheLastOne(Lane):
         return super()._callable({**mailbox, "auth": 0}, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
 
 
+class SharesEarlyValues(BatchServer):
+    """Shares among slices what was made before they looked."""
+
+    early: ClassVar[dict[int, Shared]] = {}
+
+    def moment(self) -> Shared:
+        now = self.world.clock.now_ms() // 150
+        made = self.early.get(now) or super().moment()
+        self.early.clear()
+        self.early[now] = made
+        return made
+
+
+class SharesValuesOfNoMoment(Backend):
+    batch_type = SharesEarlyValues
+
+
 class CallsAsTheLastOne(Backend):
     lane_type = LaneOfTheLastOne
 
@@ -226,6 +245,13 @@ class InventsSession(Turn):
         if not found.state.session and now - found.state.opened >= self.world.session_ms:
             found.state = replace(found.state, session=self.connection)
         return found
+
+
+class ForgetsSessions(Turn):
+    """Does not ask whether a session has signed in before."""
+
+    def _sign_out(self, found: Absorbed) -> None:
+        return
 
 
 class NobodyActsForAnybody(Backend):
@@ -278,6 +304,39 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
+
+
+class ClosesForOne(Turn):
+    """Closes the connection for a query that cannot be evaluated."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        raise Closed(str(error))
+
+
+class ForgetsTheKept(Turn):
+    """Removes the marks of queries that it could not evaluate."""
+
+    def settle(self) -> None:
+        self.kept = {}
+        super().settle()
+
+
+class ReachesTooEarly(Turn):
+    """Tells the end of a call although what it touched is not evaluated."""
+
+    def _promise(self) -> None:
+        return
+
+
+class TriesWithoutPause(Turn):
+    """Tries what could not be evaluated at once, again and again."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        super()._keep(sub, error)
+        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

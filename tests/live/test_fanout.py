@@ -11,7 +11,7 @@ from chalicelib.backend import Backend
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Delete, Key, Path
 from chalicelib.live.fanout import SLICE
-from chalicelib.live.mailbox import Held, Mailboxes, Waking
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking
 from tests.live import counters, mutants
 from tests.support.person import Person
 from tests.support.sim import AT_ONCE, SETTINGS, Sim
@@ -56,6 +56,17 @@ def test_a_value_is_made_once_for_all_who_may_share_it() -> None:
         check(sim)
         assert all(person.client.value(0)["ops"] == ["one"] for person in people)
         assert sum(sim.backend.evaluations.values()) == 1  # type: ignore[attr-defined]
+
+
+def test_a_value_is_made_once_for_all_slices_that_are_served_together() -> None:
+    with Sim(1, counters, backend=Counting) as sim:
+        people = crowd(sim, ["alice@acme", "bob@acme"] * (AT_ONCE * SLICE), ("counters:get", {"name": "a"}))
+        sim.backend.evaluations.clear()  # type: ignore[attr-defined]
+        commit(sim, "carol@acme", "counters:add", name="a", op="one")
+        sim.run(3000)
+        check(sim)
+        assert all(person.client.value(0)["ops"] == ["one"] for person in people)
+        assert sum(sim.backend.evaluations.values()) == 2, "two waves"  # type: ignore[attr-defined]
 
 
 def test_values_are_never_shared_across_orgs_nor_when_the_function_looked_at_its_caller() -> None:
@@ -112,8 +123,8 @@ class Watching(Mailboxes):
             Watching.most = max(Watching.most, len(Watching.holding))
         return waking
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        released = super().release(held, seen, sets)
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        released = super().release(held, seen, sets, dirty)
         if released:
             Watching.holding.discard(held.connection)
         return released

@@ -18,7 +18,6 @@ from typing import Any
 from chalicelib.backend import Backend
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
-from chalicelib.doors import sync
 from chalicelib.environment import AuthProvider
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.job_runner import JobRunner
@@ -28,10 +27,14 @@ from chalicelib.settings import Settings
 from infra.local.faults.store import Faults
 from infra.local.sqlite.store import SqliteStore
 from tests.support.person import Person
+from tests.support.sim_doors import OwnerDoor, RowsDoor, SimThreads
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task
 
+AT_ONCE = 3
+"""Slices of one fan-out that are served at once."""
 SETTINGS = Settings(
+    fan_out_threads=AT_ONCE,
     mailbox_lease_s=4,
     lane_lease_s=6,
     ping_s=8,
@@ -40,8 +43,6 @@ SETTINGS = Settings(
     auth=(AuthProvider("https://issuer.test", None, None),),
 )
 TICK_MS = 2_000.0
-AT_ONCE = 3
-"""Slices of one fan-out that are served at once."""
 
 
 class Sim:
@@ -56,28 +57,33 @@ class Sim:
         backend: type[Backend] = Backend,
         settings: Settings = SETTINGS,
         ticker: bool = True,
+        live: str = "rows",
     ) -> None:
         self.rng, self.mishaps, self.ticker = random.Random(seed), mishaps, ticker
         self.schedule = Schedule()
+        self.people: list[Person] = []
+        self.invocations: dict[str, int] = {}
+        self.raised: list[tuple[str, BaseException]] = []
+        self.lasted: list[tuple[str, float]] = []
+        """Every invocation that ended: its name, and how many milliseconds it took."""
         tables = [table for table in TABLES.values() if table.__module__ == app.__name__ or table is Job]
         specs = [*SYSTEM_SPECS, *(spec(table) for table in tables)]
         self.clock = Clock(self.schedule)
         self.base = SqliteStore(":memory:", specs)
         self.store = SimStore(self.base, specs, self.rng, now=lambda: self.schedule.now / 1000, sleep=self.clock.sleep)
-        self.store.schedule = self.schedule
+        self.store.schedule, self.store.late_rows = self.schedule, set()
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
         self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self.backend = backend(*parts, Verifier(self.clock), parallel=self._parallel)  # type: ignore[arg-type]
+        about: dict[str, Any] = {"parallel": self._parallel, "threads": SimThreads(self) if live == "owner" else None}
+        self.backend = backend(*parts, Verifier(self.clock), **about)  # type: ignore[arg-type]
+        self.door = OwnerDoor(self) if live == "owner" else RowsDoor(self)
+        if live == "owner":
+            self.executor.committed = lambda done, org: self.backend.driver.committed(done.id, done.touched)
         self.pumping = True
-        self.people: list[Person] = []
-        self.invocations: dict[str, int] = {}
-        self.raised: list[tuple[str, BaseException]] = []
-        self.lasted: list[tuple[str, float]] = []
-        """Every invocation that ended: its name, and how many milliseconds it took."""
         self._connections = 0
         self._pumped: str | None = None
         self.set(mishaps)
@@ -90,6 +96,7 @@ class Sim:
         """From now on this much goes wrong."""
         self.mishaps = mishaps
         lag, latency = mishaps.index_lag, mishaps.latency
+        self.store.late_requests = mishaps.late_requests
         self.store.faults = Faults(
             index_lag=(lag[0] / 1000, lag[1] / 1000),
             half_visible=mishaps.half_visible,
@@ -162,13 +169,12 @@ class Sim:
         return [results[number] for number in range(len(work))]
 
     def invoke_disconnect(self, link: Link) -> None:
-        """`$disconnect`; AWS promises no more than an attempt."""
-        if not self.chance(self.mishaps.lost_hand_overs):
-            self.invoke("disconnect", lambda: sync.disconnect(self.backend, link.id), self.rng.uniform(0, 200))
+        """The socket is over."""
+        self.door.over(link)
 
     def _tick(self) -> None:
         if self.ticker:
-            self.invoke("tick", self.backend.keepalive.tick)
+            self.invoke("tick", self.backend.driver.sweep)
         self.schedule.at(TICK_MS, self._tick)
 
     def taken(self) -> list[Change]:

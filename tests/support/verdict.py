@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.backend import own_key
+from chalicelib.calls import own_key
 from chalicelib.data.store import Item
 from chalicelib.runtime.identity import User
 from infra.local.sqlite.values import decode
@@ -70,11 +70,18 @@ def rows(sim: Sim, table: str) -> list[Item]:
     return [decode(row[0]) for row in found]
 
 
+def of_connections(sim: Sim, table: str) -> list[Item]:
+    """Every item of a table that belongs to a connection: what a session is remembered by stays for a day."""
+    return [row for row in rows(sim, table) if not row["pk"].startswith("session|")]
+
+
 def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
-    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in alive]
-    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans}
+    late_lanes = {name for name in sim.store.late_rows if name.endswith("|lane")}
+    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in {*alive, "session"}]
+    left = [each for each in left if each.removeprefix("mailbox ") not in late_lanes]
+    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans} | sim.store.late_rows
     for table, spared in (("subscriptions", alive), ("inbox", alive | orphaned)):
         left += [f"{table} {row['pk']} {row['sk']}" for row in rows(sim, table) if row["pk"] not in spared]
     named = {(*watch, row["pk"], int(row["sk"])) for row in rows(sim, "subscriptions") for watch in row["watches"]}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import BadDocument, MutationCtx
+from chalicelib import ActionCtx, BadDocument, MutationCtx
 from chalicelib.domain import budget
 from chalicelib.domain.replies import hooks, prompt
 from chalicelib.domain.replies.text import ReplyText
@@ -99,15 +99,31 @@ def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
     """The chunk that takes the place of any that is still on its way."""
+    return chunk_at(ctx, stream, sequence, "", message_id=run.message_id, session_id=run.session_id)
+
+
+def chunk_at(
+    ctx: MutationCtx | ActionCtx,
+    stream: str,
+    sequence: int,
+    text: str,
+    *,
+    message_id: str,
+    session_id: str,
+    part: dict[str, Any] | None = None,
+) -> ChatChunk:
+    """A chunk at its place in a writer's log. The first one opens it, and is found by its message and its session."""
     return ChatChunk(
         id=ctx.new_id("chunk-"),
         reply=stream,
         sequence=sequence,
-        message_id=run.message_id,
-        session_id=run.session_id,
-        chunk="",
+        message_id=message_id,
+        session_id=session_id,
+        chunk=text,
+        part=part,
         timestamp=ctx.now,
         expires_at=ctx.now + CHUNK_LIFE_MS,
+        opens={"messageId": message_id, "sessionId": session_id} if sequence == 0 else None,
     )
 
 
