@@ -112,7 +112,7 @@ class Transactor:
         org = ticket.wanted.org
         line: Line | None = None
         while True:
-            if line is None and self._lines is not None and self._lines.one:
+            if line is None and self._lines is not None and self._lines.one and not self.attempts.slow(ticket.wanted.label):
                 line = self._lines.of(org, [WRITER])
             if line is not None and line.stand(ticket, self._serve):
                 assert ticket.verdict is not None
