@@ -259,11 +259,14 @@ class Backend:
 
     # What a turn and a lane ask for ------------------------------------------------------------------------------------
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
+    def _evaluate(
+        self, path: str, args: str, identity: str | None, journal: str | None, views: dict[Any, Any] | None = None
+    ) -> LiveValue:
         try:
             user = user_of(identity)
             self.admission.allow(user, self.registry.open_to_nobody(path))
-            found: Evaluation = self.executor.evaluate(path, arguments(json.loads(args)), user, journal, self._evaluation_ms)
+            asked = arguments(json.loads(args))
+            found: Evaluation = self.executor.evaluate(path, asked, user, journal, self._evaluation_ms, views)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)
