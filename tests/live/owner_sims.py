@@ -24,11 +24,13 @@ class Moody(Backend):
         self.slow: dict[str, float] = {}
         self.evaluations: Counter[str] = Counter()
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> Any:
+    def _evaluate(
+        self, path: str, args: str, identity: str | None, journal: str | None, views: dict[Any, Any] | None = None
+    ) -> Any:
         self.evaluations[path] += 1
         if path in self.failing:
             raise Conflict("simCounters")
-        value = super()._evaluate(path, args, identity, journal)
+        value = super()._evaluate(path, args, identity, journal, views)
         self.clock.sleep(self.slow.get(path, 0.0))
         return value
 

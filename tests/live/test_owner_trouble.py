@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from chalicelib.live.owner.owner import Owner
+from chalicelib.live.owner.threads import PoolThreads
 from tests.live import owner_mutants
 from tests.live.owner_sims import mood, moody, mutant, owned, told, wire
 from tests.live.test_connection import ready, settled
@@ -213,3 +215,24 @@ def test_whoever_leaves_is_told_to_the_domain_once(sim: Sim) -> None:
     assert ended == [alice.link.id] if alice.link else ended
     assert sim.backend.owner is not None
     assert sim.backend.owner.held.sockets == {}
+
+
+def test_threads_do_what_is_due_and_end_what_was_begun() -> None:
+    threads, said, begun, go = PoolThreads(), list[str](), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go.wait(5)
+        said.append("done")
+
+    later = threading.Event()
+    threads.later(5, later.set)
+    assert later.wait(5)
+    threads.run(lambda: 1 / 0)  # is logged, and ends nothing
+    threads.run(work)
+    assert begun.wait(5)
+    threading.Timer(0.05, go.set).start()
+    threads.stop(5.0)
+    assert said == ["done"]
+    threads.run(lambda: said.append("too late"))
+    assert said == ["done"]

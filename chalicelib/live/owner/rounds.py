@@ -14,7 +14,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from chalicelib.data import snapshot
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.live import messages
 from chalicelib.live.owner.queries import Key, SharedQuery, evaluated
@@ -118,11 +120,22 @@ class Rounds:
         for evaluation in begun:
             if evaluation not in here:
                 self.held.threads.run(partial(self._evaluate_beside, evaluation))
-        shared: dict[Key, Value] = {}
-        self.held.world.parallel([partial(self._evaluated, each, shared) for each in here])
+        if here:
+            self._evaluate_here(here)
         with self.held.lock:
             for evaluation in here:
                 self._settle(evaluation)
+
+    def _evaluate_here(self, here: list[Evaluation]) -> None:
+        """All at one instant where the store can show one, so that a Transition's values are true together."""
+        shared: dict[Key, Value] = {}
+        views: dict[Any, Any] = {}
+        work = [partial(self._evaluated, each, shared, views) for each in here]
+        try:
+            with snapshot.together(self.held.world.store):
+                self.held.world.parallel(work)
+        except StoreFailed as error:
+            logger.warning("a round could not read: %s", error)
 
     def _may_take(self, query: SharedQuery[Socket]) -> bool:
         if not self._is_long(query):
@@ -137,14 +150,17 @@ class Rounds:
         return Evaluation(query, query.key, query.identity, number)
 
     def _evaluate_beside(self, evaluation: Evaluation) -> None:
-        self._evaluated(evaluation, {})
+        self._evaluated(evaluation, {}, {})
         with self.held.lock:
             self._beside -= 1
             self._over.append(evaluation)
         self.work()
 
-    def _evaluated(self, evaluation: Evaluation, shared: dict[Key, Value]) -> None:
-        """Run a query, unless another of this round has shown that its value is everybody's. Leaves no value when it cannot."""
+    def _evaluated(self, evaluation: Evaluation, shared: dict[Key, Value], views: dict[Any, Any]) -> None:
+        """Run a query, unless another of this round has shown that its value is everybody's. Leaves no value when it cannot.
+
+        `views` are what the queries of a round have made for one another.
+        """
         everybodys = evaluation.key._replace(who=None)
         evaluation.value = shared.get(everybodys)
         if evaluation.value is not None:
@@ -152,7 +168,7 @@ class Rounds:
         key, clock = evaluation.key, self.held.world.clock
         began = clock.now_ms()
         try:
-            value = self.held.world.evaluate(key.path, key.args, evaluation.identity, key.journal)
+            value = self.held.world.evaluate(key.path, key.args, evaluation.identity, key.journal, views)
         except (Conflict, StoreFailed) as error:
             logger.warning("%s could not be evaluated: %s", key.path, error)
         except Exception:
