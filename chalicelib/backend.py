@@ -224,13 +224,14 @@ class Backend:
             self.jobs.dispatch(receipt.jobs, change.new["org"])
         else:
             item: Item = change.new
-            touched[(item["pk"], item.get("sk", MARK))] = None
+            if not self.driver.told(str(item.get("_c"))):
+                touched[(item["pk"], item.get("sk", MARK))] = None
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
         key = record_key(type(document), org, plain(document))
         try:
-            self.driver.changed([(key.pk, key.sk or MARK)])
+            self.driver.hinted(str(document.id), [(key.pk, key.sk or MARK)])
         except Exception as error:
             logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.data.store import Change
+from chalicelib.data.tables import MARK
 from chalicelib.live.owner.owner import Owner
 from tests.live import owner_mutants
 from tests.live.owner_sims import mood, moody, mutant, owned, told
@@ -153,6 +155,22 @@ def test_what_the_feed_says_of_an_own_commit_is_evaluated_no_second_time(sim: Si
     commit(sim, "bob@acme", "counters:add", name="a", op="his")
     sim.run(2000)
     assert mood(sim).evaluations["counters:get"] == 1
+
+
+def test_a_row_that_was_hinted_is_told_at_once_and_evaluated_once(sim: Sim) -> None:
+    ready(sim)
+    mood(sim).evaluations.clear()
+    driver, key = sim.backend.driver, "acme|simCounters|a"
+    sim.invoke("hint", lambda: driver.hinted("a stamp", [(key, MARK)]))
+    sim.run(50)
+    assert mood(sim).evaluations["counters:get"] == 1
+    row = {"pk": key, "_c": "a stamp"}
+    sim.invoke("feed", lambda: sim.backend.changed([Change("1", "simCounters", None, row)]))
+    sim.run(200)
+    assert mood(sim).evaluations["counters:get"] == 1
+    sim.invoke("feed", lambda: sim.backend.changed([Change("2", "simCounters", None, {**row, "_c": "another stamp"})]))
+    sim.run(200)
+    assert mood(sim).evaluations["counters:get"] == 2
 
 
 def test_a_value_is_made_once_for_all_who_may_share_it_and_for_each_who_may_not(sim: Sim) -> None:

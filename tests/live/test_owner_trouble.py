@@ -217,6 +217,18 @@ def test_whoever_leaves_is_told_to_the_domain_once(sim: Sim) -> None:
     assert sim.backend.owner.held.sockets == {}
 
 
+def test_what_the_domain_keeps_of_a_chat_socket_is_renewed_each_minute(sim: Sim) -> None:
+    renewed: list[str] = []
+    sim.backend.renew = lambda backend, mailbox: renewed.append(mailbox["pk"])
+    owner = sim.backend.owner
+    assert owner is not None
+    owner.hearer.hear = {"npm": lambda socket, text, at: owner.hearer._read(socket, text)}
+    alice = ready(sim)
+    assert alice.link is not None
+    sim.run(125_000)
+    assert renewed == [alice.link.id] * 2
+
+
 def test_threads_do_what_is_due_and_end_what_was_begun() -> None:
     threads, said, begun, go = PoolThreads(), list[str](), threading.Event(), threading.Event()
 
