@@ -193,6 +193,27 @@ def test_a_new_tab_on_a_query_that_is_true_needs_no_evaluation(sim: Sim) -> None
     assert mood(sim).evaluations["counters:get"] == 0
 
 
+def told_the_old_value(owner: type[Owner]) -> bool:
+    """Somebody asks while a query that has just been touched is read again."""
+    with owned(moody(owner)) as sim:
+        alice, bob = ready(sim), ready(sim, "bob", "bob@acme")
+        mood(sim).slow["counters:follow"] = 1.0
+        alice.watch("counters:follow", pointer="p")  # which is known to take long from then on
+        assert sim.until(lambda: alice.client.in_step, 5000)
+        settled(bob, bob.call("counters:point", pointer="p", target="a"))
+        sim.run(200)
+        query, before = bob.watch("counters:follow", pointer="p"), len(bob.log)
+        assert sim.until(lambda: query in bob.client.results, 5000)
+        sim.run(3000)
+        changes = [change for each in told(bob, "Transition", before) for change in each["modifications"]]
+        return [change["value"]["target"] for change in changes if change["queryId"] == query] != ["a"]
+
+
+def test_whoever_asks_while_a_query_is_read_again_is_not_told_what_was_true_before() -> None:
+    assert not told_the_old_value(Owner)
+    assert told_the_old_value(mutant(socket_type=owner_mutants.TellsTheOldOnes))
+
+
 def test_nothing_of_the_former_user_is_told_as_the_new_ones(sim: Sim) -> None:
     alice, query = ready(sim), 1
     assert alice.watch("counters:mine") == query

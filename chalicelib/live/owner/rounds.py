@@ -113,7 +113,7 @@ class Rounds:
         with self.held.lock:
             over, self._over = self._over, []
             for evaluation in over:
-                self._settle(evaluation)
+                self._take_in(evaluation)
             now = self.held.world.clock.now_ms()
             begun = [self._begin(query) for query in self.held.queries.take(now, self._may_take)]
             here = [each for each in begun if not self._is_long(each.query)]
@@ -124,7 +124,7 @@ class Rounds:
             self._evaluate_here(here)
         with self.held.lock:
             for evaluation in here:
-                self._settle(evaluation)
+                self._take_in(evaluation)
 
     def _evaluate_here(self, here: list[Evaluation]) -> None:
         """All at one instant where the store can show one, so that a Transition's values are true together."""
@@ -179,13 +179,20 @@ class Rounds:
                 shared[everybodys] = value
         evaluation.ms = clock.now_ms() - began
 
-    def _settle(self, evaluation: Evaluation) -> None:
-        """Take in what an evaluation came to."""
-        query, queries = evaluation.query, self.held.queries
+    def _take_in(self, evaluation: Evaluation) -> None:
+        """Take in what an evaluation came to; one that came to nothing is tried again."""
+        query = evaluation.query
         del self.running[query]
-        if evaluation.value is None:
-            self._failed(query)
-            return
+        try:
+            if evaluation.value is not None:
+                self._settle(query, evaluation, evaluation.value)
+                return
+        except Exception:
+            logger.exception("the value of %s could not be taken in", query.key.path)
+        self._failed(query)
+
+    def _settle(self, query: SharedQuery[Socket], evaluation: Evaluation, value: Value) -> None:
+        queries = self.held.queries
         if evaluation.ms > LONG_MS:
             self._long[evaluation.key.path] = evaluation.ms
         else:
@@ -194,7 +201,7 @@ class Rounds:
             query.running = False
             queries.mark(query)
             return
-        found = evaluated(evaluation.number, evaluation.value)
+        found = evaluated(evaluation.number, value)
         kept = queries.settle(query, found)
         if kept is None:
             return
