@@ -114,6 +114,7 @@ class Backend:
             dialects=self.dialects,
             parallel=self.parallel,
             wave=self.settings.fan_out_threads,
+            sweep_share=self.settings.sweep_share,
             subscriptions=self.settings.subscriptions_per_connection,
             watches=self.settings.watches_per_connection,
             ended=lambda mailbox: self.ended(self, mailbox),
@@ -125,7 +126,7 @@ class Backend:
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
-        self.keepalive = Keepalive(self.world, self.fanout, self.lane)
+        self.keepalive = Keepalive(self.world, self.fanout, self.lane, lambda share: self.invoker.invoke("sweep", share))
         self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
         if self.threads is not None:
             self.driver = self.owner = self._own(self.threads)
@@ -250,8 +251,11 @@ class Backend:
         for second in range(0, 60, TICK_S):
             self.invoker.later("sweep", {}, second * 1000)
 
-    def sweep(self) -> None:
-        """Everything that is found by looking: connections, jobs, and what the domain left behind."""
+    def sweep(self, share: Mapping[str, Any] | None = None) -> None:
+        """Everything that is found by looking: connections, jobs, what the domain left behind; or a share of the connections."""
+        if share and "connections" in share:
+            self.keepalive.look(share["connections"], share["since"], share["until"])
+            return
         for look in (self.driver.sweep, self.jobs.sweep, self.jobs.tick, *self.sweeps):
             try:
                 look()

@@ -44,8 +44,9 @@
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
 | JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
 | IDENTITY_WAIT_MS | 5000; 150 without STAGE | so long calls wait for a new connection's token; 1000 at least with ANONYMOUS off |
-| PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
+| PING_SECONDS_RUST | 25 | how often a Rust-based client (Python, Swift, Kotlin) is pinged that hears nothing else; in seconds |
 | PING_SECONDS | 50 | the same for the npm client |
+| SWEEP_SHARE | 1000 | connections that one sweep looks at; each further share has an invocation of its own |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
 | MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; `HOST TOKEN` is for that host alone |
 | SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
@@ -157,6 +158,7 @@ class Settings:
     identity_wait_ms: int = 150
     ping_rust_s: int = 25
     ping_s: int = 50
+    sweep_share: int = 1000
     fan_out_threads: int = 8
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
@@ -229,6 +231,7 @@ class Settings:
             identity_wait_ms=number_of(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
             ping_rust_s=number_of(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=number_of(env, "PING_SECONDS", 50, 1, 600),
+            sweep_share=number_of(env, "SWEEP_SHARE", 1000, 1, 10_000),
             fan_out_threads=number_of(env, "FAN_OUT_THREADS", 8, 1, 32),
             mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=words_of(env, "MCP_COMMANDS", ()),

@@ -92,6 +92,8 @@ class World:
     """How slices of a fan-out are served."""
     wave: int = 1
     """Slices that are served together."""
+    sweep_share: int = 1000
+    """Connections that one invocation of the sweep looks at."""
     ended: Callable[[Item], None] = lambda mailbox: None
     """Told of a connection that is certainly closed, before its rows go. May fail silently."""
 

@@ -126,7 +126,7 @@ def test_a_socketio_client_is_pinged_however_busy_it_is(chat: Chat) -> None:
         chat.clock.ahead += 30_000
         bot.ask("message:send", {"content": "busy"})
         chat.sweep()
-    assert bot.posted.count("2") == 2
+    assert bot.posted.count("2") >= 2
     bot.send("3")
     assert not bot.closed
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib import ActionCtx, BadDocument, MutationCtx
 from chalicelib.domain import budget
-from chalicelib.domain.replies import hooks, prompt
+from chalicelib.domain.replies import activity, hooks, prompt
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.domain.rooms import counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
@@ -173,9 +173,7 @@ def finish(
         return
     following = waiting[0] if waiting else None
     ctx.db.patch(conversation, active_run=following, queued_runs=waiting[1:], updated_at=ctx.now)
-    session = ctx.db.get(ChatSession, run.session_id)
-    if session is not None:
-        ctx.db.patch(session, last_activity=ctx.now)
+    activity.note(ctx, ctx.db.peek(ChatSession, run.session_id))
     if following is not None:
         launch(ctx, conversation, following)
 
