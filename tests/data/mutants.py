@@ -16,6 +16,7 @@ import chalicelib.data.ranges as ranges_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
 import chalicelib.runtime.attempts as attempts_module
+import chalicelib.runtime.lines as lines_module
 import chalicelib.runtime.transactor as transactor_module
 from chalicelib.data.commit import Receipt
 from chalicelib.data.errors import ConcaveError, Conflict, StoreFailed
@@ -274,6 +275,17 @@ class KeepsRefused(Writer):
         except ConcaveError as refused:
             work.error = refused
 
+
+class LastFirst(lines_module.Line):
+    """Who came last is served first."""
+
+    def _lead(self, serve: lines_module.Serve) -> None:
+        with self._lock:
+            self._waiting.reverse()
+        super()._lead(serve)
+
+
+LINE_MUTANTS: dict[str, Callable[[], Any]] = {"last first": lambda: swapped((lines_module, "Line", LastFirst))}
 
 WRITER_MUTANTS: dict[str, type[Writer]] = {"told before COMMIT": TellsBeforeCommit, "a refused one kept": KeepsRefused}
 
