@@ -5,7 +5,7 @@
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
 | SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
-| LIVE | rows | `owner`: the process that serves keeps its sockets in memory; `rows`: connections are rows, as on Lambda |
+| LIVE | owner | `owner`: the server keeps its sockets' sessions in memory; `rows`: as rows, as it is on Lambda always |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |
@@ -58,7 +58,9 @@
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
-The local server reads a few more: ALLOWED_HOSTS, ALLOWED_ORIGINS, HOT, SITE, SWEEP_SECONDS, VERBOSE; the page's, CONCAVE_URL.
+The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
+MAX_CONNECTIONS, SCRIPTED_MODEL, SITE, STOP_SECONDS, SWEEP_SECONDS, TLS_CERTIFICATE, TLS_KEY, TRUSTED_PROXIES, VERBOSE,
+WS_COMPRESSION; the page's, CONCAVE_URL.
 
 A wrong value raises `BadSetting`, which names the variable, the value and what would be right; so does a variable whose name is
 nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).

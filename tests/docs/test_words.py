@@ -14,7 +14,7 @@ from tests.docs.pages import CHECKED, ROOT, WALKED, anchors, links, paths
 TEXT = {name: (ROOT / name).read_text() for name in CHECKED}
 ROOMS = [ROOT, ROOT / "chalicelib", ROOT / "chalicelib" / "domain", ROOT / "tests", ROOT / "web", ROOT / "docs"]
 """Where a path on a page may begin."""
-LATER = ("web/dist", "myapp/", "client/", "build/", ".concave/", "dist/")
+LATER = ("web/dist", "backups/", "myapp/", "client/", "build/", ".concave/", "dist/")
 """Beginnings of what commands make."""
 
 
