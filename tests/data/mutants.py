@@ -261,8 +261,10 @@ class TellsBeforeCommit(Writer):
 
     def _one(self, work: Any, changed: list[int]) -> None:
         super()._one(work, changed)
-        work.decided = True
-        work.turn.set()
+        if work.turn is not None and work.error is None:
+            work.decided = True
+            work.turn.release()
+            work.turn = None
 
     def _commit(self) -> None:
         threading.Event().wait(0.05)  # the caller has gone by now
