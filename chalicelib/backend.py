@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.data import values
-from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
+from chalicelib.data.receipts import from_row
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
