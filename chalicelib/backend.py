@@ -92,6 +92,7 @@ class Backend:
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
     batch_type: ClassVar[type[BatchServer]] = BatchServer
+    owner_type: ClassVar[type[Owner]] = Owner
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.settings.calls_per_second, self.clock, anonymous=self.settings.anonymous)
@@ -143,7 +144,7 @@ class Backend:
         if self.owner is not None:
             self.owner.adopt(self.world, calls, self.hears(self))
             return self.owner
-        return Owner(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
+        return self.owner_type(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
 
@@ -258,11 +259,14 @@ class Backend:
 
     # What a turn and a lane ask for ------------------------------------------------------------------------------------
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
+    def _evaluate(
+        self, path: str, args: str, identity: str | None, journal: str | None, views: dict[Any, Any] | None = None
+    ) -> LiveValue:
         try:
             user = user_of(identity)
             self.admission.allow(user, self.registry.open_to_nobody(path))
-            found: Evaluation = self.executor.evaluate(path, arguments(json.loads(args)), user, journal, self._evaluation_ms)
+            asked = arguments(json.loads(args))
+            found: Evaluation = self.executor.evaluate(path, asked, user, journal, self._evaluation_ms, views)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)

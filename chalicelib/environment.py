@@ -191,8 +191,8 @@ def store_of(env: Mapping[str, str], stage: str | None) -> StoreKind:
 
 
 def live_of(env: Mapping[str, str]) -> LiveKind:
-    """Where connections are kept. Raises `BadSetting`."""
-    value = text_of(env, "LIVE") or "rows"
+    """Where a server keeps its connections. Raises `BadSetting`."""
+    value = text_of(env, "LIVE") or "owner"
     if value not in ("owner", "rows"):
         raise BadSetting("LIVE", value, "must be owner or rows")
     return "owner" if value == "owner" else "rows"

@@ -5,7 +5,7 @@
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
 | SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
-| LIVE | rows | `owner`: the process that serves keeps its sockets in memory; `rows`: connections are rows, as on Lambda |
+| LIVE | owner | `owner`: the server keeps its sockets' sessions in memory; `rows`: as rows, as it is on Lambda always |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |

@@ -37,7 +37,20 @@ class Query:
 
         Raises: `BadRequest` for an index, and for a log whose parent counts it.
         """
-        self._tx.check_settled(self._range)
+        if not self._range.index.is_log or self._range.index.table.parent is not None:
+            raise BadRequest("settled() is for logs without a parent; documents of an index, and counted rows, may change.")
+        return Query(self._tx, self._range, self._journal, self._newest, True)
+
+    def apart(self) -> Query:
+        """Of an index: who is in the range is exact at one instant, as ever; what each document holds is of its own moment.
+
+        For what many are told of and none decides by. A query looks at each document once; a change of one is told. In a mutation
+        it changes nothing.
+
+        Raises: `BadRequest` for a log.
+        """
+        if self._range.index.is_log:
+            raise BadRequest("apart() is for an index, whose members are counted; a log's rows may be settled().")
         return Query(self._tx, self._range, self._journal, self._newest, True)
 
     def take(self, limit: int) -> list[Any]:

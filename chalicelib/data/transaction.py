@@ -120,17 +120,12 @@ class Transaction:
         place = wanted.index.position(self.org, found)
         return found if place is not None and place.address == address else None
 
-    def check_settled(self, wanted: Range) -> None:
-        """Whether rows of this range may go without a second look. Raises `BadRequest`."""
-        if not wanted.index.is_log or wanted.index.table.parent is not None:
-            raise BadRequest("settled() is for logs without a parent; documents of an index, and counted rows, may change.")
-
     def range(
         self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None, *, settled: bool = False
     ) -> list[Row]:
         """Documents of a range in order, at most `limit`; `within` narrows it to positions of a page, both included.
 
-        `settled`: they never change, so a query does not look at them again.
+        `settled`: a query does not look at each of them again, only at who they are.
         """
         index = wanted.index
         if index.eventual:

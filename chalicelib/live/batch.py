@@ -24,6 +24,8 @@ from chalicelib.live.world import Shared, World
 
 logger = logging.getLogger("concave")
 Step = Callable[[Turn], None]
+_Call = tuple[str, str, str, str | None]
+"""Path, arguments, org, journal."""
 COMMON = 16
 """Queries that are evaluated for several slices before these go on: while they are, nobody's lease is kept."""
 
@@ -97,8 +99,11 @@ class BatchServer:
 
 
 def _common(world: World, slices: Sequence[Slice]) -> list[tuple[Turn, int]]:
-    """The calls that are stale in several slices: for each a turn that asks it, and its query there. The commonest first."""
-    asked: dict[tuple[str, str, str, str | None], dict[int, tuple[Turn, int]]] = defaultdict(dict)
+    """The calls that are stale in several slices: for each a turn that asks it, and its query there. The commonest first.
+
+    Of calls that differ from slice to slice one by each path: the views that it asks for are there for the others.
+    """
+    asked: dict[_Call, dict[int, tuple[Turn, int]]] = defaultdict(dict)
     for number, slice_ in enumerate(slices):
         for turn in slice_.turns:
             if turn.state.settled and turn.stale:
@@ -106,8 +111,15 @@ def _common(world: World, slices: Sequence[Slice]) -> list[tuple[Turn, int]]:
                 for query in turn.stale & turn.queries.keys():
                     sub = turn.queries[query]
                     asked[sub.path, sub.args, org, sub.journal][number] = (turn, query)
-    common = [askers for askers in asked.values() if len(askers) > 1]
-    return [next(iter(askers.values())) for askers in sorted(common, key=len, reverse=True)[:COMMON]]
+    calls = sorted(asked, key=lambda call: -len(asked[call]))
+    kinds: dict[tuple[str, str], list[_Call]] = defaultdict(list)
+    for call in calls:
+        kinds[call[0], call[2]].append(call)
+    chosen = [call for call in calls if len(asked[call]) > 1]
+    for alike in kinds.values():
+        if alike[0] not in chosen and len({number for call in alike for number in asked[call]}) > 1:
+            chosen.append(alike[0])
+    return [next(iter(asked[call].values())) for call in chosen[:COMMON]]
 
 
 class Slice:

@@ -365,3 +365,18 @@ def test_a_group_that_only_reads_is_true_at_one_instant() -> None:
     harbour.transactor._serve(tickets)
     assert [told(each) for each in tickets] == ["10", "10"]
     assert harbour.get(Key("commits", "acme|b")) is not None
+
+
+def test_a_repeat_that_would_not_fit_any_more_has_its_first_answer() -> None:
+    harbour = Harbour()
+
+    def many(run: Run) -> str:
+        size = 1 + 101 * board_of(run, "x")
+        for number in range(size):
+            run.db.insert(Boat(id=f"m{size}-{number}", harbour="h"))
+        return str(size)
+
+    assert harbour.alone(many, "k") == "1"
+    harbour.alone(launch("x", crew=1), "later")
+    assert harbour.alone(many, "k") == "1"
+    assert harbour.alone(many, "l").startswith("refused: test would need")

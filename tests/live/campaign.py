@@ -98,11 +98,18 @@ def campaign(
     ticker: bool = True,
     settings: Settings = SETTINGS,
     live: str = "rows",
+    deaths: int = 0,
 ) -> Sim:
-    """Run one seed to the end and check everything. Raises `Broken`."""
+    """Run one seed to the end and check everything. Raises `Broken`.
+
+    Args:
+        deaths: how often the process that owns the sockets is killed meanwhile.
+    """
     rng = random.Random(seed * 7919 + 1)
     with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
+        for _ in range(deaths):
+            sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)
         sim.run(CALM_FROM_MS)
         sim.calm(REST_MS)
         for person in [one for one in sim.people if mishaps.lost_words and not one.client.in_step]:

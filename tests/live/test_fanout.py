@@ -41,10 +41,10 @@ class Counting(Backend):
         super().__post_init__()
         self.evaluations: Counter[tuple[str, str]] = Counter()
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> Any:
+    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None, views: Any = None) -> Any:
         who = json.loads(identity) if identity else {"subject": "nobody", "org": "public"}
         self.evaluations[path, f"{who['subject']}@{who['org']}"] += 1
-        return super()._evaluate(path, args, identity, journal)
+        return super()._evaluate(path, args, identity, journal, views)
 
 
 def test_a_value_is_made_once_for_all_who_may_share_it() -> None:

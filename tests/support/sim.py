@@ -78,17 +78,32 @@ class Sim:
         self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        about: dict[str, Any] = {"parallel": self._parallel, "threads": SimThreads(self) if live == "owner" else None}
-        self.backend = backend(*parts, Verifier(self.clock), **about)  # type: ignore[arg-type]
-        self.door = OwnerDoor(self) if live == "owner" else RowsDoor(self)
+        self._live = live
+        self._make = lambda: backend(*parts, Verifier(self.clock), **self._about())  # type: ignore[arg-type]
+        self.backend = self._make()
+        self.door: RowsDoor | OwnerDoor = OwnerDoor(self) if live == "owner" else RowsDoor(self)
         if live == "owner":
             self.executor.committed = lambda done, org: self.backend.driver.committed(done.id, done.touched)
         self.pumping = True
+        self.lately: list[Change] = []
+        """What the stream has handed over last."""
         self._connections = 0
         self._pumped: str | None = None
         self.set(mishaps)
         self.schedule.at(1.0, self._pump)
         self.schedule.at(TICK_MS, self._tick)
+
+    def _about(self) -> dict[str, Any]:
+        return {"parallel": self._parallel, "threads": SimThreads(self) if self._live == "owner" else None}
+
+    def die(self) -> None:
+        """The process that owns the sockets is killed: its threads stop, its sockets end, and another one begins."""
+        self.schedule.kill(lambda task: task.name in ("thread", "connect", "on_change"))
+        for link in list(self.gateway.links.values()):
+            link.handle = None
+            self.gateway.cut(link)
+        self.backend = self._make()
+        self.hand_over(self.lately, 1.0)
 
     # Chance --------------------------------------------------------------------------------------------------------------
 
@@ -189,6 +204,7 @@ class Sim:
         while changes:
             count = self.rng.choice((1, 1, 2, 5))
             batch, changes = changes[:count], changes[count:]
+            self.lately = [*self.lately, *batch][-20:]
             late = 5000.0 if self.chance(self.mishaps.late_stream) else 0.0
             self.hand_over(batch, self.draw(self.mishaps.stream) + late)
             if self.chance(self.mishaps.twice):

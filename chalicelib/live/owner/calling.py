@@ -56,8 +56,10 @@ class Caller:
     def run(self, socket: Socket) -> None:
         """Run a socket's next call, if none runs; the round that tells its answer has the one after it begun."""
         with self.held.lock:
-            behind = socket.wire.buffered() > SLOW_BYTES
-            if socket.call is not None or not socket.calls or not socket.open or behind:
+            if socket.call is not None or not socket.calls or not socket.open:
+                return
+            if socket.wire.buffered() > SLOW_BYTES:
+                self.held.news[socket] = None  # which has this asked again when its reader has caught up
                 return
             call = socket.call = socket.calls.popleft()
             socket.waiting -= call.size

@@ -147,6 +147,7 @@ class Hearer:
                 self.held.queries.leave(subscription)
                 self._join_locked(subscription)
                 subscription.shown = None
+                socket.unshown.add(subscription.query_id)
                 socket.news(subscription)
 
     def _modify(self, socket: Socket, frame: ModifyQuerySet, now: int) -> None:
@@ -158,6 +159,7 @@ class Hearer:
             for query_id in found.removed | (found.added.keys() & socket.subscriptions.keys()):
                 gone = socket.subscriptions.pop(query_id, None)
                 if gone is not None:
+                    socket.unshown.discard(query_id)
                     self.held.queries.leave(gone)
                     socket.gone.add(query_id)
             for add in found.added.values():
@@ -171,6 +173,7 @@ class Hearer:
             return
         subscription = Subscription(socket, add.query_id, messages.path_of(add), messages.args_of(add), add.journal)
         socket.subscriptions[add.query_id] = subscription
+        socket.unshown.add(add.query_id)
         self._join_locked(subscription)
         socket.news(subscription)
 

@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.data.reads import Touched
 from chalicelib.live.dialect import SYNC
@@ -50,11 +50,18 @@ class Owner:
         alone: whether every commit of the store is this process's own, so that what is not touched is still true.
     """
 
+    # Its parts. Tests put others here, to show what each protective step is for.
+    holding_type: ClassVar[type[Holding]] = Holding
+    rounds_type: ClassVar[type[Rounds]] = Rounds
+    caller_type: ClassVar[type[Caller]] = Caller
+    hearer_type: ClassVar[type[Hearer]] = Hearer
+    socket_type: ClassVar[type[Socket]] = Socket
+
     def __init__(self, world: World, calls: Calls, threads: Threads, hear: Mapping[str, Hear], *, alone: bool) -> None:
-        self.held = Holding(world, calls, threads, alone=alone)
-        self.rounds = Rounds(self.held, lambda socket: self.caller.begin(socket))
-        self.caller = Caller(self.held, self.rounds.work)
-        self.hearer = Hearer(self.held, self.caller, self.rounds.work, hear)
+        self.held = self.holding_type(world, calls, threads, alone=alone)
+        self.rounds = self.rounds_type(self.held, lambda socket: self.caller.begin(socket))
+        self.caller = self.caller_type(self.held, self.rounds.work)
+        self.hearer = self.hearer_type(self.held, self.caller, self.rounds.work, hear)
         threads.later(TICK_MS, self._tick)
 
     def adopt(self, world: World, calls: Calls, hear: Mapping[str, Hear]) -> None:
@@ -115,7 +122,7 @@ class Owner:
             begun: what its door keeps from the handshake.
         """
         dialect = self.held.world.dialects.get(kind, SYNC)
-        socket = Socket(connection, kind, wire, dialect, self.held.world.clock.now_ms(), self, begun, deque(first))
+        socket = self.socket_type(connection, kind, wire, dialect, self.held.world.clock.now_ms(), self, begun, deque(first))
         with self.held.lock:
             self.held.sockets[connection] = socket
         return socket
@@ -162,7 +169,7 @@ class Owner:
         if 0 < socket.expires < now:
             socket.wire.send(socket.dialect.refused("The token has expired.", socket.state.version.identity, False))
             self.held.end(socket, "the token has expired", pause=True)
-        elif socket.held_since and now - socket.held_since > HELD_MS:
+        elif (since := socket.waits_since()) and now - since > HELD_MS:
             self.held.end(socket, "a query could not be evaluated", code=TRY_AGAIN)
         elif socket.wire.buffered() > BUFFERED_BYTES:
             self.held.end(socket, "its reader is too slow", code=TRY_AGAIN)

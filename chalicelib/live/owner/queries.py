@@ -90,6 +90,8 @@ class SharedQuery(Generic[S]):
     running: bool = False
     failures: int = 0
     """Evaluations in a row that came to nothing."""
+    failing_since: int = 0
+    """When (ms) the first of them was."""
     due: int = 0
     """When (ms) it is tried again after a failure."""
     texts: dict[tuple[Dialect, int], str] = field(default_factory=dict)

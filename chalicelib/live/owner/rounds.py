@@ -188,8 +188,9 @@ class Rounds:
 
     def _failed(self, query: SharedQuery[Socket]) -> None:
         pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**query.failures)
-        query.running, query.failures = False, min(query.failures + 1, 20)
-        query.due = self.held.world.clock.now_ms() + pause
+        now = self.held.world.clock.now_ms()
+        query.failing_since = query.failing_since if query.failures else now
+        query.running, query.failures, query.due = False, min(query.failures + 1, 20), now + pause
         if query.subscribers:
             self.held.queries.mark(query)
             self.held.news |= dict.fromkeys(each.socket for each in query.subscribers)  # what waits for it begins to count
@@ -202,9 +203,10 @@ class Rounds:
                 what = "documents and ranges under watch"
                 failure = messages.too_many("TooManyWatches", what, self.held.world.watches)
                 socket.refused.append((subscription.query_id, Refusal(failure, subscription.journal)))
+                socket.unshown.discard(subscription.query_id)
                 self.held.queries.leave(subscription)
                 self.held.news[socket] = None
-            elif socket.news(subscription) or socket.replies or socket.state.owed or socket.held_since:
+            elif socket.news(subscription) or socket.replies or socket.state.owed or socket.unconfirmed_since:
                 self.held.news[socket] = None
 
     # Look again --------------------------------------------------------------------------------------------------------------
@@ -250,7 +252,6 @@ class Rounds:
         now = self.held.world.clock.now_ms()
         chosen = socket.choose()
         if chosen is None:
-            socket.held_since = socket.held_since or now
             return
         told = socket.compose(chosen, self.held.world.clock.now_ns())
         for text in told.posts:
@@ -264,8 +265,6 @@ class Rounds:
             query = socket.subscriptions[query_id].query
             if query is not None:
                 self.held.queries.mark(query)
-        waits = bool(socket.replies or socket.changed or not chosen.confirms)
-        socket.held_since = (socket.held_since or now) if waits else 0
         if told.close:
             self.held.end(socket, told.close, pause=True)
 

@@ -100,14 +100,16 @@ class Socket:
     """Effects of answered calls that a query may not show yet."""
     changed: set[int] = field(default_factory=set)
     """Queries whose value is not the one that the client has."""
+    unshown: set[int] = field(default_factory=set)
+    """Queries of which the client has no value yet."""
     gone: set[int] = field(default_factory=set)
     """Queries that were removed since the last Transition."""
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     new_user: bool = False
     """The identity has changed: nothing is told before every query has a value for the new one."""
-    held_since: int = 0
-    """Since when (ms) something waits for a query that could not be evaluated; 0: nothing does."""
+    unconfirmed_since: int = 0
+    """Since when (ms) the client waits for its query set, or its identity, to be confirmed; 0: it does not."""
     count: int = 1
     """The last number that was given here to a frame, where clients do not number them."""
     last: int = 0
@@ -146,9 +148,16 @@ class Socket:
         """A connection as the domain hears of it: its id, kind and user."""
         return {"pk": self.id, "kind": self.kind, "user": self.user or "", "opened": self.opened}
 
+    def waits_since(self) -> int:
+        """Since when (ms) an answer, or a query set, waits while a query cannot be evaluated; 0: none does."""
+        failing = [each.query.failing_since for each in self.subscriptions.values() if each.query and each.query.failures]
+        waits = [since for since in (self.unconfirmed_since, *(one.at for one in self.replies)) if since]
+        return max(min(failing), min(waits)) if failing and waits else 0
+
     def absorb(self, frame: Connect | Authenticate | ModifyQuerySet, now_ms: int) -> Absorbed:
         """Take in a control frame. Nobody is waited for: what was said before it is known."""
         found = session.absorb(self.state, [Waiting("", now_ms, frame)], now_ms, 0)
+        self.unconfirmed_since = self.unconfirmed_since or now_ms
         if not found.done:
             found.broken = "a frame begins at a version that is not reached"
         self.state = found.state
@@ -196,8 +205,8 @@ class Socket:
         if self.replies or unanswered or self.told_effects:
             shown = {each.query_id: each.shown for each in self.subscriptions.values() if each.shown is not None}
             chosen = tellable(self.replies, unanswered, self.told_effects, shown, fresh)
-        new = [query_id for query_id, each in self.subscriptions.items() if each.query is not None and each.shown is None]
-        if all(query_id in chosen.values for query_id in new):
+        new = self.unshown
+        if new <= chosen.values.keys():
             self.new_user = False
             return Choice(chosen.replies, chosen.values)
         if self.new_user or self.told.query_set == 0:
@@ -228,12 +237,13 @@ class Socket:
         """
         self.told, self.faults = told.state.version, []
         if chosen.confirms:
-            self.state, self.gone, self.refused = told.state, set(), []
+            self.state, self.gone, self.refused, self.unconfirmed_since = told.state, set(), [], 0
         else:
             self.state = replace(self.state, version=replace(self.state.version, ts=self.told.ts))
         for query_id, value in chosen.values.items():
             self.subscriptions[query_id].shown = value
-            self.changed.discard(query_id)
+        self.changed -= chosen.values.keys()
+        self.unshown -= chosen.values.keys()
         effects = [one.effect for one in chosen.replies if one.effect is not None]
         if effects or self.told_effects:
             self._remember([*self.told_effects, *effects], evaluating_since)

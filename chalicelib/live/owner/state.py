@@ -60,7 +60,7 @@ class Holding:
     def answer(self, socket: Socket, answer: Answer, effect: Effect | None = None) -> None:
         """A call has come to something: it is told in the next round."""
         with self.lock:
-            socket.replies.append(Reply(fitted(answer), effect))
+            socket.replies.append(Reply(fitted(answer), effect, self.world.clock.now_ms()))
             self.news[socket] = None
 
     def end(self, socket: Socket, reason: str, *, code: int = 1000, pause: bool = False) -> None:

@@ -44,6 +44,8 @@ class Reply:
 
     answer: Answer
     effect: Effect | None = None
+    at: int = 0
+    """When (ms) it was there."""
 
 
 @dataclass

@@ -92,8 +92,11 @@ class Writer:
             with self._lock, told():
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    for work in group:
-                        self._one(work, changed)
+                    if len(group) == 1:
+                        group[0].result = group[0].body(changed)
+                    else:
+                        for work in group:
+                            self._one(work, changed)
                     self._beside()
                     self._commit()
                 except BaseException:
