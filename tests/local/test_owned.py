@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from infra.local.aws.api_gateway import Connection, Walls
-from infra.local.owned import LoopWire
+from infra.local.owned import LoopWire, Outbox
 from tests.local.test_walls import FakeWire
 
 
@@ -27,7 +27,7 @@ def sent(waiting: int, *texts: str) -> Closing:
     wire.waiting = waiting
     loop = asyncio.new_event_loop()
     try:
-        out = LoopWire(Connection("c1", wire, Walls(outbound_bytes=1000, post_bytes=500), 0.0), loop, lambda: 0.0)
+        out = LoopWire(Connection("c1", wire, Walls(outbound_bytes=1000, post_bytes=500), 0.0), Outbox(loop), lambda: 0.0)
         for text in texts:
             out.send(text)
         loop.run_until_complete(asyncio.sleep(0))

@@ -72,7 +72,7 @@ def test_a_whole_set_of_settings_is_enough_and_is_as_strict_as_a_stage() -> None
         (ISSUER, ["No model could answer"]),
         ({"MODEL_URL": "http://127.0.0.1:9"}, ["Nobody could sign in"]),
         ({"DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", "HOST": "0.0.0.0"}, ["set ALLOWED_HOSTS"]),
-        ({**READY, "HOST": "::", "ALLOWED_HOSTS": "a.test", "STORE": "dynamodb"}, ["STORE=sqlite"]),
+        ({**READY, "HOST": "::", "ALLOWED_HOSTS": "a.test", "STORE": "dynamodb", "LIVE": "rows"}, ["STORE=sqlite"]),
     ],
 )
 def test_what_is_missing_is_said_all_at_once(env: dict[str, str], sentences: list[str]) -> None:
@@ -223,7 +223,7 @@ def presented(port: int) -> str:
 
 def test_it_serves_https_and_wss_and_takes_a_renewed_certificate_without_a_stop(tmp_path: Path) -> None:
     public, key = certificate(tmp_path, "first")
-    serving = Serving(tmp_path / "own", TLS_CERTIFICATE=str(public), TLS_KEY=str(key))
+    serving = Serving(tmp_path / "own", TLS_CERTIFICATE=str(public), TLS_KEY=str(key), GATEWAY_LIMITS="on")
     try:
         trust = ssl.create_default_context(cafile=str(public))
         with urllib.request.urlopen(f"https://127.0.0.1:{serving.port}/version", timeout=10, context=trust) as answer:
