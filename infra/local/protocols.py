@@ -50,6 +50,7 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client that says nothing at all is let go like one that has nothing more to say."""
         super().connection_made(transport)
+        self.client = _plain(self.client)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -147,6 +148,11 @@ class Http(HttpToolsProtocol):
 _TOO_LONG = Answer.error(431, "HeadersTooLarge", f"the headers of a request may have {HEAD_BYTES} bytes")
 
 
+def _plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """An IPv4 client of a socket that listens at `::` comes as `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2)."""
+    return client and (client[0].removeprefix("::ffff:") if "." in client[0] else client[0], client[1])
+
+
 def _raw(answer: Answer) -> bytes:
     head = [*answer.secured().headers, ("Content-Length", str(len(answer.body))), ("Connection", "close")]
     lines = "".join(f"{name}: {value}\r\n" for name, value in head)
@@ -200,6 +206,11 @@ class Socket(WebSocketsSansIOProtocol):
         self.close_timeout = GRACE_S
         self._clock = clock
         self.wire = Wire(self, clock())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket takes the connection over."""
+        super().connection_made(transport)
+        self.client = _plain(self.client)
 
     def handle_connect(self, event: Handshake) -> None:
         """Hand the socket to the application, with its `Wire`."""
