@@ -31,7 +31,7 @@ MACHINE = Walls.machine()
 MB = KB * KB
 
 IN_CODE: dict[str, tuple[float, ...]] = {
-    "with `GATEWAY_LIMITS=off`: a message from a client over WebSocket; to a client; what one may leave unread": (
+    "on one machine, with `GATEWAY_LIMITS=off`: a message from a client over WebSocket; to a client; what one may leave unread": (
         MACHINE.message_bytes / MB,
         MACHINE.post_bytes / MB,
         MACHINE.outbound_bytes / MB,
