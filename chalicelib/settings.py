@@ -3,7 +3,9 @@
 | variable | default | what it is |
 |---|---|---|
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
+| SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
+| LIVE | owner | `owner`: the server keeps its sockets' sessions in memory; `rows`: as rows, as it is on Lambda always |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |
@@ -57,7 +59,9 @@
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
-The local server reads a few more: ALLOWED_HOSTS, ALLOWED_ORIGINS, HOT, SITE, SWEEP_SECONDS, VERBOSE; the page's, CONCAVE_URL.
+The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
+MAX_CONNECTIONS, SCRIPTED_MODEL, SITE, STOP_SECONDS, SWEEP_SECONDS, TLS_CERTIFICATE, TLS_KEY, TRUSTED_PROXIES, VERBOSE,
+WS_COMPRESSION; the page's, CONCAVE_URL.
 
 A wrong value raises `BadSetting`, which names the variable, the value and what would be right; so does a variable whose name is
 nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).
@@ -76,10 +80,13 @@ from chalicelib.environment import (
     PUSH_SUBJECT,
     AuthProvider,
     BadSetting,
+    LiveKind,
     StoreKind,
+    SyncKind,
     auth_of,
     contact_of,
     key_of,
+    live_of,
     mount_of,
     number_of,
     org_of,
@@ -90,6 +97,7 @@ from chalicelib.environment import (
     servers_of,
     store_of,
     switch_of,
+    sync_of,
     text_of,
     url_of,
     word_of,
@@ -109,6 +117,8 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
+    live: LiveKind = "rows"
+    sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
     data_dir: Path = Path(".concave")
@@ -180,6 +190,8 @@ class Settings:
         stage = word_of(env, "STAGE")
         return cls(
             store=store_of(env, stage),
+            live=live_of(env),
+            sqlite_sync=sync_of(env, "SQLITE_SYNC"),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),
             data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),

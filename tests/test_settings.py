@@ -41,6 +41,14 @@ def test_values_are_read_and_empty_ones_count_as_unset() -> None:
     assert (settings.apps, settings.model_url) == (("chalicelib.functions", "my_app"), "http://127.0.0.1:9")
 
 
+def test_an_issuer_closes_what_is_not_open_to_nobody() -> None:
+    issuer = {"AUTH_ISSUER": "https://login.example", "AUTH_AUDIENCE": "app"}
+    assert Settings.from_env({}).anonymous
+    assert not Settings.from_env(issuer).anonymous
+    assert Settings.from_env({**issuer, "ANONYMOUS": "on"}).anonymous
+    assert not Settings.from_env({"ANONYMOUS": "off"}).anonymous
+
+
 def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
     env = {
         "AUTH_ISSUER": "https://a, https://b,c",
@@ -58,6 +66,7 @@ def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
     ("env", "name"),
     [
         ({"STORE": "mysql"}, "STORE"),
+        ({"SQLITE_SYNC": "off"}, "SQLITE_SYNC"),
         ({"STORE": "sqlite", "STAGE": "prod"}, "STORE"),
         ({"STAGE": "Prod!"}, "STAGE"),
         ({"PORT": "http"}, "PORT"),

@@ -9,6 +9,7 @@ step is there because leaving it out was seen to break something (`ARCHITECTURE.
    transaction; it bridges the time until the index shows the document. Both are read in the direction of the range and as
    far as it asks: "the newest one" costs the same however much was inserted within the hour. A row past its time is ignored:
    the index has shown its document long ago, and the store removes it whenever it likes.
+   (A store whose indexes are exact needs none.)
 3. **Documents by id**, strongly consistent. The index only proposes; the document decides whether it belongs *now*.
 4. **A refused candidate may be half of a transaction**: read it once more by TransactGetItems. If that answer differs,
    the range is read again.
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.store import Item, Key, Store
@@ -108,7 +110,8 @@ class RangeReader:
         start, end = low, high
         while True:
             want = None if limit is None else limit - len(found) + PAGE_SLACK
-            pages = [self._fresh(shard, start, end, newest, want), self._shown(index, shard, start, end, newest, want)]
+            pages = [] if exact_indexes(self.store) else [self._fresh(shard, start, end, newest, want)]
+            pages.append(self._shown(index, shard, start, end, newest, want))
             edges = [page.edge for page in pages if page.edge is not None]
             edge = (max(edges) if newest else min(edges)) if edges else None
             merged = sorted({pair for page in pages for pair in page.entries.items()}, key=_order, reverse=newest)

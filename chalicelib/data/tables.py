@@ -22,7 +22,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
 
@@ -51,6 +51,7 @@ EVERYWHERE = "*"
 DOCUMENT_OF = {"id": "_id", "creation_time": "_creationTime"}
 
 
+@lru_cache(maxsize=4096)
 def org_key(org: str) -> str:
     """An org's name as the first component of an address; nothing in it can be mistaken for a separator."""
     return quote(org, safe="-_.@:")

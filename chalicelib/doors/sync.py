@@ -10,9 +10,10 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.backend import as_failure
+from chalicelib.calls import as_failure
 from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows, salvage
@@ -34,14 +35,19 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
     """Open a connection: its mailbox exists before the client's first frame. Returns an HTTP status."""
     if not PATH.match(re.sub("/+", "/", path or "/api/sync")):
         return 404
-    client = headers.get("convex-client", "")
-    kind = "rust" if client and not client.startswith("npm") else "npm"
+    kind = kind_of(headers)
     now = backend.clock.now_ms()
     row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "ttl": now // 1000 + rows.LIFE_S}
     # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
     backend.mailboxes.open(connection, row)
     return 200
+
+
+def kind_of(headers: Mapping[str, str]) -> str:
+    """Which family of clients this is: `npm`, or `rust` (Python, Swift, Kotlin)."""
+    client = headers.get("convex-client", "")
+    return "rust" if client and not client.startswith("npm") else "npm"
 
 
 def message(backend: Backend, connection: str, body: str) -> None:
@@ -88,9 +94,8 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
 def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:
     """Answer a frame that cannot be read: the call or the query that it names fails, else the frame; the connection stays."""
     logger.warning("%s sent a frame that no client sends: %s", connection, error)
-    top, sentence = salvage.fields(body), salvage.fault(error)
-    kind, request = salvage.word(top.get("type")), salvage.number(top.get("requestId"))
-    queries = salvage.query_set(top) if kind == "ModifyQuerySet" else None
+    sentence = salvage.fault(error)
+    kind, request, queries = salvage.named(body)
     if request is not None and kind in ("Mutation", "Action"):
         _refuse_call(backend, connection, kind, request, sentence)
     elif queries is not None:

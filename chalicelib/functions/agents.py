@@ -43,7 +43,7 @@ def update(ctx: MutationCtx, agent_id: AgentId, settings: Settings) -> AgentView
     return agents.view(ctx, ctx.db.patch(agents.owned(ctx, agent_id), **agents.given(settings)))
 
 
-@action
+@action(anonymous=True)
 def connect(
     ctx: ActionCtx,
     agent_id: AgentId,

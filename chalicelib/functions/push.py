@@ -10,7 +10,7 @@ from chalicelib.domain.push import MOST, Endpoint, Label, PushView, Subscribed
 from chalicelib.schema import PushSubscription
 
 
-@query
+@query(anonymous=True)
 def public_key(ctx: QueryCtx) -> str | None:
     """What a browser subscribes with (`applicationServerKey`, base64url); null where no messages are sent."""
     found: str | None = ctx.limits.get("push_key")

@@ -12,29 +12,19 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
 from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
+from chalicelib.live.driver import Spread
 from chalicelib.live.mailbox import Held, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
 SLICE = 8
 """Connections that are served together."""
-
-
-@dataclass
-class Spread:
-    """What a fan-out did, for the log and the benchmark."""
-
-    connections: int = 0
-    served: int = 0
-    busy: int = 0
-    failures: list[Exception] = field(default_factory=list)
 
 
 class Fanout:

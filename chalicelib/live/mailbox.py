@@ -41,7 +41,10 @@ from chalicelib.data.store import (
 from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
+NO_DIRT: dict[str, str] = {}
 TRIES = 10
+SESSION_S = 24 * 3600
+"""So long after its last sign-in a session is remembered: connections live two hours, and come back."""
 T = TypeVar("T")
 
 
@@ -66,6 +69,10 @@ def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
                 raise
             clock.sleep(min(0.4, 0.005 * 2**attempt))
     raise AssertionError("unreachable")
+
+
+def _session(session: str) -> str:
+    return f"session|{session}"
 
 
 class LeaseLost(Exception):
@@ -197,13 +204,16 @@ class Mailboxes:
             except ConditionFailed as refused:
                 raise LeaseLost from refused
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: dict[str, str] = NO_DIRT) -> bool:
         """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours.
+
+        Args:
+            dirty: the marks of queries that stay to be evaluated.
 
         One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
         """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         if self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)) is not None:
             return True
         self.save(held, sets)
@@ -218,6 +228,21 @@ class Mailboxes:
     def delete(self, connection: str) -> None:
         """Remove the row, last of all."""
         retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(connection))))
+
+    # Sessions: one that has signed in is nobody only when it says so -----------------------------------------------------
+
+    def remember_session(self, session: str) -> None:
+        """Write down that a session has signed in, for a day."""
+        write = Update(self.key(_session(session)), {("ttl",): self.clock.now_ms() // 1000 + SESSION_S})
+        retry_until_done(self.clock, lambda: self.store.write(write))
+
+    def forget_session(self, session: str) -> None:
+        """It has signed out."""
+        retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(_session(session)))))
+
+    def remembers_session(self, session: str) -> bool:
+        """Whether a session has signed in, and not out."""
+        return self.read(_session(session)) is not None
 
     # Inside ------------------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,21 @@
 
 A query's row is written with its watches, before anything is told of it. Watches are rows, too: who wants to know of changes
 between two positions of an address.
+
+**A query that cannot be evaluated** (what it reads changes too fast, or the store does not answer) keeps its value, its journal
+and its mark, and is tried again after pauses that grow. The others are told meanwhile.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from hashlib import sha256
 
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.reads import Touched, Watch, overlap
-from chalicelib.data.store import Action, Delete, Key, Put
+from chalicelib.data.store import Action, Delete, Item, Key, Put
 from chalicelib.live import messages, rows
 from chalicelib.live.dialect import SYNC, Dialect
 from chalicelib.live.mailbox import Held, retry_until_done
@@ -21,9 +25,14 @@ from chalicelib.live.session import Absorbed, State
 from chalicelib.live.value import Refusal, Value
 from chalicelib.live.world import Shared, World
 
+logger = logging.getLogger("concave")
 ROUNDS = 8
 """How often a query whose read set keeps changing is watched and run again."""
 _REQUEST_ID = re.compile(r"Request ID: [0-9a-f]{16}")
+
+
+PAUSE_MS, LONGEST_PAUSE_MS = 100, 5_000
+"""Before a query that could not be evaluated is tried again: the first pause, doubled up to the longest."""
 
 
 class Closed(Exception):
@@ -43,14 +52,21 @@ class Queries:
         self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
         self.state: State = rows.state_of(held.row)
         self.subs: dict[int, Subscription] | None = None
+        self.renamed = False
+        """Whether an identity was taken in, and nothing told since."""
         self.beat: Callable[[], None] = self.keep
         """Called before anything that takes long: keeps the leases of the whole slice."""
+        self.kept: dict[int, tuple[int, int]] = {}
+        """Queries that could not be evaluated: how often, and when (ms) they are tried again."""
         self._start_queries()
 
     def _start_queries(self) -> None:
         self.stale: set[int] = set()
         self.changed: dict[int, Value] = {}
         self.removed: set[int] = set()
+        self.overdue: set[int] = set()
+        self.tried = False
+        """Whether a query was tried that could not be evaluated."""
         self.beyond: list[int] = []
         self.gone_watches: set[tuple[int, Watch]] = set()
 
@@ -104,31 +120,56 @@ class Queries:
 
     def _run(self, shared: Shared) -> None:
         identity = self.held.row.get("user") or None
-        for query_id in sorted(self.stale & self.queries.keys()):
+        for query_id in sorted(self.stale & self.queries.keys(), key=lambda one: (one in self.kept, one)):
             self.beat()
             sub = self.queries[query_id]
             if not self._shown(sub):
                 continue
             try:
                 self.changed[query_id] = self._value(sub, identity, shared)
+                self.kept.pop(query_id, None)
             except (Conflict, StoreFailed) as error:
-                raise Closed(f"{sub.path} could not be evaluated: {error}") from error
+                self._keep(sub, error)
         self.stale.clear()
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        """Leave a query as it is, to be tried again. Raises: `Closed`, where its value is another identity's."""
+        if self.renamed and sub.digest:
+            raise Closed(f"{sub.path} could not be evaluated for a new identity: {error}") from error
+        logger.info("%s of %s could not be evaluated: %s", sub.path, self.connection, error)
+        tries, _ = self.kept.get(sub.query_id, (0, 0))
+        pause = min(PAUSE_MS * 2 ** min(tries, 10), LONGEST_PAUSE_MS)
+        self.kept[sub.query_id] = tries + 1, self.world.clock.now_ms() + pause
+        self.gone_watches = {each for each in self.gone_watches if each[0] != sub.query_id}
+        self.tried = True
+
+    def _recall(self, row: Item, now: int) -> None:
+        """What the mailbox says of queries that could not be evaluated."""
+        kept = {int(query): (int(tries), int(due)) for query, (tries, due) in row.get("kept", {}).items()}
+        self.kept = {query: each for query, each in kept.items() if query in self.queries} if kept else {}
+        self.overdue = {query for query, (_, due) in self.kept.items() if due <= now}
+
+    def _wait_for_kept(self) -> None:
+        """Have what could not be evaluated tried again, at its time. If that is lost, the sweep sees the marks."""
+        if self.kept and (self.tried or self.overdue):
+            due = min(due for _, due in self.kept.values())
+            self.world.later(self.connection, max(PAUSE_MS // 5, due - self.world.clock.now_ms()))
 
     def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
         """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
-        value = retry_until_done(self.world.clock, lambda: shared.get(sub, identity, sub.journal))
+        value = shared.get(sub, identity, sub.journal)
         for _ in range(ROUNDS):
-            sub.journal = value.journal
             missing = value.reads.watches - set(sub.watches)
             if not missing:
+                sub.journal = value.journal
                 self.gone_watches |= {(sub.query_id, watch) for watch in sub.watches if watch not in value.reads.watches}
                 sub.watches = [watch for watch in sub.watches if watch in value.reads.watches]
                 return value
             if sum(len(each.watches) for each in self.queries.values()) + len(missing) > self.world.watches:
                 return self._unwatched(sub)
             self._watch(sub, missing)
-            value = retry_until_done(self.world.clock, lambda: self.world.evaluate(sub.path, sub.args, identity, sub.journal))
+            self.beat()
+            value = self.world.evaluate(sub.path, sub.args, identity, value.journal)
         raise Conflict(sub.path)
 
     def _unwatched(self, sub: Subscription) -> Value:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -35,6 +36,7 @@ def state_of(row: Item) -> State:
         settled=bool(row.get("settled")),
         owed=bool(row.get("owed")),
         again=bool(row.get("again")),
+        **_promises(row.get("late") or ()),
     )
 
 
@@ -50,8 +52,17 @@ def state_sets(state: State) -> dict[Path, Any]:
         "settled": state.settled,
         "owed": state.owed,
         "again": state.again,
+        "late": [state.reserved, state.promised, state.since, *sorted(state.pending)] if state.promised else [],
     }
     return {(name,): value for name, value in values.items()}
+
+
+def _promises(late: Sequence[int]) -> dict[str, Any]:
+    """What a mailbox row says of answers whose effect is not shown yet."""
+    if not late:
+        return {}
+    reserved, promised, since, *pending = map(int, late)
+    return {"reserved": reserved, "promised": promised, "since": since, "pending": frozenset(pending)}
 
 
 def expired(row: Item, now_ms: int) -> bool:

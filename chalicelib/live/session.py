@@ -22,6 +22,10 @@ first ModifyQuerySet is in, Transitions keep ts 0 and no success is told: a prom
 
 **Answer first.** A mutation's answer (ts = T) precedes the first Transition that ends at or after T; that one always
 follows, even when nothing changed.
+
+**Nothing waits behind a stale query.** A call may have touched a query that cannot be evaluated just now. Its answer goes out
+with a T that lies ahead (`PROMISE_NS`), and Transitions of other queries stay below that until all that the call touched is
+evaluated. So its promise resolves over its own effect, and nobody else waits for it.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ from dataclasses import dataclass, field, replace
 from chalicelib.live import messages
 from chalicelib.live.messages import Add, Authenticate, Connect, Failure, ModifyQuerySet, Remove, Version
 
+PROMISE_NS = 10_000_000_000
+"""How far ahead the T of an answer lies whose effect cannot be shown yet; after so long the connection is closed."""
 GAP_MS = 5_000
 """A frame that waits this long for its predecessor will not get it: the predecessor's invocation died."""
 
@@ -49,6 +55,14 @@ class State:
     owed: bool = False
     again: bool = False
     """This is not the session's first connection."""
+    reserved: int = 0
+    """Transitions end below this T, because what its call touched cannot be evaluated; 0: nothing is promised."""
+    promised: int = 0
+    """The highest T that was told and is not reached."""
+    pending: frozenset[int] = frozenset()
+    """The queries that it waits for."""
+    since: int = 0
+    """When (ms) the wait began."""
 
     @property
     def known(self) -> bool:
@@ -194,6 +208,8 @@ class Answer:
     log_lines: tuple[str, ...] = ()
     note: str = ""
     """What the dialect left with the request's frame."""
+    late: bool = False
+    """Its commit touched a query that cannot be evaluated just now."""
 
     @property
     def committed(self) -> bool:
@@ -246,8 +262,11 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
     for answer in sorted(answers, key=lambda one: one.request_id):
         if answer.committed and not state.first:
             held.append(answer)
+        elif answer.committed and answer.late:
+            state = _promise(state, ts, now_ns)
+            posts.append(messages.mutation_response(answer.request_id, answer.result, state.promised, answer.log_lines))
         elif answer.committed:
-            ts, committed = max(now_ns, ts + 1, state.floor), True
+            ts, committed = _next(state, ts, now_ns), True
             posts.append(messages.mutation_response(answer.request_id, answer.result, ts, answer.log_lines))
         elif answer.failure is not None:
             kind = "Mutation" if answer.kind == "Mutation" else "Action"
@@ -256,10 +275,26 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
             told_failure = told_failure or kind == "Mutation"
         else:
             posts.append(messages.action_response(answer.request_id, answer.result, answer.log_lines))
+    if state.promised and not state.pending:
+        state = replace(state, floor=max(state.floor, state.promised), reserved=0, promised=0, owed=True)
     if modifications or committed or told_failure or state.owed:
         if state.first:
-            ts = max(now_ns, ts + 1, state.floor)
+            ts = _next(state, ts, now_ns)
         end = Version(state.version.query_set, state.version.identity, ts)
         posts += messages.transitions(told, end, modifications)
         state = replace(state, version=end, owed=False)
     return Told(posts, state, held)
+
+
+def _next(state: State, ts: int, now_ns: int) -> int:
+    """The connection's clock, ticked; below what is reserved."""
+    floor = state.floor if not state.reserved or state.floor < state.reserved else 0
+    later = max(now_ns, ts + 1, floor)
+    return later if not state.reserved or later < state.reserved else ts + max(1, (state.reserved - ts) // 1000)
+
+
+def _promise(state: State, ts: int, now_ns: int) -> State:
+    """Tell a T that will be reached when what its call touched is evaluated."""
+    ahead = max(now_ns, ts, state.floor) + PROMISE_NS
+    since = state.since if state.reserved else now_ns // 1_000_000
+    return replace(state, reserved=state.reserved or ahead, promised=max(ahead, state.promised + 1), since=since)

@@ -54,6 +54,8 @@ class Turn(Queries):
         """What is gathered between two settlements."""
         self._start_queries()
         self.answers: dict[int, Answer] = {}
+        self.touching: dict[int, set[int]] = {}
+        """The queries that each answered call has touched."""
         self.present: set[str] = set()
         self.replied: list[int] = []
         self.done: set[str] = set()
@@ -78,16 +80,21 @@ class Turn(Queries):
         if found.broken:
             raise Closed(found.broken)
         self._identify(found)
+        self._sign_out(found)
         self._expiry(now)
         self.state = found.state
         self.done |= set(found.done)
         self._hear_faults(inbox)
         self._come_back(found, inbox, now)
+        self.renamed = bool(found.authenticate)
+        if self.state.pending and now - self.state.since > session.PROMISE_NS // 1_000_000:
+            raise Closed("what an answered call has touched could not be evaluated")
         if self.state.settled:
             self._change(found)
+            self._recall(row, now)
             self._collect(inbox)
             again = {int(mark) for mark, token in self.marks.items() if self.told_marks.get(mark) != token}
-            self.stale |= (again & self.queries.keys()) | ({*self.queries} if found.authenticate else set())
+            self.stale |= (again & self.queries.keys() - self.kept.keys()) | ({*self.queries} if self.renamed else set())
 
     def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
         control = [Waiting(row["sk"], int(row["at"]), rows.control_of(row)) for row in inbox if row["sk"] < rows.MUTATION]
@@ -119,6 +126,18 @@ class Turn(Queries):
                 raise Closed(f"AuthError: {who.error}", pause=True)
             sets: dict[Path, Any] = {("user",): who.stored or "", ("expires",): who.expires or 0, ("settled",): True}
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
+            if found.state.session and not who.stored:
+                self.world.mailboxes.forget_session(found.state.session)
+        known = found.state.known and self.held.row.get("user")
+        if found.state.session and known and (found.authenticate or found.state.session != self.state.session):
+            self.world.mailboxes.remember_session(found.state.session)
+
+    def _sign_out(self, found: Absorbed) -> None:
+        """The end of a wait is not taken for a sign-out. Raises: `Closed`, when the session has signed in before."""
+        fresh = not self.state.settled or found.state.session != self.state.session
+        waited = found.state.settled and not found.state.known and found.state.again
+        if fresh and waited and self.world.mailboxes.remembers_session(found.state.session):
+            raise Closed("a session that has signed in comes without its name")
 
     def _expiry(self, now: int) -> None:
         if rows.expired(self.held.row, now):
@@ -168,7 +187,8 @@ class Turn(Queries):
                 fresh[number] = (Answer(number, "Action", "null", Failure("The action's process ended before it answered.")), [])
         for number, (answer, touched) in fresh.items():
             self.answers[number] = replace(answer, note=asked[number].get("note", ""))
-            self.stale |= self._touched(touched)
+            self.touching[number] = self._touched(touched)
+            self.stale |= self.touching[number]
         return bool(fresh)
 
     def _commits(self, asked: dict[int, Item]) -> dict[int, Item]:
@@ -198,6 +218,10 @@ class Turn(Queries):
         while self._collect(self._inbox(rows.MUTATION)):
             self.beat()
             self._run(Shared(self.world))
+        if self.overdue and not (self.answers or self.changed or self.removed or self.state.owed or self.tried):
+            self.stale, self.overdue = self.overdue, set()
+            self._run(shared)
+            self.evaluate(shared)
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 
@@ -206,6 +230,7 @@ class Turn(Queries):
         removed = [self.dialect.removed(query_id) for query_id in sorted(self.removed - self.queries.keys())]
         for sentence in self.faults:
             self._post(self.dialect.fault(sentence))
+        self._promise()
         told = self._say([*removed, *self._refusals(), *self._modifications()])
         waiting = {answer.request_id for answer in told.held}
         for number, answer in self.answers.items():
@@ -222,6 +247,25 @@ class Turn(Queries):
         if (not self.posts or self.dialect.only_pings_count) and quiet >= self.world.ping_ms(self.held.row):
             self._post(self.dialect.ping)
             self.pinged = True
+
+    def _promise(self) -> None:
+        """Tell late answers from others: those whose calls touched what could not be evaluated.
+
+        A client that comes back may show an old value of what was not evaluated on this connection, and wait for what it saw.
+        """
+        if not self.kept and not self.state.pending:
+            return
+        kept = self.kept.keys() & self.queries.keys()
+        old = {query_id for query_id in kept if self.state.floor and not self.queries[query_id].digest}
+        late = {number for number, touched in self.touching.items() if number in self.answers and (touched & kept or old)}
+        self.answers |= {number: replace(self.answers[number], late=True) for number in late}
+        pending = self.state.pending.union(*(self.touching[number] for number in late), old if late else ()) & kept
+        if old and self.told.ts < self.state.floor:
+            pending |= old
+            if not self.state.reserved:
+                since, floor = self.world.clock.now_ms(), self.state.floor
+                self.state = replace(self.state, reserved=floor, promised=floor, since=since)
+        self.state = replace(self.state, pending=pending)
 
     def _say(self, modifications: list[str]) -> Told:
         told = self._compose(modifications)
@@ -256,6 +300,10 @@ class Turn(Queries):
             sets[("last",)] = self.world.clock.now_ms()
         if self.replied:
             sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
+        if self.kept or self.held.row.get("kept"):
+            sets[("kept",)] = {str(query_id): list(each) for query_id, each in self.kept.items()}
+        self._wait_for_kept()
         self.told_marks = self.marks
         self._start()
-        self.released = self.world.mailboxes.release(self.held, self.seen, sets)
+        dirty = {str(query_id): "kept" for query_id in self.kept}
+        self.released = self.world.mailboxes.release(self.held, self.seen, sets, dirty)

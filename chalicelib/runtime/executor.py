@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from chalicelib.data import values
+from chalicelib.data import snapshot, values
 from chalicelib.data.building import Building
 from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Reader, Writer
@@ -124,11 +124,19 @@ class Executor:
                 return self.failed(error, log, "action")
 
     def evaluate(
-        self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None, views: Views | None = None
+        self,
+        path: str,
+        args: dict[str, Any],
+        user: User | None,
+        journal: str | None = None,
+        most_ms: int | None = None,
+        views: Views | None = None,
     ) -> Evaluation:
         """Run a public query and keep what it read. An error of the function is a value too: it can change with the data.
 
-        `views`: those of this moment, which others of its queries may have asked before; see `ctx.view`.
+        Args:
+            most_ms: after so long it is not run again, though no instant held for all that it read.
+            views: those of this moment, which others of its queries may have asked before; see `ctx.view`.
         """
         caller = caller_of(user)
         with Log(path, caller.org) as log:
@@ -137,7 +145,7 @@ class Executor:
                 log.path = function.path
             except BadRequest as error:
                 return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
-            found = self.ask(function, args, caller, journal, log, views)
+            found = self.ask(function, args, caller, journal, log, most_ms, views)
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -162,42 +170,70 @@ class Executor:
         caller: Caller,
         journal: str | None,
         log: Log,
+        most_ms: int | None = None,
         views: Views | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
+        began = self.clock.now_ms()
+        missed: Conflict | StoreFailed | None = None
         for attempt in range(SNAPSHOT_RUNS):
-            now_ms = float(self.clock.now_ms())
-            tx = Transaction(self.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
-            kept, lines = Journal(journal), log.inside(function.path)
-            found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
+            if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
+                break
             try:
-                viewed = partial(self._viewed, tx, lines, {} if views is None else views)
+                found = self._looked(function, args, caller, journal, log, views)
+            except (Conflict, StoreFailed) as error:
+                missed = error
+                self._transactor.backoff(attempt, 50)
+                continue
+            if found is not None:
+                found.runs = attempt + 1
+                return found
+            self._transactor.backoff(attempt, 30)
+        raise Conflict(getattr(missed, "table", "")) from missed
+
+    def _looked(
+        self,
+        function: Function[..., Any],
+        args: dict[str, Any],
+        caller: Caller,
+        journal: str | None,
+        log: Log,
+        views: Views | None,
+    ) -> Evaluation | None:
+        """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
+        kept, lines = Journal(journal), log.inside(function.path)
+        with snapshot.look(self.store) as look:
+            now_ms = float(self.clock.now_ms())
+            tx = Transaction(look.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
+            found = Evaluation(True, reads=tx.reads, number=look.number)
+            try:
+                viewed = partial(self._viewed, tx, lines, found, {} if views is None else views)
                 ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits, viewed)
                 found.text = encode(function, called(function, ctx, args))
             except (Conflict, StoreFailed):
-                self._transactor.backoff(attempt, 50)
-                continue
+                raise
             except Exception as error:  # noqa: BLE001 - an error is this query's value
                 found.ok, found.raised = False, error
-            if isinstance(found.raised, StoreRefused) or self._transactor.attempts.held(tx):
-                log.take(lines)
-                if found.raised is not None:
-                    found.error = describe(found.raised, development=self.development, request=log.request)
-                found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
-                return found
-            self._transactor.backoff(attempt, 30)
-        raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+            if not isinstance(found.raised, StoreRefused) and not look.holds(tx.reads, self.clock.sleep):
+                return None
+        log.take(lines)
+        if found.raised is not None:
+            found.error = describe(found.raised, development=self.development, request=log.request)
+        found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
+        return found
 
-    def _viewed(self, tx: Transaction, log: Log, views: Views, path: str, args: dict[str, Any]) -> Any:
-        """A view within a query: made once in a moment; whoever asks for it watches what it has read."""
+    def _viewed(self, tx: Transaction, log: Log, whole: Evaluation, views: Views, path: str, args: dict[str, Any]) -> Any:
+        """A view within a query: made once in a moment; whoever asks for it watches what it has read, and is as old as it."""
         function = self.resolve(path, log.path)
         given = values.decode(values.encode(wire_args(function, args)))
         place = (tx.org, function.path, values.digest(given))
         if place not in views:
-            found = self.ask(function, given, caller_of(service(tx.org)), None, log, views)
+            found = self.ask(function, given, caller_of(service(tx.org)), None, log, views=views)
             views[place] = (found, None if found.raised is not None else found.value)
         found, value = views[place]
         tx.reads.watches |= found.reads.watches
+        if whole.number is not None and found.number is not None:
+            whole.number = min(whole.number, found.number)
         if found.raised is not None:
             raise found.raised
         return value

@@ -35,5 +35,7 @@ class Evaluation(Outcome):
     raised: Exception | None = None
     """What the function raised; `error` is how a client hears of it."""
     reads: ReadSet = field(default_factory=ReadSet)
+    number: int | None = None
+    """The last commit that it has seen, where the store shows one instant."""
     looked: bool = False
     journal: str | None = None

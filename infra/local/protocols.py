@@ -39,10 +39,13 @@ class Http(HttpToolsProtocol):
     def __init__(self, *args: Any, walls: Walls, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._walls = walls
+        self.timeout_keep_alive = walls.keep_alive_s  # type: ignore[assignment] # it is only waited for
         self._deadline: asyncio.TimerHandle | None = None
         self._head = 0
         self._reading: Literal["nothing", "head", "body"] = "nothing"
         self._refusal: Answer | None = None
+        self._unread = 0
+        """Bytes of an answer that the client had not read when it was last looked."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client that says nothing at all is let go like one that has nothing more to say."""
@@ -52,6 +55,7 @@ class Http(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: there is no deadline any more."""
         self._disarm()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -91,6 +95,23 @@ class Http(HttpToolsProtocol):
         self._disarm()
         self._unset_keepalive_if_required()
         super().handle_websocket_upgrade()
+
+    def on_response_complete(self) -> None:
+        """The answer is written, though not yet read."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._unread = 0
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for a while. A client that has read nothing of its answer meanwhile is cut; a slow one goes on."""
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if not self._unread:
+            super().timeout_keep_alive_handler()
+        elif before and self._unread >= before:
+            self.transport.abort()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request."""
@@ -162,7 +183,7 @@ class Wire:
         self._socket.leave()
 
     def closing(self) -> tuple[int, str]:
-        """Why it ended: the code and the reason, the client's if it closed first."""
+        """Why it ended: the code and the reason, the client's if it closed first (1006: neither has said goodbye)."""
         conn = self._socket.conn
         first = conn.close_rcvd if conn.close_rcvd_then_sent else conn.close_sent
         close = first or conn.close_rcvd

@@ -5,6 +5,7 @@ Nothing in the product knows of these switches: a mutant swaps a class or functi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +18,11 @@ import chalicelib.data.transaction as transaction_module
 import chalicelib.runtime.attempts as attempts_module
 import chalicelib.runtime.transactor as transactor_module
 from chalicelib.data.commit import Receipt
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import ConcaveError, Conflict, StoreFailed
 from chalicelib.data.reads import version_of
-from chalicelib.data.store import Check, Key, Put, Rows, Update
+from chalicelib.data.store import Absent, Check, Key, Put, Rows, Update
 from chalicelib.runtime.attempts import Verdict
+from infra.local.sqlite.writer import Writer
 
 Plan = commit_module._Plan
 Reader = ranges_module.RangeReader
@@ -155,13 +157,13 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
     return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
 
 
-def answered_unlooked(store: Any, _tx: Any, plan: Any, intent: Any) -> None:
+def answered_unlooked(store: Any, _tx: Any, call: Any) -> None:
     """A mutation that only read believes its first look."""
-    if intent.kept:
-        store.write(plan.rows()[0])
+    if call.intent.kept:
+        store.write(Put("commits", commit_module._row(call), Absent()))
 
 
-def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> None:
+def answered_and_forgotten(store: Any, tx: Any, _call: Any) -> None:
     """A mutation that only read keeps its answer for nobody."""
     if not snapshot_module.holds(store, tx.reads, tx.pause):
         raise Conflict
@@ -248,6 +250,32 @@ GROUP_MUTANTS: dict[str, Callable[[], Any]] = {
     "a refused call not looked for": lambda: swapped((attempts_module, "commit_all", without_refused)),
     "answers before the commit": lambda: swapped((attempts_module.Attempts, "_decided", answers_early)),
 }
+
+
+class TellsBeforeCommit(Writer):
+    """A transaction's caller goes on when it has been carried out, not when it is committed."""
+
+    def _one(self, work: Any, changed: list[int]) -> None:
+        super()._one(work, changed)
+        work.decided = True
+        work.turn.set()
+
+    def _commit(self) -> None:
+        threading.Event().wait(0.05)  # the caller has gone by now
+        super()._commit()
+
+
+class KeepsRefused(Writer):
+    """A transaction of a group that is refused keeps what it had written until then."""
+
+    def _one(self, work: Any, changed: list[int]) -> None:
+        try:
+            work.result = work.body(changed)
+        except ConcaveError as refused:
+            work.error = refused
+
+
+WRITER_MUTANTS: dict[str, type[Writer]] = {"told before COMMIT": TellsBeforeCommit, "a refused one kept": KeepsRefused}
 
 MUTANTS: dict[str, Callable[[], Any]] = {
     "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),

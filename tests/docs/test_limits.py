@@ -19,13 +19,23 @@ from chalicelib.domain.rooms import sending, sockets
 from chalicelib.live import messages
 from chalicelib.push import sender
 from chalicelib.settings import Settings
+from infra.local.aws.api_gateway import Walls
 from tests.docs.pages import ROOT
 
 TABLE = re.compile(r"^\| (.+?) \| (.+?) \| .+ \|$", re.MULTILINE)
 ROWS = dict(TABLE.findall((ROOT / "docs" / "limits.md").read_text()))
 KB = 1024
+MACHINE = Walls.machine()
+
+MB = KB * KB
 
 IN_CODE: dict[str, tuple[float, ...]] = {
+    "with `GATEWAY_LIMITS=off`: a message from a client over WebSocket; to a client; what one may leave unread": (
+        MACHINE.message_bytes / MB,
+        MACHINE.post_bytes / MB,
+        MACHINE.outbound_bytes / MB,
+        MACHINE.ping_s or 0,
+    ),
     "a message to a client, so a query's value": (messages.LARGEST_POST / KB,),
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),

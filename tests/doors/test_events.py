@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.doors import events, sockets
+from chalicelib.doors import row_lines, sockets
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.doors.event_words import Events
 from chalicelib.live import rows
@@ -63,7 +63,7 @@ def test_a_frame_whose_invocation_died_is_run_by_the_ticker_once(chat: Chat) -> 
     bot = Line(chat, agent_token(chat))
     body = {"type": "Mutation", "requestId": 7, "udfPath": "rooms:send", "args": [{"content": "late", "socket": bot.name}]}
     note = json.dumps({"event": "message:send", "ack": "a"})
-    assert events.store(chat.backend, bot.name, rows.MUTATION, 7, json.dumps(body), note)
+    assert row_lines.store(chat.backend, bot.name, rows.MUTATION, 7, json.dumps(body), note)
     for _ in range(2):
         chat.clock.ahead += 120_000
         chat.sweep()

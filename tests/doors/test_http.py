@@ -367,12 +367,16 @@ def test_a_caller_beyond_the_rate_is_told_when_to_come_again_and_others_are_serv
     assert handle(b, HttpRequest("POST", "/api/query", body=json.dumps(body).encode(), peer="10.0.0.1")).status == 200
 
 
-def test_callers_without_a_token_can_be_switched_off() -> None:
+def test_callers_without_a_token_reach_only_what_says_so_where_they_are_switched_off() -> None:
     b = answering(success(1.0))
     b.admission = Admission(0, Clock(), anonymous=False)
-    body = {"path": "m:f", "args": {}}
-    assert refused(post(b, "/api/query", body)) == (401, "Unauthenticated")
-    assert post(b, "/api/query", body, authorization="Bearer alice's").status == 200
+    for module, public in (("lobby", True), ("inner", False)):
+        b.registry.add(Function(lambda ctx: 1.0, "query", public, {"anonymous": True}), module)
+    lobby, inner, other = ({"path": f"{module}:<lambda>", "args": {}} for module in ("lobby", "inner", "m"))
+    assert refused(post(b, "/api/query", other)) == (401, "Unauthenticated")
+    assert refused(post(b, "/api/query", inner)) == (401, "Unauthenticated")
+    assert post(b, "/api/query", other, authorization="Bearer alice's").status == 200
+    assert post(b, "/api/query", lobby).status == 200
 
 
 @pytest.mark.parametrize("path", ["/version", "/docs", "/nothing", "/api/query"])

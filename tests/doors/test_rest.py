@@ -32,6 +32,12 @@ def test_a_session_is_started_listed_used_and_ended_over_rest(rest: People, hous
     assert [each["status"] for each in alice("GET", "/sessions?status=terminated")[1]["data"]] == ["terminated"]
 
 
+def test_rows_that_need_no_token_call_functions_that_are_open_to_nobody() -> None:
+    registry = load(["chalicelib.functions"])
+    open_to_nobody = {each.path for each in registry if registry.open_to_nobody(each.path)}
+    assert {row.function for row in ROUTES if row.anybody} == open_to_nobody
+
+
 def test_a_stranger_gets_what_a_random_id_gets(rest: People) -> None:
     started = rest("alice@acme")("POST", "/sessions", {})[1]["data"]
     for token in ("bob@acme", "alice@other"):

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.backend import Backend
+from chalicelib.settings import Settings
 from tests.live import counters
 from tests.support.client import Broken
 from tests.support.person import Person
-from tests.support.sim import Sim
+from tests.support.sim import SETTINGS, Sim
 from tests.support.sim_parts import ROUGH, Mishaps
-from tests.support.verdict import check, leftovers
+from tests.support.verdict import check, leftovers, rows
 
 NAMES = ("a", "b")
 TOKENS = ("alice@acme", "bob@acme", "alice@acme", "eve@other", None)
+CALM_FROM_MS = 8_000.0
 REST_MS = 26_000.0
 """Leases, sweeps and pings have all had their turn by then."""
 
@@ -28,7 +30,8 @@ class Workload:
         self.number = 0
         crowded = within_ms < 3000  # then they meet in one org, at the same counters
         for index in range(people):
-            person = sim.person(f"p{index}", TOKENS[index % 2] if crowded else rng.choice(TOKENS))
+            named = crowded or not sim.backend.settings.anonymous
+            person = sim.person(f"p{index}", TOKENS[index % 2] if named else rng.choice(TOKENS))
             if crowded:
                 person.watch("counters:get", name="a")
             for _ in range(rng.randrange(1, 5)):
@@ -93,14 +96,27 @@ def campaign(
     deeds: int = 12,
     within_ms: float = 6000.0,
     ticker: bool = True,
+    settings: Settings = SETTINGS,
+    live: str = "rows",
+    deaths: int = 0,
 ) -> Sim:
-    """Run one seed to the end and check everything. Raises `Broken`."""
+    """Run one seed to the end and check everything. Raises `Broken`.
+
+    Args:
+        deaths: how often the process that owns the sockets is killed meanwhile.
+    """
     rng = random.Random(seed * 7919 + 1)
-    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker) as sim:
+    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
-        sim.run(8000.0)
+        for _ in range(deaths):
+            sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)
+        sim.run(CALM_FROM_MS)
         sim.calm(REST_MS)
+        for person in [one for one in sim.people if mishaps.lost_words and not one.client.in_step]:
+            person.drop()  # whoever's word was lost on two connections in a row looks at a page that loads, and loads it again
+            sim.run(REST_MS)
         check(sim)
+        _check_callers(sim)
         unexpected = [(name, error) for name, error in sim.raised if name != "on_change"]  # which the stream repeats
         if unexpected:
             raise Broken(f"invocations raised: {unexpected}") from unexpected[0][1]
@@ -111,3 +127,16 @@ def campaign(
         if left and ticker:
             raise Broken(f"left over: {left}")
     return sim
+
+
+def _check_callers(sim: Sim) -> None:
+    """Each visit is of who called, and once."""
+    called = [
+        (token.partition("@")[0] if token else "nobody", person.client.requests[number].args["op"])
+        for person in sim.people
+        for number, token in person.callers.items()
+        if person.client.requests[number].path == "counters:visit"
+    ]
+    happened = [(row["who"], row["op"]) for row in rows(sim, "simVisits")]
+    if len(happened) != len(set(happened)) or set(happened) - set(called):
+        raise Broken(f"visits of others, or twice: {sorted(happened)} of {sorted(called)}")

@@ -12,7 +12,8 @@ from chalicelib.live import messages
 from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -59,8 +60,8 @@ class NoSecondTry(Mailboxes):
 class ReleasesAnyway(Mailboxes):
     """Gives the lease back although notes have come."""
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        whole = {**sets, ("dirty",): {}, ("seen",): seen, ("left",): held.token}
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         return self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), self._mine(held))) is not None
 
 
@@ -246,6 +247,13 @@ class InventsSession(Turn):
         return found
 
 
+class ForgetsSessions(Turn):
+    """Does not ask whether a session has signed in before."""
+
+    def _sign_out(self, found: Absorbed) -> None:
+        return
+
+
 class NobodyActsForAnybody(Backend):
     """Takes the end of the wait for a proof that nobody will sign in."""
 
@@ -296,6 +304,39 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
+
+
+class ClosesForOne(Turn):
+    """Closes the connection for a query that cannot be evaluated."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        raise Closed(str(error))
+
+
+class ForgetsTheKept(Turn):
+    """Removes the marks of queries that it could not evaluate."""
+
+    def settle(self) -> None:
+        self.kept = {}
+        super().settle()
+
+
+class ReachesTooEarly(Turn):
+    """Tells the end of a call although what it touched is not evaluated."""
+
+    def _promise(self) -> None:
+        return
+
+
+class TriesWithoutPause(Turn):
+    """Tries what could not be evaluated at once, again and again."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        super()._keep(sub, error)
+        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

@@ -205,6 +205,43 @@ def test_nobodys_action_is_refused_and_somebodys_waits_for_the_name() -> None:
         assert answered(sim, ask).result == "alice"
 
 
+def comes_back_without_its_name(backend: type[Backend], anonymous: bool) -> None:
+    """A call is committed, its answer lost with the socket; on the next connection the Authenticate frame is lost."""
+    with world(10, backend, anonymous=anonymous) as sim:
+        person = sim.person("alice", "alice@acme")
+        person.watch("counters:mine")
+        assert sim.until(lambda: person.client.in_step and person.client.version.identity == 1, 9000)
+        call = person.call("counters:visit", op="seen")
+        sim.until(lambda: bool(rows(sim, "commits")), 2000, 1.0)
+        person.drop()
+        person.travel = lambda frame: held_up("Authenticate", None, 2)(person, frame)
+        answered(sim, call)
+        sim.run(3000)
+        check(sim)
+        if [row["who"] for row in rows(sim, "simVisits")] != ["alice"] or call.state != "resolved":
+            raise Broken("who had signed in was taken for nobody")
+
+
+@pytest.mark.parametrize("anonymous", [False, True], ids=["closed to nobody", "open to nobody"])
+def test_a_session_that_has_signed_in_is_never_taken_for_nobody(anonymous: bool) -> None:
+    comes_back_without_its_name(Backend, anonymous)
+    with pytest.raises(Broken):
+        comes_back_without_its_name(with_turns(mutants.ForgetsSessions), anonymous)
+
+
+def test_who_has_signed_out_is_nobody_on_the_next_connection() -> None:
+    with world(11) as sim:
+        person = sim.person("alice", "alice@acme")
+        person.watch("counters:lobby")
+        assert sim.until(lambda: person.client.in_step and person.client.version.identity == 1, 9000)
+        person.do(lambda client: client.authenticate(None))
+        assert sim.until(lambda: person.client.in_step, 3000)
+        person.drop()
+        call = person.call("counters:knock", op="x")
+        assert answered(sim, call).result == "nobody"
+        assert person.client.connections == 2
+
+
 # A change of identity ---------------------------------------------------------------------------------------------------
 
 

@@ -5,12 +5,16 @@ A failing seed repeats itself: `campaign(seed, …)` with the same arguments.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
-from tests.live.campaign import campaign
-from tests.support.sim_parts import CALM, ROUGH
+from chalicelib.backend import Backend, LiveValue
+from chalicelib.data.errors import Conflict
+from tests.live.campaign import CALM_FROM_MS, campaign
+from tests.support.sim import SETTINGS
+from tests.support.sim_parts import BASE_MS, CALM, ROUGH
 
 HARD = replace(
     ROUGH,
@@ -26,6 +30,8 @@ HARD = replace(
 )
 DENSE = replace(ROUGH, latency=(1.0, 12.0), stream=(1.0, 80.0), crash=0.03, freeze=0.03)
 BUSY = replace(DENSE, crash=0.0, freeze=0.0, unknown_posts=0.0, lost_answers=0.0, failed_closes=0.0, lost_hand_overs=0.0)
+WEATHER = replace(ROUGH, very_late_frames=0.04, lost_words=0.05, late_requests=0.004, late_frames=0.1)
+KNOWN = replace(SETTINGS, anonymous=False)
 PORTION = 20
 
 
@@ -57,6 +63,27 @@ def test_a_crowd_that_needs_no_ticker_because_nobody_dies(seeds: range) -> None:
     """The ticker would hide a lost wake-up."""
     for seed in seeds:
         campaign(seed, BUSY, people=3, deeds=30, within_ms=1500, ticker=False)
+
+
+@pytest.mark.parametrize("seeds", portions(80), ids=str)
+def test_two_people_in_weather_that_delays_and_loses_who_they_are(seeds: range) -> None:
+    for seed in seeds:
+        campaign(seed, WEATHER, settings=KNOWN)
+
+
+class Unsteady(Backend):
+    """Cannot evaluate three of ten queries, until the world is calm."""
+
+    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
+        if self.clock.now_ms() < BASE_MS + CALM_FROM_MS and random.Random(self.clock.now_ns()).random() < 0.3:
+            raise Conflict(path)
+        return super()._evaluate(path, args, identity, journal)
+
+
+@pytest.mark.parametrize("seeds", portions(40), ids=str)
+def test_three_people_whose_queries_can_often_not_be_evaluated(seeds: range) -> None:
+    for seed in seeds:
+        campaign(seed, ROUGH, backend=Unsteady, people=3, deeds=20)
 
 
 def test_a_calm_world_needs_neither_luck_nor_the_ticker() -> None:

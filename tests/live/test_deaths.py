@@ -11,7 +11,7 @@ from tests.live import counters
 from tests.support.person import Person
 from tests.support.sim import SETTINGS, TICK_MS, Sim
 from tests.support.threads import Task
-from tests.support.verdict import check, leftovers, rows
+from tests.support.verdict import check, leftovers, of_connections
 
 RECOVERY_MS = SETTINGS.mailbox_lease_s * 1000 + 2 * TICK_MS + 2000
 """Lease, ticker, and the time to come back. A lane's lease is longer."""
@@ -116,4 +116,4 @@ def test_nothing_is_left_of_forty_clients_that_come_and_go() -> None:
             person.leave()
         sim.run(30_000)
         for table in ("mailboxes", "subscriptions", "watches", "inbox"):
-            assert rows(sim, table) == [], table
+            assert of_connections(sim, table) == [], table

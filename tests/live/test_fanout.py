@@ -11,7 +11,7 @@ from chalicelib.backend import Backend
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import Delete, Key, Path
 from chalicelib.live.fanout import SLICE
-from chalicelib.live.mailbox import Held, Mailboxes, Waking
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking
 from tests.live import counters, mutants
 from tests.support.person import Person
 from tests.support.sim import AT_ONCE, SETTINGS, Sim
@@ -123,8 +123,8 @@ class Watching(Mailboxes):
             Watching.most = max(Watching.most, len(Watching.holding))
         return waking
 
-    def release(self, held: Held, seen: int, sets: dict[Path, Any]) -> bool:
-        released = super().release(held, seen, sets)
+    def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: Any = NO_DIRT) -> bool:
+        released = super().release(held, seen, sets, dirty)
         if released:
             Watching.holding.discard(held.connection)
         return released

@@ -173,6 +173,20 @@ def test_actions_need_no_transition_but_a_failed_mutation_gets_one_too() -> None
     assert types(told.posts) == ["MutationResponse", "Transition"]
 
 
+def test_an_answer_whose_effect_cannot_be_shown_is_told_and_reached_when_it_can() -> None:
+    state = replace(State(Version(1, 0, 50), first=True, settled=True), pending=frozenset({3}))
+    told = session.tell(state.version, state, [replace(committed(1), late=True), committed(2)], [], now_ns=60)
+    late, other, last = (json.loads(post) for post in told.posts)
+    stamps = [messages.read_ts(each) for each in (other["ts"], last["endVersion"]["ts"], late["ts"])]
+    assert stamps == sorted(set(stamps))
+    assert stamps[2] == 60 + session.PROMISE_NS
+    waiting = session.tell(told.state.version, told.state, [], ["{}"], now_ns=10**18)
+    assert waiting.state.version.ts < stamps[2]
+    shown = session.tell(waiting.state.version, replace(waiting.state, pending=frozenset()), [], [], now_ns=70)
+    assert shown.state.version.ts >= stamps[2]
+    assert (shown.state.promised, shown.state.reserved) == (0, 0)
+
+
 def test_nothing_to_say_is_not_said() -> None:
     state = State(Version(1, 0, 50), first=True, settled=True)
     assert session.tell(state.version, state, [], [], now_ns=60).posts == []

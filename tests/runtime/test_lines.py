@@ -11,7 +11,7 @@ import pytest
 import chalicelib.runtime.lines as lines_module
 from chalicelib.data.store import Key
 from chalicelib.data.tables import all_specs
-from chalicelib.runtime.attempts import Verdict, Wanted
+from chalicelib.runtime.attempts import LONG_MS, Verdict, Wanted
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.lines import LARGEST_GROUP, Line, Lines, Ticket
 from chalicelib.runtime.logs import Log
@@ -208,3 +208,33 @@ def test_a_hundred_callers_in_eight_threads_all_count_once(one: bool) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(told) == list(range(1, 105))
+
+
+def test_a_function_that_takes_long_is_waited_for_once_and_then_races_beside_the_line() -> None:
+    executor = Executor(SqliteStore(":memory:", all_specs()), Registry(), SystemClock(), lines=Lines(one=True))
+    started, go = threading.Event(), threading.Event()
+    executor.transact("acme", "quick", lambda run: run.db.insert(Boat(id="x", harbour="h")))
+
+    def slow(run: Run) -> str:
+        boat = run.db.get(Boat, "x")
+        assert boat is not None
+        threading.Event().wait(LONG_MS / 1000 + 0.02)
+        return str(run.db.patch(boat, crew=boat.crew + 1).crew)
+
+    def slower(run: Run) -> str:
+        started.set()
+        assert go.wait(10)
+        return slow(run)
+
+    def quick(run: Run) -> str:
+        return run.db.insert(Boat(harbour="h")) and "null"
+
+    executor.transact("acme", "slow", slow)
+    thread = threading.Thread(target=executor.transact, args=("acme", "slow", slower))
+    thread.start()
+    assert started.wait(10)
+    for _ in range(3):
+        executor.transact("acme", "quick", quick)  # would wait for ever in the slow one's line
+    go.set()
+    thread.join(10)
+    assert executor.store.get(Key("seaBoats", "acme|seaBoats|x"))["crew"] == 2  # type: ignore[index]

@@ -18,7 +18,6 @@ from typing import Any
 from chalicelib.backend import Backend
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
-from chalicelib.doors import sync
 from chalicelib.environment import AuthProvider
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.job_runner import JobRunner
@@ -28,6 +27,7 @@ from chalicelib.settings import Settings
 from infra.local.faults.store import Faults
 from infra.local.sqlite.store import SqliteStore
 from tests.support.person import Person
+from tests.support.sim_doors import OwnerDoor, RowsDoor, SimThreads
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task
 
@@ -57,33 +57,53 @@ class Sim:
         backend: type[Backend] = Backend,
         settings: Settings = SETTINGS,
         ticker: bool = True,
+        live: str = "rows",
     ) -> None:
         self.rng, self.mishaps, self.ticker = random.Random(seed), mishaps, ticker
         self.schedule = Schedule()
+        self.people: list[Person] = []
+        self.invocations: dict[str, int] = {}
+        self.raised: list[tuple[str, BaseException]] = []
+        self.lasted: list[tuple[str, float]] = []
+        """Every invocation that ended: its name, and how many milliseconds it took."""
         tables = [table for table in TABLES.values() if table.__module__ == app.__name__ or table is Job]
         specs = [*SYSTEM_SPECS, *(spec(table) for table in tables)]
         self.clock = Clock(self.schedule)
         self.base = SqliteStore(":memory:", specs)
         self.store = SimStore(self.base, specs, self.rng, now=lambda: self.schedule.now / 1000, sleep=self.clock.sleep)
-        self.store.schedule = self.schedule
+        self.store.schedule, self.store.late_rows = self.schedule, set()
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
         self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
         jobs = JobRunner(self.executor, self.invoker, lease_s=60)
         parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self.backend = backend(*parts, Verifier(self.clock), parallel=self._parallel)  # type: ignore[arg-type]
+        self._live = live
+        self._make = lambda: backend(*parts, Verifier(self.clock), **self._about())  # type: ignore[arg-type]
+        self.backend = self._make()
+        self.door: RowsDoor | OwnerDoor = OwnerDoor(self) if live == "owner" else RowsDoor(self)
+        if live == "owner":
+            self.executor.committed = lambda done, org: self.backend.driver.committed(done.id, done.touched)
         self.pumping = True
-        self.people: list[Person] = []
-        self.invocations: dict[str, int] = {}
-        self.raised: list[tuple[str, BaseException]] = []
-        self.lasted: list[tuple[str, float]] = []
-        """Every invocation that ended: its name, and how many milliseconds it took."""
+        self.lately: list[Change] = []
+        """What the stream has handed over last."""
         self._connections = 0
         self._pumped: str | None = None
         self.set(mishaps)
         self.schedule.at(1.0, self._pump)
         self.schedule.at(TICK_MS, self._tick)
+
+    def _about(self) -> dict[str, Any]:
+        return {"parallel": self._parallel, "threads": SimThreads(self) if self._live == "owner" else None}
+
+    def die(self) -> None:
+        """The process that owns the sockets is killed: its threads stop, its sockets end, and another one begins."""
+        self.schedule.kill(lambda task: task.name in ("thread", "connect", "on_change"))
+        for link in list(self.gateway.links.values()):
+            link.handle = None
+            self.gateway.cut(link)
+        self.backend = self._make()
+        self.hand_over(self.lately, 1.0)
 
     # Chance --------------------------------------------------------------------------------------------------------------
 
@@ -91,6 +111,7 @@ class Sim:
         """From now on this much goes wrong."""
         self.mishaps = mishaps
         lag, latency = mishaps.index_lag, mishaps.latency
+        self.store.late_requests = mishaps.late_requests
         self.store.faults = Faults(
             index_lag=(lag[0] / 1000, lag[1] / 1000),
             half_visible=mishaps.half_visible,
@@ -163,13 +184,12 @@ class Sim:
         return [results[number] for number in range(len(work))]
 
     def invoke_disconnect(self, link: Link) -> None:
-        """`$disconnect`; AWS promises no more than an attempt."""
-        if not self.chance(self.mishaps.lost_hand_overs):
-            self.invoke("disconnect", lambda: sync.disconnect(self.backend, link.id), self.rng.uniform(0, 200))
+        """The socket is over."""
+        self.door.over(link)
 
     def _tick(self) -> None:
         if self.ticker:
-            self.invoke("tick", self.backend.keepalive.tick)
+            self.invoke("tick", self.backend.driver.sweep)
         self.schedule.at(TICK_MS, self._tick)
 
     def taken(self) -> list[Change]:
@@ -184,6 +204,7 @@ class Sim:
         while changes:
             count = self.rng.choice((1, 1, 2, 5))
             batch, changes = changes[:count], changes[count:]
+            self.lately = [*self.lately, *batch][-20:]
             late = 5000.0 if self.chance(self.mishaps.late_stream) else 0.0
             self.hand_over(batch, self.draw(self.mishaps.stream) + late)
             if self.chance(self.mishaps.twice):

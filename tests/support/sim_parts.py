@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.data.errors import ConditionFailed, StoreFailed
 from chalicelib.data.store import Item, Put, Write
 from chalicelib.doors import sync
 from chalicelib.runtime.identity import AuthFailed, User
@@ -46,6 +47,12 @@ class Mishaps:
     """How far a worker's clock may be off."""
     late_frames: float = 0.0
     """Chance that a frame is 400 ms late."""
+    very_late_frames: float = 0.0
+    """Chance that a frame is ten seconds late."""
+    lost_words: float = 0.0
+    """Chance that a Connect or Authenticate frame is lost before anybody saw it."""
+    late_requests: float = 0.0
+    """Chance that a write of a connection's rows is given up by its writer, and carried out up to three seconds later."""
     late_stream: float = 0.0
     """Chance that a batch is five seconds late."""
 
@@ -95,6 +102,9 @@ class SimStore(FaultyStore):
     """The shared store. A frame that is stored may lose its invocation (before that, nobody could help it)."""
 
     schedule: Schedule
+    late_requests = 0.0
+    late_rows: set[str]
+    """Connections for which a row may have come after their end: only TTL finds it."""
     off = False
     """True: the test itself looks; nothing is delayed."""
 
@@ -102,10 +112,21 @@ class SimStore(FaultyStore):
         """As the port says."""
         if self.off:
             return self.inner.write(write)
+        if self.late_requests and self._chance(self.late_requests) and self._key(write).table in ("mailboxes", "inbox"):
+            self.schedule.at(self._rng.choice((5.0, 50.0, 3000.0)), partial(self._after_all, write))
+            raise StoreFailed("the request is still on its way")
         result = super().write(write)
         if isinstance(write, Put) and write.table == "inbox" and self.schedule.current is not None:
             self.schedule.current.fragile = True
         return result
+
+    def _after_all(self, write: Write) -> None:
+        if isinstance(write, Put):
+            self.late_rows.add(write.item["pk"])
+        try:
+            self.inner.write(write)
+        except ConditionFailed:
+            return  # it is late, and refused as it should be
 
     def _request(self, work: Any, contends: str | None = None, before_answer: Any = None) -> Any:
         return work() if self.off else super()._request(work, contends, before_answer)
@@ -126,6 +147,10 @@ class Link:
     posted: list[str] = field(default_factory=list)
     orphans: bool = False
     """An invocation died after it had stored a frame. If the connection was over by then, only TTL finds that row."""
+    handle: Any = None
+    """As the owner of the socket has it."""
+    reason: tuple[int, str] = (0, "")
+    """Why the owner closed it: code and words."""
 
 
 class SimGateway:

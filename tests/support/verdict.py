@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.backend import own_key
+from chalicelib.calls import own_key
 from chalicelib.data.store import Item
+from chalicelib.live.owner.owner import Owner
 from chalicelib.runtime.identity import User
 from infra.local.sqlite.values import decode
 from tests.support.client import Broken
@@ -70,17 +71,41 @@ def rows(sim: Sim, table: str) -> list[Item]:
     return [decode(row[0]) for row in found]
 
 
+def of_connections(sim: Sim, table: str) -> list[Item]:
+    """Every item of a table that belongs to a connection: what a session is remembered by stays for a day."""
+    return [row for row in rows(sim, table) if not row["pk"].startswith("session|")]
+
+
 def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
+    if sim.backend.owner is not None:
+        stored = [table for table in ("mailboxes", "inbox", "subscriptions", "watches") if rows(sim, table)]
+        alive = [person.link.id for person in sim.people if person.link is not None]
+        return [f"rows of {table}" for table in stored] + _kept(sim.backend.owner, alive)
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
-    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in alive]
-    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans}
+    late_lanes = {name for name in sim.store.late_rows if name.endswith("|lane")}
+    left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in {*alive, "session"}]
+    left = [each for each in left if each.removeprefix("mailbox ") not in late_lanes]
+    orphaned = {link.id for link in sim.gateway.links.values() if link.orphans} | sim.store.late_rows
     for table, spared in (("subscriptions", alive), ("inbox", alive | orphaned)):
         left += [f"{table} {row['pk']} {row['sk']}" for row in rows(sim, table) if row["pk"] not in spared]
     named = {(*watch, row["pk"], int(row["sk"])) for row in rows(sim, "subscriptions") for watch in row["watches"]}
     for row in rows(sim, "watches"):
         if (row["pk"], row["low"], row["high"], row["connection"], row["query"]) not in named:
             left.append(f"watch {row['pk']} {row['sk']}")
+    return left
+
+
+def _kept(owner: Owner, alive: list[str]) -> list[str]:
+    """What an owner still has of sockets that are over."""
+    held = owner.held
+    left = [f"socket {each}" for each in held.sockets if each not in alive]
+    for key, query in held.queries.by_key.items():
+        left += [f"{key.path} for {each.socket.id}" for each in query.subscribers if each.socket.id not in alive]
+        left += [f"{key.path} for nobody"] if not query.subscribers else []
+    watched = sum(len(query.watches) for query in held.queries.by_key.values())
+    if len(held.queries.watches) != watched:
+        left.append(f"{len(held.queries.watches)} watches of {watched}")
     return left
 
 
