@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.data import values
-from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
+from chalicelib.data.receipts import from_row
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
@@ -225,13 +225,14 @@ class Backend:
             self.jobs.dispatch(receipt.jobs, change.new["org"])
         else:
             item: Item = change.new
-            touched[(item["pk"], item.get("sk", MARK))] = None
+            if not self.driver.told(str(item.get("_c"))):
+                touched[(item["pk"], item.get("sk", MARK))] = None
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
         key = record_key(type(document), org, plain(document))
         try:
-            self.driver.changed([(key.pk, key.sk or MARK)])
+            self.driver.hinted(str(document.id), [(key.pk, key.sk or MARK)])
         except Exception as error:
             logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 

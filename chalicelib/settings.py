@@ -117,7 +117,7 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
-    live: LiveKind = "rows"
+    live: LiveKind = "owner"
     sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""

@@ -11,9 +11,9 @@ from typing import Any
 
 from chalicelib.backend import Backend
 from chalicelib.data.capabilities import one_writer
-from chalicelib.data.commit import Receipt
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, owned, socketio

@@ -22,17 +22,17 @@ that is all. Its answer is kept only under an idempotency key, by one plain put.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.data import snapshot, trace
+from chalicelib.data import snapshot
 from chalicelib.data.capabilities import exact_indexes
-from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
+from chalicelib.data.errors import ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.pending import Pending
-from chalicelib.data.reads import UNVERSIONED, Touched
+from chalicelib.data.reads import UNVERSIONED
+from chalicelib.data.receipts import Intent, Planned, Receipt, commit_rows, from_row, row_of
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
     MAX_ACTIONS,
@@ -58,89 +58,6 @@ from chalicelib.data.transaction import Transaction
 
 FRESH_SECONDS = 3600
 """How long a fresh row lives: longer than any index lag plus the longest invocation."""
-RECEIPT_TRIES = 50
-COMMIT_SECONDS = 14 * 86400
-"""How long an answer can be asked for again (Convex keeps 14 days)."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A commit that happened: what its `commits` row says.
-
-    `result` is the function's encoded answer (JSON text), `touched` the places written, `jobs` what is to be started.
-    """
-
-    id: str
-    result: str
-    touched: list[Touched]
-    jobs: list[dict[str, Any]] = field(default_factory=list)
-    log_lines: list[str] = field(default_factory=list)
-    repeated: bool = False
-    number: int | None = None
-    """The commit's place in the store's order, where the store numbers its commits and said so."""
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments.
-
-    `kept`: whether anybody may ask for the answer again, by its key, when nothing was written.
-    """
-
-    id: str
-    stamp: str
-    call: str
-    path: str
-    org: str
-    result: str
-    now_s: int
-    connection: str = ""
-    jobs: tuple[dict[str, Any], ...] = ()
-    log_lines: tuple[str, ...] = ()
-    kept: bool = True
-    trace: str = field(default_factory=trace.current)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One call of a commit: its intent, and the places that it wrote itself."""
-
-    intent: Intent
-    touched: list[Touched]
-
-    def has_row(self) -> bool:
-        """Whether anybody will look for it: the call that asks again, or those who are to hear of it."""
-        return self.intent.kept or bool(self.touched or self.intent.jobs)
-
-
-def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
-    """The commit under this id, if it happened. Another call under the same id is an error, not an answer."""
-    row = commit_rows(store, [commit_id], pause).get(commit_id)
-    return None if row is None else from_row(row, call)
-
-
-def commit_rows(store: Store, ids: Sequence[str], pause: Callable[[float], None] = time.sleep) -> dict[str, Item]:
-    """The `commits` rows of those of these commits that happened, by id.
-
-    Read by TransactGetItems: a plain read may miss the row of a transaction whose other half is already seen.
-    """
-    for attempt in range(RECEIPT_TRIES):
-        try:
-            rows = store.transact_get([Key("commits", commit_id) for commit_id in ids])
-            return {row["pk"]: row for row in rows if row is not None}
-        except Contention:
-            if attempt == RECEIPT_TRIES - 1:
-                raise
-            pause(0.02)
-    return {}
-
-
-def from_row(row: Item, call: str | None = None) -> Receipt:
-    """A `commits` row as a receipt."""
-    if call is not None and row["call"] != call:
-        raise BadRequest("This idempotency key was used for another call; choose a new key.", "IdempotencyKeyReused")
-    touched = [(address, position) for address, position in row["touched"]]
-    return Receipt(row["pk"], row["result"], touched, row.get("jobs", []), row.get("logs", []), repeated=True)
 
 
 def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
@@ -212,7 +129,7 @@ def _answer(store: Store, tx: Transaction, call: Planned) -> None:
     if not snapshot.holds(store, tx.reads, tx.pause):
         raise Conflict
     if call.intent.kept:
-        store.write(Put("commits", _row(call), Absent()))
+        store.write(Put("commits", row_of(call), Absent()))
 
 
 def _happened(done: Mapping[str, Item], calls: Sequence[Planned]) -> bool:
@@ -301,7 +218,7 @@ class _Plan:
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
         taken = {key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
-        rows: list[Action] = [Put("commits", _row(each), Absent()) for each in self.calls if each.has_row()]
+        rows: list[Action] = [Put("commits", row_of(each), Absent()) for each in self.calls if each.has_row()]
         return [*written, *checks, *rows, *(Check(Key("commits", id), Absent()) for id in self.refused)]
 
     @staticmethod
@@ -359,29 +276,6 @@ class _Plan:
         # One that was not looked up was given up by a document of this commit, whose version says that it had it.
         seen = self.tx.reads.versions
         return Put("claims", item, self._seen(key, seen[key]) if key in seen else None)
-
-
-def _row(call: Planned) -> Item:
-    intent = call.intent
-    row: Item = {
-        "pk": intent.id,
-        "call": intent.call,
-        "path": intent.path,
-        "org": intent.org,
-        "result": intent.result,
-        "touched": [list(place) for place in call.touched],
-        "ttl": intent.now_s + COMMIT_SECONDS,
-        "_c": intent.stamp,
-    }
-    if intent.connection:
-        row["connection"] = intent.connection
-    if intent.trace:
-        row["trace"] = intent.trace
-    if intent.jobs:
-        row["jobs"] = list(intent.jobs)
-    if intent.log_lines:
-        row["logs"] = list(intent.log_lines)
-    return row
 
 
 def _sk(key: Key) -> Item:

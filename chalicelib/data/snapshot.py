@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from chalicelib.data.capabilities import instants
@@ -47,9 +48,27 @@ class Look:
         return not reads.torn if self.number is not None else holds(self.store, reads, pause)
 
 
+_together: ContextVar[Look | None] = ContextVar("together", default=None)
+
+
+@contextmanager
+def together(store: Store) -> Iterator[None]:
+    """All evaluations in this block, in this thread, read at one instant, where the store can show one. Raises `StoreFailed`."""
+    with look(store) as found:
+        token = _together.set(found if found.number is not None else None)
+        try:
+            yield
+        finally:
+            _together.reset(token)
+
+
 @contextmanager
 def look(store: Store) -> Iterator[Look]:
     """A place to read from, for one evaluation: one instant of the store, if it can show one. Raises `StoreFailed`."""
+    shared = _together.get()
+    if shared is not None:
+        yield shared
+        return
     instant = instants(store)
     if instant is None:
         yield Look(store)

@@ -39,8 +39,11 @@ class Driver(Protocol):
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """A commit of this very process, as soon as it is certain. The feed tells it again, with `told` to compare."""
 
+    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
+        """A single row of this process was written, under a stamp of its own (`_c`): tell its watchers before the feed does."""
+
     def told(self, commit: str) -> bool:
-        """Whether everybody here who watches what this commit wrote knows of it already."""
+        """Whether everybody here who watches what this commit, or this stamp, wrote knows of it already."""
 
     def sweep(self) -> int:
         """Find what was left lying, keep quiet connections alive. Returns how many connections needed something."""

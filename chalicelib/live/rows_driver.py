@@ -29,6 +29,10 @@ class RowsDriver:
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """Nothing: the stream tells, whichever process the watchers' sockets are known to."""
 
+    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
+        """As a change; the stream tells it again."""
+        self.fanout.changed(touched)
+
     def told(self, commit: str) -> bool:
         """No: only the stream tells."""
         return False

@@ -20,9 +20,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.data.commit import from_row
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import Touched
+from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Item, Key, Path
 from chalicelib.live import rows, session
 from chalicelib.live.leavings import write_leavings

@@ -15,10 +15,11 @@ from typing import Protocol
 
 from chalicelib.data import snapshot, trace
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Intent, Planned, Receipt, commit, commit_all, commit_rows, receipt
+from chalicelib.data.commit import commit, commit_all
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
 from chalicelib.data.pending import Pending
+from chalicelib.data.receipts import Intent, Planned, Receipt, commit_rows, receipt
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.tables import MARK

@@ -15,11 +15,11 @@ from typing import Any
 
 from chalicelib.data import snapshot, values
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed, StoreRefused
 from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction

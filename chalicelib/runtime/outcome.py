@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.data import values
-from chalicelib.data.commit import Receipt
 from chalicelib.data.reads import ReadSet
+from chalicelib.data.receipts import Receipt
 from chalicelib.runtime.errors import FunctionError
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from chalicelib.data import trace
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Receipt, from_row, receipt
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.receipts import Receipt, from_row, receipt
 from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import org_key
 from chalicelib.data.transaction import Transaction

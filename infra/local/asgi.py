@@ -2,7 +2,7 @@
 
 Handlers run in threads (`invoked.py`), everything here on the event loop. Before anything else each request passes
 `origin_check.py`. The extras of a laptop (page, token minting, `@connections`) are answered by `routes.py`, without an event.
-Interface: ASGI specification 3.0 (HTTP and WebSocket 2.4), with `protocols.Wire` in a socket's extensions.
+Interface: ASGI specification 3.0 (HTTP and WebSocket 2.4), with `socket_protocol.Wire` in a socket's extensions.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.shapes import Request, rest_event
 from infra.local.invoked import Invoked
 from infra.local.origin_check import OriginCheck
-from infra.local.protocols import Wire
 from infra.local.routes import Answer, LocalRoutes
+from infra.local.socket_protocol import Wire
 from infra.local.vite import Vite
 
 log = logging.getLogger("concave.local")

@@ -17,10 +17,11 @@ from infra.local.access_log import AccessLog
 from infra.local.asgi import Application, Sockets
 from infra.local.aws.api_gateway import Connections, Walls
 from infra.local.aws.lambdas import Lambdas
+from infra.local.http_protocol import Http
 from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.origin_check import OriginCheck
-from infra.local.protocols import Http, Socket
 from infra.local.routes import LocalRoutes
+from infra.local.socket_protocol import Socket
 from infra.local.vite import Vite
 
 

@@ -13,13 +13,15 @@ from typing import Any
 
 import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
+import chalicelib.data.receipts as receipts_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
 import chalicelib.runtime.attempts as attempts_module
+import chalicelib.runtime.lines as lines_module
 import chalicelib.runtime.transactor as transactor_module
-from chalicelib.data.commit import Receipt
 from chalicelib.data.errors import ConcaveError, Conflict, StoreFailed
 from chalicelib.data.reads import version_of
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Absent, Check, Key, Put, Rows, Update
 from chalicelib.runtime.attempts import Verdict
 from infra.local.sqlite.writer import Writer
@@ -160,7 +162,7 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
 def answered_unlooked(store: Any, _tx: Any, call: Any) -> None:
     """A mutation that only read believes its first look."""
     if call.intent.kept:
-        store.write(Put("commits", commit_module._row(call), Absent()))
+        store.write(Put("commits", commit_module.row_of(call), Absent()))
 
 
 def answered_and_forgotten(store: Any, tx: Any, _call: Any) -> None:
@@ -245,7 +247,9 @@ GROUP_MUTANTS: dict[str, Callable[[], Any]] = {
     ),
     "a savepoint keeps a claim": lambda: swapped((transaction_module.Transaction, "roll_back", keeps_claims)),
     "a repeat in a group not looked for": lambda: swapped(
-        (commit_module, "_Plan", CommitRowUnconditional), (commit_module, "commit_rows", no_rows)
+        (commit_module, "_Plan", CommitRowUnconditional),
+        (commit_module, "commit_rows", no_rows),
+        (receipts_module, "commit_rows", no_rows),
     ),
     "a refused call not looked for": lambda: swapped((attempts_module, "commit_all", without_refused)),
     "answers before the commit": lambda: swapped((attempts_module.Attempts, "_decided", answers_early)),
@@ -257,8 +261,10 @@ class TellsBeforeCommit(Writer):
 
     def _one(self, work: Any, changed: list[int]) -> None:
         super()._one(work, changed)
-        work.decided = True
-        work.turn.set()
+        if work.turn is not None and work.error is None:
+            work.decided = True
+            work.turn.release()
+            work.turn = None
 
     def _commit(self) -> None:
         threading.Event().wait(0.05)  # the caller has gone by now
@@ -275,6 +281,17 @@ class KeepsRefused(Writer):
             work.error = refused
 
 
+class LastFirst(lines_module.Line):
+    """Who came last is served first."""
+
+    def _lead(self, serve: lines_module.Serve) -> None:
+        with self._lock:
+            self._waiting.reverse()
+        super()._lead(serve)
+
+
+LINE_MUTANTS: dict[str, Callable[[], Any]] = {"last first": lambda: swapped((lines_module, "Line", LastFirst))}
+
 WRITER_MUTANTS: dict[str, type[Writer]] = {"told before COMMIT": TellsBeforeCommit, "a refused one kept": KeepsRefused}
 
 MUTANTS: dict[str, Callable[[], Any]] = {
@@ -285,6 +302,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),
         (commit_module, "commit_rows", no_rows),
+        (receipts_module, "commit_rows", no_rows),
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),

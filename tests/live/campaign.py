@@ -99,14 +99,16 @@ def campaign(
     settings: Settings = SETTINGS,
     live: str = "rows",
     deaths: int = 0,
+    owners: int = 1,
 ) -> Sim:
     """Run one seed to the end and check everything. Raises `Broken`.
 
     Args:
         deaths: how often the process that owns the sockets is killed meanwhile.
+        owners: how many processes own sockets.
     """
     rng = random.Random(seed * 7919 + 1)
-    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live) as sim:
+    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live, owners=owners) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
         for _ in range(deaths):
             sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)

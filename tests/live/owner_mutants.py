@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from chalicelib.live.messages import Action, Authenticate, Mutation
 from chalicelib.live.owner.calling import Caller
 from chalicelib.live.owner.hearing import Hearer
 from chalicelib.live.owner.owner import Owner
-from chalicelib.live.owner.queries import Evaluated, Queries, SharedQuery
+from chalicelib.live.owner.queries import Evaluated, Queries, SharedQuery, Subscription
 from chalicelib.live.owner.recent import RecentCommits
 from chalicelib.live.owner.rounds import Rounds
 from chalicelib.live.owner.socket import Choice, Socket
@@ -79,6 +79,14 @@ class ForgetsAnswered(Socket):
 
     def _remember(self, effects: Sequence[Any], evaluating_since: int | None) -> None:
         self.told_effects = []
+
+
+class TellsTheOldOnes(Socket):
+    """Tells whoever asks what was true before, while it is read again."""
+
+    def news(self, subscription: Subscription[Socket]) -> bool:
+        subscription.since = 0
+        return super().news(subscription)
 
 
 class TransitionFirst(Socket):
@@ -165,6 +173,3 @@ class NeverGivesUp(Socket):
 
     def waits_since(self) -> int:
         return 0
-
-
-Work = Callable[[], None]

@@ -21,5 +21,11 @@ def test_a_process_that_is_killed_takes_nothing_with_it_that_was_answered(name: 
         run(name, seed, people=3, deaths=2)
 
 
+@pytest.mark.parametrize("name", WORLDS)
+def test_several_processes_on_one_store_tell_each_others_commits(name: str) -> None:
+    for seed in range(SEEDS // 2):
+        run(name, seed, owners=2)
+
+
 def test_the_same_seed_is_the_same_run() -> None:
     assert [len(person.log) for person in run("hard", 7).people] == [len(person.log) for person in run("hard", 7).people]

@@ -12,8 +12,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from infra.local import protocols
-from infra.local.protocols import Http, Socket
+from infra.local import http_protocol
+from infra.local.http_protocol import Http
+from infra.local.socket_protocol import Socket
 from infra.local.sqlite import backup
 
 
@@ -79,7 +80,7 @@ Switch = tuple[Any, str, Any]
 
 SWITCHES: dict[str, Switch] = {
     "a request may take as long as it likes": (Http, "_arm", nothing),
-    "a head may be as long as it likes": (protocols, "HEAD_BYTES", 10**9),
+    "a head may be as long as it likes": (http_protocol, "HEAD_BYTES", 10**9),
     "a head is not looked at": (Http, "on_headers_complete", HttpToolsProtocol.on_headers_complete),
     "an answer is written into another": (Http, "_busy", lambda self: False),
     "a client may leave its answer unread": (Http, "timeout_keep_alive_handler", HttpToolsProtocol.timeout_keep_alive_handler),

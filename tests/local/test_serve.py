@@ -72,7 +72,7 @@ def test_a_whole_set_of_settings_is_enough_and_is_as_strict_as_a_stage() -> None
         (ISSUER, ["No model could answer"]),
         ({"MODEL_URL": "http://127.0.0.1:9"}, ["Nobody could sign in"]),
         ({"DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", "HOST": "0.0.0.0"}, ["set ALLOWED_HOSTS"]),
-        ({**READY, "HOST": "::", "ALLOWED_HOSTS": "a.test", "STORE": "dynamodb"}, ["STORE=sqlite"]),
+        ({**READY, "HOST": "::", "ALLOWED_HOSTS": "a.test", "STORE": "dynamodb", "LIVE": "rows"}, ["STORE=sqlite"]),
     ],
 )
 def test_what_is_missing_is_said_all_at_once(env: dict[str, str], sentences: list[str]) -> None:
@@ -158,6 +158,14 @@ def test_it_serves_functions_and_no_tokens_for_anybody_and_no_posts_to_sockets(s
     assert "serving at http://127.0.0.1" in serving.said()
 
 
+def test_what_was_answered_survives_kill_9(serving: Serving) -> None:
+    for number in range(1, 6):
+        assert serving.call("mutation", "stack_app:add", name="a") == number
+    serving.end(signal.SIGKILL)
+    serving.start()
+    assert serving.call("query", "stack_app:read", name="a") == 5
+
+
 def test_a_failing_function_tells_no_details_and_saving_a_file_changes_nothing(serving: Serving) -> None:
     serving.module.write_text(serving.module.read_text().replace("by: int = 1", "by: int = 100"))
     told = serving.call("mutation", "stack_app:add", name="a", by="x")
@@ -186,6 +194,19 @@ def test_a_proxy_that_is_trusted_says_who_calls_and_nobody_else_does(tmp_path: P
             serving.until(lambda serving=serving, seen=seen: f"{seen} GET /version 200" in serving.said(), True)
         finally:
             serving.end(signal.SIGKILL)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_who_listens_everywhere_knows_a_proxy_by_its_ipv4_address(tmp_path: Path) -> None:
+    serving = Serving(tmp_path, HOST="::", TRUSTED_PROXIES="127.0.0.1", ALLOWED_HOSTS="chat.example.com")
+    try:
+        assert status(serving.port, "/version", X_Forwarded_For="203.0.113.9") == 200
+        with connect(f"ws://127.0.0.1:{serving.port}/api/sync", additional_headers={"X-Forwarded-For": "203.0.113.9"}):
+            pass
+        serving.until(lambda: "203.0.113.9 GET /api/sync 101" in serving.said(), True)
+        assert "203.0.113.9 GET /version 200" in serving.said()
+    finally:
+        serving.end(signal.SIGKILL)
 
 
 # TLS --------------------------------------------------------------------------------------------------------------------
@@ -223,7 +244,7 @@ def presented(port: int) -> str:
 
 def test_it_serves_https_and_wss_and_takes_a_renewed_certificate_without_a_stop(tmp_path: Path) -> None:
     public, key = certificate(tmp_path, "first")
-    serving = Serving(tmp_path / "own", TLS_CERTIFICATE=str(public), TLS_KEY=str(key))
+    serving = Serving(tmp_path / "own", TLS_CERTIFICATE=str(public), TLS_KEY=str(key), GATEWAY_LIMITS="on")
     try:
         trust = ssl.create_default_context(cafile=str(public))
         with urllib.request.urlopen(f"https://127.0.0.1:{serving.port}/version", timeout=10, context=trust) as answer:

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import threading
+from contextlib import ExitStack
 from http.client import HTTPMessage
 from typing import Any
 
@@ -271,6 +272,20 @@ def test_a_trickle_of_bytes_does_not_hold_a_request_open(local):
             except ConnectionError:
                 break
     assert said.startswith(b"HTTP/1.1 408 ")
+
+
+def test_three_hundred_half_requests_keep_nobody_out_and_are_gone_in_time(local):
+    local.walls.integration_s = 2
+    halves = [b"GET / HTT", b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9\r\n\r\n{}" % local.port]
+    with ExitStack() as lines:
+        for number in range(300):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", local.port), timeout=5))
+            line.sendall(halves[number % 2])
+        assert ask(local.port, "POST", "/api/query", b"{}")[0] == 200
+        with local.socket() as (client, _):
+            client.send("x")
+            assert local.app.messages.get(timeout=5)["body"] == "x"
+        assert local.until(lambda: local.lines() == 0)
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -58,6 +58,7 @@ class Sim:
         settings: Settings = SETTINGS,
         ticker: bool = True,
         live: str = "rows",
+        owners: int = 1,
     ) -> None:
         self.rng, self.mishaps, self.ticker = random.Random(seed), mishaps, ticker
         self.schedule = Schedule()
@@ -75,15 +76,23 @@ class Sim:
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
-        self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
-        jobs = JobRunner(self.executor, self.invoker, lease_s=60)
-        parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self._live = live
-        self._make = lambda: backend(*parts, Verifier(self.clock), **self._about())  # type: ignore[arg-type]
-        self.backend = self._make()
+        if owners > 1:
+            settings = replace(settings, store="dynamodb")  # the store is not one process's own
+
+        def make() -> Backend:
+            executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
+            jobs = JobRunner(executor, self.invoker, lease_s=60)
+            parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, executor, jobs)
+            threads = SimThreads(self) if live == "owner" else None
+            made = backend(*parts, Verifier(self.clock), parallel=self._parallel, threads=threads)  # type: ignore[arg-type]
+            if live == "owner":
+                executor.committed = lambda done, org: made.driver.committed(done.id, done.touched)
+            return made
+
+        self._make = make
+        self.backends = [make() for _ in range(owners)]
+        """One, or as many processes as own sockets."""
         self.door: RowsDoor | OwnerDoor = OwnerDoor(self) if live == "owner" else RowsDoor(self)
-        if live == "owner":
-            self.executor.committed = lambda done, org: self.backend.driver.committed(done.id, done.touched)
         self.pumping = True
         self.lately: list[Change] = []
         """What the stream has handed over last."""
@@ -93,16 +102,23 @@ class Sim:
         self.schedule.at(1.0, self._pump)
         self.schedule.at(TICK_MS, self._tick)
 
-    def _about(self) -> dict[str, Any]:
-        return {"parallel": self._parallel, "threads": SimThreads(self) if self._live == "owner" else None}
+    @property
+    def backend(self) -> Backend:
+        """The backend, the first of several."""
+        return self.backends[0]
+
+    @property
+    def executor(self) -> Executor:
+        """Its executor."""
+        return self.backend.executor
 
     def die(self) -> None:
-        """The process that owns the sockets is killed: its threads stop, its sockets end, and another one begins."""
+        """Whoever owns sockets is killed: the threads stop, the sockets end, and other processes begin."""
         self.schedule.kill(lambda task: task.name in ("thread", "connect", "on_change"))
         for link in list(self.gateway.links.values()):
             link.handle = None
             self.gateway.cut(link)
-        self.backend = self._make()
+        self.backends = [self._make() for _ in self.backends]
         self.hand_over(self.lately, 1.0)
 
     # Chance --------------------------------------------------------------------------------------------------------------
@@ -218,7 +234,12 @@ class Sim:
             if task.outcome != "returned" or task.result:
                 self.hand_over(batch, self.rng.uniform(50, 500))
 
-        self.invoke("on_change", lambda: self.backend.changed(batch), delay_ms, again)
+        if len(self.backends) == 1:
+            self.invoke("on_change", lambda: self.backend.changed(batch), delay_ms, again)
+            return
+        for number in range(len(self.backends)):  # each process reads the feed for itself
+            delay_ms = delay_ms if number == 0 else self.draw(self.mishaps.stream)
+            self.invoke("on_change", lambda number=number: self.backends[number].changed(batch), delay_ms, again)  # type: ignore[misc]
 
     def new_connection(self) -> str:
         """A connection id."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.doors import sync
-from chalicelib.live.owner.owner import Owner
 from tests.support.sim_parts import Link
 from tests.support.threads import Task
 
@@ -90,18 +89,15 @@ class OwnerDoor:
         self.wires: dict[str, LinkWire] = {}
         self._arrives: dict[str, float] = {}
 
-    @property
-    def owner(self) -> Owner:
-        """The driver."""
-        assert self.sim.backend.owner is not None
-        return self.sim.backend.owner
-
     def open(self, link: Link, opened: Callable[[Task], None]) -> None:
-        """The handshake."""
+        """The handshake, with one of the processes."""
+        backends = self.sim.backends
+        owner = (backends[0] if len(backends) == 1 else self.sim.rng.choice(backends)).owner
+        assert owner is not None
 
         def work() -> int:
             wire = self.wires[link.id] = LinkWire(self.sim, link)
-            link.handle = self.owner.open(wire, link.id, "npm")
+            link.handle = owner.open(wire, link.id, "npm")
             return 200
 
         self.sim.invoke("connect", work, done=opened, fragile=False)

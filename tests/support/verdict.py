@@ -81,7 +81,8 @@ def leftovers(sim: Sim) -> list[str]:
     if sim.backend.owner is not None:
         stored = [table for table in ("mailboxes", "inbox", "subscriptions", "watches") if rows(sim, table)]
         alive = [person.link.id for person in sim.people if person.link is not None]
-        return [f"rows of {table}" for table in stored] + _kept(sim.backend.owner, alive)
+        kept = [left for each in sim.backends if each.owner is not None for left in _kept(each.owner, alive)]
+        return [f"rows of {table}" for table in stored] + kept
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
     late_lanes = {name for name in sim.store.late_rows if name.endswith("|lane")}
     left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in {*alive, "session"}]

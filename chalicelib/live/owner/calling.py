@@ -65,6 +65,7 @@ class Caller:
             socket.waiting -= call.size
             self._running.setdefault(call.commit, []).append(call)
         called: Called | None = None
+        began = self.held.world.clock.now_ns()
         try:
             with tracing(new_request()):
                 called = self.held.calls.mutate(call.frame, call.identity, call.key, socket.id)
@@ -73,6 +74,12 @@ class Caller:
         except Exception:
             logger.exception("a call of %s could not be run", socket.id)
         self._over(socket, call, called)
+        self._log(f"Mutation {call.frame.udf_path}", began, len(called.touched) if called is not None else 0)
+
+    def _log(self, what: str, began: int, touched: int) -> None:
+        """One line for each call, as each invocation has one."""
+        ms = (self.held.world.clock.now_ns() - began) / 1e6
+        logger.info("", extra={"door": "ws", "path": what[:90], "ms": ms, "touched": touched})
 
     def _over(self, socket: Socket, call: Call, called: Called | None) -> None:
         with self.held.lock:
@@ -96,18 +103,20 @@ class Caller:
 
     def act(self, socket: Socket, frame: Action, who: str | None, note: str) -> None:
         """Run an action in a thread of its own. Never twice."""
-        self._beside(socket, note, lambda: self.held.calls.act(frame, who, socket.id))
+        self._beside(socket, f"Action {frame.udf_path}", note, lambda: self.held.calls.act(frame, who, socket.id))
 
     def ask(self, socket: Socket, path: str, args: dict[str, Any], number: int, note: str) -> None:
         """Ask a query once, in a thread of its own."""
         who = socket.user
-        self._beside(socket, note, lambda: self.held.calls.ask(path, args, who, number, socket.id))
+        self._beside(socket, f"Query {path}", note, lambda: self.held.calls.ask(path, args, who, number, socket.id))
 
-    def _beside(self, socket: Socket, note: str, run: Callable[[], Any]) -> None:
+    def _beside(self, socket: Socket, what: str, note: str, run: Callable[[], Any]) -> None:
         def work() -> None:
+            began = self.held.world.clock.now_ns()
             try:
                 with tracing(new_request()):
                     answer = run()
+                self._log(what, began, 0)
             except Exception:
                 logger.exception("a call of %s could not be run", socket.id)
                 self.held.end(socket, "a call could not be run", code=1011)

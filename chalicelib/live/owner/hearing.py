@@ -179,7 +179,10 @@ class Hearer:
 
     def _join_locked(self, subscription: Subscription[Socket]) -> None:
         user = subscription.socket.user
-        self.held.queries.join(subscription, self.held.world.org_of(user), user, fresh=self.held.alone)
+        if not self.held.alone:
+            self.held.recent.add(())  # no reading that has begun already is late enough
+        number = self.held.recent.number
+        self.held.queries.join(subscription, self.held.world.org_of(user), user, number, fresh=self.held.alone)
 
     def unreadable(self, socket: Socket, text: str, error: BadFrame) -> None:
         """Answer a frame that cannot be read: the call or the query that it names fails, else the frame; the socket stays."""

@@ -92,6 +92,10 @@ class Owner:
         if not awaited:
             self.held.threads.run(self.rounds.work)  # whoever committed has an answer to give
 
+    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
+        """As a commit: it is certain already."""
+        self.committed(stamp, touched)
+
     def told(self, commit: str) -> bool:
         """Whether everybody here knows of a commit of this process."""
         with self.held.lock:

@@ -75,6 +75,8 @@ class Subscription(Generic[S]):
     """None: it is refused, and stays so until the client asks anew."""
     shown: Evaluated | None = None
     """What the client has."""
+    since: int = 0
+    """A value that was read at a lower number than this is too old for it: it asked later than that."""
 
 
 @dataclass(eq=False)
@@ -118,8 +120,13 @@ class Queries(Generic[S]):
         self.watches: Watches[SharedQuery[S]] = Watches()
         self.stale: dict[SharedQuery[S], None] = {}
 
-    def join(self, subscription: Subscription[S], org: str, identity: str | None, *, fresh: bool) -> SharedQuery[S]:
-        """Subscribe. The query is evaluated again unless `fresh` allows what is there and still true."""
+    def join(self, subscription: Subscription[S], org: str, identity: str | None, since: int, *, fresh: bool) -> SharedQuery[S]:
+        """Subscribe.
+
+        Args:
+            since: the number of this moment; unless the query is known to be true, it is evaluated again, and told from then on.
+            fresh: whether a value that nothing has touched is true.
+        """
         asked = (subscription.path, subscription.args, org)
         public = Key(*asked, None, subscription.journal)
         own = Key(*asked, identity or "", subscription.journal)
@@ -127,7 +134,8 @@ class Queries(Generic[S]):
         if query is None:
             query = self.by_key[own] = SharedQuery(own, identity)
         self._enter(subscription, query)
-        if query.now is None or not fresh or query.stale:
+        if query.now is None or not fresh or query.stale or query.running:
+            subscription.since = since
             self.mark(query)
         return query
 
@@ -235,4 +243,4 @@ class Queries(Generic[S]):
             self._moved(query, home)
             return
         self.leave(subscription)
-        self.join(subscription, home.org, subscription.socket.user, fresh=False)
+        self.join(subscription, home.org, subscription.socket.user, subscription.since, fresh=False)

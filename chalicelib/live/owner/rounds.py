@@ -14,7 +14,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from chalicelib.data import snapshot
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.live import messages
 from chalicelib.live.owner.queries import Key, SharedQuery, evaluated
@@ -111,18 +113,29 @@ class Rounds:
         with self.held.lock:
             over, self._over = self._over, []
             for evaluation in over:
-                self._settle(evaluation)
+                self._take_in(evaluation)
             now = self.held.world.clock.now_ms()
             begun = [self._begin(query) for query in self.held.queries.take(now, self._may_take)]
             here = [each for each in begun if not self._is_long(each.query)]
         for evaluation in begun:
             if evaluation not in here:
                 self.held.threads.run(partial(self._evaluate_beside, evaluation))
-        shared: dict[Key, Value] = {}
-        self.held.world.parallel([partial(self._evaluated, each, shared) for each in here])
+        if here:
+            self._evaluate_here(here)
         with self.held.lock:
             for evaluation in here:
-                self._settle(evaluation)
+                self._take_in(evaluation)
+
+    def _evaluate_here(self, here: list[Evaluation]) -> None:
+        """All at one instant where the store can show one, so that a Transition's values are true together."""
+        shared: dict[Key, Value] = {}
+        views: dict[Any, Any] = {}
+        work = [partial(self._evaluated, each, shared, views) for each in here]
+        try:
+            with snapshot.together(self.held.world.store):
+                self.held.world.parallel(work)
+        except StoreFailed as error:
+            logger.warning("a round could not read: %s", error)
 
     def _may_take(self, query: SharedQuery[Socket]) -> bool:
         if not self._is_long(query):
@@ -137,14 +150,17 @@ class Rounds:
         return Evaluation(query, query.key, query.identity, number)
 
     def _evaluate_beside(self, evaluation: Evaluation) -> None:
-        self._evaluated(evaluation, {})
+        self._evaluated(evaluation, {}, {})
         with self.held.lock:
             self._beside -= 1
             self._over.append(evaluation)
         self.work()
 
-    def _evaluated(self, evaluation: Evaluation, shared: dict[Key, Value]) -> None:
-        """Run a query, unless another of this round has shown that its value is everybody's. Leaves no value when it cannot."""
+    def _evaluated(self, evaluation: Evaluation, shared: dict[Key, Value], views: dict[Any, Any]) -> None:
+        """Run a query, unless another of this round has shown that its value is everybody's. Leaves no value when it cannot.
+
+        `views` are what the queries of a round have made for one another.
+        """
         everybodys = evaluation.key._replace(who=None)
         evaluation.value = shared.get(everybodys)
         if evaluation.value is not None:
@@ -152,7 +168,7 @@ class Rounds:
         key, clock = evaluation.key, self.held.world.clock
         began = clock.now_ms()
         try:
-            value = self.held.world.evaluate(key.path, key.args, evaluation.identity, key.journal)
+            value = self.held.world.evaluate(key.path, key.args, evaluation.identity, key.journal, views)
         except (Conflict, StoreFailed) as error:
             logger.warning("%s could not be evaluated: %s", key.path, error)
         except Exception:
@@ -163,13 +179,20 @@ class Rounds:
                 shared[everybodys] = value
         evaluation.ms = clock.now_ms() - began
 
-    def _settle(self, evaluation: Evaluation) -> None:
-        """Take in what an evaluation came to."""
-        query, queries = evaluation.query, self.held.queries
+    def _take_in(self, evaluation: Evaluation) -> None:
+        """Take in what an evaluation came to; one that came to nothing is tried again."""
+        query = evaluation.query
         del self.running[query]
-        if evaluation.value is None:
-            self._failed(query)
-            return
+        try:
+            if evaluation.value is not None:
+                self._settle(query, evaluation, evaluation.value)
+                return
+        except Exception:
+            logger.exception("the value of %s could not be taken in", query.key.path)
+        self._failed(query)
+
+    def _settle(self, query: SharedQuery[Socket], evaluation: Evaluation, value: Value) -> None:
+        queries = self.held.queries
         if evaluation.ms > LONG_MS:
             self._long[evaluation.key.path] = evaluation.ms
         else:
@@ -178,7 +201,7 @@ class Rounds:
             query.running = False
             queries.mark(query)
             return
-        found = evaluated(evaluation.number, evaluation.value)
+        found = evaluated(evaluation.number, value)
         kept = queries.settle(query, found)
         if kept is None:
             return

@@ -182,7 +182,7 @@ class Socket:
     def news(self, subscription: Subscription[Socket]) -> bool:
         """Whether a query has a value that the client does not have; one that says the same is only noted."""
         query, shown = subscription.query, subscription.shown
-        if query is None or query.now is None or query.now is shown:
+        if query is None or query.now is None or query.now is shown or query.now.number < subscription.since:
             return False
         if shown is not None and shown.said == query.now.said:
             subscription.shown = query.now

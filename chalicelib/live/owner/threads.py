@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 logger = logging.getLogger("concave")
 MOST = 1000
@@ -20,6 +20,7 @@ class PoolThreads:
 
     def __init__(self, most: int = MOST) -> None:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="owner")
+        self._running: set[Future[None]] = set()
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -29,7 +30,9 @@ class PoolThreads:
     def run(self, work: Callable[[], object]) -> None:
         """Do it soon, in another thread. What it raises is logged."""
         if not self._stopped:
-            self._pool.submit(_logged, work)
+            future = self._pool.submit(_logged, work)
+            self._running.add(future)
+            future.add_done_callback(self._running.discard)
 
     def later(self, delay_ms: int, work: Callable[[], object]) -> None:
         """Do it after so many milliseconds, in another thread."""
@@ -37,11 +40,12 @@ class PoolThreads:
             heapq.heappush(self._due, (time.monotonic() + delay_ms / 1000, next(self._numbers), work))
             self._changed.notify()
 
-    def stop(self) -> None:
-        """Begin nothing any more; what runs goes on."""
+    def stop(self, wait_s: float = 1.0) -> None:
+        """Begin nothing any more. What was begun gets a moment to end; the rest dies with the process."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
+        wait(list(self._running), wait_s)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _wait(self) -> None:

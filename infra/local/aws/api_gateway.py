@@ -1,7 +1,7 @@
 """API Gateway's WebSocket side on a laptop: its walls, and the connections behind `@connections`.
 
-Frames are parsed and their sizes held in `protocols.py`; here is what is known of a connection, what may be posted to it and
-when its time is over. The time is handed in. Everything runs on one thread (the event loop), therefore two posts to a
+Frames are parsed and their sizes held in `socket_protocol.py`; here is what is known of a connection, what may be posted to it
+and when its time is over. The time is handed in. Everything runs on one thread (the event loop), therefore two posts to a
 connection are written in the order in which they were accepted.
 
 The walls are API Gateway's quotas ("WebSocket APIs" page of its developer guide): they cannot be raised in the cloud, so

@@ -28,8 +28,8 @@ class _Work(Generic[T]):
 
     def __init__(self, body: Body[T]) -> None:
         self.body = body
-        self.turn = threading.Event()
-        """Set when it is committed or has failed, or when its thread is to lead."""
+        self.turn: threading.Lock | None = None
+        """Where another one leads: let go when this is committed or has failed, or when its thread is to lead."""
         self.decided = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -63,16 +63,19 @@ class Writer:
         with self._gate:
             self._waiting.append(work)
             leads, self._led = not self._led, True
-        if not leads:
-            work.turn.wait()
+            if not leads:
+                work.turn = threading.Lock()
+                work.turn.acquire()
+        if work.turn is not None:
+            work.turn.acquire()
         if not work.decided:
-            self._lead()
+            self._lead(work)
         if work.error is not None:
             raise work.error
         result: T = work.result
         return result
 
-    def _lead(self) -> None:
+    def _lead(self, mine: _Work[Any]) -> None:
         with self._gate:
             group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
         try:
@@ -82,9 +85,10 @@ class Writer:
                 for work in group:
                     work.decided = True
                 self._led = bool(self._waiting)
-                following = self._waiting[0] if self._waiting else None
-            for work in group if following is None else (following, *group):
-                work.turn.set()
+                waiting = [self._waiting[0], *group] if self._waiting else group
+            for work in waiting:
+                if work.turn is not None and work is not mine:
+                    work.turn.release()
 
     def _carry_out(self, group: list[_Work[Any]]) -> None:
         changed: list[int] = []
