@@ -19,12 +19,14 @@ from chalicelib.data.store import Change, Item, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
+from chalicelib.live.answered import Answered
 from chalicelib.live.batch import BatchServer
+from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
-from chalicelib.live.lane import Lane
+from chalicelib.live.lane import Lane, key_of
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.session import Answer
@@ -92,6 +94,7 @@ class Backend:
     turn_type: ClassVar[type[Turn]] = Turn
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
+    calls_type: ClassVar[type[Calls]] = Calls
     batch_type: ClassVar[type[BatchServer]] = BatchServer
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class Backend:
             org_of=lambda stored: caller_of(_user(stored)).org,
             settle_ms=_patience(self.settings),
             open_to_nobody=self.open_to_nobody,
+            commit_of=lambda row, request: self._commit_id(row.get("user") or None, key_of(row, request)),
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.wake(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
@@ -124,9 +128,22 @@ class Backend:
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
+        self.calls = self.calls_type(self.lane, lambda held: self.batches.serve([held]))
         self.keepalive = Keepalive(self.world, self.fanout, self.lane)
 
     # Connections -------------------------------------------------------------------------------------------------------
+
+    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
+        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
+        held = self.mailboxes.try_first(connection, auth=auth)
+        if held is not None:
+            held.given = [row]
+            self.batches.serve([held])
+        return held is not None
+
+    def noted(self, connection: str, *, auth: int = 0) -> None:
+        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
+        self.fanout.arrived(connection, self.mailboxes.note_first(connection, auth=auth))
 
     def open_to_nobody(self, path: str) -> bool:
         """Whether callers without a token may call the function of this path."""
@@ -166,18 +183,19 @@ class Backend:
         """
         failed: list[str] = []
         touched: dict[Touched, None] = {}
-        connections: dict[str, None] = {}
+        answered = Answered()
         for change in changes:
             try:
-                self._take_in(change, touched, connections)
+                self._take_in(change, touched, answered)
             except Exception:
                 logger.exception("a change of %s could not be taken in", change.table)
                 failed.append(change.sequence)
-        if touched or connections:
+        if touched or answered.own:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    spread = self.fanout.changed(touched, connections)
+                    told = answered.told(self.mailboxes, self.world.later)
+                    spread = self.fanout.changed(touched, answered.own.keys() - told.keys(), told)
             except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
@@ -188,19 +206,21 @@ class Backend:
             logger.debug("fan-out", extra={"touched": len(touched)})
         return failed
 
-    def _take_in(self, change: Change, touched: dict[Touched, None], connections: dict[str, None]) -> None:
+    def _take_in(self, change: Change, touched: dict[Touched, None], answered: Answered) -> None:
         if change.new is None:
             return
         if change.table == "commits":
             receipt = from_row(change.new)
             # A streamed table tells its own changes: once is enough.
-            touched |= dict.fromkeys(place for place in receipt.touched if not streamed(place[0]))
-            if change.new.get("connection"):
-                connections[change.new["connection"]] = None
+            places = [place for place in receipt.touched if not streamed(place[0])]
+            touched |= dict.fromkeys(places)
+            answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
             self.jobs.dispatch(receipt.jobs, change.new["org"])
         else:
             item: Item = change.new
-            touched[(item["pk"], item.get("sk", MARK))] = None
+            place = (item["pk"], item.get("sk", MARK))
+            touched[place] = None
+            answered.changed([place])
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""

@@ -61,6 +61,8 @@ class Keepalive:
             return True
         if "lease" in row:
             return int(row["until"]) < now
+        if "call" in row and int(row["call_until"]) < now:
+            return True
         quiet = now - int(row.get("last") or row["opened"]) >= self.world.ping_ms(row)
         unsettled = not row.get("settled") and self.world.settle_ms < now - int(row["opened"]) < YOUNG_MS
         return quiet or unsettled or bool(row.get("dirty")) or int(row["notes"]) != int(row.get("seen", 0))

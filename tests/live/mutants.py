@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
+from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
+from chalicelib.live.mailbox import CALL, NO_DIRT, Held, Mailboxes, Waking, retry_until_done
 from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
@@ -28,6 +30,20 @@ def with_mailboxes(kind: type[Mailboxes]) -> type[Backend]:
 def with_turns(kind: type[Turn]) -> type[Backend]:
     """A backend whose batches take other turns."""
     return type(kind.__name__, (Backend,), {"turn_type": kind})
+
+
+class Later(Calls):
+    """Runs no call at once."""
+
+    def run(self, connection: str, frame: messages.Mutation, body: str, store: Callable[[], object]) -> bool:
+        store()
+        return False
+
+
+class Stored(Backend):
+    """All calls go through the inbox and the lane, as those do that wait for something. This is well, too."""
+
+    calls_type = Later
 
 
 # Notes and leases ---------------------------------------------------------------------------------------------------------
@@ -204,7 +220,7 @@ class LaneWithoutSession(Lane):
         super()._one(connection, held, {**mailbox, "session": connection}, row)
 
 
-class WithoutIdempotency(Backend):
+class WithoutIdempotency(Stored):
     lane_type = LaneWithoutSession
 
 
@@ -215,7 +231,7 @@ class LaneOfTheLastOne(Lane):
         return super()._callable({**mailbox, "auth": 0}, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
 
 
-class CallsAsTheLastOne(Backend):
+class CallsAsTheLastOne(Stored):
     lane_type = LaneOfTheLastOne
 
 
@@ -244,11 +260,14 @@ class NobodyActsForAnybody(Backend):
         super().__post_init__()
 
 
-class WithoutAuthMark(Backend):
+class WithoutAuthMark(Mailboxes):
     """Does not say in the mailbox that an identity is on its way."""
 
-    def wake(self, connection: str, *, auth: int = 0) -> None:
-        super().wake(connection)
+    def announce(self, connection: str, auth: int) -> None:
+        return
+
+    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool, auth: int = 0) -> Item | None:
+        return super()._update(connection, token, marked, now, lease=lease)
 
 
 class NeverHandsOver(Backend):
@@ -286,6 +305,55 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
+
+
+# Calls that run at once ---------------------------------------------------------------------------------------------------
+
+
+class IgnoresTheOpenCall(Turn):
+    """Does not look for the answer of a call that runs at once."""
+
+    def _open(self, row: Item) -> bool:
+        return False
+
+
+class ForgetsCallsThatEnded(Turn):
+    """Takes a call whose process has ended for one that was answered."""
+
+    def _call_that_is_over(self, row: Item, now: int) -> None:
+        if self._calling and int(row["call_until"]) < now:
+            self.held.ends = CALL
+
+
+class ChangesUnderACall(Turn):
+    """Takes in a change of identity while a call runs."""
+
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        call = self.held.row.pop("call", None)
+        found = super()._absorb(inbox, now)
+        if call is not None:
+            self.held.row["call"] = call
+        return found
+
+
+class LooksOnlyAtWhatItBrings(Mailboxes):
+    """Takes every inbox for empty."""
+
+    def _held(self, connection: str, token: str, row: Item, now: int) -> Held:
+        held = super()._held(connection, token, row, now)
+        held.alone = True
+        return held
+
+
+class CallsOutOfTurn(Calls):
+    """Runs a call at once although others wait before it."""
+
+    def _in_turn(self, mailbox: Item, frame: messages.Mutation) -> bool:
+        return super()._in_turn({**mailbox, "replied": [frame.request_id - 1]}, frame)
+
+
+class OutOfTurn(Backend):
+    calls_type = CallsOutOfTurn
 
 
 # Queries that cannot be evaluated -----------------------------------------------------------------------------------------
