@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
+from chalicelib.changes import Changes
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
@@ -16,20 +17,22 @@ from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.receipts import from_row
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Key, Store
-from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
+from chalicelib.data.tables import MARK, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.batch import BatchServer
+from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.driver import Driver
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
-from chalicelib.live.lane import Lane
+from chalicelib.live.lane import Lane, key_of
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.owner.owner import Owner
-from chalicelib.live.owner.ports import Called, Calls, Hear, Threads
+from chalicelib.live.owner.ports import Called, Hear, Threads
+from chalicelib.live.owner.ports import Calls as OwnerCalls
 from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
@@ -91,6 +94,7 @@ class Backend:
     turn_type: ClassVar[type[Turn]] = Turn
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
+    calls_type: ClassVar[type[Calls]] = Calls
     batch_type: ClassVar[type[BatchServer]] = BatchServer
     owner_type: ClassVar[type[Owner]] = Owner
 
@@ -108,6 +112,7 @@ class Backend:
             org_of=lambda stored: caller_of(user_of(stored)).org,
             settle_ms=_patience(self.settings),
             open_to_nobody=self.open_to_nobody,
+            commit_of=lambda row, request: self._commit_id(row.get("user") or None, key_of(row, request)),
             later=lambda connection, wait: self.invoker.later("serve", {"connectionId": connection}, wait),
             mutations_waiting=lambda connection: self.lane.wake(connection),
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
@@ -126,6 +131,7 @@ class Backend:
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
+        self.calls = self.calls_type(self.lane, lambda held: self.batches.serve([held]))
         self.keepalive = Keepalive(self.world, self.fanout, self.lane, lambda share: self.invoker.invoke("sweep", share))
         self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
         if self.threads is not None:
@@ -133,7 +139,7 @@ class Backend:
 
     def _own(self, threads: Threads) -> Owner:
         """Keep this process' sockets in memory."""
-        calls = Calls(
+        calls = OwnerCalls(
             mutate=self._call,
             act=self.act,
             ask=self.ask,
@@ -148,6 +154,18 @@ class Backend:
         return self.owner_type(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
+
+    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
+        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
+        held = self.mailboxes.try_first(connection, auth=auth)
+        if held is not None:
+            held.given = [row]
+            self.batches.serve([held])
+        return held is not None
+
+    def noted(self, connection: str, *, auth: int = 0) -> None:
+        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
+        self.fanout.arrived(connection, self.mailboxes.note_first(connection, auth=auth))
 
     def open_to_nobody(self, path: str) -> bool:
         """Whether callers without a token may call the function of this path."""
@@ -188,20 +206,14 @@ class Backend:
 
         One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told.
         """
-        failed: list[str] = []
-        touched: dict[Touched, None] = {}
-        connections: dict[str, None] = {}
-        for change in changes:
-            try:
-                self._take_in(change, touched, connections)
-            except Exception:
-                logger.exception("a change of %s could not be taken in", change.table)
-                failed.append(change.sequence)
-        if touched or connections:
+        told = Changes(self.driver, self.jobs.dispatch)
+        failed = told.take_in(changes)
+        if told.touched or told.answered.own:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    spread = self.driver.changed(touched, connections)
+                    heard = told.answered.told(self.mailboxes, self.world.later)
+                    spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
             except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
@@ -209,24 +221,8 @@ class Backend:
             logger.info(
                 "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
             )
-            logger.debug("fan-out", extra={"touched": len(touched)})
+            logger.debug("fan-out", extra={"touched": len(told.touched)})
         return failed
-
-    def _take_in(self, change: Change, touched: dict[Touched, None], connections: dict[str, None]) -> None:
-        if change.new is None:
-            return
-        if change.table == "commits":
-            receipt = from_row(change.new)
-            if not self.driver.told(receipt.id):
-                # A streamed table tells its own changes: once is enough.
-                touched |= dict.fromkeys(place for place in receipt.touched if not streamed(place[0]))
-            if change.new.get("connection"):
-                connections[change.new["connection"]] = None
-            self.jobs.dispatch(receipt.jobs, change.new["org"])
-        else:
-            item: Item = change.new
-            if not self.driver.told(str(item.get("_c"))):
-                touched[(item["pk"], item.get("sk", MARK))] = None
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
@@ -375,9 +371,3 @@ def _patience(settings: Settings) -> int:
     if not settings.anonymous:
         return max(settings.identity_wait_ms, LATE_FRAME_MS)
     return settings.identity_wait_ms if settings.auth else 0
-
-
-def streamed(address: str) -> bool:
-    """Whether an address is of a table whose changes travel in its own stream."""
-    table = TABLES.get(address.split("|")[1].partition(".")[0])
-    return table is not None and table.stream

@@ -1,7 +1,8 @@
-"""Convex's sync protocol on a socket: each frame is stored first, then whoever is free works on it.
+"""Convex's sync protocol on a socket: who is free works on a frame, and what must wait is stored.
 
-A frame's invocation does three things: put the frame in the connection's inbox (the same frame twice is one row), leave a
-note, try to serve. It never answers by itself: only a mailbox's holder posts (`live/turn.py`).
+A frame's invocation tries to become the holder of the connection's mailbox and takes the frame in at once; where there is a
+holder it puts the frame in the inbox (the same frame twice is one row), leaves a note, and tries again. Only a holder posts
+(`live/turn.py`). A mutation runs at once where nothing is before it (`live/calls.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.calls import as_failure
@@ -37,7 +39,7 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
         return 404
     kind = kind_of(headers)
     now = backend.clock.now_ms()
-    row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "ttl": now // 1000 + rows.LIFE_S}
+    row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "rest": False, "ttl": now // 1000 + rows.LIFE_S}
     # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
     backend.mailboxes.open(connection, row)
@@ -74,21 +76,28 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
         case messages.Connect():
             if frame.max_observed_timestamp is not None:
                 messages.read_ts(frame.max_observed_timestamp)
-            _store(backend, connection, rows.CONNECT, 0, body)
-            backend.wake(connection)
+            _hand(backend, connection, rows.CONNECT, 0, body)
         case messages.Authenticate():
-            new = _store(backend, connection, rows.AUTHENTICATE, frame.base_version, body)
-            backend.wake(connection, auth=frame.base_version + 1 if new else 0)
+            _hand(backend, connection, rows.AUTHENTICATE, frame.base_version, body, auth=frame.base_version + 1)
         case messages.ModifyQuerySet():
-            _store(backend, connection, rows.MODIFY, frame.base_version, body)
-            backend.wake(connection)
+            _hand(backend, connection, rows.MODIFY, frame.base_version, body)
         case messages.Mutation():
-            _store(backend, connection, rows.MUTATION, frame.request_id, body)
-            backend.lane.wake(connection)
+            store = partial(_store, backend, connection, rows.MUTATION, frame.request_id, body)
+            if not backend.calls.run(connection, frame, body, store):
+                backend.lane.wake(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
                 # An action may run for minutes; API Gateway gives the invocation that took its frame in 29 seconds.
                 backend.invoker.invoke("act", {"connectionId": connection, "requestId": frame.request_id})
+
+
+def _hand(backend: Backend, connection: str, kind: str, number: int, body: str, *, auth: int = 0) -> None:
+    """Have a frame taken in: at once by ourselves, where nobody serves the connection, else by whoever does."""
+    if not backend.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
+        if auth:
+            backend.mailboxes.announce(connection, auth)
+        new = _store(backend, connection, kind, number, body)
+        backend.noted(connection, auth=auth if new else 0)
 
 
 def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:

@@ -10,11 +10,14 @@ Both tell clients the same, and write the same documents, fences, claims and com
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.data.reads import Touched
+
+NOBODY: Mapping[str, set[Touched]] = {}
+"""No connection has heard of anything yet."""
 
 
 @dataclass
@@ -30,8 +33,13 @@ class Spread:
 class Driver(Protocol):
     """Delivers values to whoever watches."""
 
-    def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
+    def changed(
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+    ) -> Spread:
         """These places were written, and these connections' own calls have committed: bring their watchers up to date.
+
+        Args:
+            told: connections that have heard of what has changed at these places.
 
         Raises: what kept a watcher from being told; the caller says it again.
         """

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
 from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
-from chalicelib.live.driver import Spread
-from chalicelib.live.mailbox import Held, retry_until_done
+from chalicelib.live.driver import NOBODY, Spread
+from chalicelib.live.mailbox import Held, Waking, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
@@ -33,12 +33,17 @@ class Fanout:
     def __init__(self, world: World, closer: ConnectionCloser, batches: BatchServer) -> None:
         self.world, self.closer, self.batches = world, closer, batches
 
-    def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
+    def changed(
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+    ) -> Spread:
         """Bring every watcher of these places up to date, and these connections as well.
+
+        Args:
+            told: connections that have heard of what has changed at these places.
 
         Raises: what kept a note from being left, after everybody else was served; the caller tries again.
         """
-        found = self._watches(touched)
+        found = self._watches(touched, told)
         marks: dict[str, set[str]] = {connection: set() for connection in connections}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
@@ -81,20 +86,26 @@ class Fanout:
 
     def wake(self, connection: str, marks: Iterable[str] = (), *, auth: int = 0) -> None:
         """Leave a note on one connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
-        waking = self.world.mailboxes.wake(connection, marks, auth=auth)
+        self.arrived(connection, self.world.mailboxes.wake(connection, marks, auth=auth))
+
+    def arrived(self, connection: str, waking: Waking) -> None:
+        """Go on with what came of a note."""
         if waking.held is not None:
             self.batches.serve([waking.held])
         elif waking.state in ("gone", "closing"):
             self.closer.finish(connection, waking.state)
 
-    def _watches(self, touched: Iterable[Touched]) -> list[Item]:
+    def _watches(self, touched: Iterable[Touched], told: Mapping[str, set[Touched]]) -> list[Item]:
         places: dict[str, list[Touched]] = defaultdict(list)
         for place in touched:
             places[place[0]].append(place)
         found: list[Item] = []
         for address, written in places.items():
             listed = self._watching(address)
-            found += [row for row in listed if any(overlap(place, (address, row["low"], row["high"])) for place in written)]
+            for row in listed:
+                heard = told.get(row["connection"], ())
+                if any(overlap(place, (address, row["low"], row["high"])) for place in written if place not in heard):
+                    found.append(row)
         return found
 
     def _watching(self, address: str) -> Sequence[Item]:

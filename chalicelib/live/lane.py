@@ -1,9 +1,9 @@
 """A connection's mutations, one at a time and in order, outside the send lease (ARCHITECTURE.md, "Connections").
 
-A slow mutation must not freeze a streaming reply, so mutations have a lease of their own: the lane. The frame is in the
-inbox before anybody tries the lane, and stays there until it is answered. Before a mutation runs, its commit id is
-written on the frame, so that the mailbox's holder knows which `commits` row to look at; that row *is* the answer. Only a
-failure leaves an answer in the inbox, and only under the lane's lease.
+Most calls run at once (`calls.py`); those that wait for something are here. A slow mutation must not freeze a streaming reply,
+so mutations have a lease of their own: the lane. The frame is in the inbox before anybody tries the lane, and stays there until
+it is answered. Before a mutation runs, its commit id is written on the frame, so that the mailbox's holder knows which `commits`
+row to look at; that row *is* the answer. Only a failure leaves an answer in the inbox, and only under the lane's lease.
 
 **Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
 until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit
@@ -139,7 +139,7 @@ class Lane:
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
         """Whether it is known whose these calls are."""
         here = any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in inbox)
-        if here or rows.changing(mailbox) or rows.expired(mailbox, now):
+        if here or "call" in mailbox or rows.changing(mailbox) or rows.expired(mailbox, now):
             return False
         state = rows.state_of(mailbox)
         calls = (row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran"))
@@ -149,18 +149,11 @@ class Lane:
         frame = messages.stored_frame(row["body"])
         assert isinstance(frame, messages.Mutation)
         place = Key("inbox", connection, row["sk"])
+        marks = self.marks(mailbox, frame)
         if "commit" in row:
-            identity, key = row["as"] or None, row["key"]
-        else:
-            identity = mailbox.get("user") or None
-            key = f"sync:{mailbox['session']}:{frame.request_id}"
-        marks: dict[tuple[str, ...], Any] = {
-            ("commit",): self.commit_id(identity, key),
-            ("call",): self.call_of(frame),
-            ("as",): identity or "",
-            ("key",): key,
-        }
-        if not self._mark(place, marks):
+            marks |= {"as": row["as"], "key": row["key"], "commit": self.commit_id(row["as"] or None, row["key"])}
+        identity, key = marks["as"] or None, marks["key"]
+        if not self._mark(place, {(name,): value for name, value in marks.items()}):
             return  # answered already, by a lane that was slower than its lease
         with tracing(str(row.get("trace", ""))):
             answer = self.mutate(frame, identity, key, connection)
@@ -171,6 +164,11 @@ class Lane:
             self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])
         self._mark(place, {("ran",): True})
         self.deliver(connection)
+
+    def marks(self, mailbox: Item, frame: messages.Mutation) -> dict[str, str]:
+        """What is written on a frame before it runs: whose call it is, under which key, and which commit will prove it."""
+        identity, key = mailbox.get("user") or None, key_of(mailbox, frame.request_id)
+        return {"commit": self.commit_id(identity, key), "call": self.call_of(frame), "as": identity or "", "key": key}
 
     def _signs_in(self, connection: str, at: int) -> bool:
         """Whether somebody signs in on this connection, until a moment after a call of nobody's came."""
@@ -190,6 +188,11 @@ class Lane:
         except ConditionFailed:
             return False
         return True
+
+
+def key_of(mailbox: Item, request: int) -> str:
+    """The idempotency key of a connection's call: its session's."""
+    return f"sync:{mailbox['session']}:{request}"
 
 
 def lane_of(connection: str) -> str:

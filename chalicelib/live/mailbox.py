@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
@@ -42,6 +42,11 @@ from chalicelib.data.store import Action as StoreAction
 
 NO_MARKS: tuple[str, ...] = ()
 NO_DIRT: dict[str, str] = {}
+LEASE: tuple[Path, ...] = (("lease",), ("until",))
+CALL: tuple[Path, ...] = (("call",), ("call_until",), ("open",))
+READY: tuple[tuple[str, str | bool], ...] = (("kind", "npm"), ("settled", True), ("first", True), ("rest", False))
+"""Of a connection on which a call may run at once: it is known whose it is, no frame waits, and its client
+comes back with the same session (Rust-based ones do not)."""
 TRIES = 10
 SESSION_S = 24 * 3600
 """So long after its last sign-in a session is remembered: connections live two hours, and come back."""
@@ -87,6 +92,12 @@ class Held:
     token: str
     row: Item
     until: int
+    given: list[Item] = field(default_factory=list)
+    """Rows of the inbox that the holder brings with it, and that are stored only if they must wait."""
+    alone: bool = False
+    """Nobody has left a note since the last holder left, and the inbox was empty then: only what is given is new."""
+    ends: tuple[Path, ...] = ()
+    """What is removed from the row with the lease: a call that is over."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +144,25 @@ class Mailboxes:
             auth: the identity version that an Authenticate frame leads to, written with the note: calls wait for it.
         """
         marked = list(marks)
+        held = self.try_first(connection, marked, auth=auth)
+        if held is None:
+            return self.note_first(connection, marked, auth=auth)
+        held.alone = False  # whoever wakes may have stored something
+        return Waking(held, "held")
+
+    def try_first(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Held | None:
+        """Leave a note and become the holder in one write, if nobody is; else nothing has happened."""
         token, now = self._token(), self.clock.now_ms()
-        both = self._update(connection, token, marked, now, lease=True, auth=auth)
-        if both is not None:
-            return Waking(Held(connection, token, both, now + self.lease_ms), "held")
-        noted = self._update(connection, token, marked, now, lease=False, auth=auth)
+        both = self._update(connection, token, list(marks), now, lease=True, auth=auth)
+        return self._held(connection, token, both, now) if both is not None else None
+
+    def announce(self, connection: str, auth: int) -> None:
+        """Say that an identity is on its way, before its frame is stored."""
+        self._try(Update(self.key(connection), {("auth",): auth}, {}, (), Exists()))
+
+    def note_first(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
+        """Leave a note for whoever is the holder; become it if nobody is any more."""
+        noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False, auth=auth)
         if noted is None:
             return Waking(None, "gone")
         # Only this second try makes the first one safe: the holder that refused it may have left before our note.
@@ -168,6 +193,40 @@ class Mailboxes:
             return Waking(None, "closing")
         return Waking(Held(connection, token, taken, now + self.lease_ms), "held")
 
+    # Calls: a mutation that runs without having been stored -------------------------------------------------------------
+
+    def begin_call(self, connection: str, request: int, call: str, lease_ms: int) -> Held | None:
+        """Say that a call runs, where nothing waits before it; None: then its frame must be stored.
+
+        It is said before the call runs, so whoever is the holder meanwhile looks for its commit.
+
+        Args:
+            call: the fingerprint of function and arguments.
+            lease_ms: so long it may run.
+        """
+        token, now = self._token(), self.clock.now_ms()
+        sets: dict[Path, Any] = {("call",): token, ("call_until",): now + lease_ms, ("open",): [request, call]}
+        ready = [Equals((name,), value) for name, value in READY]
+        free = All((Exists(), Lacks(("closing",)), Lacks(("call",)), *ready))
+        begun = self._try(Update(self.key(connection), sets, {}, (), free))
+        return Held(connection, token, begun, now + lease_ms) if begun is not None else None
+
+    def finish_call(self, call: Held) -> Held | None:
+        """Become the holder, to answer a call that is over; the release removes it. None: there is a holder."""
+        token, now = self._token(), self.clock.now_ms()
+        sets: dict[Path, Any] = {("lease",): token, ("until",): now + self.lease_ms}
+        free = All((Lacks(("lease",)), Lacks(("closing",)), Equals(("call",), call.token)))
+        both = self._try(Update(self.key(call.connection), sets, {("notes",): 1}, (), free))
+        if both is None:
+            return None
+        held = self._held(call.connection, token, both, now)
+        held.ends = CALL
+        return held
+
+    def end_call(self, call: Held, notes: int = 1) -> None:
+        """Say that a call is over, and leave a note for whoever is the holder."""
+        self._try(Update(self.key(call.connection), {}, {("notes",): notes}, CALL, Equals(("call",), call.token)))
+
     def mark_closing(self, connection: str) -> None:
         """Mark a connection as only to be closed, whoever holds it."""
         self._try(Update(self.key(connection), {("closing",): True}, {}, (), Exists()))
@@ -184,10 +243,14 @@ class Mailboxes:
 
     def refresh(self, held: Held) -> None:
         """Read the row again. Raises `LeaseLost`."""
+        held.row = self.reread(held)
+
+    def reread(self, held: Held) -> Item:
+        """The row as it is now; what the holder has read of it stays. Raises `LeaseLost`."""
         row = self.read(held.connection)
         if row is None or row.get("lease") != held.token or row.get("closing"):
             raise LeaseLost
-        held.row = row
+        return row
 
     def save(self, held: Held, sets: dict[Path, Any]) -> None:
         """Write parts of the row as the holder. Raises `LeaseLost`."""
@@ -214,14 +277,14 @@ class Mailboxes:
         """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
         whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
-        if self._try(Update(self.key(held.connection), whole, {}, (("lease",), ("until",)), quiet)) is not None:
+        if self._try(Update(self.key(held.connection), whole, {}, (*LEASE, *held.ends), quiet)) is not None:
             return True
         self.save(held, sets)
         return False
 
     def leave(self, held: Held) -> None:
         """Give the lease back although notes may have come: somebody else was asked to go on. Raises `LeaseLost`."""
-        update = Update(self.key(held.connection), {("left",): held.token}, {}, (("lease",), ("until",)), self._mine(held))
+        update = Update(self.key(held.connection), {("left",): held.token}, {}, (*LEASE, *held.ends), self._mine(held))
         if self._try(update) is None:
             raise LeaseLost
 
@@ -251,6 +314,10 @@ class Mailboxes:
         """Names one attempt to hold; also tells one note on a query from the next."""
         return secrets.token_hex(8)
 
+    def _held(self, connection: str, token: str, row: Item, now: int) -> Held:
+        alone = int(row["notes"]) == int(row.get("seen", 0)) + 1 and row.get("rest") is False
+        return Held(connection, token, row, now + self.lease_ms, alone=alone)
+
     @staticmethod
     def _mine(held: Held) -> Condition:
         return All((Equals(("lease",), held.token), Lacks(("closing",))))
@@ -277,7 +344,9 @@ class Mailboxes:
         """A refused condition may be our own write, whose answer was lost: the row already carries our token."""
         if old is None:
             return None
-        taken, left = update.set.get(("lease",)), update.set.get(("left",))
+        taken, left, call = (update.set.get((name,)) for name in ("lease", "left", "call"))
+        if call is not None:
+            return old if old.get("call") == call else None
         if taken is not None and old.get("lease") == taken and bool(old.get("closing")) == (("closing",) in update.set):
             return old
         return old if left is not None and old.get("left") == left else None

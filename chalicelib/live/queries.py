@@ -65,6 +65,8 @@ class Queries:
         self.changed: dict[int, Value] = {}
         self.removed: set[int] = set()
         self.overdue: set[int] = set()
+        self.ran = False
+        """Whether a query was run since the last look for answers."""
         self.tried = False
         """Whether a query was tried that could not be evaluated."""
         self.beyond: list[int] = []
@@ -125,6 +127,7 @@ class Queries:
             sub = self.queries[query_id]
             if not self._shown(sub):
                 continue
+            self.ran = True
             try:
                 self.changed[query_id] = self._value(sub, identity, shared)
                 self.kept.pop(query_id, None)

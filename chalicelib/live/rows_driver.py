@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.data.reads import Touched
-from chalicelib.live.driver import Spread
+from chalicelib.live.driver import NOBODY, Spread
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.mailbox import Mailboxes
@@ -22,9 +22,11 @@ class RowsDriver:
     end: Callable[[str], None]
     """Closes a connection for good."""
 
-    def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
+    def changed(
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+    ) -> Spread:
         """Notes on the mailboxes of the watchers; those whose lease is free are served."""
-        return self.fanout.changed(touched, connections)
+        return self.fanout.changed(touched, connections, told)
 
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """Nothing: the stream tells, whichever process the watchers' sockets are known to."""

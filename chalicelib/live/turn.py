@@ -23,11 +23,12 @@ from typing import Any
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import Touched
 from chalicelib.data.receipts import from_row
-from chalicelib.data.store import Delete, Item, Key, Path
+from chalicelib.data.store import Delete, Item, Key, Path, Put
 from chalicelib.live import rows, session
+from chalicelib.live.calls import open_call
 from chalicelib.live.leavings import write_leavings
 from chalicelib.live.log_post import log_post
-from chalicelib.live.mailbox import Held, retry_until_done
+from chalicelib.live.mailbox import CALL, Held, retry_until_done
 from chalicelib.live.messages import Failure
 from chalicelib.live.queries import Closed, Queries
 from chalicelib.live.session import Absorbed, Answer, Told, Waiting
@@ -76,6 +77,7 @@ class Turn(Queries):
         self.told = self.state.version
         now = self.world.clock.now_ms()  # before the look: what came after it may still have come in time
         inbox = self._inbox(rows.CONNECT)
+        self._call_that_is_over(row, now)
         found = self._absorb(inbox, now)
         if found.broken:
             raise Closed(found.broken)
@@ -97,16 +99,51 @@ class Turn(Queries):
             self.stale |= (again & self.queries.keys() - self.kept.keys()) | ({*self.queries} if self.renamed else set())
 
     def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
-        control = [Waiting(row["sk"], int(row["at"]), rows.control_of(row)) for row in inbox if row["sk"] < rows.MUTATION]
+        # An identity changes when the call that runs at once is over.
+        waits = rows.AUTHENTICATE if self._calling else rows.MUTATION
+        control = [
+            Waiting(row["sk"], int(row["at"]), rows.control_of(row))
+            for row in inbox
+            if row["sk"] < rows.MUTATION and not row["sk"].startswith(waits)
+        ]
         # npm always sends a query set, if only an empty one; late, it must still be waited for. Rust-based clients may send none.
         rust = self.held.row.get("kind") == "rust"
         called = [int(row["at"]) for row in inbox if rust and row["sk"].startswith((rows.MUTATION, rows.ACTION))]
         return session.absorb(self.state, control, now, self.world.settle_ms, called)
 
     def _inbox(self, low: str) -> list[Item]:
+        """The frames that wait, stored ones and those that the holder has brought."""
+        given = [row for row in self.held.given if row["sk"] >= low]
+        if self.held.alone:
+            return given
         found = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
         self.present |= {row["sk"] for row in found}
-        return found
+        return found + [row for row in given if row["sk"] not in self.present]
+
+    @property
+    def _calling(self) -> bool:
+        """Whether somebody else's call runs at once on this connection."""
+        return "call" in self.held.row and not self.held.ends
+
+    def _call_that_is_over(self, row: Item, now: int) -> None:
+        """A call that is open for too long: answered if it has committed. Raises `Closed` if not: the client says it again."""
+        if not self._calling or int(row["call_until"]) >= now:
+            return
+        self.held.ends = CALL
+        found = open_call(row)
+        if found is not None and found[0] not in {int(number) for number in row.get("replied", ())} and not self._open(row):
+            raise Closed("the process of a call has ended")
+
+    def _open(self, row: Item) -> bool:
+        """Take in the answer of the call that runs at once, if it has committed. Returns whether it is new."""
+        found = open_call(row)
+        if found is None or found[0] in self.answers or found[0] in {int(number) for number in row.get("replied", ())}:
+            return False
+        (commit,) = self._at_once([Key("commits", self.world.commit_of(row, found[0]))])
+        if commit is None or commit["call"] != found[1]:
+            return False
+        self._answer(found[0], *_committed(found[0], commit))
+        return True
 
     def _hear_faults(self, inbox: list[Item]) -> None:
         """Sentences about frames that could not be read; they concern no version and no call."""
@@ -117,7 +154,7 @@ class Turn(Queries):
 
     def _identify(self, found: Absorbed) -> None:
         """Who is there: stored before frames are deleted and before anything is evaluated, because the lane looks here, too."""
-        if found.state.session != self.state.session:
+        if self.state.session and found.state.session != self.state.session:
             self.world.mailboxes.save(self.held, {("session",): found.state.session, ("again",): found.state.again})
         for frame in found.authenticate:
             who = self.world.identify(frame)
@@ -147,13 +184,14 @@ class Turn(Queries):
     def _come_back(self, found: Absorbed, inbox: list[Item], now: int) -> None:
         """Ask for a turn at the moment when waiting is over: for an identity, a session, or a frame that was overtaken."""
         calls = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
-        self.lane_waits = bool(calls) and not found.identity_waits and self.state.callable(self._all_open(calls))
+        ready = self.state.callable(self._all_open(calls)) if calls else False
+        self.lane_waits = ready and not found.identity_waits and not self._calling
         due = [when for when in (found.look_at, found.wake_at) if when is not None]
         if calls and not self.state.session:
             due.append(self.state.opened + self.world.session_ms)
             if now >= due[-1]:
                 raise Closed("its session was never named, and a call waits for it")
-        elif calls and self.state.settled and not self.lane_waits and not found.identity_waits:
+        elif calls and self.state.settled and not ready and not found.identity_waits and not self._calling:
             raise Closed("a call waits, and nobody has said whose it is")
         if due:
             self.world.later(self.connection, max(1, min(due) - now))
@@ -178,18 +216,19 @@ class Turn(Queries):
                 fresh[number] = (rows.answer_of(row), [])
         # A commit is a success, whatever a lane that lost its answer may have thought.
         for number, commit in self._commits({n: row for n, row in asked.items() if n not in self.answers}).items():
-            receipt = from_row(commit)
-            answer = Answer(number, "Mutation", receipt.result, None, tuple(receipt.log_lines))
-            fresh[number] = (session.fitted(answer), receipt.touched)
+            fresh[number] = _committed(number, commit)
         for number, row in asked.items():
             given_up = row["sk"].startswith(rows.ACTION) and self.world.clock.now_ms() - int(row["at"]) > ACTION_MS
             if given_up and number not in fresh and number not in self.answers:
                 fresh[number] = (Answer(number, "Action", "null", Failure("The action's process ended before it answered.")), [])
         for number, (answer, touched) in fresh.items():
-            self.answers[number] = replace(answer, note=asked[number].get("note", ""))
-            self.touching[number] = self._touched(touched)
-            self.stale |= self.touching[number]
+            self._answer(number, replace(answer, note=asked[number].get("note", "")), touched)
         return bool(fresh)
+
+    def _answer(self, number: int, answer: Answer, touched: list[Touched]) -> None:
+        self.answers[number] = answer
+        self.touching[number] = self._touched(touched)
+        self.stale |= self.touching[number]
 
     def _commits(self, asked: dict[int, Item]) -> dict[int, Item]:
         """The `commits` rows that exist, by request: read by TransactGetItems, a plain read may miss half a transaction."""
@@ -215,13 +254,20 @@ class Turn(Queries):
         if not self.state.settled:
             return
         self._run(shared)
-        while self._collect(self._inbox(rows.MUTATION)):
+        while self.ran and self._look_again():
             self.beat()
             self._run(Shared(self.world))
         if self.overdue and not (self.answers or self.changed or self.removed or self.state.owed or self.tried):
             self.stale, self.overdue = self.overdue, set()
             self._run(shared)
             self.evaluate(shared)
+
+    def _look_again(self) -> bool:
+        """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one."""
+        self.ran = self.held.alone = False
+        row = self.world.mailboxes.reread(self.held)
+        opened = self._open(row) if not self.held.ends else False
+        return self._collect(self._inbox(rows.MUTATION)) or opened
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 
@@ -293,11 +339,16 @@ class Turn(Queries):
 
     def settle(self) -> None:
         """Store what was told, and give the lease back unless notes came meanwhile (`released`)."""
+        left = [row for row in self.held.given if row["sk"] not in self.done]
+        self.world.mailboxes.beside(self.held, [Put("inbox", row) for row in left])
+        self.held.given = []
         handled = [Delete(Key("inbox", self.connection, sk)) for sk in sorted(self.done & self.present)]
         write_leavings(self.world, self.held, [*self._rows_left(), *handled])
         sets = rows.state_sets(self.state)
         if self.pinged or (self.posts and not self.dialect.only_pings_count):
             sets[("last",)] = self.world.clock.now_ms()
+        sets[("rest",)] = bool(left or self.present - self.done)
+        self.held.alone = False
         if self.replied:
             sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
         if self.kept or self.held.row.get("kept"):
@@ -307,3 +358,10 @@ class Turn(Queries):
         self._start()
         dirty = {str(query_id): "kept" for query_id in self.kept}
         self.released = self.world.mailboxes.release(self.held, self.seen, sets, dirty)
+
+
+def _committed(number: int, commit: Item) -> tuple[Answer, list[Touched]]:
+    """The answer that a `commits` row holds, and what it has touched."""
+    receipt = from_row(commit)
+    answer = Answer(number, "Mutation", receipt.result, None, tuple(receipt.log_lines))
+    return session.fitted(answer), receipt.touched

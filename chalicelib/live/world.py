@@ -76,6 +76,8 @@ class World:
     ping_ms: Callable[[Item], int]
     session_ms: int = 1_000
     """How long a connection's mutations wait for its session; then it is closed."""
+    commit_of: Callable[[Item, int], str] = lambda mailbox, request: ""
+    """The id of the `commits` row that will prove a call of a connection."""
     open_to_nobody: Callable[[str], bool] = lambda path: True
     """Whether the function of this path is for callers who do not say who they are."""
     pause_s: float = 1.0

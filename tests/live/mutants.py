@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,10 +11,10 @@ from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
 from chalicelib.live.batch import BatchServer
+from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
-from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -29,6 +30,20 @@ def with_mailboxes(kind: type[Mailboxes]) -> type[Backend]:
 def with_turns(kind: type[Turn]) -> type[Backend]:
     """A backend whose batches take other turns."""
     return type(kind.__name__, (Backend,), {"turn_type": kind})
+
+
+class Later(Calls):
+    """Runs no call at once."""
+
+    def run(self, connection: str, frame: messages.Mutation, body: str, store: Callable[[], object]) -> bool:
+        store()
+        return False
+
+
+class Stored(Backend):
+    """All calls go through the inbox and the lane, as those do that wait for something. This is well, too."""
+
+    calls_type = Later
 
 
 # Notes and leases ---------------------------------------------------------------------------------------------------------
@@ -205,7 +220,7 @@ class LaneWithoutSession(Lane):
         super()._one(connection, held, {**mailbox, "session": connection}, row)
 
 
-class WithoutIdempotency(Backend):
+class WithoutIdempotency(Stored):
     lane_type = LaneWithoutSession
 
 
@@ -233,7 +248,7 @@ class SharesValuesOfNoMoment(Backend):
     batch_type = SharesEarlyValues
 
 
-class CallsAsTheLastOne(Backend):
+class CallsAsTheLastOne(Stored):
     lane_type = LaneOfTheLastOne
 
 
@@ -262,11 +277,14 @@ class NobodyActsForAnybody(Backend):
         super().__post_init__()
 
 
-class WithoutAuthMark(Backend):
+class WithoutAuthMark(Mailboxes):
     """Does not say in the mailbox that an identity is on its way."""
 
-    def wake(self, connection: str, *, auth: int = 0) -> None:
-        super().wake(connection)
+    def announce(self, connection: str, auth: int) -> None:
+        return
+
+    def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool, auth: int = 0) -> Item | None:
+        return super()._update(connection, token, marked, now, lease=lease)
 
 
 class NeverHandsOver(Backend):
@@ -304,39 +322,6 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
-
-
-# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
-
-
-class ClosesForOne(Turn):
-    """Closes the connection for a query that cannot be evaluated."""
-
-    def _keep(self, sub: Subscription, error: Exception) -> None:
-        raise Closed(str(error))
-
-
-class ForgetsTheKept(Turn):
-    """Removes the marks of queries that it could not evaluate."""
-
-    def settle(self) -> None:
-        self.kept = {}
-        super().settle()
-
-
-class ReachesTooEarly(Turn):
-    """Tells the end of a call although what it touched is not evaluated."""
-
-    def _promise(self) -> None:
-        return
-
-
-class TriesWithoutPause(Turn):
-    """Tries what could not be evaluated at once, again and again."""
-
-    def _keep(self, sub: Subscription, error: Exception) -> None:
-        super()._keep(sub, error)
-        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

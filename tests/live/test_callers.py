@@ -269,4 +269,4 @@ def taken_in_slowly(backend: type[Backend]) -> None:
 def test_calls_and_actions_wait_while_an_identity_is_known_to_be_changing() -> None:
     taken_in_slowly(Backend)
     with pytest.raises(Broken):
-        taken_in_slowly(mutants.WithoutAuthMark)
+        taken_in_slowly(mutants.with_mailboxes(mutants.WithoutAuthMark))

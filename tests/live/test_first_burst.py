@@ -162,6 +162,7 @@ def test_a_changed_identity_runs_everything_again(sim: Sim) -> None:
     sim.until(lambda: not person.client.waiting)
     assert call.result == "alice"
     person.do(lambda client: client.authenticate("bob@acme"))
+    sim.run(20)
     call = person.call("counters:visit", op="b")
     sim.until(lambda: not person.client.waiting and person.client.in_step)
     assert call.result == "bob"

@@ -16,6 +16,7 @@ from chalicelib.live import rows as keys
 from chalicelib.live.lane import PREDECESSOR_MS, SIGN_IN_MS, Lane
 from chalicelib.live.mailbox import Held
 from tests.live import counters
+from tests.live.mutants import Stored
 from tests.support.person import Person
 from tests.support.sim import SETTINGS, Sim
 from tests.support.threads import Crashed
@@ -31,7 +32,7 @@ def ready(sim: Sim, name: str = "alice", token: str | None = "alice@acme") -> Pe
 
 
 def with_lane(kind: type[Lane]) -> type[Backend]:
-    return type(kind.__name__, (Backend,), {"lane_type": kind})
+    return type(kind.__name__, (Stored,), {"lane_type": kind})
 
 
 def test_calls_run_in_the_order_of_the_client_whatever_overtakes_what() -> None:

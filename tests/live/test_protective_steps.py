@@ -226,6 +226,7 @@ def gone_before_the_close_is_certain(backend: type[Backend]) -> None:
     """A close whose outcome is unknown: the client is still there, and nobody would ever tell it anything again."""
     with Sim(1, counters, backend=backend) as sim:
         person = ready(sim)
+        sim.run(2.0 * SETTINGS.identity_wait_ms)  # whoever has asked for a turn has had it
         link = person.link
         assert link is not None
         really = sim.gateway.close

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.errors import ConditionFailed, StoreFailed
-from chalicelib.data.store import Item, Put, Write
+from chalicelib.data.store import Item, Put, Update, Write
 from chalicelib.doors import sync
 from chalicelib.runtime.identity import AuthFailed, User
 from infra.local.faults.store import FaultyStore
@@ -99,7 +99,7 @@ class Clock:
 
 
 class SimStore(FaultyStore):
-    """The shared store. A frame that is stored may lose its invocation (before that, nobody could help it)."""
+    """The shared store. A frame that is stored, or taken on, may lose its invocation (before that, nobody could help it)."""
 
     schedule: Schedule
     late_requests = 0.0
@@ -116,7 +116,8 @@ class SimStore(FaultyStore):
             self.schedule.at(self._rng.choice((5.0, 50.0, 3000.0)), partial(self._after_all, write))
             raise StoreFailed("the request is still on its way")
         result = super().write(write)
-        if isinstance(write, Put) and write.table == "inbox" and self.schedule.current is not None:
+        begun = isinstance(write, Update) and write.key.table == "mailboxes" and {("lease",), ("call",)} & write.set.keys()
+        if (begun or (isinstance(write, Put) and write.table == "inbox")) and self.schedule.current is not None:
             self.schedule.current.fragile = True
         return result
 

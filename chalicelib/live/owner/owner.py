@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from chalicelib.data.reads import Touched
 from chalicelib.live.dialect import SYNC
-from chalicelib.live.driver import Spread
+from chalicelib.live.driver import NOBODY, Spread
 from chalicelib.live.messages import Frame
 from chalicelib.live.owner.calling import Caller
 from chalicelib.live.owner.hearing import Hearer
@@ -74,7 +74,9 @@ class Owner:
 
     # The port ----------------------------------------------------------------------------------------------------------------
 
-    def changed(self, touched: Iterable[Touched], connections: Iterable[str] = ()) -> Spread:
+    def changed(
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+    ) -> Spread:
         """These places were written: whoever watches them is told. Never fails."""
         with self.held.lock:
             spread = self.held.changed_locked(touched)
