@@ -121,6 +121,22 @@ def test_the_calls_of_a_socket_run_one_after_the_other(sim: Sim) -> None:
     assert max(most) == 1
 
 
+def test_a_call_in_one_breath_with_a_new_query_shows_the_value_before_and_the_one_after(sim: Sim) -> None:
+    alice = sim.person("alice", "alice@acme")
+    assert sim.until(lambda: alice.client.in_step, 5000)
+
+    def breath(client: Any) -> None:
+        client.subscribe("counters:get", {"name": "a"})
+        client.mutate("counters:add", {"name": "a", "op": "one"})
+
+    before = len(alice.log)
+    alice.travel = lambda frame: 0.0  # one packet brings both
+    alice.do(breath)
+    sim.run(1000)
+    changes = [change for each in told(alice, "Transition", before) for change in each["modifications"]]
+    assert [change["value"]["value"] for change in changes] == [0, 1]
+
+
 # Who is told -------------------------------------------------------------------------------------------------------------
 
 
