@@ -1,4 +1,4 @@
-"""`make bench-cost`: dollars per million turns, from counted units and a dated price table; what else is used; what an idle month costs.
+"""`make bench-cost`: dollars per million turns, of what else is used, and of an idle month: counted units at dated prices.
 
 A turn is one message and one streamed reply, followed by tabs that do what the shipped page does: the list of messages, and
 the chunks behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
