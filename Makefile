@@ -21,7 +21,7 @@ SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_death
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check functions codegen bench bench-log bench-cost package deploy destroy format clean
+.PHONY: help dev serve backup test check functions codegen bench bench-log bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -29,6 +29,13 @@ help: ## this list
 dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
 	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
 	@HOT=1 $(PY) -m infra.local
+
+serve: $(STAMP) ## serve others from this machine (docs/self-hosting.md says what it asks for)
+	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
+	@exec $(PY) -m infra.local.serve
+
+backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<time> (OUT=folder)
+	@$(PY) -m infra.admin backup --out $(or $(OUT),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
 
 test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
 	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)

@@ -104,4 +104,4 @@ def tick(event: CloudWatchEvent) -> None:
 @app.lambda_function(name="sweep")
 def sweep(event: dict[str, Any], context: Any) -> None:
     """Pings, expired leases, unserved mailboxes, orphaned runs and jobs, dead connections."""
-    backend().sweep()
+    backend().sweep(events.payload(event))

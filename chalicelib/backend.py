@@ -8,41 +8,45 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.data import values
-from chalicelib.data.commit import from_row
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
-from chalicelib.data.json_text import whole, whole_value
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
+from chalicelib.data.receipts import from_row
 from chalicelib.data.records import plain
-from chalicelib.data.store import Change, Item, Store
+from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.answered import Answered
+from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
-from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
+from chalicelib.live.driver import Driver
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane, key_of
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
+from chalicelib.live.owner.owner import Owner
+from chalicelib.live.owner.ports import Called, Calls, Hear, Threads
+from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
-from chalicelib.runtime import validate
 from chalicelib.runtime.admission import Admission
 from chalicelib.runtime.contexts import caller_of
-from chalicelib.runtime.errors import FunctionError, describe
+from chalicelib.runtime.errors import describe
 from chalicelib.runtime.executor import Executor
-from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, User, Verifier
+from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, Verifier
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
+from chalicelib.runtime.transactor import RETRY_MS
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
@@ -52,19 +56,6 @@ LATE_FRAME_MS = 1_000
 EVALUATION_MS = 2_000
 TRACES = 5
 """So many requests are named by the line of each post of a fan-out; its own line names all."""
-
-
-@dataclass
-class LiveValue:
-    """A query's value as a turn needs it."""
-
-    ok: bool
-    text: str
-    log_lines: list[str]
-    reads: ReadSet
-    journal: str | None
-    failure: Failure | None
-    private: bool
 
 
 @dataclass
@@ -88,14 +79,23 @@ class Backend:
     """Told of every connection that has ended."""
     parallel: Parallel = one_by_one
     """How the slices of a fan-out are served."""
+    threads: Threads | None = None
+    """Where the owner of sockets has its work done; None: this process owns none, connections are rows."""
+    owner: Owner | None = None
+    """The owner of this process' sockets, where the code is loaded again around it."""
+    hears: Callable[[Backend], Mapping[str, Hear]] = lambda backend: {}
+    """Which door reads the frames of an owned socket of a kind; all others speak Convex's sync protocol."""
+    renew: Callable[[Backend, Item], None] = lambda backend, mailbox: None
+    """Told from time to time of every owned connection that is there."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
     turn_type: ClassVar[type[Turn]] = Turn
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
-    calls_type: ClassVar[type[Calls]] = Calls
+    at_once_type: ClassVar[type[AtOnce]] = AtOnce
     batch_type: ClassVar[type[BatchServer]] = BatchServer
+    owner_type: ClassVar[type[Owner]] = Owner
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.settings.calls_per_second, self.clock, anonymous=self.settings.anonymous)
@@ -108,7 +108,7 @@ class Backend:
             clock=self.clock,
             evaluate=self._evaluate,
             identify=self._identify,
-            org_of=lambda stored: caller_of(_user(stored)).org,
+            org_of=lambda stored: caller_of(user_of(stored)).org,
             settle_ms=_patience(self.settings),
             open_to_nobody=self.open_to_nobody,
             commit_of=lambda row, request: self._commit_id(row.get("user") or None, key_of(row, request)),
@@ -117,6 +117,8 @@ class Backend:
             hand_over_ms=self.settings.mailbox_lease_s * 1000 // 3,
             dialects=self.dialects,
             parallel=self.parallel,
+            wave=self.settings.fan_out_threads,
+            sweep_share=self.settings.sweep_share,
             subscriptions=self.settings.subscriptions_per_connection,
             watches=self.settings.watches_per_connection,
             ended=lambda mailbox: self.ended(self, mailbox),
@@ -128,22 +130,29 @@ class Backend:
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
-        self.calls = self.calls_type(self.lane, lambda held: self.batches.serve([held]))
-        self.keepalive = Keepalive(self.world, self.fanout, self.lane)
+        self.at_once = self.at_once_type(self.lane, lambda held: self.batches.serve([held]))
+        self.keepalive = Keepalive(self.world, self.fanout, self.lane, lambda share: self.invoker.invoke("sweep", share))
+        self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
+        if self.threads is not None:
+            self.driver = self.owner = self._own(self.threads)
+
+    def _own(self, threads: Threads) -> Owner:
+        """Keep this process' sockets in memory."""
+        calls = Calls(
+            mutate=self._call,
+            act=self.act,
+            ask=self.ask,
+            commit_id=self._commit_id,
+            commit_of=self._commit_of,
+            renew=lambda mailbox: self.renew(self, mailbox),
+            refusal=self.unreadable,
+        )
+        if self.owner is not None:
+            self.owner.adopt(self.world, calls, self.hears(self))
+            return self.owner
+        return self.owner_type(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
-
-    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
-        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
-        held = self.mailboxes.try_first(connection, auth=auth)
-        if held is not None:
-            held.given = [row]
-            self.batches.serve([held])
-        return held is not None
-
-    def noted(self, connection: str, *, auth: int = 0) -> None:
-        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
-        self.fanout.arrived(connection, self.mailboxes.note_first(connection, auth=auth))
 
     def open_to_nobody(self, path: str) -> bool:
         """Whether callers without a token may call the function of this path."""
@@ -159,6 +168,9 @@ class Backend:
 
     def close(self, connection: str) -> None:
         """Close a connection for good."""
+        self.driver.close(connection)
+
+    def _close_row(self, connection: str) -> None:
         self.mailboxes.mark_closing(connection)
         self.closer.finish(connection, "closing")
 
@@ -194,8 +206,8 @@ class Backend:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    told = answered.told(self.mailboxes, self.world.later)
-                    spread = self.fanout.changed(touched, answered.own.keys() - told.keys(), told)
+                    heard = answered.told(self.mailboxes, self.world.later)
+                    spread = self.driver.changed(touched, answered.own.keys() - heard.keys(), heard)
             except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
@@ -213,20 +225,22 @@ class Backend:
             receipt = from_row(change.new)
             # A streamed table tells its own changes: once is enough.
             places = [place for place in receipt.touched if not streamed(place[0])]
-            touched |= dict.fromkeys(places)
+            if not self.driver.told(receipt.id):
+                touched |= dict.fromkeys(places)
             answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
             self.jobs.dispatch(receipt.jobs, change.new["org"])
         else:
             item: Item = change.new
             place = (item["pk"], item.get("sk", MARK))
-            touched[place] = None
+            if not self.driver.told(str(item.get("_c"))):
+                touched[place] = None
             answered.changed([place])
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
         key = record_key(type(document), org, plain(document))
         try:
-            self.fanout.changed([(key.pk, key.sk or MARK)])
+            self.driver.hinted(str(document.id), [(key.pk, key.sk or MARK)])
         except Exception as error:
             logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 
@@ -245,9 +259,12 @@ class Backend:
         for second in range(0, 60, TICK_S):
             self.invoker.later("sweep", {}, second * 1000)
 
-    def sweep(self) -> None:
-        """Everything that is found by looking: connections, jobs, and what the domain left behind."""
-        for look in (self.keepalive.tick, self.jobs.sweep, self.jobs.tick, *self.sweeps):
+    def sweep(self, share: Mapping[str, Any] | None = None) -> None:
+        """Everything that is found by looking: connections, jobs, what the domain left behind; or a share of the connections."""
+        if share and "connections" in share:
+            self.keepalive.look(share["connections"], share["since"], share["until"])
+            return
+        for look in (self.driver.sweep, self.jobs.sweep, self.jobs.tick, *self.sweeps):
             try:
                 look()
             except (Exception, SystemExit, KeyboardInterrupt):
@@ -255,11 +272,14 @@ class Backend:
 
     # What a turn and a lane ask for ------------------------------------------------------------------------------------
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> LiveValue:
+    def _evaluate(
+        self, path: str, args: str, identity: str | None, journal: str | None, views: dict[Any, Any] | None = None
+    ) -> LiveValue:
         try:
-            user = _user(identity)
+            user = user_of(identity)
             self.admission.allow(user, self.registry.open_to_nobody(path))
-            found: Evaluation = self.executor.evaluate(path, _arguments(json.loads(args)), user, journal, self._evaluation_ms)
+            asked = arguments(json.loads(args))
+            found: Evaluation = self.executor.evaluate(path, asked, user, journal, self._evaluation_ms, views)
         except (BadRequest, Refused) as error:  # the arguments are no values: that will not change with the data
             failed = as_failure(describe(error, development=self.settings.development))
             return LiveValue(False, "null", [], ReadSet(), journal, failed, False)
@@ -281,14 +301,24 @@ class Backend:
 
     def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
         """Run a mutation; None when it committed. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
-        caller, retry_ms = caller_of(_user(identity)), self.settings.lane_lease_s * 700
+        called = self._run(frame, identity, key, connection, connection, self.settings.lane_lease_s * 700)
+        return None if called.commit else called.answer
+
+    def _call(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Called:
+        """Run a mutation of an owned socket: its commit names no connection, for there is no row of one."""
+        return self._run(frame, identity, key, connection, "", RETRY_MS)
+
+    def _run(
+        self, frame: messages.Mutation, identity: str | None, key: str, caller_at: str, connection: str, retry_ms: int
+    ) -> Called:
+        caller = caller_of(user_of(identity))
         with Log(messages.path_of(frame), caller.org) as log:
             try:
-                self.admission.check(caller.user, connection, self.registry.open_to_nobody(log.path))
+                self.admission.check(caller.user, caller_at, self.registry.open_to_nobody(log.path))
                 function = self.registry.public(log.path, "mutation")
                 log.path = function.path
                 about: dict[str, Any] = {"key": own_key(caller.user, key), "connection": connection, "retry_ms": retry_ms}
-                self.executor.commit(function, _arguments(frame.args), caller, log=log, **about)
+                done = self.executor.commit(function, arguments(frame.args), caller, log=log, **about)
             except StoreFailed:
                 raise
             except Exception as error:
@@ -296,16 +326,27 @@ class Backend:
                     raise StoreFailed(str(error)) from error
                 outcome = self.executor.failed(error, log, "mutation")
                 assert outcome.error is not None
-                return Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines))
-        return None
+                return Called(Answer(frame.request_id, "Mutation", "null", as_failure(outcome.error), tuple(outcome.log_lines)))
+        assert done.receipt is not None
+        answer = Answer(frame.request_id, "Mutation", done.text, None, tuple(done.log_lines))
+        return Called(answer, done.receipt.id, done.receipt.touched)
+
+    def _commit_of(self, commit: str, frame: messages.Mutation) -> Sequence[Touched] | None:
+        """What the commit under this id wrote, if it is there and is that of this call. Raises `StoreFailed`, `Contention`."""
+        row = self.store.transact_get([Key("commits", commit)])[0]
+        return from_row(row).touched if row is not None and row["call"] == self._call_of(frame) else None
+
+    def unreadable(self, sentence: str) -> Failure:
+        """A sentence about a frame that cannot be read, as the failure of the call that it names."""
+        return as_failure(describe(BadRequest(sentence, "BadFrame"), development=self.settings.development))
 
     def act(self, frame: messages.Action, identity: str | None, connection: str) -> Answer:
         """Run an action for a connection."""
         try:
-            user = _user(identity)
+            user = user_of(identity)
             path = messages.path_of(frame)
             self.admission.check(user, connection, self.registry.open_to_nobody(path))
-            outcome = self.executor.action(path, _arguments(frame.args), user)
+            outcome = self.executor.action(path, arguments(frame.args), user)
         except (BadRequest, Refused) as error:
             outcome = self.executor.failed(error)
         failure = None if outcome.error is None else as_failure(outcome.error)
@@ -314,9 +355,9 @@ class Backend:
     def ask(self, path: str, args: dict[str, Any], identity: str | None, number: int, connection: str) -> Answer:
         """Ask a query once, for a connection: answered as an action is."""
         try:
-            user = _user(identity)
+            user = user_of(identity)
             self.admission.check(user, connection, self.registry.open_to_nobody(path))
-            outcome = self.executor.query(path, _arguments(args), user)
+            outcome = self.executor.query(path, arguments(args), user)
         except (BadRequest, Refused, Conflict) as error:
             return Answer(number, "Action", failure=as_failure(describe(error, development=self.settings.development)))
         failure = None if outcome.error is None else as_failure(outcome.error)
@@ -326,13 +367,13 @@ class Backend:
         """The fingerprint under which the executor commits this call; none of a call that it would refuse."""
         try:
             function = self.registry.public(messages.path_of(frame), "mutation")
-            return values.digest([function.path, _arguments(frame.args)])
+            return values.digest([function.path, arguments(frame.args)])
         except BadRequest:
             return ""
 
     @staticmethod
     def _commit_id(identity: str | None, key: str) -> str:
-        caller = caller_of(_user(identity))
+        caller = caller_of(user_of(identity))
         return f"{org_key(caller.org)}|{own_key(caller.user, key)}"
 
 
@@ -344,35 +385,7 @@ def _patience(settings: Settings) -> int:
     return settings.identity_wait_ms if settings.auth else 0
 
 
-def own_key(user: User | None, key: str) -> str:
-    """An idempotency key that is this caller's: another user of the org who guesses a session id gets no answer of theirs."""
-    return key if user is None else f"{key}:{values.digest(user.token_identifier)[:16]}"
-
-
 def streamed(address: str) -> bool:
     """Whether an address is of a table whose changes travel in its own stream."""
     table = TABLES.get(address.split("|")[1].partition(".")[0])
     return table is not None and table.stream
-
-
-def as_failure(error: FunctionError) -> Failure:
-    """An error as a message carries it: whole text (half a surrogate pair is U+FFFD), and its data where that is a value."""
-    message, data = whole(error.message), None
-    if error.has_data:
-        try:
-            data = values.dumps(values.encode(whole_value(error.data)))
-        except BadRequest as unsayable:
-            message += f"\n(The error's data was left out: {unsayable.message})"
-    return Failure(message, data)
-
-
-def _arguments(wire: Any) -> dict[str, Any]:
-    """A frame's arguments as values. Raises `BadRequest`."""
-    if isinstance(wire, dict) and isinstance(wire.get(messages.UNREADABLE), str):
-        raise BadRequest(wire[messages.UNREADABLE], "BadFrame")
-    decoded: dict[str, Any] = values.decode(validate.one_object(wire))
-    return decoded
-
-
-def _user(stored: str | None) -> User | None:
-    return User.from_json(json.loads(stored)) if stored else None

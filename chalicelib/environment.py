@@ -23,6 +23,8 @@ PUSH_SERVICES = (
 PUSH_SUBJECT = "mailto:operator@example.com"
 """Whom push services may ask on a laptop."""
 StoreKind = Literal["sqlite", "dynamodb"]
+LiveKind = Literal["owner", "rows"]
+SyncKind = Literal["normal", "full"]
 
 
 class BadSetting(ValueError):
@@ -186,6 +188,24 @@ def store_of(env: Mapping[str, str], stage: str | None) -> StoreKind:
     if stage is not None:
         raise BadSetting("STORE", value, "SQLite serves one machine; with STAGE set it must be dynamodb")
     return "sqlite"
+
+
+def live_of(env: Mapping[str, str]) -> LiveKind:
+    """Where a server keeps its connections. Raises `BadSetting`."""
+    value = text_of(env, "LIVE") or "owner"
+    if value not in ("owner", "rows"):
+        raise BadSetting("LIVE", value, "must be owner or rows")
+    return "owner" if value == "owner" else "rows"
+
+
+def sync_of(env: Mapping[str, str], name: str) -> SyncKind:
+    """How long a commit waits for the disk. Raises `BadSetting`."""
+    value = (text_of(env, name) or "normal").lower()
+    if value == "full":
+        return "full"
+    if value != "normal":
+        raise BadSetting(name, value, "must be normal or full")
+    return "normal"
 
 
 def prefix_of(env: Mapping[str, str], stage: str | None) -> str:

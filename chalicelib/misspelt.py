@@ -12,7 +12,7 @@ OURS = "CONCAVE_"
 SHORTEST = 8
 """Shorter names (PORT, SITE) are like too many others."""
 _ROW = re.compile(r"^\| ([A-Z][A-Z0-9_]+) \|", re.MULTILINE)
-_MORE = re.compile(r"^The local server reads a few more: (.*)$", re.MULTILINE)
+_MORE = re.compile(r"^The local server reads a few more: ((?:.+\n)+)", re.MULTILINE)
 
 
 def names_in(documentation: str) -> frozenset[str]:

@@ -3,7 +3,9 @@
 | variable | default | what it is |
 |---|---|---|
 | STORE | sqlite; dynamodb when STAGE is set | where documents are |
+| SQLITE_SYNC | normal | `full`: every commit waits until the disk has it, and survives a power cut, not only `kill -9` |
 | DYNAMODB_ENDPOINT_URL | (AWS) | another DynamoDB engine |
+| LIVE | owner | `owner`: the server keeps its sockets' sessions in memory; `rows`: as rows, as it is on Lambda always |
 | TABLE_PREFIX | empty; `concave-<STAGE>-` when STAGE is set | goes before every DynamoDB table name |
 | DATA_DIR | .concave | the local server's files: database, issuer key |
 | PORT | 3210 | the local server's port; 0 = any free one |
@@ -21,7 +23,7 @@
 | AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
-| CHUNK_FLUSH_MS | 250; 60 without STAGE | a reply's text waits at most so long to be stored (ms); a full chunk does not wait |
+| CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
@@ -42,8 +44,9 @@
 | RUN_LEASE | 60 | seconds a reply's writer may be silent before it counts as dead |
 | JOB_LEASE | 60 | seconds a job's runner may be silent before the job runs again |
 | IDENTITY_WAIT_MS | 5000; 150 without STAGE | so long calls wait for a new connection's token; 1000 at least with ANONYMOUS off |
-| PING_SECONDS_RUST | 25 | quiet time after which a Rust-based client (Python, Swift, Kotlin) is pinged |
+| PING_SECONDS_RUST | 25 | how often a Rust-based client (Python, Swift, Kotlin) is pinged that hears nothing else; in seconds |
 | PING_SECONDS | 50 | the same for the npm client |
+| SWEEP_SHARE | 1000 | connections that one sweep looks at; each further share has an invocation of its own |
 | MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
 | MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; `HOST TOKEN` is for that host alone |
 | SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
@@ -56,7 +59,9 @@
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
-The local server reads a few more: ALLOWED_HOSTS, ALLOWED_ORIGINS, HOT, SITE, SWEEP_SECONDS, VERBOSE; the page's, CONCAVE_URL.
+The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
+MAX_CONNECTIONS, SCRIPTED_MODEL, SITE, STOP_SECONDS, SWEEP_SECONDS, TLS_CERTIFICATE, TLS_KEY, TRUSTED_PROXIES, VERBOSE,
+WS_COMPRESSION; the page's, CONCAVE_URL.
 
 A wrong value raises `BadSetting`, which names the variable, the value and what would be right; so does a variable whose name is
 nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).
@@ -75,10 +80,13 @@ from chalicelib.environment import (
     PUSH_SUBJECT,
     AuthProvider,
     BadSetting,
+    LiveKind,
     StoreKind,
+    SyncKind,
     auth_of,
     contact_of,
     key_of,
+    live_of,
     mount_of,
     number_of,
     org_of,
@@ -89,6 +97,7 @@ from chalicelib.environment import (
     servers_of,
     store_of,
     switch_of,
+    sync_of,
     text_of,
     url_of,
     word_of,
@@ -108,6 +117,8 @@ class Settings:
     """The table above, typed. Build it with `from_env`; tests may build it directly. Times say their unit."""
 
     store: StoreKind = "sqlite"
+    live: LiveKind = "owner"
+    sqlite_sync: SyncKind = "normal"
     dynamodb_endpoint: str | None = None
     prefix: str = ""
     data_dir: Path = Path(".concave")
@@ -147,6 +158,7 @@ class Settings:
     identity_wait_ms: int = 150
     ping_rust_s: int = 25
     ping_s: int = 50
+    sweep_share: int = 1000
     fan_out_threads: int = 8
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
@@ -178,6 +190,8 @@ class Settings:
         stage = word_of(env, "STAGE")
         return cls(
             store=store_of(env, stage),
+            live=live_of(env),
+            sqlite_sync=sync_of(env, "SQLITE_SYNC"),
             dynamodb_endpoint=url_of(env, "DYNAMODB_ENDPOINT_URL"),
             prefix=prefix_of(env, stage),
             data_dir=Path(text_of(env, "DATA_DIR") or ".concave"),
@@ -217,6 +231,7 @@ class Settings:
             identity_wait_ms=number_of(env, "IDENTITY_WAIT_MS", 150 if stage is None else 5000, 0, 10_000),
             ping_rust_s=number_of(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=number_of(env, "PING_SECONDS", 50, 1, 600),
+            sweep_share=number_of(env, "SWEEP_SHARE", 1000, 1, 10_000),
             fan_out_threads=number_of(env, "FAN_OUT_THREADS", 8, 1, 32),
             mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=words_of(env, "MCP_COMMANDS", ()),

@@ -10,12 +10,16 @@ from functools import partial
 from typing import Any
 
 from chalicelib.backend import Backend
+from chalicelib.data.capabilities import one_writer
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
-from chalicelib.doors import events, socketio
+from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
+from chalicelib.live.owner.owner import Owner
+from chalicelib.live.owner.ports import Threads
 from chalicelib.push.service import PushService
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
@@ -63,6 +67,10 @@ class Parts:
     threads: bool = False
     """Whether slices of a fan-out are served at once (FAN_OUT_THREADS), and calls wait in line for each other; a simulation
     has a time of its own."""
+    owner_threads: Threads | None = None
+    """The threads of the owner of sockets, where this process is one (LIVE=owner)."""
+    owner: Owner | None = None
+    """The owner that this process has already: the code was loaded again."""
 
 
 _lock = threading.Lock()
@@ -117,7 +125,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "push_key": settings.push_key,
             "push_hosts": settings.push_hosts,
         },
-        lines=Lines() if parts.threads else None,
+        lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
@@ -130,6 +138,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         org_default=settings.org_default,
         development=settings.development,
     )
+    own = parts.owner_threads is not None
     made = Backend(
         settings,
         parts.store,
@@ -142,11 +151,24 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         verifier,
         dialects={events.KIND: Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
-        parallel=Parallel(settings.fan_out_threads if parts.threads else 1),
+        # What waits for nothing but this process itself is done one after another.
+        parallel=Parallel(settings.fan_out_threads if parts.threads and not (own and settings.store == "sqlite") else 1),
+        threads=parts.owner_threads,
+        owner=parts.owner,
+        hears=owned.hears,
+        renew=events.renew,
     )
+    if own:
+        executor.committed = partial(_committed, made)
     executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
     made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]
     return made
+
+
+def _committed(backend: Backend, receipt: Receipt, org: str) -> None:
+    """After a commit of a process that owns sockets: tell whoever watches, and hand over jobs."""
+    backend.driver.committed(receipt.id, receipt.touched)
+    backend.jobs.handed_over(receipt, org)
 
 
 @dataclass
@@ -168,9 +190,8 @@ class Lent:
         measure("ReplyTokens", billed(usage or {}), org=org)
 
     def connected(self, connection: str) -> bool:
-        """Whether a socket is there still, as far as its mailbox says."""
-        row = self.backend.mailboxes.read(connection)
-        return row is not None and not row.get("closing")
+        """Whether a socket is there still, as far as is known here."""
+        return self.backend.driver.connected(connection)
 
     def append(self, org: str, document: Table, hint: bool = False) -> bool:
         """Add a row to a streamed log, asking again while the store does not say. `hint`: tell subscribers at once.

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench_contention import main as contention
 from tests.bench_cost import report
 from tests.bench_parts import Counted
 from tests.bench_rooms import rooms
@@ -151,6 +152,7 @@ def main() -> None:
         finally:
             server.stack.stop()
     crowds()
+    contention()
     report()
 
 

@@ -48,7 +48,7 @@ class Meter:
     """A local server that counts: capacity units, invocations, messages, bytes, queue requests."""
 
     def __init__(self, folder: Path) -> None:
-        settings = Settings(data_dir=folder, port=0, identity_wait_ms=0, chunk_flush_ms=250)
+        settings = Settings(data_dir=folder, port=0, identity_wait_ms=0, chunk_flush_ms=250, live="rows")
         self.invocations: Counter[str] = Counter()
         self.posts = self.posted_bytes = self.queued = 0
         self.store: Any = None

@@ -66,6 +66,7 @@ def test_auth_lists_run_in_parallel_and_a_data_url_keeps_its_commas() -> None:
     ("env", "name"),
     [
         ({"STORE": "mysql"}, "STORE"),
+        ({"SQLITE_SYNC": "off"}, "SQLITE_SYNC"),
         ({"STORE": "sqlite", "STAGE": "prod"}, "STORE"),
         ({"STAGE": "Prod!"}, "STAGE"),
         ({"PORT": "http"}, "PORT"),

@@ -50,7 +50,30 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 def normal(value: Any, where: str = "item", depth: int = 0) -> Any:
-    """A deep copy of a value with numbers as DynamoDB returns them; raises `BadRequest` for what it cannot hold."""
+    """A deep copy of a value with numbers as DynamoDB returns them; raises `BadRequest` for what it cannot hold, and where."""
+    try:
+        return _copied(value, depth)
+    except BadRequest:
+        return _located(value, where, depth)  # raises the same, with the way to it: nobody else pays for that
+
+
+def _copied(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _located(value, "")
+    if kind is dict and depth < MAX_DEPTH:
+        made = {}
+        for name, entry in value.items():
+            if type(name) is not str or not name or not name.isascii():
+                _name(name, "")
+            made[name] = _copied(entry, depth + 1)
+        return made
+    if kind is list and depth < MAX_DEPTH:
+        return [_copied(entry, depth + 1) for entry in value]
+    return _located(value, "", depth)
+
+
+def _located(value: Any, where: str, depth: int = 0) -> Any:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
@@ -64,8 +87,8 @@ def normal(value: Any, where: str = "item", depth: int = 0) -> Any:
         if depth >= MAX_DEPTH:
             raise BadRequest(f"{where} is nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, list):
-            return [normal(entry, where, depth + 1) for entry in value]
-        return {_name(name, where): normal(entry, f"{where}.{name}", depth + 1) for name, entry in value.items()}
+            return [_located(entry, where, depth + 1) for entry in value]
+        return {_name(name, where): _located(entry, f"{where}.{name}", depth + 1) for name, entry in value.items()}
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     raise BadRequest(f"{where} is a {type(value).__name__}; a document holds str, int, float, bool, None, bytes, list and dict")

@@ -12,26 +12,27 @@ The order of steps, each with its reason:
    failed condition. The row, keyed by the idempotency key (or by an id drawn once per logical commit), is the only
    proof of success, and holds the first result.
 
-A run that wrote nothing changes nothing, so it needs no transaction: what it read must have been true at one instant, and
-that is all. Its answer is kept only under an idempotency key, by one plain put.
-
 **Several calls may be one transaction** (`commit_all`): each has a commits row of its own, with the places that it wrote
 itself. A call that was refused has no row; what it read, and that it has not been committed before, are conditions, so
 its refusal was true at the moment of the commit.
+
+A run that wrote nothing changes nothing, so it needs no transaction: what it read must have been true at one instant, and
+that is all. Its answer is kept only under an idempotency key, by one plain put.
 """
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.data import snapshot, trace
-from chalicelib.data.errors import BadRequest, ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
+from chalicelib.data import snapshot
+from chalicelib.data.capabilities import exact_indexes
+from chalicelib.data.errors import ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.pending import Pending
-from chalicelib.data.reads import UNVERSIONED, Touched
+from chalicelib.data.reads import UNVERSIONED
+from chalicelib.data.receipts import Intent, Planned, Receipt, commit_rows, from_row, row_of
 from chalicelib.data.records import fields
 from chalicelib.data.store import (
     MAX_ACTIONS,
@@ -57,83 +58,6 @@ from chalicelib.data.transaction import Transaction
 
 FRESH_SECONDS = 3600
 """How long a fresh row lives: longer than any index lag plus the longest invocation."""
-RECEIPT_TRIES = 50
-COMMIT_SECONDS = 14 * 86400
-"""How long an answer can be asked for again (Convex keeps 14 days)."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A commit that happened: what its `commits` row says.
-
-    `result` is the function's encoded answer (JSON text), `touched` the places written, `jobs` what is to be started.
-    """
-
-    id: str
-    result: str
-    touched: list[Touched]
-    jobs: list[dict[str, Any]] = field(default_factory=list)
-    log_lines: list[str] = field(default_factory=list)
-    repeated: bool = False
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What to commit beside the documents. `id` names the commit row; `call` identifies function and arguments.
-
-    `kept`: whether anybody may ask for the answer again, by its key, when nothing was written.
-    """
-
-    id: str
-    stamp: str
-    call: str
-    path: str
-    org: str
-    result: str
-    now_s: int
-    connection: str = ""
-    jobs: tuple[dict[str, Any], ...] = ()
-    log_lines: tuple[str, ...] = ()
-    trace: str = field(default_factory=trace.current)
-    kept: bool = True
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One call of a commit: its intent, and the places that it wrote itself."""
-
-    intent: Intent
-    touched: list[Touched]
-
-
-def receipt(store: Store, commit_id: str, call: str | None = None, pause: Callable[[float], None] = time.sleep) -> Receipt | None:
-    """The commit under this id, if it happened. Another call under the same id is an error, not an answer."""
-    row = commit_rows(store, [commit_id], pause).get(commit_id)
-    return None if row is None else from_row(row, call)
-
-
-def commit_rows(store: Store, ids: Sequence[str], pause: Callable[[float], None] = time.sleep) -> dict[str, Item]:
-    """The `commits` rows of those of these commits that happened, by id.
-
-    Read by TransactGetItems: a plain read may miss the row of a transaction whose other half is already seen.
-    """
-    for attempt in range(RECEIPT_TRIES):
-        try:
-            rows = store.transact_get([Key("commits", commit_id) for commit_id in ids])
-            return {row["pk"]: row for row in rows if row is not None}
-        except Contention:
-            if attempt == RECEIPT_TRIES - 1:
-                raise
-            pause(0.02)
-    return {}
-
-
-def from_row(row: Item, call: str | None = None) -> Receipt:
-    """A `commits` row as a receipt."""
-    if call is not None and row["call"] != call:
-        raise BadRequest("This idempotency key was used for another call; choose a new key.", "IdempotencyKeyReused")
-    touched = [(address, position) for address, position in row["touched"]]
-    return Receipt(row["pk"], row["result"], touched, row.get("jobs", []), row.get("logs", []), repeated=True)
 
 
 def commit(store: Store, tx: Transaction, intent: Intent) -> Receipt:
@@ -169,39 +93,49 @@ def commit_all(store: Store, tx: Transaction, calls: Sequence[Planned], refused:
             "TooManyWrites" if len(tx.writes) > len(tx.reads.versions) // 2 else "TooManyReads",
         )
     try:
-        if plan.changes_nothing():
-            _answer(store, tx, plan, calls[0].intent)
-        else:
-            for put in plan.fresh_rows():
-                store.write(put)
-            store.transact(actions)
+        number = _committed(store, tx, plan, actions)
     except (ConditionFailed, Conflict, StoreFailed) as failure:
         done = commit_rows(store, [*(each.intent.id for each in calls), *refused], tx.pause)
         if _happened(done, calls):
-            return [from_row(done[each.intent.id], each.intent.call) for each in calls]
+            return [_receipt(each, done.get(each.intent.id)) for each in calls]
         where = _where(tx, actions, failure)
         table = failure.table if isinstance(failure, Conflict) else _blame(where)
         raise Conflict(table, _taken(tx, where), where, done) from failure
-    return [
-        Receipt(each.intent.id, each.intent.result, each.touched, list(each.intent.jobs), list(each.intent.log_lines))
-        for each in calls
-    ]
+    return [_receipt(each, number=number) for each in calls]
 
 
-def _answer(store: Store, tx: Transaction, plan: _Plan, intent: Intent) -> None:
+def _receipt(call: Planned, row: Item | None = None, number: int | None = None) -> Receipt:
+    intent = call.intent
+    if row is not None:
+        return from_row(row, intent.call)
+    return Receipt(intent.id, intent.result, call.touched, list(intent.jobs), list(intent.log_lines), number=number)
+
+
+def _committed(store: Store, tx: Transaction, plan: _Plan, actions: Sequence[Action]) -> int | None:
+    """Make it so. Returns the commit's number."""
+    if plan.changes_nothing() and len(plan.calls) == 1 and not plan.refused:
+        _answer(store, tx, plan.calls[0])
+        return None
+    for put in () if exact_indexes(store) else plan.fresh_rows():
+        store.write(put)
+    return store.transact(actions) if actions else None
+
+
+def _answer(store: Store, tx: Transaction, call: Planned) -> None:
     """What a commit of nothing comes to: its reads were true at one instant, and its answer is kept under its key.
 
     A single document is looked at again, too: a plain read may still miss a transaction that its caller knows to be done.
     """
     if not snapshot.holds(store, tx.reads, tx.pause):
         raise Conflict
-    if intent.kept:
-        store.write(plan.rows()[0])
+    if call.intent.kept:
+        store.write(Put("commits", row_of(call), Absent()))
 
 
 def _happened(done: Mapping[str, Item], calls: Sequence[Planned]) -> bool:
     """Whether it was this very attempt that wrote the rows: another one's would not vouch for what this one has read."""
-    return all(each.intent.id in done and done[each.intent.id]["_c"] == each.intent.stamp for each in calls)
+    rows = [done.get(each.intent.id) for each in calls if each.has_row()]
+    return bool(rows) and all(row is not None and row["_c"] == calls[0].intent.stamp for row in rows)
 
 
 def _where(tx: Transaction, actions: Sequence[Action], failure: Exception) -> tuple[Key, ...]:
@@ -274,13 +208,8 @@ class _Plan:
         ]
 
     def changes_nothing(self) -> bool:
-        """Whether a single call only read: nothing was written, no unique value changed hands, nothing is to be started."""
-        alone = len(self.calls) == 1 and not self.refused
-        return alone and not self.tx.writes and not self.claimed and not self.calls[0].intent.jobs
-
-    def rows(self) -> list[Put]:
-        """The `commits` rows, which are the proof: the first one under its id stays."""
-        return [Put("commits", _row(each), Absent()) for each in self.calls]
+        """Whether the run only read: nothing was written, no unique value changed hands, nothing is to be started."""
+        return not self.tx.writes and not self.tx.unseen and not self.claimed and not any(each.intent.jobs for each in self.calls)
 
     def actions(self) -> list[Action]:
         """Everything, in one transaction."""
@@ -289,7 +218,8 @@ class _Plan:
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
         taken = {key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
-        return [*written, *checks, *self.rows(), *(Check(Key("commits", id), Absent()) for id in self.refused)]
+        rows: list[Action] = [Put("commits", row_of(each), Absent()) for each in self.calls if each.has_row()]
+        return [*written, *checks, *rows, *(Check(Key("commits", id), Absent()) for id in self.refused)]
 
     @staticmethod
     def _seen(key: Key, version: str | int | None) -> Any:
@@ -346,29 +276,6 @@ class _Plan:
         # One that was not looked up was given up by a document of this commit, whose version says that it had it.
         seen = self.tx.reads.versions
         return Put("claims", item, self._seen(key, seen[key]) if key in seen else None)
-
-
-def _row(call: Planned) -> Item:
-    intent = call.intent
-    row: Item = {
-        "pk": intent.id,
-        "call": intent.call,
-        "path": intent.path,
-        "org": intent.org,
-        "result": intent.result,
-        "touched": [list(place) for place in call.touched],
-        "ttl": intent.now_s + COMMIT_SECONDS,
-        "_c": intent.stamp,
-    }
-    if intent.connection:
-        row["connection"] = intent.connection
-    if intent.trace:
-        row["trace"] = intent.trace
-    if intent.jobs:
-        row["jobs"] = list(intent.jobs)
-    if intent.log_lines:
-        row["logs"] = list(intent.log_lines)
-    return row
 
 
 def _sk(key: Key) -> Item:

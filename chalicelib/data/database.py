@@ -18,26 +18,54 @@ T = TypeVar("T", bound=Table)
 class Query:
     """A read of one range: choose the direction, then take what you need."""
 
-    def __init__(self, tx: Transaction, wanted: Range, journal: Journal, newest: bool = False) -> None:
-        self._tx, self._range, self._journal, self._newest = tx, wanted, journal, newest
+    def __init__(self, tx: Transaction, wanted: Range, journal: Journal, newest: bool = False, settled: bool = False) -> None:
+        self._tx, self._range, self._journal, self._newest, self._settled = tx, wanted, journal, newest, settled
 
     def newest(self) -> Query:
         """From the last to the first."""
-        return Query(self._tx, self._range, self._journal, True)
+        return Query(self._tx, self._range, self._journal, True, self._settled)
 
     def oldest(self) -> Query:
         """From the first to the last (the default)."""
-        return Query(self._tx, self._range, self._journal, False)
+        return Query(self._tx, self._range, self._journal, False, self._settled)
+
+    def settled(self) -> Query:
+        """Of a log whose rows never change once they are written: a query watches them, and does not look at them again.
+
+        Only beside a document of the same query that says which rows count, and is written by whoever ends or erases them: that
+        one is looked at again, and vouches for the rows. In a mutation it changes nothing.
+
+        Raises: `BadRequest` for an index, and for a log whose parent counts it.
+        """
+        if not self._range.index.is_log or self._range.index.table.parent is not None:
+            raise BadRequest("settled() is for logs without a parent; documents of an index, and counted rows, may change.")
+        return Query(self._tx, self._range, self._journal, self._newest, True)
+
+    def apart(self) -> Query:
+        """Of an index: who is in the range is exact at one instant, as ever; what each document holds is of its own moment.
+
+        For what many are told of and none decides by. A query looks at each document once; a change of one is told. In a mutation
+        it changes nothing.
+
+        Raises: `BadRequest` for a log.
+        """
+        if self._range.index.is_log:
+            raise BadRequest("apart() is for an index, whose members are counted; a log's rows may be settled().")
+        return Query(self._tx, self._range, self._journal, self._newest, True)
 
     def take(self, limit: int) -> list[Any]:
         """At most `limit` documents."""
         if limit < 0:
             raise BadRequest(f"take({limit}): a limit is zero or more.")
-        return [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, limit)] if limit else []
+        return (
+            [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, limit, settled=self._settled)]
+            if limit
+            else []
+        )
 
     def collect(self) -> list[Any]:
         """Every document of the range. Only for ranges that stay small; the limit of reads applies."""
-        return [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, None)]
+        return [self._document(rec) for _, rec in self._tx.range(self._range, self._newest, None, settled=self._settled)]
 
     def first(self) -> Any:
         """The first document, or None."""

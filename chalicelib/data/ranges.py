@@ -6,11 +6,14 @@ step is there because leaving it out was seen to break something (`ARCHITECTURE.
 1. **The fence first.** Its number grows with every membership change of the partition. Whatever happens after this read
    changes the number, and a commit or a snapshot that relies on it will notice.
 2. **Then the fresh rows and the index.** Writers leave a fresh row ("this document entered here lately") *before* their
-   transaction; it bridges the time until the index shows the document.
+   transaction; it bridges the time until the index shows the document. Both are read in the direction of the range and as
+   far as it asks: "the newest one" costs the same however much was inserted within the hour. A row past its time is ignored:
+   the index has shown its document long ago, and the store removes it whenever it likes.
+   (A store whose indexes are exact needs none.)
 3. **Documents by id**, strongly consistent. The index only proposes; the document decides whether it belongs *now*.
 4. **A refused candidate may be half of a transaction**: read it once more by TransactGetItems. If that answer differs,
    the range is read again.
-5. **Refill.** When the index page ended at its limit, only candidates up to its last key count; then go on.
+5. **Refill.** When the page of either ended at its limit, only candidates up to its last key count; then go on from there.
 
 A log (composite key) needs none of this: its table is the index. Its parent is read first, and a hole below the
 parent's counter is a transaction in flight.
@@ -22,6 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.store import Item, Key, Store
@@ -37,11 +41,27 @@ Belongs = Callable[[Item], str | None]
 Pause = Callable[[float], None]
 
 
-class RangeReader:
-    """Reads ranges from one store into one read set."""
+@dataclass(frozen=True)
+class _Page:
+    """Candidates by their order; `edge`: the last one's order, where the page ended at its limit."""
 
-    def __init__(self, store: Store, reads: ReadSet, pause: Pause = time.sleep) -> None:
-        self.store, self.reads, self.pause = store, reads, pause
+    entries: dict[str, Key]
+    edge: str | None
+
+
+def _order(candidate: tuple[str, Key]) -> str:
+    return candidate[0]
+
+
+class RangeReader:
+    """Reads ranges from one store into one read set.
+
+    Args:
+        now_s: the time (epoch seconds) at which fresh rows are past theirs; 0 = none is.
+    """
+
+    def __init__(self, store: Store, reads: ReadSet, pause: Pause = time.sleep, now_s: float = 0.0) -> None:
+        self.store, self.reads, self.pause, self.now_s = store, reads, pause, now_s
 
     def index(
         self, index: Index, address: str, shard: str, low: str, high: str, newest: bool, limit: int | None, belongs: Belongs
@@ -50,17 +70,29 @@ class RangeReader:
         for attempt in range(PATIENCE):
             fence_key = Key("fences", shard, MARK)
             fence = self.store.get(fence_key)
-            fresh = self._fresh(shard, low, high)
-            found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+            found = self._candidates(index, shard, low, high, newest, limit, belongs)
             if found is not None:
                 self.reads.saw(fence_key, fence)
                 return found
             self.pause(0.005 * (attempt + 1))
         raise Contention(index.table.table_name)
 
-    def _fresh(self, shard: str, low: str, high: str) -> dict[str, Key]:
-        rows = self.store.query("fences", shard, low=low, high=high).items
-        return {row["sk"]: Key(row["t"], row["dpk"], row.get("dsk")) for row in rows if row["sk"] != MARK}
+    def _fresh(self, shard: str, low: str, high: str, newest: bool, limit: int | None) -> _Page:
+        """Who entered lately, in the direction of the range."""
+        rows = self.store.query("fences", shard, low=low, high=high, newest=newest, limit=limit)
+        entered = {
+            row["sk"]: Key(row["t"], row["dpk"], row.get("dsk"))
+            for row in rows.items
+            if row["sk"] != MARK and row["ttl"] > self.now_s
+        }
+        return _Page(entered, rows.items[-1]["sk"] if rows.more and rows.items else None)
+
+    def _shown(self, index: Index, shard: str, low: str, high: str, newest: bool, limit: int | None) -> _Page:
+        """What the index shows."""
+        table, order = index.table.table_name, f"{index.name}#o"
+        rows = self.store.query(table, shard, low=low, high=high, newest=newest, limit=limit, index=index.name)
+        entries = {row[order]: Key(table, row["pk"], row.get("sk")) for row in rows.items}
+        return _Page(entries, rows.items[-1][order] if rows.more and rows.items else None)
 
     def _candidates(
         self,
@@ -71,19 +103,18 @@ class RangeReader:
         newest: bool,
         limit: int | None,
         belongs: Belongs,
-        fresh: dict[str, Key],
     ) -> list[tuple[str, Key, Item]] | None:
         """Steps 2 to 5; None when a candidate turned out to be half of a transaction."""
-        table, seen = index.table.table_name, set[tuple[str, Key]]()
+        seen = set[tuple[str, Key]]()
         found: list[tuple[str, Key, Item]] = []
         start, end = low, high
         while True:
             want = None if limit is None else limit - len(found) + PAGE_SLACK
-            rows = self.store.query(table, shard, low=start, high=end, newest=newest, limit=want, index=index.name)
-            entries = {row[f"{index.name}#o"]: Key(table, row["pk"], row.get("sk")) for row in rows.items}
-            edge = list(entries)[-1] if rows.more and entries else None
-            within = {order: key for order, key in fresh.items() if start <= order <= end}
-            merged = sorted({*entries.items(), *within.items()}, key=lambda pair: pair[0], reverse=newest)
+            pages = [] if exact_indexes(self.store) else [self._fresh(shard, start, end, newest, want)]
+            pages.append(self._shown(index, shard, start, end, newest, want))
+            edges = [page.edge for page in pages if page.edge is not None]
+            edge = (max(edges) if newest else min(edges)) if edges else None
+            merged = sorted({pair for page in pages for pair in page.entries.items()}, key=_order, reverse=newest)
             if edge is not None:
                 merged = [(order, key) for order, key in merged if (order >= edge if newest else order <= edge)]
             merged = [pair for pair in merged if pair not in seen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.data import values
@@ -63,6 +64,7 @@ def fields(record: Record) -> Item:
     return {name: values.to_item(part) for name, part in record.items()}
 
 
+@lru_cache(maxsize=4096)
 def is_field(name: str) -> bool:
     """Whether an attribute of an item is a field of its document, and not the store's or an index's."""
     if name.startswith("_"):

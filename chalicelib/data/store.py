@@ -10,6 +10,9 @@ DynamoDB does, and to refuse what DynamoDB refuses:
 * **two plain reads may see the two halves of one transaction**; only `transact_get` sees none or both;
 * any call may raise `StoreFailed`: then a write may have happened. `Contention` means nothing was written.
 
+A store may do more than that (`capabilities.py`): read at one instant without a second look (`instant`), number its commits
+(`transact` returns the number), and say that this process alone writes to it (`one_writer`).
+
 Two implementations pass one contract suite (`tests/store`): `aws/store.py` (DynamoDB through pynamodb models) and
 `infra/local/sqlite/store.py`. `infra/local/faults` wraps either with the faults that a laptop would never show.
 """
@@ -229,5 +232,8 @@ class Store(Protocol):
     def write(self, write: Write) -> Item | None:
         """One write. Returns the new item of an Update, else None. Raises `ConditionFailed` (`old` = what is there)."""
 
-    def transact(self, actions: Sequence[Action]) -> None:
-        """All of these, or none. Raises `ConditionFailed` (positions and old items) or `Contention`."""
+    def transact(self, actions: Sequence[Action]) -> int | None:
+        """All of these, or none. Raises `ConditionFailed` (positions and old items) or `Contention`.
+
+        Returns the commit's number where the store numbers its commits; None where it does not.
+        """

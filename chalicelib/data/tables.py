@@ -11,9 +11,8 @@ come the physical table (`spec`), the GSI attributes of an item (`positions`), t
 **Addresses.** A document's address is its partition key, `org|table|id`. A partition of an index has the address
 `org|table.index|values`; a document stands in it at a *position*, the order-preserving encoding of the index's order
 fields, its creation time and its id. A table with a composite key is a log: its partition key is the address, its sort
-key the position. The org comes first everywhere and is put there by the engine (invariant 9).
-
-A document without a value for a partition field is not in that index (a sparse index, as DynamoDB's are).
+key the position. The org comes first everywhere and is put there by the engine (invariant 9). A document without a value for a
+partition field is not in that index (a sparse index, as DynamoDB's are).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import quote
 
@@ -51,6 +50,7 @@ EVERYWHERE = "*"
 DOCUMENT_OF = {"id": "_id", "creation_time": "_creationTime"}
 
 
+@lru_cache(maxsize=4096)
 def org_key(org: str) -> str:
     """An org's name as the first component of an address; nothing in it can be mistaken for a separator."""
     return quote(org, safe="-_.@:")

@@ -45,7 +45,7 @@ class Transaction:
     Args:
         store: where the data is.
         org: the only org whose data this run can name.
-        now_ms: the run's frozen time, the creation time of what it inserts.
+        now_ms: the run's frozen time, the creation time of what it inserts, and when hints of lately are past theirs.
         building: knows the indexes that cannot be read yet.
         suspects: keys at which an earlier run of this call found a document that it had not looked for.
         writable: False for queries; writing then is an error.
@@ -74,7 +74,7 @@ class Transaction:
         self._items: dict[Key, Item | None] = {}
         self._inserts = self._read_before = 0
         self.uniques = Uniques(lambda address: self._item(Key("claims", address)))
-        self._reader = RangeReader(store, self.reads, pause)
+        self._reader = RangeReader(store, self.reads, pause, now_ms / 1000)
 
     # Reading -----------------------------------------------------------------------------------------------------------
 
@@ -120,8 +120,13 @@ class Transaction:
         place = wanted.index.position(self.org, found)
         return found if place is not None and place.address == address else None
 
-    def range(self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None) -> list[Row]:
-        """Documents of a range in order, at most `limit`; `within` narrows it to positions of a page, both included."""
+    def range(
+        self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None, *, settled: bool = False
+    ) -> list[Row]:
+        """Documents of a range in order, at most `limit`; `within` narrows it to positions of a page, both included.
+
+        `settled`: a query does not look at each of them again, only at who they are.
+        """
         index = wanted.index
         if index.eventual:
             raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
@@ -140,6 +145,8 @@ class Transaction:
             if order is not None and low <= order <= high and pending.after is not None:
                 rows[order] = normal(pending.after)
         chosen = sorted(rows.items(), reverse=newest)[:limit]
+        if settled and not self.writable:
+            return chosen
         for order, key, item in found:
             if key not in self.writes and (order in dict(chosen)):
                 self._remember(key, item)

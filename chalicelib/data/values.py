@@ -33,11 +33,13 @@ __all__ = [
     "digest",
     "dumps",
     "encode",
+    "encode_and_see",
     "encode_ts",
     "from_item",
     "loads",
     "to_item",
 ]
+_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 SMALLEST, LARGEST = 1e-130, 9.9e125
 """What DynamoDB's numbers can hold; other floats are stored tagged."""
 ON_THE_WIRE = frozenset({"$bytes", "$integer", "$float"})
@@ -70,6 +72,20 @@ def _decoded(wire: Any, most: int = MAX_NESTING) -> Any:
 def encode(value: Any) -> Any:
     """Python → Convex JSON. Structs lose absent fields. Raises `BadValue` for what is not a value, naming the path."""
     return _told(walk, value, _on_the_wire)
+
+
+def encode_and_see(value: Any) -> tuple[Any, Any]:
+    """`encode(value)`, and what `decode` would make of that; a value without special forms is both, and is walked once."""
+    special = False
+
+    def leaf(part: Any) -> Any:
+        nonlocal special
+        made = _on_the_wire(part)
+        special = special or made is not part
+        return made
+
+    encoded = _told(walk, value, leaf)
+    return encoded, decode(encoded) if special else encoded
 
 
 def _on_the_wire(value: Any) -> Any:
@@ -162,7 +178,7 @@ def _float(value: float) -> dict[str, str]:
 
 def dumps(encoded: Any) -> str:
     """Encoded value → JSON text with sorted keys; equal values have equal text."""
-    return json.dumps(encoded, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _sorted(encoded)
 
 
 def loads(text: str) -> Any:

@@ -17,11 +17,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.data.json_text import problem
-from chalicelib.data.store import Exists, Item, Update
 from chalicelib.doors import events, polling
 from chalicelib.doors.event_words import Events
+from chalicelib.doors.line import Line
 from chalicelib.live import salvage
-from chalicelib.live.mailbox import Mailboxes, retry_until_done
 from chalicelib.live.messages import BadFrame, Version
 
 if TYPE_CHECKING:
@@ -35,60 +34,61 @@ PROBE, PROBED, UPGRADE = "2probe", "3probe", "5"
 PID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
-def connect(backend: Backend, connection: str, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
-    """Open a connection. Who it is comes with the first packet; a token in the handshake counts, too. Returns a status."""
+def begun(backend: Backend, headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, Any] | int:
+    """What a handshake leaves: who it is comes with the first packet; a token in the handshake counts, too.
+
+    Returns the HTTP status that refuses it, if something is wrong with it.
+    """
     if query.get("EIO") != "4" or query.get("transport") != "websocket":
         return 400
     token = events.token_of(headers, query)
     if token is not None and backend.world.identify(events.authenticate(token)).error:
         return 401
-    begun: dict[str, Any] = {}
+    found: dict[str, Any] = {"token": token} if token else {}
     if "sid" in query:  # the session was opened by a poll, so nothing is said of that here
         if polling.read(backend, query["sid"]) is None:
             return 400
-        begun = {"sid": query["sid"], "ts": backend.clock.now_ns()}
-    events.open_mailbox(backend, connection, KIND, **({"token": token} if token else {}), **begun)
-    backend.invoker.invoke("welcome", {"connectionId": connection})
-    return 200
+        found |= {"sid": query["sid"], "ts": backend.clock.now_ns()}
+    return found
 
 
-def message(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+def message(backend: Backend, line: Line, body: str, at: int) -> None:
     """Take in one packet. Raises `BadFrame`."""
     from engineio import packet as engine
 
     if body.startswith(str(engine.PONG)) or body == str(engine.NOOP):
         return
     if body.startswith(str(engine.CLOSE)):
-        backend.close(connection)
+        line.close()
         return
-    if "sid" in mailbox and body in (PROBE, UPGRADE):
-        _upgrade(backend, connection, mailbox, body, at)
+    if "sid" in line.begun and body in (PROBE, UPGRADE):
+        _upgrade(backend, line, body, at)
         return
-    _packet(backend, connection, mailbox, _decoded(body), at)
+    _packet(line, _decoded(body), at)
 
 
-def _upgrade(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+def _upgrade(backend: Backend, line: Line, body: str, at: int) -> None:
     """The steps from polls to this socket: answer its probe, then take in what came by the polls.
 
-    The answer to a probe stands outside of what a connection is told, so it needs no lease: nothing is told before it.
+    The answer to a probe stands outside of what a connection is told.
     """
     if body == PROBE:
-        polling.probed(backend, mailbox["sid"])
-        if backend.gateway.post(connection, PROBED) != "ok":
-            backend.close(connection)
+        polling.probed(backend, line.begun["sid"])
+        if not line.say(PROBED):
+            line.close()
         return
-    for packet in polling.packets_of(backend, mailbox["sid"]):
+    for packet in polling.packets_of(backend, line.begun["sid"]):
         if packet.startswith("4"):
-            message(backend, connection, backend.mailboxes.read(connection) or mailbox, packet, at)
+            message(backend, line.again(), packet, at)
 
 
-def refuse(backend: Backend, connection: str, mailbox: Item, body: str, error: BadFrame, at: int) -> None:
+def refuse(line: Line, body: str, error: BadFrame, at: int) -> None:
     """Answer a packet that cannot be read, by its acknowledgement where it wants one. Who is not signed in is closed."""
-    if not mailbox.get("settled"):
-        backend.close(connection)
+    if not line.settled:
+        line.close()
         return
     match = ASKS.match(body)
-    events.refuse(backend, connection, mailbox, int(match[1]) if match else None, salvage.fault(error), at)
+    events.refuse(line, int(match[1]) if match else None, salvage.fault(error), at)
 
 
 def _decoded(body: str) -> Any:
@@ -109,37 +109,35 @@ def _decoded(body: str) -> Any:
     return inner
 
 
-def _packet(backend: Backend, connection: str, mailbox: Item, packet: Any, at: int) -> None:
+def _packet(line: Line, packet: Any, at: int) -> None:
     from socketio import packet as socketio
 
     if packet.packet_type == socketio.CONNECT:
-        _sign_in(backend, connection, mailbox, packet)
+        _sign_in(line, packet)
     elif packet.packet_type == socketio.DISCONNECT:
-        backend.close(connection)
+        line.close()
     elif packet.packet_type == socketio.EVENT:
         data = packet.data
-        if not mailbox.get("settled") or packet.namespace != NAMESPACE:
+        if not line.settled or packet.namespace != NAMESPACE:
             raise BadFrame("an event before its namespace was connected")
         if not isinstance(data, list) or not data or not isinstance(data[0], str) or len(data) > 2:
             raise BadFrame("an event is a name and at most one object")
         told = data[1] if len(data) == 2 else None
-        events.take_in(backend, connection, mailbox, data[0], told, packet.id, at, counted=packet.id)
+        events.take_in(line, data[0], told, packet.id, at, counted=packet.id)
     else:
         raise BadFrame("a packet that no client sends")
 
 
-def _sign_in(backend: Backend, connection: str, mailbox: Item, packet: Any) -> None:
+def _sign_in(line: Line, packet: Any) -> None:
     wishes = packet.data if isinstance(packet.data, dict) else {}
     if packet.namespace != NAMESPACE:
         raise BadFrame(f"the namespace is {NAMESPACE}")
-    token = wishes.get("token") or mailbox.get("token")
+    token = wishes.get("token") or line.begun.get("token")
     plain = {name: part for name, part in wishes.items() if isinstance(part, str | int) and not isinstance(part, bool)}
-    # Without a token, or with a bad one, the holder says so (CONNECT_ERROR) and closes.
-    if "token" in mailbox:  # it was good for this; who is there stands in the row from now on
-        row = Update(Mailboxes.key(connection), {}, {}, (("token",),), Exists())
-        retry_until_done(backend.clock, lambda: backend.store.write(row))
-    events.sign_in(backend, connection, token.removeprefix("Bearer ").strip() if isinstance(token, str) else "", plain)
-    events.start(backend, connection)
+    # Without a token, or with a bad one, the dialect says so (CONNECT_ERROR), and the socket is closed.
+    if "token" in line.begun:
+        line.forget_token()
+    line.begin(events.opening(line.id, token.removeprefix("Bearer ").strip() if isinstance(token, str) else "", plain))
 
 
 class Packets(Events):

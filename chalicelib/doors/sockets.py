@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from chalicelib.data.store import Item
-from chalicelib.doors import edge, events, socketio, sync
+from chalicelib.doors import edge, events, row_lines, socketio, sync
+from chalicelib.doors.line import Line
 from chalicelib.live import salvage
 from chalicelib.live.messages import BadFrame
 
@@ -37,13 +37,33 @@ def connect(backend: Backend, connection: str, path: str, headers: Mapping[str, 
     if not edge.passed(backend.settings.origin_secret, headers):
         return 403
     path = re.sub("/+", "/", path)
-    if stream := STREAM.match(path):
-        return events.connect(backend, connection, headers, {"token": query.get("token", ""), "stream": unquote(stream[1])})
-    if not CHAT.match(path):
+    chat = asked(path, query)
+    if chat is None:
         return sync.connect(backend, connection, path, dict(headers))
+    kind, wishes = chat
+    if kind == socketio.KIND:
+        begun = socketio.begun(backend, headers, query)
+        if isinstance(begun, int):
+            return begun
+        row_lines.open_mailbox(backend, connection, kind, **begun)
+    else:
+        token = events.admitted(backend, headers, wishes)
+        if token is None:
+            return 401
+        row_lines.open_mailbox(backend, connection, kind).store_first(events.opening(connection, token, wishes))
+    backend.invoker.invoke("welcome", {"connectionId": connection})
+    return 200
+
+
+def asked(path: str, query: Mapping[str, str]) -> tuple[str, Mapping[str, str]] | None:
+    """Which kind of chat socket a path asks for, and with which wishes; None: it is none of theirs."""
+    if stream := STREAM.match(path):
+        return events.KIND, {"token": query.get("token", ""), "stream": unquote(stream[1])}
+    if not CHAT.match(path):
+        return None
     if "EIO" in query or not path.strip("/").startswith("chat"):
-        return socketio.connect(backend, connection, headers, query)
-    return events.connect(backend, connection, headers, query)
+        return socketio.KIND, query
+    return events.KIND, query
 
 
 def message(backend: Backend, connection: str, body: str, at: int) -> None:
@@ -59,30 +79,30 @@ def message(backend: Backend, connection: str, body: str, at: int) -> None:
         if mailbox is None or mailbox.get("closing"):
             backend.wake(connection)  # which closes it
         else:
-            _packet_or_event(backend, connection, mailbox, body, at)
+            hear(backend, row_lines.RowLine(backend, connection, mailbox), body, at)
     except Exception:
         logger.exception("a frame of %s could not be taken in", connection)
         backend.close(connection)
 
 
-def _packet_or_event(backend: Backend, connection: str, mailbox: Item, body: str, at: int) -> None:
+def hear(backend: Backend, line: Line, body: str, at: int) -> None:
     """Take in a frame of a chat socket; one that cannot be read is answered, and the connection stays."""
-    packet, kind = IS_PACKET.match(body) is not None, mailbox.get("kind")
+    packet = IS_PACKET.match(body) is not None
     try:
-        if packet and kind == socketio.KIND:
-            socketio.message(backend, connection, mailbox, body, at)
-        elif not packet and kind == events.KIND:
-            events.message(backend, connection, mailbox, body, at)
+        if packet and line.kind == socketio.KIND:
+            socketio.message(backend, line, body, at)
+        elif IS_EVENT.match(body) and line.kind == events.KIND:
+            events.message(line, body, at)
         else:
             raise BadFrame("a frame of another protocol than the connection's")
     except BadFrame as error:
-        logger.warning("%s sent a frame that no client sends: %s", connection, error)
-        if packet and kind == socketio.KIND:
-            socketio.refuse(backend, connection, mailbox, body, error, at)
-        elif not packet and kind == events.KIND:
-            events.refuse(backend, connection, mailbox, events.ack_of(body), salvage.fault(error), at)
+        logger.warning("%s sent a frame that no client sends: %s", line.id, error)
+        if packet and line.kind == socketio.KIND:
+            socketio.refuse(line, body, error, at)
+        elif not packet and line.kind == events.KIND:
+            events.refuse(line, events.ack_of(body), salvage.fault(error), at)
         else:
-            sync.refuse(backend, connection, body, error)
+            line.fault(body, error)
 
 
 def disconnect(backend: Backend, connection: str) -> None:
@@ -94,6 +114,6 @@ def welcome(backend: Backend, connection: str) -> None:
     """The handshake is over, or nearly: speak first where a protocol wants it."""
     mailbox = backend.mailboxes.read(connection)
     if mailbox is not None and mailbox.get("kind") in (events.KIND, socketio.KIND):
-        events.welcome(backend, connection)
+        row_lines.welcome(backend, connection)
     else:
         sync.welcome(backend, connection)

@@ -2,7 +2,7 @@
 
 A frame's invocation tries to become the holder of the connection's mailbox and takes the frame in at once; where there is a
 holder it puts the frame in the inbox (the same frame twice is one row), leaves a note, and tries again. Only a holder posts
-(`live/turn.py`). A mutation runs at once where nothing is before it (`live/calls.py`).
+(`live/turn.py`). A mutation runs at once where nothing is before it (`live/at_once.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib.backend import as_failure
+from chalicelib.calls import as_failure
 from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows, salvage
@@ -36,14 +37,19 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
     """Open a connection: its mailbox exists before the client's first frame. Returns an HTTP status."""
     if not PATH.match(re.sub("/+", "/", path or "/api/sync")):
         return 404
-    client = headers.get("convex-client", "")
-    kind = "rust" if client and not client.startswith("npm") else "npm"
+    kind = kind_of(headers)
     now = backend.clock.now_ms()
     row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "rest": False, "ttl": now // 1000 + rows.LIFE_S}
     # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
     backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
     backend.mailboxes.open(connection, row)
     return 200
+
+
+def kind_of(headers: Mapping[str, str]) -> str:
+    """Which family of clients this is: `npm`, or `rust` (Python, Swift, Kotlin)."""
+    client = headers.get("convex-client", "")
+    return "rust" if client and not client.startswith("npm") else "npm"
 
 
 def message(backend: Backend, connection: str, body: str) -> None:
@@ -77,7 +83,7 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             _hand(backend, connection, rows.MODIFY, frame.base_version, body)
         case messages.Mutation():
             store = partial(_store, backend, connection, rows.MUTATION, frame.request_id, body)
-            if not backend.calls.run(connection, frame, body, store):
+            if not backend.at_once.run(connection, frame, body, store):
                 backend.lane.wake(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
@@ -87,19 +93,18 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
 
 def _hand(backend: Backend, connection: str, kind: str, number: int, body: str, *, auth: int = 0) -> None:
     """Have a frame taken in: at once by ourselves, where nobody serves the connection, else by whoever does."""
-    if not backend.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
+    if not backend.fanout.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
         if auth:
             backend.mailboxes.announce(connection, auth)
         new = _store(backend, connection, kind, number, body)
-        backend.noted(connection, auth=auth if new else 0)
+        backend.fanout.noted(connection, auth=auth if new else 0)
 
 
 def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:
     """Answer a frame that cannot be read: the call or the query that it names fails, else the frame; the connection stays."""
     logger.warning("%s sent a frame that no client sends: %s", connection, error)
-    top, sentence = salvage.fields(body), salvage.fault(error)
-    kind, request = salvage.word(top.get("type")), salvage.number(top.get("requestId"))
-    queries = salvage.query_set(top) if kind == "ModifyQuerySet" else None
+    sentence = salvage.fault(error)
+    kind, request, queries = salvage.named(body)
     if request is not None and kind in ("Mutation", "Action"):
         _refuse_call(backend, connection, kind, request, sentence)
     elif queries is not None:

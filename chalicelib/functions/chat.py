@@ -186,17 +186,7 @@ def write_chunk(
         if known.chunk != chunk:
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
-    times: dict[str, Any] = {"timestamp": ctx.now, "expires_at": ctx.now + lifecycle.CHUNK_LIFE_MS}
-    row = ChatChunk(
-        id=ctx.new_id("chunk-"),
-        reply=stream,
-        sequence=sequence,
-        message_id=message_id,
-        session_id=session.id,
-        chunk=chunk,
-        **times,
-    )
-    ctx.db.insert(row)
+    ctx.db.insert(lifecycle.chunk_at(ctx, stream, sequence, chunk, message_id=message_id, session_id=session.id))
 
 
 @mutation
@@ -326,6 +316,9 @@ def subscribe_to_chunks(
     if run is None:
         return []
     stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
-    if after is None:
-        return answer_size.beginning(map(chunk_view, ctx.db.query(stream).newest().take(limit)), answer_size.LIST_BYTES)[::-1]
-    return answer_size.beginning(map(chunk_view, ctx.db.query(stream.after(after)).take(limit)), answer_size.LIST_BYTES)
+    log = ctx.db.query(
+        stream if after is None else stream.after(after)
+    ).settled()  # chunks never change, the run vouches for them
+    found = (log.newest() if after is None else log).take(limit)
+    shown = answer_size.beginning(map(chunk_view, found), answer_size.LIST_BYTES)
+    return shown[::-1] if after is None else shown

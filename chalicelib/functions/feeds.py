@@ -7,11 +7,13 @@ grew, whichever door it came through, and exactly once on a connection.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
-from chalicelib import QueryCtx, Refused, query
+from chalicelib import QueryCtx, Refused, internal_query, query
 from chalicelib.domain import members
 from chalicelib.domain.feeds import offsets
+from chalicelib.domain.feeds import room as room_feed
 from chalicelib.domain.feeds import sizes as event_sizes
 from chalicelib.domain.feeds import socket as parts
 from chalicelib.domain.feeds.socket import EVENTS, Event
@@ -38,7 +40,7 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
     told: list[Event] = []
     cursors: dict[str, Any] = {}
     more, space = False, event_sizes.VALUE
-    for key, part in [*parts.rooms(ctx, me, row, seen), *parts.streams(ctx, row, seen)]:
+    for key, part in chain(parts.rooms(ctx, me, row, seen), parts.streams(ctx, row, seen)):
         if space <= 0 or len(told) >= EVENTS:  # the rest is asked for at once
             more = True
             cursors |= {key: seen[key]} if key in seen else {}
@@ -56,3 +58,9 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         if event["event"] in parts.PLACED:
             event["offset"] = offset
     return {"events": told, "next": {"socket": socket, "seen": cursors}, "more": more}
+
+
+@internal_query
+def room(ctx: QueryCtx, conversation: str, after: int | None, open: list[int]) -> dict[str, Any] | None:
+    """A room that a socket has joined, as `feed` tells of it: the same for all its sockets that stand at one place of its log."""
+    return room_feed.view(ctx, conversation, after, open)

@@ -5,7 +5,7 @@ Every run ends: by its writer, by `stop`, or by the sweep within its lease and a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain import budget
@@ -46,6 +46,19 @@ def claim(ctx: MutationCtx, run_id: str) -> int | None:
         lifecycle.finish(ctx, run, "failed", "", reason=budget.SPENT_REASON)
         return None
     return lifecycle.claim(ctx, run).epoch
+
+
+@internal_query
+def held(ctx: QueryCtx, run_id: str, epoch: int, now: float) -> Literal["held", "due", "lost"]:
+    """Whether the writer under this epoch still has its run, by one read; `due`: its lease is to be renewed (`beat`).
+
+    Args:
+        now: the writer's time, milliseconds since the epoch.
+    """
+    run = ctx.db.peek(Run, run_id)
+    if run is None or run.epoch != epoch or run.state != "running":
+        return "lost"
+    return "due" if run.lease_until - now < ctx.limits["run_lease_ms"] * 0.7 else "held"
 
 
 @internal_mutation

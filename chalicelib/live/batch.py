@@ -2,15 +2,20 @@
 
 Nothing that goes wrong with one connection touches the others: it is closed, its client comes back within a second, and
 the rest goes on. While one is worked for, the leases of all are kept. Mutations are run when no lease is held any more.
+
+Slices of one fan-out may share values, too: all of them look first, then what several of them ask is evaluated once, then each
+goes on by itself. A value that was made before a slice had looked could be older than a note that this slice clears.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.mailbox import Held, LeaseLost
 from chalicelib.live.queries import Closed
@@ -19,6 +24,10 @@ from chalicelib.live.world import Shared, World
 
 logger = logging.getLogger("concave")
 Step = Callable[[Turn], None]
+_Call = tuple[str, str, str, str | None]
+"""Path, arguments, org, journal."""
+COMMON = 16
+"""Queries that are evaluated for several slices before these go on: while they are, nobody's lease is kept."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +40,48 @@ class BatchServer:
 
     def serve(self, helds: list[Held]) -> None:
         """Serve until each is released, handed over or closed; then run the mutations that were found waiting."""
-        slice_ = _Slice(self.world, [self.turn(self.world, held) for held in helds])
+        self._finish(self.begin(helds), self.moment())
+
+    def begin(self, helds: list[Held]) -> Slice:
+        """Let each look. What is returned must go on by `go_on`."""
+        slice_ = Slice(self.world, [self.turn(self.world, held) for held in helds])
+        slice_.each(lambda turn: turn.look())
+        return slice_
+
+    def go_on(self, slices: Sequence[Slice]) -> None:
+        """Serve slices that have all looked, at once, as far as `World.parallel` goes; what several ask is evaluated once."""
+        shared = self.moment()
+        self.world.parallel([partial(self._prepare, shared, turn, query) for turn, query in _common(self.world, slices)])
+        self.world.parallel([partial(self._finish, slice_, shared) for slice_ in slices])
+
+    def moment(self) -> Shared:
+        """Values that are made from now on."""
+        return Shared(self.world)
+
+    def _prepare(self, shared: Shared, turn: Turn, query: int) -> None:
+        """Have a value made. Where that fails each slice tries for itself, and judges."""
+        sub = turn.queries[query]
+        try:
+            shared.get(sub, turn.held.row.get("user") or None, sub.journal)
+        except (Conflict, StoreFailed) as error:
+            logger.info("%s is left to each slice: %s", sub.path, error)
+
+    def _finish(self, slice_: Slice, shared: Shared) -> None:
         started = self.world.clock.now_ms()
         while slice_.turns:
-            slice_.each(lambda turn: turn.look())
-            self._evaluate(slice_)
+            self._evaluate(slice_, shared)
             slice_.each(lambda turn: turn.tell())
             slice_.each(lambda turn: turn.settle())
             slice_.turns = [turn for turn in slice_.turns if not turn.released]
             if self.world.clock.now_ms() - started > self.world.hand_over_ms:
                 slice_.each(self._hand_over)
                 break
+            slice_.each(lambda turn: turn.look())
+            shared = self.moment()
         self._end(slice_)
 
-    def _evaluate(self, slice_: _Slice) -> None:
+    def _evaluate(self, slice_: Slice, shared: Shared) -> None:
         """With values that are made after every note and every inbox was read."""
-        shared = Shared(self.world)
         slice_.each(lambda turn: turn.evaluate(shared))
 
     def _hand_over(self, turn: Turn) -> None:
@@ -54,7 +89,7 @@ class BatchServer:
         self.world.mailboxes.leave(turn.held)
         self.world.later(turn.connection, 1)
 
-    def _end(self, slice_: _Slice) -> None:
+    def _end(self, slice_: Slice) -> None:
         if slice_.pause:
             self.world.clock.sleep(self.world.pause_s)
         for connection in slice_.closed:
@@ -63,7 +98,31 @@ class BatchServer:
             self.world.mutations_waiting(connection)
 
 
-class _Slice:
+def _common(world: World, slices: Sequence[Slice]) -> list[tuple[Turn, int]]:
+    """The calls that are stale in several slices: for each a turn that asks it, and its query there. The commonest first.
+
+    Of calls that differ from slice to slice one by each path: the views that it asks for are there for the others.
+    """
+    asked: dict[_Call, dict[int, tuple[Turn, int]]] = defaultdict(dict)
+    for number, slice_ in enumerate(slices):
+        for turn in slice_.turns:
+            if turn.state.settled and turn.stale:
+                org = world.org_of(turn.held.row.get("user") or None)
+                for query in turn.stale & turn.queries.keys():
+                    sub = turn.queries[query]
+                    asked[sub.path, sub.args, org, sub.journal][number] = (turn, query)
+    calls = sorted(asked, key=lambda call: -len(asked[call]))
+    kinds: dict[tuple[str, str], list[_Call]] = defaultdict(list)
+    for call in calls:
+        kinds[call[0], call[2]].append(call)
+    chosen = [call for call in calls if len(asked[call]) > 1]
+    for alike in kinds.values():
+        if alike[0] not in chosen and len({number for call in alike for number in asked[call]}) > 1:
+            chosen.append(alike[0])
+    return [next(iter(asked[call].values())) for call in chosen[:COMMON]]
+
+
+class Slice:
     """The turns that are served together."""
 
     def __init__(self, world: World, turns: list[Turn]) -> None:

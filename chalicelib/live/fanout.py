@@ -1,9 +1,10 @@
 """From touched addresses to the connections that watch them.
 
 A change never waits for a lease: it leaves notes on the connections that watch what was touched, serves those whose lease
-is free, and leaves the others to their holders. Connections are taken in slices, so that a lease is never held while a
-hundred others are served first; within a slice a query is evaluated once for all who may share its value. Slices have no
-connection in common and are served at once, as far as `World.parallel` goes: what they do is wait for the network.
+is free, and leaves the others to their holders. Connections are taken in slices, and slices in waves, so that a lease is
+never held while hundreds of others are served first; within a wave a query is evaluated once for all who may share its value.
+Slices have no connection in common and are served at once, as far as `World.parallel` goes: what they do is wait for the
+network.
 """
 
 from __future__ import annotations
@@ -11,30 +12,20 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
-from chalicelib.live.batch import BatchServer
+from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
+from chalicelib.live.driver import NOBODY, Spread
 from chalicelib.live.mailbox import Held, Waking, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
-NOBODY: Mapping[str, set[Touched]] = {}
+
 SLICE = 8
 """Connections that are served together."""
-
-
-@dataclass
-class Spread:
-    """What a fan-out did, for the log and the benchmark."""
-
-    connections: int = 0
-    served: int = 0
-    busy: int = 0
-    failures: list[Exception] = field(default_factory=list)
 
 
 class Fanout:
@@ -59,12 +50,17 @@ class Fanout:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
         everyone = sorted(marks)
         slices = [everyone[start : start + SLICE] for start in range(0, len(everyone), SLICE)]
-        done = self.world.parallel([partial(self._slice, each, marks, found) for each in slices])
+        done: list[Spread] = []
+        for start in range(0, len(slices), self.world.wave):
+            wave = slices[start : start + self.world.wave]
+            begun = self.world.parallel([partial(self._slice, each, marks, found) for each in wave])
+            self.batches.go_on([slice_ for _, slice_ in begun])
+            done += [spread for spread, _ in begun]
         for failure in (failure for spread in done for failure in spread.failures):
             raise failure
         return Spread(len(marks), sum(each.served for each in done), sum(each.busy for each in done))
 
-    def _slice(self, connections: list[str], marks: dict[str, set[str]], found: list[Item]) -> Spread:
+    def _slice(self, connections: list[str], marks: dict[str, set[str]], found: list[Item]) -> tuple[Spread, Slice]:
         spread, held = Spread(len(connections)), list[Held]()
         for connection in connections:
             try:
@@ -73,8 +69,7 @@ class Fanout:
                 logger.exception("no note could be left on %s", connection)
                 spread.failures.append(error)
         spread.served = len(held)
-        self.batches.serve(held)
-        return spread
+        return spread, self.batches.begin(held)
 
     def _wake(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:
         waking = self.world.mailboxes.wake(connection, sorted(marks))
@@ -93,6 +88,18 @@ class Fanout:
     def wake(self, connection: str, marks: Iterable[str] = (), *, auth: int = 0) -> None:
         """Leave a note on one connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
         self.arrived(connection, self.world.mailboxes.wake(connection, marks, auth=auth))
+
+    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
+        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
+        held = self.world.mailboxes.try_first(connection, auth=auth)
+        if held is not None:
+            held.given = [row]
+            self.batches.serve([held])
+        return held is not None
+
+    def noted(self, connection: str, *, auth: int = 0) -> None:
+        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
+        self.arrived(connection, self.world.mailboxes.note_first(connection, auth=auth))
 
     def arrived(self, connection: str, waking: Waking) -> None:
         """Go on with what came of a note."""

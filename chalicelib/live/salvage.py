@@ -59,6 +59,13 @@ def query_set(top: dict[str, str]) -> dict[str, Any] | None:
     return {"type": "ModifyQuerySet", "baseVersion": base, "newVersion": new, "modifications": changes}
 
 
+def named(body: str) -> tuple[str, int | None, dict[str, Any] | None]:
+    """What an unreadable frame names: its type, its request id, and the query set it would make (see `query_set`)."""
+    top = fields(body)
+    kind = word(top.get("type"))
+    return kind, number(top.get("requestId")), query_set(top) if kind == "ModifyQuerySet" else None
+
+
 def _change(text: str) -> dict[str, Any] | None:
     try:
         if wrong := problem(text):

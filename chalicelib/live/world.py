@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.store import Item, Store
 from chalicelib.live import messages
@@ -19,10 +19,13 @@ T = TypeVar("T")
 class Evaluate(Protocol):
     """Runs a query for a stored identity: (path, arguments as JSON, identity as JSON or None, journal) → value.
 
-    An error of the function, or wrong arguments, are a value. Raises `Conflict` or `StoreFailed` when there is none.
+    `views`: what queries of the same moment have made for one another; a value is not older than they are. An error of the
+    function, or wrong arguments, are a value. Raises `Conflict` or `StoreFailed` when there is none.
     """
 
-    def __call__(self, path: str, args: str, identity: str | None, journal: str | None) -> Value: ...
+    def __call__(
+        self, path: str, args: str, identity: str | None, journal: str | None, views: dict[Any, Any] | None = None
+    ) -> Value: ...
 
 
 class Parallel(Protocol):
@@ -89,6 +92,10 @@ class World:
     """Documents and ranges that the queries of one connection may watch together."""
     parallel: Parallel = one_by_one
     """How slices of a fan-out are served."""
+    wave: int = 1
+    """Slices that are served together."""
+    sweep_share: int = 1000
+    """Connections that one invocation of the sweep looks at."""
     ended: Callable[[Item], None] = lambda mailbox: None
     """Told of a connection that is certainly closed, before its rows go. May fail silently."""
 
@@ -100,6 +107,7 @@ class Shared:
         self.world = world
         self.values: dict[tuple[str, str, str, str | None, str | None], Value] = {}
         self.private: set[tuple[str, str]] = set()
+        self.views: dict[Any, Any] = {}
 
     def get(self, sub: Subscription, identity: str | None, journal: str | None) -> Value:
         """The value of a query for an identity. A value whose function did not look at its caller is shared within the org."""
@@ -109,7 +117,7 @@ class Shared:
             found = self.values.get((*call, org, who, journal))
             if found is not None:
                 return found
-        value = self.world.evaluate(sub.path, sub.args, identity, journal)
+        value = self.world.evaluate(sub.path, sub.args, identity, journal, self.views)
         if value.private:
             self.private.add(call)
         self.values[(*call, org, identity if value.private else None, journal)] = value

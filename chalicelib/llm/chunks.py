@@ -2,7 +2,8 @@
 
 A model sends a few characters at a time, forty times a second; every stored chunk costs a write and a post per reader. So
 the first chunk goes out at once (the reader sees that someone answers), then at most one per `max_ms`, sooner when
-`max_chars` have gathered, and at once where the kind changes or the reply ends. Pure: the clock is handed in.
+`max_chars` have gathered, and at once where the kind changes or the reply ends. Who has read for two seconds reads on
+as well when the parts come half as often: from then on it is twice `max_ms`. Pure: the clock is handed in.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Literal
 from chalicelib.llm.surrogates import Halves
 
 Kind = Literal["text", "thinking"]
+LIVELY_MS = 2000
+"""So long after its first chunk a reply is told most often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Joiner:
 
     Args:
         clock: milliseconds, growing; its zero does not matter.
-        max_ms: the shortest time between two chunks of one kind that are not full.
+        max_ms: the shortest time between two chunks of one kind that are not full; twice that after `LIVELY_MS`.
         max_chars: no chunk that comes out is longer; one that is full comes out at once.
     """
 
@@ -43,6 +46,7 @@ class Joiner:
         self._parts: list[str] = []
         self._size = 0
         self._flushed = 0.0
+        self._began: float | None = None
         self._halves = Halves()
 
     def add(self, chunk: Chunk) -> list[Chunk]:
@@ -62,8 +66,12 @@ class Joiner:
         return self._full() + self.due()
 
     def due(self) -> list[Chunk]:
-        """What has waited for `max_ms`. Ask whenever the model pauses, or the last words before the pause would wait with it."""
-        return self._all() if self._size and self._clock() - self._flushed >= self._max_ms else []
+        """What has waited long enough. Ask whenever the model pauses, or the last words before the pause would wait with it."""
+        return self._all() if self._size and self._clock() - self._flushed >= self._wait() else []
+
+    def _wait(self) -> float:
+        lively = self._began is None or self._clock() - self._began < LIVELY_MS
+        return self._max_ms if lively else 2 * self._max_ms
 
     def end(self) -> list[Chunk]:
         """Everything that is still held; for the end of the reply, a good one or not."""
@@ -92,4 +100,5 @@ class Joiner:
     def _take(self) -> str:
         text = "".join(self._parts)
         self._parts, self._size, self._flushed = [], 0, self._clock()
+        self._began = self._flushed if self._began is None else self._began
         return text

@@ -15,10 +15,11 @@ from typing import Protocol
 
 from chalicelib.data import snapshot, trace
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Intent, Planned, Receipt, commit, commit_all, commit_rows, receipt
+from chalicelib.data.commit import commit, commit_all
 from chalicelib.data.database import Writer
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
 from chalicelib.data.pending import Pending
+from chalicelib.data.receipts import Intent, Planned, Receipt, commit_rows, receipt
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.tables import MARK
@@ -30,6 +31,8 @@ from chalicelib.runtime.scheduling import JobWriter, Resolve, Run
 
 MOST_ACTIONS = 90
 """A group ends before its commit would have more; a commit holds 100, and the count is a little too careful."""
+LONG_MS = 50
+"""A function whose last run took longer does not stand in the one writer's line: it races, and others go on."""
 MOST_RESULT_BYTES = 1_000_000
 """A group ends when its answers have more than this together; a transaction holds 4 MB."""
 
@@ -112,6 +115,7 @@ class Attempts:
         self.building = Building(store, clock)
         self._resolve, self._kept_lines = resolve, kept_lines
         self._moments = Moments()
+        self._slow: set[str] = set()
 
     def alone(self, wanted: Wanted, before_commit: Callable[[Transaction], None] = lambda _tx: None) -> Receipt:
         """Run and commit one call.
@@ -125,7 +129,7 @@ class Attempts:
         tx = self._transaction(wanted.org, now, wanted.suspects)
         run = self._run(tx, wanted, now)
         try:
-            result = wanted.context.copy().run(wanted.body, run)
+            result = self._result(wanted, run)
         except (Conflict, StoreFailed):
             raise
         except Exception:
@@ -140,9 +144,14 @@ class Attempts:
             raise
         finally:
             wanted.seen.update(key for key in tx.reads.versions if key.table != "fences")
-        check_jobs(len(run.jobs.listed))
         before_commit(tx)
-        done = commit(self.store, tx, self._intent(wanted, run, result, new_id(), now))
+        try:
+            done = commit(self.store, tx, self._intent(wanted, run, result, new_id(), now))
+        except BadRequest:
+            # It cannot fit, or not any more: a first try of it may have.
+            done = receipt(self.store, wanted.commit_id, wanted.call, self.clock.sleep)
+            if done is None:
+                raise
         wanted.log.take(run.log)
         return done
 
@@ -186,8 +195,7 @@ class Attempts:
     def _one(self, tx: Transaction, wanted: Wanted, stamp: str, now: int, mark: Savepoint) -> _Ran:
         run = self._run(tx, wanted, now)
         try:
-            result = wanted.context.copy().run(wanted.body, run)
-            check_jobs(len(run.jobs.listed))
+            result = self._result(wanted, run)
         except (Conflict, StoreFailed):
             raise
         except Exception as error:  # noqa: BLE001 - what a function raises is its caller's, whatever it is
@@ -224,6 +232,23 @@ class Attempts:
         db = Writer(tx, new_id)
         return Run(db, float(now), JobWriter(db, wanted.org, self._resolve, wanted.log.path), wanted.log.inside(wanted.log.path))
 
+    def _result(self, wanted: Wanted, run: Run) -> str:
+        """What the body returns. How long it took is remembered."""
+        began = self.clock.now_ms()
+        try:
+            result = wanted.context.copy().run(wanted.body, run)
+            check_jobs(len(run.jobs.listed))
+            return result
+        finally:
+            if self.clock.now_ms() - began > LONG_MS:
+                self._slow.add(wanted.label)
+            else:
+                self._slow.discard(wanted.label)
+
+    def slow(self, label: str) -> bool:
+        """Whether others should not have to wait for this function: its last run took long."""
+        return label in self._slow
+
     def _intent(self, wanted: Wanted, run: Run, result: str, stamp: str, now: int) -> Intent:
         return Intent(
             id=wanted.commit_id,
@@ -236,8 +261,8 @@ class Attempts:
             connection=wanted.connection,
             jobs=tuple(run.jobs.listed),
             log_lines=tuple(self._kept_lines(run.log)),
-            trace=wanted.trace,
             kept=wanted.keyed,
+            trace=wanted.trace,
         )
 
     def held(self, tx: Transaction) -> bool:

@@ -67,11 +67,32 @@ class _Ctx:
 class QueryCtx(_Ctx):
     """The context of a query: it reads."""
 
-    def __init__(self, caller: Caller, log: Log, db: Reader, limits: Mapping[str, Any] = NO_LIMITS) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        log: Log,
+        db: Reader,
+        limits: Mapping[str, Any] = NO_LIMITS,
+        viewed: Callable[[str, dict[str, Any]], Any] | None = None,
+    ) -> None:
         super().__init__(caller, log)
         self.db = db
         self.limits = limits
         """What the operator allows, by name (settings)."""
+        self._viewed = viewed
+
+    def view(self, path: str, /, **args: Any) -> Any:
+        """The value of an internal query, which has no caller but the org, and is evaluated once for all who ask it at a moment.
+
+        A live query that differs for each of its subscribers is a shared view and a small rest, and costs its org one view. The
+        view is of one instant, which may be another than that of the rest: what decides whether somebody may see it belongs into
+        it. Do not change what is returned.
+
+        Raises: what the query raises.
+        """
+        if self._viewed is None:
+            raise BadRequest("ctx.view() is for queries that the backend evaluates.")
+        return self._viewed(path, args)
 
 
 class Scheduling(Protocol):

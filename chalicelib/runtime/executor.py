@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from chalicelib.data import values
+from chalicelib.data import snapshot, values
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed, StoreRefused
 from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
@@ -38,6 +38,8 @@ from chalicelib.runtime.transactor import RETRY_MS, Transactor
 
 logger = logging.getLogger("concave")
 SNAPSHOT_RUNS = 12
+Views = dict[Any, Any]
+"""The views of one moment: by org, path and arguments, each with its evaluation and its value."""
 
 
 class Executor:
@@ -122,12 +124,19 @@ class Executor:
                 return self.failed(error, log, "action")
 
     def evaluate(
-        self, path: str, args: dict[str, Any], user: User | None, journal: str | None = None, most_ms: int | None = None
+        self,
+        path: str,
+        args: dict[str, Any],
+        user: User | None,
+        journal: str | None = None,
+        most_ms: int | None = None,
+        views: Views | None = None,
     ) -> Evaluation:
         """Run a public query and keep what it read. An error of the function is a value too: it can change with the data.
 
         Args:
             most_ms: after so long it is not run again, though no instant held for all that it read.
+            views: those of this moment, which others of its queries may have asked before; see `ctx.view`.
         """
         caller = caller_of(user)
         with Log(path, caller.org) as log:
@@ -136,7 +145,7 @@ class Executor:
                 log.path = function.path
             except BadRequest as error:
                 return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
-            found = self.ask(function, args, caller, journal, log, most_ms)
+            found = self.ask(function, args, caller, journal, log, most_ms, views)
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -162,31 +171,72 @@ class Executor:
         journal: str | None,
         log: Log,
         most_ms: int | None = None,
+        views: Views | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
         began = self.clock.now_ms()
+        missed: Conflict | StoreFailed | None = None
         for attempt in range(SNAPSHOT_RUNS):
             if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
                 break
-            tx = Transaction(self.store, caller.org, pause=self.clock.sleep, building=self.building)
-            kept, lines = Journal(journal), log.inside(function.path)
-            found = Evaluation(True, reads=tx.reads, runs=attempt + 1)
             try:
-                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits)
-                found.text = encode(function, called(function, ctx, args))
-            except (Conflict, StoreFailed):
+                found = self._looked(function, args, caller, journal, log, views)
+            except (Conflict, StoreFailed) as error:
+                missed = error
                 self._transactor.backoff(attempt, 50)
                 continue
-            except Exception as error:  # noqa: BLE001 - an error is this query's value
-                found.ok, found.raised = False, error
-            if isinstance(found.raised, StoreRefused) or self._transactor.attempts.held(tx):
-                log.take(lines)
-                if found.raised is not None:
-                    found.error = describe(found.raised, development=self.development, request=log.request)
-                found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
+            if found is not None:
+                found.runs = attempt + 1
                 return found
             self._transactor.backoff(attempt, 30)
-        raise Conflict(next(iter(tx.reads.versions)).table if tx.reads.versions else "")
+        raise Conflict(getattr(missed, "table", "")) from missed
+
+    def _looked(
+        self,
+        function: Function[..., Any],
+        args: dict[str, Any],
+        caller: Caller,
+        journal: str | None,
+        log: Log,
+        views: Views | None,
+    ) -> Evaluation | None:
+        """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
+        kept, lines = Journal(journal), log.inside(function.path)
+        with snapshot.look(self.store) as look:
+            now_ms = float(self.clock.now_ms())
+            tx = Transaction(look.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
+            found = Evaluation(True, reads=tx.reads, number=look.number)
+            try:
+                viewed = partial(self._viewed, tx, lines, found, {} if views is None else views)
+                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits, viewed)
+                found.text = encode(function, called(function, ctx, args))
+            except (Conflict, StoreFailed):
+                raise
+            except Exception as error:  # noqa: BLE001 - an error is this query's value
+                found.ok, found.raised = False, error
+            if not isinstance(found.raised, StoreRefused) and not look.holds(tx.reads, self.clock.sleep):
+                return None
+        log.take(lines)
+        if found.raised is not None:
+            found.error = describe(found.raised, development=self.development, request=log.request)
+        found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
+        return found
+
+    def _viewed(self, tx: Transaction, log: Log, whole: Evaluation, views: Views, path: str, args: dict[str, Any]) -> Any:
+        """A view within a query: made once in a moment; whoever asks for it watches what it has read, and is as old as it."""
+        function = self.resolve(path, log.path)
+        given = values.decode(values.encode(wire_args(function, args)))
+        place = (tx.org, function.path, values.digest(given))
+        if place not in views:
+            found = self.ask(function, given, caller_of(service(tx.org)), None, log, views=views)
+            views[place] = (found, None if found.raised is not None else found.value)
+        found, value = views[place]
+        tx.reads.watches |= found.reads.watches
+        if whole.number is not None and found.number is not None:
+            whole.number = min(whole.number, found.number)
+        if found.raised is not None:
+            raise found.raised
+        return value
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 

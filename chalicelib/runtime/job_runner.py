@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from chalicelib.data.commit import Receipt
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest
+from chalicelib.data.receipts import Receipt
 from chalicelib.data.store import Store
 from chalicelib.data.transaction import Transaction
 from chalicelib.runtime.contexts import ANONYMOUS_ORG, caller_of

@@ -31,14 +31,14 @@ class Ticket:
         self.wanted, self.deadline = wanted, deadline
         self.runs = 0
         self.verdict: Verdict | None = None
-        self.leads = False
-        self.turn = threading.Event()
-        """Set when it has its verdict, or leads the next group."""
+        self.turn: threading.Event | None = None
+        """Where another one leads: set when this has its verdict, or leads the next group."""
 
     def decide(self, verdict: Verdict) -> None:
         """Let the caller go with this."""
         self.verdict = verdict
-        self.turn.set()
+        if self.turn is not None:
+            self.turn.set()
 
 
 Serve = Callable[[Sequence[Ticket]], None]
@@ -60,8 +60,9 @@ class Line:
             if self.closed:
                 return False
             self._waiting.append(ticket)
-            ticket.leads, self._led = not self._led, True
-        if not ticket.leads:
+            ticket.turn = threading.Event() if self._led else None
+            self._led = True
+        if ticket.turn is not None:
             self._await(ticket.turn)
         if ticket.verdict is None:
             self._lead(serve)
@@ -79,7 +80,9 @@ class Line:
         """Who stands first now leads; an empty line is closed."""
         with self._lock:
             if self._waiting:
-                self._waiting[0].turn.set()
+                first = self._waiting[0].turn
+                assert first is not None
+                first.set()
                 return
             self._led = False
             self.closed = self._close(self)

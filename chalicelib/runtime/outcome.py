@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.data import values
-from chalicelib.data.commit import Receipt
 from chalicelib.data.reads import ReadSet
+from chalicelib.data.receipts import Receipt
 from chalicelib.runtime.errors import FunctionError
 
 
@@ -35,5 +35,7 @@ class Evaluation(Outcome):
     raised: Exception | None = None
     """What the function raised; `error` is how a client hears of it."""
     reads: ReadSet = field(default_factory=ReadSet)
+    number: int | None = None
+    """The last commit that it has seen, where the store shows one instant."""
     looked: bool = False
     journal: str | None = None

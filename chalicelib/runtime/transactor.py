@@ -3,8 +3,10 @@
 First a call races: it runs and commits by itself. When somebody else was first it joins the line of the item that was busy
 (`lines.py`), and is run in a group with those who wait there as well (`attempts.py`). Without a line, or alone in it, it is run
 again after a pause with full jitter, until a deadline. A deadline and not a count: a hundred callers who want one document
-all get their turn, and the deadline ends before any lease this runs under. A commit id that exists already answers with its
-first result, before anything is run.
+all get their turn, and the deadline ends before any lease this runs under.
+
+A commit id that exists already answers with its first result: a repeat is rare, so nobody looks for it first; it runs, cannot
+commit (or is refused), and then has its first answer.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from typing import Any
 
 from chalicelib.data import trace
 from chalicelib.data.building import Building
-from chalicelib.data.commit import Receipt, from_row, receipt
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.receipts import Receipt, from_row, receipt
 from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import org_key
 from chalicelib.data.transaction import Transaction
@@ -110,7 +112,7 @@ class Transactor:
         org = ticket.wanted.org
         line: Line | None = None
         while True:
-            if line is None and self._lines is not None and self._lines.one:
+            if line is None and self._lines is not None and self._lines.one and not self.attempts.slow(ticket.wanted.label):
                 line = self._lines.of(org, [WRITER])
             if line is not None and line.stand(ticket, self._serve):
                 assert ticket.verdict is not None
@@ -133,8 +135,8 @@ class Transactor:
         wanted = ticket.wanted
         ticket.runs += 1
         try:
-            looks = wanted.keyed or ticket.runs > 1
-            done = receipt(self.store, wanted.commit_id, wanted.call, self.clock.sleep) if looks else None
+            again = ticket.runs > 1
+            done = receipt(self.store, wanted.commit_id, wanted.call, self.clock.sleep) if again else None
             return Verdict(done or self.attempts.alone(wanted, before_commit))
         except (Conflict, StoreFailed, _Busy):
             raise

@@ -59,11 +59,10 @@ def _ids(kind: type) -> Look | None:
 
 def check_return(function: Function[..., Any], result: Any) -> Any:
     """A result → Convex JSON, checked against the annotation. Raises `BadRequest` that starts with `ReturnsValidationError: `."""
-    encoded = values.encode(result)
     if function.returns in (Any, None, type(None)):
-        return encoded
+        return values.encode(result)
+    encoded, plain = values.encode_and_see(result)
     try:
-        plain = values.decode(encoded)
         msgspec.convert(plain, function.returns, strict=True, builtin_types=(bytes,), dec_hook=values.decode_hook)
     except msgspec.ValidationError as error:
         raise BadRequest(f"ReturnsValidationError: {_convex_words(str(error))}", "ReturnsValidationError") from error

@@ -80,11 +80,13 @@ class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True
     """A call or an answer of a tool, which stands here in the order of the text; the chunk itself is empty then."""
     timestamp: float
     expires_at: float
+    opens: dict[str, str] | None = None
+    """Of the first chunk of each writer alone: `{messageId, sessionId}`. So an index has one entry a writer, not one a chunk."""
 
-    by_message_and_sequence = Index("message_id", order="sequence", eventual=True)
-    """The chunks of a message."""
-    by_session_and_sequence = Index("session_id", order="sequence", eventual=True)
-    """The chunks of a session."""
+    by_message_and_sequence = Index("opens.messageId", order="sequence", eventual=True)
+    """Where the chunks of a message begin, one writer's after another's."""
+    by_session_and_sequence = Index("opens.sessionId", order="sequence", eventual=True)
+    """Where the chunks of a session's replies begin."""
 
 
 class Run(Table, name="runs"):

@@ -46,6 +46,8 @@ class Residue(Table, name="residues"):
     conversation: str
     messages: list[str]
     """The replies that were not finished."""
+    streams: list[str] = []
+    """Where their writers put chunks."""
     look_at: float
     until: float
     """After that no writer of its replies is alive."""

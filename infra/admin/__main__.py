@@ -3,6 +3,7 @@
 python -m infra.admin run chat:listSessions --org acme --as alice
 python -m infra.admin data conversations --org acme --limit 20
 python -m infra.admin export --out backup.jsonl          STAGE=dev python -m infra.admin import backup.jsonl
+python -m infra.admin backup --out backups/monday        python -m infra.admin restore backups/monday
 python -m infra.admin check --table notes                python -m infra.admin check --table notes --fix owner=null
 python -m infra.admin indexes                            python -m infra.admin indexes --build
 python -m infra.admin erase acme --yes acme
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from infra.admin import cloud
 
             return cloud.logs(settings, asked) if asked.command == "logs" else cloud.replay(settings, asked)
+        if asked.command in ("backup", "restore"):
+            return _copied(settings, asked)
         with opened(settings) as backend:
             done: int = globals()[f"_{asked.command}"](backend, asked)
     except BadSetting as error:
@@ -72,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--org")
     export.add_argument("--table", action="append", help="only this one; may be repeated")
     commands.add_parser("import", help="write the documents of an export").add_argument("file", type=Path)
+    backup = commands.add_parser("backup", help="copy the data of this machine, also while a server uses it")
+    backup.add_argument("--out", type=Path, required=True, help="a new folder")
+    commands.add_parser("restore", help="put a backup in the place of the data").add_argument("folder", type=Path)
     check = commands.add_parser("check", help="which stored documents are not what their tables declare; mend them")
     check.add_argument("--table", action="append", help="only this one; may be repeated")
     check.add_argument("--org")
@@ -162,6 +168,20 @@ def _import(backend: Backend, asked: argparse.Namespace) -> int:
         told = imported(backend.store, file, Indexes(backend.executor))
     _say(json.dumps({"written": told.written, "thereAlready": told.there, "unready": told.unready}))
     return 1 if told.unready else 0
+
+
+def _copied(settings: Settings, asked: argparse.Namespace) -> int:
+    """`backup` and `restore`: of a file, not of what a store says."""
+    from infra.local.sqlite.backup import backup, restore
+
+    if settings.store != "sqlite":
+        raise BadRequest("DynamoDB keeps its own backups (docs/operating.md); these are for a file of this machine.")
+    if asked.command == "backup":
+        _say(json.dumps({"folder": str(asked.out), "bytes": backup(settings.data_dir, asked.out)}))
+    else:
+        kept = restore(asked.folder, settings.data_dir)
+        _say(json.dumps({"restored": str(asked.folder), "replaced": kept and str(kept)}))
+    return 0
 
 
 def _check(backend: Backend, asked: argparse.Namespace) -> int:

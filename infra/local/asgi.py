@@ -1,30 +1,26 @@
-"""The local server's one ASGI application, between what uvicorn has parsed and the real Lambda handlers.
+"""The local server's one ASGI application, between what uvicorn has parsed and the real handlers.
 
-    HTTP request     ──> REST proxy event                       ──> app.app          ──> response
-    WebSocket        ──> $connect, then one $default a message  ──> app.ws_*         (each message its own invocation)
-    @connections     <── the boto3 client inside the handlers   ──> the client's socket
-
-Handlers run in threads (`lambdas.py`), everything here on the event loop. Before anything else each request passes
+Handlers run in threads (`invoked.py`), everything here on the event loop. Before anything else each request passes
 `origin_check.py`. The extras of a laptop (page, token minting, `@connections`) are answered by `routes.py`, without an event.
-Interface: ASGI specification 3.0 (HTTP and WebSocket 2.4), with `protocols.Wire` in a socket's extensions.
+Interface: ASGI specification 3.0 (HTTP and WebSocket 2.4), with `socket_protocol.Wire` in a socket's extensions.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
 from infra.local.aws.lambdas import Lambdas
-from infra.local.aws.shapes import Request, connect_event, disconnect_event, message_event, rest_event
+from infra.local.aws.shapes import Request, rest_event
+from infra.local.invoked import Invoked
 from infra.local.origin_check import OriginCheck
-from infra.local.protocols import Wire
 from infra.local.routes import Answer, LocalRoutes
+from infra.local.socket_protocol import Wire
 from infra.local.vite import Vite
 
 log = logging.getLogger("concave.local")
@@ -35,6 +31,22 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 SOCKET_PATHS = re.compile(r"/api/([^/]+/)?sync/?|/chat/?|/socket\.io/?|/conversations/[^/]+/stream/?")
 UNSUPPORTED_DATA = 1003
+
+
+class Sockets(Protocol):
+    """Who takes the sockets of this server: `invoked.py`, or an owner."""
+
+    async def open(self, connection: Connection, request: Request) -> int:
+        """A handshake: 200, or the HTTP status that refuses it. May raise, which is a 502."""
+
+    def started(self, connection: Connection) -> None:
+        """The handshake is answered: from here on the connection may be sent to."""
+
+    def message(self, connection: Connection, text: str) -> None:
+        """One message of the client."""
+
+    def closed(self, connection: Connection) -> None:
+        """A socket that was opened is gone."""
 
 
 class Application:
@@ -55,10 +67,12 @@ class Application:
         self.port = 0
         self.vite: Vite | None = None
         self.leaving = False
+        self.most_sockets = 10_000
         self.sockets: set[asyncio.Task[Any]] = set()
-        self._lambdas, self._routes, self._connections = lambdas, routes, connections
+        self._invoked, self._routes, self._connections = Invoked(lambdas, walls, clock), routes, connections
+        self.owned: Sockets = self._invoked
+        """Who takes the sockets: each message is an invocation, unless this process owns them."""
         self._walls, self._clock = walls, clock
-        self._messages: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, or one WebSocket from its handshake to its end."""
@@ -101,7 +115,7 @@ class Application:
     async def _rest(self, request: Request) -> Answer:
         """API Gateway's REST side: integration timeout 504, a handler that raised 502 (the log has its traceback)."""
         try:
-            done = await self._run("app", rest_event(request, ("/", "/{proxy+}")))
+            done = await self._invoked.run("app", rest_event(request, ("/", "/{proxy+}")))
         except TimeoutError:
             return Answer.json(504, {"message": "Endpoint request timed out"})
         except Exception:  # noqa: BLE001 (the invocation has logged it)
@@ -110,10 +124,6 @@ class Application:
         for name, values in (done.get("multiValueHeaders") or {}).items():
             headers += [(name, str(value)) for value in values]
         return Answer(done["statusCode"], (done.get("body") or "").encode(), tuple(headers))
-
-    async def _run(self, function: str, event: dict[str, Any]) -> Any:
-        future = asyncio.wrap_future(self._lambdas.submit(function, event))
-        return await asyncio.wait_for(asyncio.shield(future), self._walls.integration_s)
 
     # WebSocket ----------------------------------------------------------------------------------------------------------
 
@@ -124,6 +134,8 @@ class Application:
             answer = Answer.error(403, "Forbidden", refusal)
         elif self.leaving:
             answer = Answer.error(503, "Stopping", "the server stops")
+        elif len(self.sockets) >= self.most_sockets:
+            answer = Answer.error(503, "TooManyConnections", f"the server has {self.most_sockets} sockets: MAX_CONNECTIONS")
         elif not SOCKET_PATHS.fullmatch(request.path):
             answer = Answer.error(404, "NotFound", f"no WebSocket at {request.path}; clients connect to /api/sync")
         else:
@@ -132,7 +144,7 @@ class Application:
         await _respond(send, "websocket.http", answer.secured())
 
     async def _socket(self, wire: Wire, request: Request, receive: Receive, send: Send) -> None:
-        """One client's life. The connection is known before `$connect` runs, and open only after it has returned.
+        """One client's life. The connection is known before it is taken, and open only after that.
 
         Raises OSError where the client went away before its handshake was answered: uvicorn takes it as that.
         """
@@ -144,58 +156,41 @@ class Application:
         task = asyncio.current_task()
         assert task is not None
         self.sockets.add(task)
-        connected = False
+        taken = False
         try:
-            headers = await self._connect(connection, request, send)
-            if headers is not None:
-                connected = True
-                await send({"type": "websocket.accept", "headers": headers})
-                log.info("open %s", request.path, extra={"door": "ws", "connection": name})
-                await self._listen(connection, request, receive)
+            status, reason = await self._open(connection, request)
+            if not 200 <= status < 300:
+                await _respond(send, "websocket.http", Answer(status, reason.encode()))
+                return
+            taken = True
+            await send({"type": "websocket.accept"})
+            self.owned.started(connection)
+            log.info("open %s", request.path, extra={"door": "ws", "connection": name})
+            await self._listen(connection, receive)
         finally:
             self.sockets.discard(task)
             self._connections.remove(connection)
-            if connected:
-                code, reason = wire.closing()
-                self._lambdas.invoke("ws_disconnect", disconnect_event(request, name, code, reason))
+            if taken:
+                self.owned.closed(connection)
+                code, _ = wire.closing()
                 log.info("close %s", request.path, extra={"door": "ws", "connection": name, "code": code})
 
-    async def _connect(self, connection: Connection, request: Request, send: Send) -> list[tuple[bytes, bytes]] | None:
-        """Run `$connect`. Returns the headers for the handshake's answer, or None where the handshake was refused."""
+    async def _open(self, connection: Connection, request: Request) -> tuple[int, str]:
+        """Whether somebody takes the socket: the status of the handshake, and what a refusal says."""
         try:
-            answer = await self._run("ws_connect", connect_event(request, connection.id))
+            status = await self.owned.open(connection, request)
         except Exception:  # noqa: BLE001 (the invocation has logged it)
-            await _respond(send, "websocket.http", Answer(502, b"The $connect handler failed; the server's log says why.\n"))
-            return None
-        status = int(answer.get("statusCode", 200))
-        if not 200 <= status < 300:
-            await _respond(send, "websocket.http", Answer(status, f"refused by $connect ({status})\n".encode()))
-            return None
-        return [(key.encode("latin-1"), str(value).encode("latin-1")) for key, value in (answer.get("headers") or {}).items()]
+            return 502, "The $connect handler failed; the server's log says why.\n"
+        return status, f"refused by $connect ({status})\n"
 
-    async def _listen(self, connection: Connection, request: Request, receive: Receive) -> None:
+    async def _listen(self, connection: Connection, receive: Receive) -> None:
         """Hand each message over, until the end."""
         while (event := await receive())["type"] != "websocket.disconnect":
             text = event.get("text")
             if text is None:
                 connection.close(UNSUPPORTED_DATA, "binary frames are not supported")
                 return
-            task = asyncio.ensure_future(self._message(connection, request, text))
-            self._messages.add(task)
-            task.add_done_callback(self._messages.discard)
-
-    async def _message(self, connection: Connection, request: Request, text: str) -> None:
-        """One message, one invocation. On failure API Gateway tells the client so, in a frame of its own."""
-        event = message_event(request, connection.id, text)
-        try:
-            await self._run("ws_message", event)
-            return
-        except TimeoutError:
-            problem = "Endpoint request timed out"
-        except Exception:  # noqa: BLE001 (the invocation has logged it)
-            problem = "Internal server error"
-        told = {"message": problem, "connectionId": connection.id, "requestId": event["requestContext"]["requestId"]}
-        connection.send(json.dumps(told), self._clock())
+            self.owned.message(connection, text)
 
 
 def _request(scope: Scope) -> Request:

@@ -98,13 +98,15 @@ def shorter(path: str) -> str:
         return path
 
 
-def talk(level: int = logging.INFO, out: TextIO | None = None) -> None:
-    """Send the "concave" loggers to the terminal, from this level on."""
+def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: bool = True) -> None:
+    """Send the "concave" loggers to the terminal, from this level on. `invocations`: those that went well, too."""
     out = out or sys.stderr
     handler = logging.StreamHandler(out)
     handler.setFormatter(Lines(colour=out.isatty()))
     handler.setLevel(level)
     handler.addFilter(lambda record: not getattr(record, "quiet", False))  # for the logs of the cloud: one line here says it all
+    if not invocations:
+        handler.addFilter(lambda record: record.levelno > logging.INFO or not hasattr(record, "door"))
     root = logging.getLogger("concave")
     root.handlers = [handler, Gather()]
     root.setLevel(logging.DEBUG)  # what a handler does not print, `Gather` may want

@@ -54,10 +54,6 @@ class DevIssuer:
         usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "org": org, "iat": now, "exp": int(now + ttl_s)}
         return jwt.encode({**usual, **claims}, self._key, algorithm="ES256", headers={"kid": self._jwk["kid"]})
 
-    def pem(self) -> str:
-        """The key itself: on a laptop it also signs what agents carry, under another issuer's name."""
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
     def jwks(self) -> dict[str, Any]:
         """The public key set."""
         return {"keys": [self._jwk]}
@@ -90,6 +86,11 @@ def load_or_make(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise BadSetting("DATA_DIR", str(path.parent), f"{path.name} holds another kind of key; delete it")
     return key
+
+
+def signing_key(folder: Path) -> str:
+    """What signs the tokens of agents, in PEM, where SIGNING_KEY names none: the same file's key, under another issuer's name."""
+    return load_or_make(folder / "issuer.pem").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _thumbprint(public: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,13 +26,18 @@ class Loop:
         """Run a coroutine on the loop and wait for it, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
-    def do(self, call: Callable[[], T]) -> T:
-        """Run a plain function on the loop's thread and wait for it."""
+    def do(self, call: Callable[[], T], timeout_s: float = 10.0) -> T:
+        """Run a plain function on the loop's thread and wait for it, from another thread."""
+        done: Future[T] = Future()
 
-        async def work() -> T:
-            return call()
+        def work() -> None:
+            try:
+                done.set_result(call())
+            except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
+                done.set_exception(error)
 
-        return self.run(work())
+        self._loop.call_soon_threadsafe(work)
+        return done.result(timeout_s)
 
     def stop(self) -> None:
         """End the loop and its thread."""

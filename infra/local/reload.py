@@ -31,11 +31,12 @@ KEPT = (
     "chalicelib.data.errors",
     "chalicelib.data.store",
     "chalicelib.data.trace",
+    "chalicelib.live",
     "chalicelib.runtime.ports",
     "chalicelib.environment",
     "chalicelib.settings",
 )
-"""The modules that the parts are made of: the ports, their errors, the adapters, the settings."""
+"""The modules that the parts are made of: the ports, their errors, the adapters, the settings; and what keeps the sockets."""
 
 LOOK_MS = 1000
 """Look at the files' dates at least this often."""

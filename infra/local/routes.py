@@ -87,15 +87,23 @@ class LocalRoutes:
         issuer: mints tokens; None where another provider does.
         site: the page's files.
         now: the time of day, for GetConnection.
+        posted_to: whether other processes of this machine may use `@connections`. Not where a proxy of this machine hands on
+            requests from anywhere: they would look like this machine's own.
     """
 
-    def __init__(self, issuer: Issuer | None, site: Files, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._issuer, self._site, self._now = issuer, site, now
+    def __init__(
+        self,
+        issuer: Issuer | None,
+        site: Files,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        posted_to: bool = True,
+    ) -> None:
+        self._issuer, self._site, self._now, self._posted_to = issuer, site, now, posted_to
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. `OriginCheck` has let the request in already."""
         match = CONNECTIONS.fullmatch(unquote(request.path))
-        if match:
+        if match and self._posted_to:
             return self._connections(request, connections, match[1])
         if self._issuer is not None and request.path == "/dev/token":
             return self._token(request, self._issuer)

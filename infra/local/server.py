@@ -13,16 +13,16 @@ from typing import Any, cast
 
 import uvicorn
 
-from infra.local.asgi import Application
+from infra.local.access_log import AccessLog
+from infra.local.asgi import Application, Sockets
 from infra.local.aws.api_gateway import Connections, Walls
 from infra.local.aws.lambdas import Lambdas
+from infra.local.http_protocol import Http
+from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.origin_check import OriginCheck
-from infra.local.protocols import Http, Socket
 from infra.local.routes import LocalRoutes
+from infra.local.socket_protocol import Socket
 from infra.local.vite import Vite
-
-KEEP_ALIVE_S = 75
-"""How long a connection may wait for its next request."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -56,7 +56,7 @@ class Server:
         routes: what is answered without them.
         walls: API Gateway's limits; tests change them, also while it runs.
         clock: seconds, growing; for the walls of time.
-        host: the address to listen at.
+        listen: where and how.
     """
 
     def __init__(
@@ -65,16 +65,26 @@ class Server:
         routes: LocalRoutes,
         walls: Walls,
         clock: Callable[[], float] = time.monotonic,
-        host: str = "127.0.0.1",
+        listen: Listen = DEVELOPMENT,
     ) -> None:
         self.walls = walls
         self.connections = Connections(clock)
         self.port = 0
         self._app = Application(lambdas, routes, self.connections, walls, clock)
-        self._clock, self._host = clock, host
+        self._app.most_sockets = listen.connections
+        self._clock, self._listen = clock, listen
         self._listener: socket.socket | None = None
         self._server: _Uvicorn | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def owned(self) -> Sockets:
+        """Who takes the sockets."""
+        return self._app.owned
+
+    @owned.setter
+    def owned(self, owned: Sockets) -> None:
+        self._app.owned = owned
 
     @property
     def lines(self) -> int:
@@ -92,12 +102,12 @@ class Server:
 
     async def bind(self, port: int) -> int:
         """Take the port (0 = any free one) without answering yet. Returns the port. Raises OSError."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self._listen.host else socket.AF_INET
         # The protocol is named: by it asyncio knows where to set TCP_NODELAY.
         self._listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind((self._host, port))
+            self._listener.bind((self._listen.host, port))
         except OSError:
             self._listener.close()
             raise
@@ -121,20 +131,29 @@ class Server:
     def _config(self) -> uvicorn.Config:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, it tells of every connection
         return uvicorn.Config(
-            cast(Any, self._app),
+            cast(Any, AccessLog(self._app) if self._listen.access_log else self._app),
             http=cast(Any, partial(Http, walls=self.walls)),
             ws=cast(Any, partial(Socket, walls=self.walls, clock=self._clock)),
-            ws_ping_interval=None,
-            ws_per_message_deflate=False,
+            ws_ping_interval=self.walls.ping_s,
+            ws_ping_timeout=self.walls.ping_s,
+            ws_per_message_deflate=self._listen.compression,
+            ssl_certfile=self._listen.certificate,
+            ssl_keyfile=self._listen.key,
             lifespan="off",
             interface="asgi3",
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=bool(self._listen.proxies),
+            forwarded_allow_ips=list(self._listen.proxies),
             server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=self._listen.stop_s,
+            limit_concurrency=self._listen.connections,
         )
+
+    async def renew(self) -> None:
+        """Read the certificate files again: new connections get what is in them now. Raises OSError (ssl.SSLError is one)."""
+        if self._server is not None and self._server.config.ssl is not None and self._listen.certificate is not None:
+            self._server.config.ssl.load_cert_chain(self._listen.certificate, self._listen.key)
 
     async def goodbye(self, wait_s: float = 1.0) -> None:
         """Close every socket with 1001 and open no more. `@connections` is answered still, for the `$disconnect` handlers."""

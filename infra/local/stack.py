@@ -14,22 +14,24 @@ import importlib
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chalicelib.environment import AuthProvider, BadSetting
+from chalicelib.environment import AuthProvider, BadSetting, switch_of
 from chalicelib.settings import Settings
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway
 from infra.local.aws.pump import LogFeed, Pump, StreamFeed
 from infra.local.console import HOME
-from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
+from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
+from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.loop import Loop
 from infra.local.origin_check import OriginCheck
+from infra.local.owned import OwnedSockets
 from infra.local.push_keys import with_push_keys
 from infra.local.reload import Reloader
 from infra.local.routes import LocalRoutes
@@ -46,6 +48,18 @@ EXPIRE_S = 60.0
 WEB = HOME / "web"
 
 
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """What only a laptop has: tokens for anybody, a scripted model where no other is named, other processes that post."""
+
+    tokens: bool = True
+    model: bool = True
+    posted_to: bool = True
+
+
+LAPTOP = Extras()
+
+
 class Stack:
     """A local server with all that belongs to it.
 
@@ -56,6 +70,8 @@ class Stack:
         sweep_s: seconds between sweeps.
         site: the folder of the page that is served at `/`.
         wrap_store: tests put faults or a counter around the store.
+        listen: where and how the server listens.
+        extras: what only a laptop has.
     """
 
     def __init__(
@@ -67,32 +83,39 @@ class Stack:
         sweep_s: float = SWEEP_S,
         site: Path = WEB / "dist",
         wrap_store: Callable[[Any], Any] = lambda store: store,
+        listen: Listen = DEVELOPMENT,
+        extras: Extras = LAPTOP,
     ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self.issuer = DevIssuer(settings)
+        self._listen, self._extras = listen, extras
+        self.issuer = DevIssuer(dataclasses.replace(settings, stage=None)) if extras.tokens else None
         self.model: Any = None
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
-        self.server = Server(self.lambdas, LocalRoutes(self.issuer, Site(site)), walls or Walls())
-        self.gateway = LocalGateway()
+        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to)
+        self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
+        self._threads: Any = None  # of the owner of sockets, where this process is one
+        self._owner: Any = None
         self.store: Any = None
         self._served: Any = None  # the store as the backend sees it
         self._specs: list[Any] = []
         self._env, self._sweep_s, self._wrap = env, sweep_s, wrap_store
         self._loop = Loop()
+        self.gateway = LocalGateway(self.server, self._loop)
 
     @property
     def url(self) -> str:
         """Where it is reachable."""
-        return f"http://127.0.0.1:{self.server.port}"
+        host = "127.0.0.1" if self._listen.host in ("127.0.0.1", "0.0.0.0", "::") else self._listen.host  # noqa: S104
+        scheme = "https" if self._listen.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
 
     def start(self, *, watch: bool = False, vite: bool = False) -> None:
         """Take the port, open the store, load the app, begin to answer. `watch`: reload on save; `vite`: the page, too."""
         self._loop.start()
         port = self._loop.run(self.server.bind(self.settings.port))
-        threading.Thread(target=self.gateway.warm, args=(port,), name="warm", daemon=True).start()
         self._load()
         self._end_what_died()
         self._loop.run(self.server.serve(OriginCheck.from_env(port, self._env)))
@@ -106,30 +129,40 @@ class Stack:
             page.start()
 
     def stop(self) -> None:
-        """Say goodbye to the clients, then let go of everything. Invocations that run may be cut, as by a crash."""
+        """Say goodbye to the clients, let what is being answered or written end for `stop_s` seconds, and let go of everything.
+        What takes longer is cut, as by a crash."""
+        until = time.monotonic() + self._listen.stop_s
         self.reloader.stop()
         if self.server.vite is not None:
             self.server.vite.stop()
         self._loop.run(self.server.goodbye())
+        self._loop.run(self.server.stop(), self._listen.stop_s + 10)
+        self.lambdas.finish(until - time.monotonic())
         for pump in self.pumps:
             pump.stop()
         self.lambdas.stop()
-        self._loop.run(self.server.stop())
+        if self._threads is not None:
+            self._threads.stop()
         self._loop.stop()
         if self.model is not None:
             self.model.stop()
         if self.store is not None:
             self.store.close()
 
+    def renew(self) -> None:
+        """Read the certificate files again. Raises OSError."""
+        self._loop.run(self.server.renew())
+
     # Parts --------------------------------------------------------------------------------------------------------------
 
     def _adapted(self, settings: Settings) -> Settings:
-        """Trust the development issuer, and let the scripted model answer where no other is named."""
-        dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
-        settings = dataclasses.replace(
-            with_push_keys(settings), auth=(*settings.auth, dev), signing_key=settings.signing_key or self.issuer.pem()
-        )
-        if settings.model_url is None and settings.anthropic_key is None:
+        """Keys of its own where none are named; on a laptop also trust in the development issuer, and the scripted model."""
+        settings = with_push_keys(settings)
+        if self.issuer is not None:
+            dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
+            settings = dataclasses.replace(settings, auth=(*settings.auth, dev))
+        settings = dataclasses.replace(settings, signing_key=settings.signing_key or signing_key(settings.data_dir))
+        if self._extras.model and not (settings.model_url or settings.anthropic_key or settings.anthropic_key_secret):
             from infra.local.model.server import ScriptedModel
 
             self.model = ScriptedModel(port=0)
@@ -158,14 +191,29 @@ class Stack:
             model_url=self.settings.model_url,
             settings=self.settings,
             threads=True,
+            owner=self._owner,
+            owner_threads=self._own_threads(),
         )
         with self.lambdas.paused():
             wiring.use(parts)
             _agreed(wiring.backend().executor, reloading=bool(self.pumps))
             _build_indexes(wiring.backend().executor)
             self.lambdas.adopt(app)
+            if self._threads is not None:
+                self._owner = wiring.backend().owner
+                accept = partial(importlib.import_module("chalicelib.doors.owned").accept, wiring.backend())
+                if not isinstance(self.server.owned, OwnedSockets):
+                    self.server.owned = OwnedSockets(accept)
+                else:
+                    self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
+
+    def _own_threads(self) -> Any:
+        """The threads of the owner of sockets; None where connections are rows."""
+        if self.settings.live == "owner" and self._threads is None:
+            self._threads = importlib.import_module("chalicelib.live.owner.threads").PoolThreads()
+        return self._threads
 
     def _open(self, specs: list[Any]) -> None:
         """Open the store; at a reload that brought new tables, make them in the one that is open."""
@@ -177,7 +225,7 @@ class Stack:
         elif self.store is None:
             from infra.local.sqlite.store import SqliteStore
 
-            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs)
+            self.store = SqliteStore(self.settings.data_dir / "concave.db", specs, sync=self.settings.sqlite_sync)
         else:
             self.store.declare(specs)
             self._specs = specs
@@ -207,6 +255,11 @@ class Stack:
         from infra.local.aws.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))
+
+
+def _walls(env: Mapping[str, str], settings: Settings) -> Walls:
+    """GATEWAY_LIMITS: where connections are rows, as on Lambda, unless it says otherwise."""
+    return Walls() if switch_of(env, "GATEWAY_LIMITS", settings.live == "rows") else Walls.machine()
 
 
 def _agreed(executor: Any, *, reloading: bool) -> None:

@@ -83,6 +83,9 @@ ASK = Capability(secret=True)
 SWEEP = Capability(invokes=("sweep",), later=("sweep",))
 """Have it swept."""
 
+SHARE = Capability(invokes=("sweep",))
+"""Have a part of a look done by others."""
+
 CALL = (READ, COMMIT, START)
 HOLD = (*CALL, SERVE)
 """Whoever may hold a mailbox may find anything in it: queries, and mutations with their jobs."""
@@ -99,7 +102,7 @@ ROLES: dict[str, tuple[Capability, ...]] = {
     "run_job": CALL,
     "generate": (ASK, FAN_OUT, *HOLD),
     "tick": (SWEEP,),
-    "sweep": (LOOK, *HOLD),
+    "sweep": (LOOK, SHARE, *HOLD),
 }
 """By entry point. A handler of `app.py` without a line here cannot be packaged."""
 

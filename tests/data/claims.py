@@ -117,6 +117,20 @@ def a_limit_is_met_past_stale_entries(seed: int) -> str | None:
     return None if found == [gone] else f"{found} is not {[gone]}"
 
 
+def an_end_is_found_among_fresh_rows(seed: int) -> str | None:
+    """Invariant 2: the index shows nothing yet, and most of what entered lately has left again; both ends are found."""
+    sea = Sea(seed, Faults(index_lag=(500.0, 900.0)))
+    sea.storm()
+    for number in range(24):
+        sea.do("launch", harbour="h", rank=number, name=f"b{number:02}")
+    first = sea.random.randrange(7, 12)
+    last = sea.random.randrange(first, 16)
+    for number in (*range(first), *range(last + 1, 24)):
+        sea.do("sink", name=f"b{number:02}")
+    ends = [[rank for rank, _ in sea.ask("ranked", harbour="h", limit=1, newest=newest)] for newest in (False, True)]
+    return None if ends == [[first], [last]] else f"{ends} is not {[[first], [last]]}"
+
+
 def a_log_has_no_holes(seed: int) -> str | None:
     """Invariant 2: a reader of a log sees 1 … n without a hole, and all that was told before it asked."""
     sea = Sea(seed)
@@ -202,6 +216,31 @@ def an_answer_under_a_key_stays(seed: int) -> str | None:
     return f"{failed} {told}" if failed or len(set(told)) != 1 else None
 
 
+def what_is_settled_is_vouched_for(seed: int) -> str | None:
+    """Invariant 2: rows that are looked at once are those of the document that says which count, at one instant."""
+    sea = Sea(seed)
+    sea.do("spool")
+    sea.storm()
+    last, told, wrong = 3, [0], list[str]()
+
+    def write() -> None:
+        for number in range(3):
+            for sequence in range(last + 1):
+                sea.do("wind", sequence=sequence, last=last)
+            sea.do("rewind")
+            told[0] = number + 1
+
+    def read() -> None:
+        for _ in range(12):
+            least = told[0]
+            number, full, rows = sea.ask("wound")
+            if number < least or (last in rows and not full):
+                wrong.append(f"{number} {full} {rows} after {least}")
+
+    failed = [result for result in sea.weave.run([write, read, read]) if result is not None]
+    return f"{failed} {wrong}" if failed or wrong else None
+
+
 CLAIMS = (
     every_increment_counts_once,
     an_empty_range_is_entered_once,
@@ -209,10 +248,12 @@ CLAIMS = (
     a_sum_is_never_torn,
     a_range_is_what_was_written,
     a_limit_is_met_past_stale_entries,
+    an_end_is_found_among_fresh_rows,
     a_log_has_no_holes,
     a_berth_has_one_boat,
     a_mutation_that_only_reads_sees_one_instant,
     an_answer_under_a_key_stays,
+    what_is_settled_is_vouched_for,
 )
 
 

@@ -5,21 +5,26 @@ Nothing in the product knows of these switches: a mutant swaps a class or functi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import chalicelib.data.commit as commit_module
 import chalicelib.data.ranges as ranges_module
+import chalicelib.data.receipts as receipts_module
 import chalicelib.data.snapshot as snapshot_module
 import chalicelib.data.transaction as transaction_module
 import chalicelib.runtime.attempts as attempts_module
+import chalicelib.runtime.lines as lines_module
 import chalicelib.runtime.transactor as transactor_module
-from chalicelib.data.commit import Receipt
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import ConcaveError, Conflict, StoreFailed
 from chalicelib.data.reads import version_of
-from chalicelib.data.store import Check, Key, Put, Rows, Update
+from chalicelib.data.receipts import Receipt
+from chalicelib.data.store import Absent, Check, Key, Put, Rows, Update
 from chalicelib.runtime.attempts import Verdict
+from infra.local.sqlite.writer import Writer
 
 Plan = commit_module._Plan
 Reader = ranges_module.RangeReader
@@ -99,12 +104,36 @@ class _OnePage:
         return Rows(found.items, False)
 
 
+class FreshUnfilled(Reader):
+    """One page of fresh rows is all there is."""
+
+    def _fresh(self, *args: Any) -> Any:
+        return replace(super()._fresh(*args), edge=None)
+
+
+class FreshFromTheOldest(Reader):
+    """Fresh rows are read from the oldest on, whichever end of the range is asked for."""
+
+    def _fresh(self, shard: str, low: str, high: str, newest: bool, limit: Any) -> Any:
+        return replace(super()._fresh(shard, low, high, False, limit), edge=None)
+
+
+class FreshTooShort(Reader):
+    """A fresh row is past its time at once."""
+
+    def _fresh(self, *args: Any) -> Any:
+        self.now_s += 3600
+        try:
+            return super()._fresh(*args)
+        finally:
+            self.now_s -= 3600
+
+
 class FenceLast(Reader):
     """The fence is read after the index, so it vouches for what was never seen."""
 
     def index(self, index: Any, address: str, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any) -> Any:
-        fresh = self._fresh(shard, low, high)
-        found = self._candidates(index, shard, low, high, newest, limit, belongs, fresh)
+        found = self._candidates(index, shard, low, high, newest, limit, belongs)
         key = Key("fences", shard, "!")
         self.reads.saw(key, self.store.get(key))
         return found or []
@@ -130,13 +159,13 @@ def plain_second_look(store: Any, reads: Any, pause: Any = None) -> bool:
     return not reads.torn and all(version_of(key, item) == reads.versions[key] for key, item in zip(keys, items, strict=True))
 
 
-def answered_unlooked(store: Any, _tx: Any, plan: Any, intent: Any) -> None:
+def answered_unlooked(store: Any, _tx: Any, call: Any) -> None:
     """A mutation that only read believes its first look."""
-    if intent.kept:
-        store.write(plan.rows()[0])
+    if call.intent.kept:
+        store.write(Put("commits", commit_module.row_of(call), Absent()))
 
 
-def answered_and_forgotten(store: Any, tx: Any, _plan: Any, _intent: Any) -> None:
+def answered_and_forgotten(store: Any, tx: Any, _call: Any) -> None:
     """A mutation that only read keeps its answer for nobody."""
     if not snapshot_module.holds(store, tx.reads, tx.pause):
         raise Conflict
@@ -218,11 +247,52 @@ GROUP_MUTANTS: dict[str, Callable[[], Any]] = {
     ),
     "a savepoint keeps a claim": lambda: swapped((transaction_module.Transaction, "roll_back", keeps_claims)),
     "a repeat in a group not looked for": lambda: swapped(
-        (commit_module, "_Plan", CommitRowUnconditional), (commit_module, "commit_rows", no_rows)
+        (commit_module, "_Plan", CommitRowUnconditional),
+        (commit_module, "commit_rows", no_rows),
+        (receipts_module, "commit_rows", no_rows),
     ),
     "a refused call not looked for": lambda: swapped((attempts_module, "commit_all", without_refused)),
     "answers before the commit": lambda: swapped((attempts_module.Attempts, "_decided", answers_early)),
 }
+
+
+class TellsBeforeCommit(Writer):
+    """A transaction's caller goes on when it has been carried out, not when it is committed."""
+
+    def _one(self, work: Any, changed: list[int]) -> None:
+        super()._one(work, changed)
+        if work.turn is not None and work.error is None:
+            work.decided = True
+            work.turn.release()
+            work.turn = None
+
+    def _commit(self) -> None:
+        threading.Event().wait(0.05)  # the caller has gone by now
+        super()._commit()
+
+
+class KeepsRefused(Writer):
+    """A transaction of a group that is refused keeps what it had written until then."""
+
+    def _one(self, work: Any, changed: list[int]) -> None:
+        try:
+            work.result = work.body(changed)
+        except ConcaveError as refused:
+            work.error = refused
+
+
+class LastFirst(lines_module.Line):
+    """Who came last is served first."""
+
+    def _lead(self, serve: lines_module.Serve) -> None:
+        with self._lock:
+            self._waiting.reverse()
+        super()._lead(serve)
+
+
+LINE_MUTANTS: dict[str, Callable[[], Any]] = {"last first": lambda: swapped((lines_module, "Line", LastFirst))}
+
+WRITER_MUTANTS: dict[str, type[Writer]] = {"told before COMMIT": TellsBeforeCommit, "a refused one kept": KeepsRefused}
 
 MUTANTS: dict[str, Callable[[], Any]] = {
     "fence condition off": lambda: swapped((commit_module, "_Plan", FencesUnchecked)),
@@ -232,11 +302,16 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "commits row not the proof": lambda: swapped(
         (commit_module, "_Plan", CommitRowUnconditional),
         (commit_module, "commit_rows", no_rows),
+        (receipts_module, "commit_rows", no_rows),
     ),
     "refused candidates believed": lambda: swapped((transaction_module, "RangeReader", RefusedBelieved)),
     "no refill": lambda: swapped((transaction_module, "RangeReader", WithoutRefill)),
+    "fresh rows not refilled": lambda: swapped((transaction_module, "RangeReader", FreshUnfilled)),
+    "fresh rows read in one direction only": lambda: swapped((transaction_module, "RangeReader", FreshFromTheOldest)),
+    "fresh rows past their time too early": lambda: swapped((transaction_module, "RangeReader", FreshTooShort)),
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
+    "what vouches for settled rows is not looked at again": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "a mutation that only read believes its first look": lambda: swapped((commit_module, "_answer", answered_unlooked)),
     "a keyed answer without writes is not kept": lambda: swapped((commit_module, "_answer", answered_and_forgotten)),

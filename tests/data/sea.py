@@ -52,6 +52,52 @@ class Berth(Table, name="seaBerths"):
     by_number = Index("number", unique=True)
 
 
+class Spool(Table, name="seaSpools"):
+    """Says under which number its threads count, and whether the last one is there."""
+
+    number: int = 0
+    full: bool = False
+
+
+class Thread(Table, name="seaThreads", key=("reel", "sequence")):
+    """Never changed once it is written."""
+
+    reel: str
+    sequence: int
+
+
+@mutation
+def spool(ctx: MutationCtx) -> str:
+    return ctx.db.insert(Spool(id="s"))
+
+
+@mutation
+def wind(ctx: MutationCtx, sequence: int, last: int) -> None:
+    """One more thread; with number `last` the spool is full."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    ctx.db.insert(Thread(id=ctx.new_id(), reel=f"s:{found.number}", sequence=sequence))
+    if sequence == last:
+        ctx.db.patch(found, full=True)
+
+
+@mutation
+def rewind(ctx: MutationCtx) -> None:
+    """Begin again, under another number."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    ctx.db.patch(found, number=found.number + 1, full=False)
+
+
+@query
+def wound(ctx: QueryCtx) -> list[Any]:
+    """The number, whether the spool is full, and its threads, which are looked at once."""
+    found = ctx.db.get(Spool, "s")
+    assert found is not None
+    rows = ctx.db.query(Thread.log(f"s:{found.number}")).settled().collect()
+    return [found.number, found.full, [row.sequence for row in rows]]
+
+
 @mutation
 def launch(ctx: MutationCtx, harbour: str, rank: int = 0, name: str | None = None) -> str:
     return ctx.db.insert(Boat(id=name or "", harbour=harbour, rank=rank))
@@ -192,6 +238,10 @@ FUNCTIONS = (
     moor,
     trade,
     muster,
+    spool,
+    wind,
+    rewind,
+    wound,
     moored,
     crew,
     crew_in,

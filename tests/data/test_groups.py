@@ -333,3 +333,50 @@ def test_each_commit_carries_its_own_request_connection_and_lines() -> None:
         (f"request-{number}", f"socket-{number}", [f"[LOG] 'launching x{number}'"]) for number in range(2)
     ]
     assert [each.wanted.log.lines for each in tickets] == [[f"[LOG] 'launching x{number}'"] for number in range(2)]
+
+
+def look(name: str) -> Body:
+    def body(run: Run) -> str:
+        return str(board_of(run, name))
+
+    return body
+
+
+def test_calls_that_only_read_see_the_others_and_leave_a_row_only_under_a_key() -> None:
+    harbour = Harbour()
+    harbour.alone(launch("x"), "first")
+    tickets = [
+        harbour.call(look("x"), "a"),
+        harbour.call(board("x"), "b"),
+        harbour.call(look("x"), "c", keyed=True),
+        harbour.call(look("x"), "d"),
+    ]
+    harbour.before.append(lambda: harbour.alone(board("x", 10)))
+    harbour.transactor._serve(tickets)
+    assert [told(each) for each in tickets] == ["10", "11", "11", "11"]
+    assert [harbour.get(Key("commits", f"acme|{id}")) is not None for id in "abcd"] == [False, True, True, False]
+
+
+def test_a_group_that_only_reads_is_true_at_one_instant() -> None:
+    harbour = Harbour()
+    harbour.alone(launch("x"), "first")
+    tickets = [harbour.call(look("x"), "a"), harbour.call(look("x"), "b", keyed=True)]
+    harbour.before.append(lambda: harbour.alone(board("x", 10)))
+    harbour.transactor._serve(tickets)
+    assert [told(each) for each in tickets] == ["10", "10"]
+    assert harbour.get(Key("commits", "acme|b")) is not None
+
+
+def test_a_repeat_that_would_not_fit_any_more_has_its_first_answer() -> None:
+    harbour = Harbour()
+
+    def many(run: Run) -> str:
+        size = 1 + 101 * board_of(run, "x")
+        for number in range(size):
+            run.db.insert(Boat(id=f"m{size}-{number}", harbour="h"))
+        return str(size)
+
+    assert harbour.alone(many, "k") == "1"
+    harbour.alone(launch("x", crew=1), "later")
+    assert harbour.alone(many, "k") == "1"
+    assert harbour.alone(many, "l").startswith("refused: test would need")

@@ -33,7 +33,8 @@ class LooseEntry(Table, name="looseEntries", key=("head", "number")):
 @pytest.fixture
 def reader() -> Reader:
     """Nine entries in each log."""
-    from chalicelib.data.commit import Intent, commit
+    from chalicelib.data.commit import commit
+    from chalicelib.data.receipts import Intent
 
     store = SqliteStore(":memory:", [*SYSTEM_SPECS, *map(spec, (BoundedHead, BoundedEntry, LooseEntry))])
     tx = Transaction(store, "acme", now_ms=1.0, writable=True)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.data.commit import Intent, commit
+from chalicelib.data.commit import commit
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded
+from chalicelib.data.receipts import Intent
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.data.transaction import LARGEST_READ, Transaction

@@ -9,9 +9,10 @@ import pytest
 
 from chalicelib import Index, Table
 from chalicelib.data.building import NOTHING_BUILDING
-from chalicelib.data.commit import Intent, commit
+from chalicelib.data.commit import commit
 from chalicelib.data.database import Reader, Writer
 from chalicelib.data.errors import BadRequest
+from chalicelib.data.receipts import Intent
 from chalicelib.data.tables import all_specs
 from chalicelib.data.transaction import Transaction
 from infra.local.sqlite.store import SqliteStore

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 
 LASTING = {
     "make dev": r"running at http://127\.0\.0\.1:(\d+)",
+    "make serve": r"serving at http://127\.0\.0\.1:(\d+)",
     "node client/watch.mjs": r"1\n2\n",
 }
 """Commands that go on until Ctrl-C → what they have said when they are ready. Pages have them run in a terminal of their own."""
+
+SERVERS = ("make dev", "make serve")
+"""Those of LASTING that serve the address that the pages name: there is one at a time."""
 
 ALONE = ("-m infra.admin",)
 """Commands before which the page says: stop `make dev`, for one process may have the file."""
@@ -18,6 +23,12 @@ ALONE = ("-m infra.admin",)
 def _make(command: str) -> str:
     """Whether make knows the word and its variables."""
     return re.sub(r"\bmake ", "make -n ", command, count=1) + " >/dev/null"
+
+
+def _typed(command: str) -> str:
+    """Whether a shell can read it, and the project's files in it are there."""
+    files = re.findall(r"(?<![\w/.])infra/[\w./]+", command)
+    return "\n".join([f"bash -n <<< {shlex.quote(command)}", *(f"test -e {each}" for each in files)])
 
 
 def _admin(command: str) -> str:
@@ -33,6 +44,8 @@ DRY: dict[str, tuple[str, Callable[[str], str]]] = {
     r"\bmake (test|check|bench|bench-cost)\b": ("they run for minutes, and the first two run this test", _make),
     r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
     r"\bmake (deploy|destroy)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
+    r"^sudo ": ("they change the machine; tests/local/test_self_hosting.py takes the same steps in a folder", _typed),
+    r"^docker ": ("there may be no container engine; tests/local/test_self_hosting.py follows the Dockerfile", _typed),
     r"^STAGE=\w+ \S+ -m infra\.admin": ("a stage needs an AWS account; tests/admin/test_cloud.py has one imitated", _admin),
 }
 """Commands that are looked up instead of run → why, and what is run for it."""

@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.docs.exceptions import ALONE, LASTING, dry
+from tests.docs.exceptions import ALONE, LASTING, SERVERS, dry
 from tests.docs.pages import ROOT, RUN, SAVED, TOLD, Block
 
 ADDRESS = "127.0.0.1:3210"
@@ -184,18 +184,24 @@ class Reader:
             if word in command:
                 return self._start(word, command, ready)
         if any(word in command for word in ALONE):
-            self._end("make dev")
+            self._end_servers()
         return self._plain(command)
 
     def _start(self, word: str, command: str, ready: str) -> str:
         self._end(word)
+        if word in SERVERS:
+            self._end_servers()
         self._lasting[word] = one = Lasting(
-            command if word == "make dev" else self._here(command), self.folder, {**self._env, "PORT": self._port}
+            command if word in SERVERS else self._here(command), self.folder, {**self._env, "PORT": self._port}
         )
         found = one.hear(ready)
-        if word == "make dev":
+        if word in SERVERS:
             self._port = found[1]
         return one.told
+
+    def _end_servers(self) -> None:
+        for word in SERVERS:
+            self._end(word)
 
     def _end(self, word: str) -> None:
         if word in self._lasting:
@@ -203,7 +209,7 @@ class Reader:
 
     def _here(self, text: str) -> str:
         """A text with the address where the server is; it is started where the page takes for granted that `make dev` runs."""
-        if ADDRESS in text and "make dev" not in self._lasting:
+        if ADDRESS in text and not any(word in self._lasting for word in SERVERS):
             self._start("make dev", "make dev", LASTING["make dev"])
         return text.replace(ADDRESS, f"127.0.0.1:{self._port}")
 

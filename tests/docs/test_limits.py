@@ -17,15 +17,33 @@ from chalicelib.domain.images import forking, mcp
 from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.live import messages
+from chalicelib.live.owner import hearing, owner, socket
 from chalicelib.push import sender
 from chalicelib.settings import Settings
+from infra.local.aws.api_gateway import Walls
 from tests.docs.pages import ROOT
 
 TABLE = re.compile(r"^\| (.+?) \| (.+?) \| .+ \|$", re.MULTILINE)
 ROWS = dict(TABLE.findall((ROOT / "docs" / "limits.md").read_text()))
 KB = 1024
+MACHINE = Walls.machine()
+
+MB = KB * KB
 
 IN_CODE: dict[str, tuple[float, ...]] = {
+    "on one machine, with `GATEWAY_LIMITS=off`: a message from a client over WebSocket; to a client; what one may leave unread": (
+        MACHINE.message_bytes / MB,
+        MACHINE.post_bytes / MB,
+        MACHINE.outbound_bytes / MB,
+        MACHINE.ping_s or 0,
+    ),
+    "with `LIVE=owner`: what one socket may have waiting to be run; what its reader may be behind before it gets no more until "
+    "it has caught up, and before the socket is closed": (
+        hearing.WAITING_CHARS / MB,
+        socket.SLOW_BYTES / KB,
+        owner.BUFFERED_BYTES / MB,
+    ),
+    "with `LIVE=owner`: an answer, or a new query, waits for a query that cannot be evaluated": (owner.HELD_MS / 1000,),
     "a message to a client, so a query's value": (messages.LARGEST_POST / KB,),
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),

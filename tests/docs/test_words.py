@@ -14,7 +14,7 @@ from tests.docs.pages import CHECKED, ROOT, WALKED, anchors, links, paths
 TEXT = {name: (ROOT / name).read_text() for name in CHECKED}
 ROOMS = [ROOT, ROOT / "chalicelib", ROOT / "chalicelib" / "domain", ROOT / "tests", ROOT / "web", ROOT / "docs"]
 """Where a path on a page may begin."""
-LATER = ("web/dist", "myapp/", "client/", "build/", ".concave/", "dist/")
+LATER = ("web/dist", "backups/", "myapp/", "client/", "build/", ".concave/", "dist/")
 """Beginnings of what commands make."""
 
 
@@ -53,8 +53,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_what_is_not_there_is_noticed() -> None:
-    text = "`chalicelib/nothing.py`, `data/commit.py::nothing`, `nowhere/`, `data/commit.py`"
-    assert missing_paths(text) == ["chalicelib/nothing.py", "data/commit.py::nothing", "nowhere/"]
+    text = "`chalicelib/nothing.py`, `data/commit.py::nothing_of_that_name`, `nowhere/`, `data/commit.py`"
+    assert missing_paths(text) == ["chalicelib/nothing.py", "data/commit.py::nothing_of_that_name", "nowhere/"]
     text = "[a](none.md), [b](docs/README.md#none), [c](#none), [d](docs/README.md#the-documentation)"
     assert missing_links("README.md", text) == ["none.md", "docs/README.md#none", "#none"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.doors import events, sockets
+from chalicelib.doors import row_lines, sockets
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.doors.event_words import Events
 from chalicelib.live import rows
@@ -63,7 +63,7 @@ def test_a_frame_whose_invocation_died_is_run_by_the_ticker_once(chat: Chat) -> 
     bot = Line(chat, agent_token(chat))
     body = {"type": "Mutation", "requestId": 7, "udfPath": "rooms:send", "args": [{"content": "late", "socket": bot.name}]}
     note = json.dumps({"event": "message:send", "ack": "a"})
-    assert events.store(chat.backend, bot.name, rows.MUTATION, 7, json.dumps(body), note)
+    assert row_lines.store(chat.backend, bot.name, rows.MUTATION, 7, json.dumps(body), note)
     for _ in range(2):
         chat.clock.ahead += 120_000
         chat.sweep()
@@ -126,7 +126,7 @@ def test_a_socketio_client_is_pinged_however_busy_it_is(chat: Chat) -> None:
         chat.clock.ahead += 30_000
         bot.ask("message:send", {"content": "busy"})
         chat.sweep()
-    assert bot.posted.count("2") == 2
+    assert bot.posted.count("2") >= 2
     bot.send("3")
     assert not bot.closed
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import chalicelib.data.commit as commit_module
-from chalicelib import ActionCtx, MutationCtx, Refused, internal_mutation
+from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, internal_mutation
 from chalicelib.backend import Backend
 from chalicelib.data import tables, transaction
 from chalicelib.data.store import Check, Key, Update
@@ -87,6 +87,12 @@ def text_without_seal(ctx: MutationCtx, run: Run) -> tuple[str, None]:
 def no_text(ctx: MutationCtx, run: Run) -> tuple[str, None]:
     """What was said before the end is not kept."""
     return "", None
+
+
+def held_for_ever(ctx: QueryCtx, run_id: str, epoch: int, now: float) -> str:
+    """The writer looks, and never sees that its lease is to be renewed."""
+    run = ctx.db.peek(Run, run_id)
+    return "held" if run is not None and run.epoch == epoch and run.state == "running" else "lost"
 
 
 def beat_without_renewal(ctx: MutationCtx, run_id: str, epoch: int) -> bool:
@@ -247,6 +253,7 @@ REPLIES: dict[str, Switch] = {
     "the chunks are sealed when they become the text": lambda: swapped((lifecycle, "sealed", text_without_seal)),
     "the partial text is kept": lambda: swapped((lifecycle, "sealed", no_text)),
     "the end is one commit": lambda: instead(runs.generate, end_in_two_commits),
+    "a writer sees that its lease is due": lambda: instead(runs.held, held_for_ever),
     "a writer renews its lease": lambda: instead(runs.beat, beat_without_renewal),
     "what a send has read is a condition of its commit": unconditional("conversations", "chatSessions", "budgets", "openReplies"),
     "the run's row is a condition of a claim": unconditional("runs"),

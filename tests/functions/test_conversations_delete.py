@@ -132,10 +132,12 @@ def test_a_chunk_that_a_writer_puts_after_the_deletion_is_erased_too(house: Hous
     assert left(house) == {"residues": 1}
     assert Run.table_name in receipt(cortex, done)["erased"]
     executor.append("acme", ChatChunk(reply=stream_of(message, epoch), sequence=1, chunk="thawed", **about))
-    executor.append("acme", ChatChunk(reply=stream_of(message, epoch + 3), sequence=0, chunk="of no epoch", **about))
+    opens = {"messageId": message, "sessionId": session}
+    other = ChatChunk(reply=stream_of(message, epoch + 3), sequence=0, chunk="of no epoch", opens=opens, **about)
+    executor.append("acme", other)
     house.clock.ahead += late_writes.LOOK_MS
     house.sweep()
-    assert house.rows("chatChunks") == 0, "what a writer puts there after that is found by the session's index"
+    assert house.rows("chatChunks") == 0, "its writers' places are known, and others begin in the session's index"
     house.clock.ahead += late_writes.LIFE_MS
     house.sweep()
     assert left(house) == {}, "no writer lives so long"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.domain.replies import writer
 from infra.local.model.server import ScriptedModel
+from tests.data.mutants import swapped
 from tests.functions.tabs import Live, Tab
 
 CHUNKS = 20
@@ -34,6 +36,20 @@ def test_a_models_chunk_is_one_write(model: ScriptedModel) -> None:
     house.work()
     assert house.store.items["write", "chatChunks"] == 8
     assert house.store.items["transact", "chatChunks"] == 0
+
+
+def test_a_writer_that_looks_whether_it_was_stopped_writes_nothing(model: ScriptedModel) -> None:
+    """At every event of the model, which is more often than ever: one read of the run each time."""
+    house = Live(model, chunk_flush_ms=60_000)
+    alice = house.person("alice")
+    session = alice.mutation("chat:startSession")
+    alice.mutation("chat:sendMessage", sessionId=session, content="/say " + "word " * 1400)
+    house.store.reset()
+    with swapped((writer, "POLL_S", 0.0)):
+        house.work()
+    assert house.store.items["get", "runs"] > 20
+    assert house.store.items["transact", "runs"] == 2, "the claim and the end"
+    assert house.store.items["transact", "commits"] == 4, "and those of its job"
 
 
 @pytest.mark.parametrize("tabs", [1, 5])

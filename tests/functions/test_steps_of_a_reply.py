@@ -19,6 +19,7 @@ CAUGHT_BY: dict[str, Claim] = {
     "the chunks are sealed when they become the text": replies.a_chunk_on_its_way_is_in_the_text_or_refused,
     "the partial text is kept": replies.a_stop_cut_short_is_carried_through,
     "the end is one commit": replies.a_death_at_any_write_loses_nothing,
+    "a writer sees that its lease is due": replies.a_long_reply_outlives_its_first_lease,
     "a writer renews its lease": replies.a_long_reply_outlives_its_first_lease,
     "what a send has read is a condition of its commit": replies.a_send_that_meets_the_end_of_a_reply_is_answered,
     "the run's row is a condition of a claim": replies.a_run_has_one_writer,

@@ -30,6 +30,8 @@ pytestmark = [here_is_lambda, pytest.mark.timeout(240)]
 BY_THE_SERVICE = {"Logs", "Stream", "Queue", "Failures"}
 """Statements about what Lambda does in a function's name; no code of ours asks for it."""
 
+SWEEP = {"PING_SECONDS": "1", "PING_SECONDS_RUST": "1", "SWEEP_SHARE": "1"}
+
 
 @pytest.fixture(scope="module")
 def cloud(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
@@ -38,7 +40,10 @@ def cloud(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
     engine = Engine()
     made = Cloud(
-        packaged, tmp_path_factory.mktemp("cloud"), engine.url, {"sweep": {"PING_SECONDS": "1", "PING_SECONDS_RUST": "1"}}
+        packaged,
+        tmp_path_factory.mktemp("cloud"),
+        engine.url,
+        {"sweep": SWEEP},
     )
     yield made
     made.stop()

@@ -98,13 +98,23 @@ def campaign(
     within_ms: float = 6000.0,
     ticker: bool = True,
     settings: Settings = SETTINGS,
+    live: str = "rows",
+    deaths: int = 0,
+    owners: int = 1,
 ) -> Sim:
-    """Run one seed to the end and check everything. Raises `Broken`."""
+    """Run one seed to the end and check everything. Raises `Broken`.
+
+    Args:
+        deaths: how often the process that owns the sockets is killed meanwhile.
+        owners: how many processes own sockets.
+    """
     rng = random.Random(seed * 7919 + 1)
-    if backend is Backend and seed % 2:
+    if backend is Backend and live == "rows" and seed % 2:
         backend = Stored  # calls have two roads
-    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings) as sim:
+    with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live, owners=owners) as sim:
         Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
+        for _ in range(deaths):
+            sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)
         sim.run(CALM_FROM_MS)
         sim.calm(REST_MS)
         for person in [one for one in sim.people if mishaps.lost_words and not one.client.in_step]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
-from chalicelib.live.calls import Calls
+from chalicelib.live.at_once import AtOnce
+from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
-from chalicelib.live.mailbox import CALL, NO_DIRT, Held, Mailboxes, Waking, retry_until_done
-from chalicelib.live.queries import Closed
+from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, Told
 from chalicelib.live.turn import Turn
@@ -32,7 +32,7 @@ def with_turns(kind: type[Turn]) -> type[Backend]:
     return type(kind.__name__, (Backend,), {"turn_type": kind})
 
 
-class Later(Calls):
+class Later(AtOnce):
     """Runs no call at once."""
 
     def run(self, connection: str, frame: messages.Mutation, body: str, store: Callable[[], object]) -> bool:
@@ -43,7 +43,7 @@ class Later(Calls):
 class Stored(Backend):
     """All calls go through the inbox and the lane, as those do that wait for something. This is well, too."""
 
-    calls_type = Later
+    at_once_type = Later
 
 
 # Notes and leases ---------------------------------------------------------------------------------------------------------
@@ -231,6 +231,23 @@ class LaneOfTheLastOne(Lane):
         return super()._callable({**mailbox, "auth": 0}, [row for row in inbox if not row["sk"].startswith("2|auth")], now)
 
 
+class SharesEarlyValues(BatchServer):
+    """Shares among slices what was made before they looked."""
+
+    early: ClassVar[dict[int, Shared]] = {}
+
+    def moment(self) -> Shared:
+        now = self.world.clock.now_ms() // 150
+        made = self.early.get(now) or super().moment()
+        self.early.clear()
+        self.early[now] = made
+        return made
+
+
+class SharesValuesOfNoMoment(Backend):
+    batch_type = SharesEarlyValues
+
+
 class CallsAsTheLastOne(Stored):
     lane_type = LaneOfTheLastOne
 
@@ -305,88 +322,6 @@ class Disorderly(Turn):
                 body["baseVersion"], version = version, version + 1
             renamed.append({**row, "body": json.dumps(body)})
         return super()._absorb(renamed, now)
-
-
-# Calls that run at once ---------------------------------------------------------------------------------------------------
-
-
-class IgnoresTheOpenCall(Turn):
-    """Does not look for the answer of a call that runs at once."""
-
-    def _open(self, row: Item) -> bool:
-        return False
-
-
-class ForgetsCallsThatEnded(Turn):
-    """Takes a call whose process has ended for one that was answered."""
-
-    def _call_that_is_over(self, row: Item, now: int) -> None:
-        if self._calling and int(row["call_until"]) < now:
-            self.held.ends = CALL
-
-
-class ChangesUnderACall(Turn):
-    """Takes in a change of identity while a call runs."""
-
-    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
-        call = self.held.row.pop("call", None)
-        found = super()._absorb(inbox, now)
-        if call is not None:
-            self.held.row["call"] = call
-        return found
-
-
-class LooksOnlyAtWhatItBrings(Mailboxes):
-    """Takes every inbox for empty."""
-
-    def _held(self, connection: str, token: str, row: Item, now: int) -> Held:
-        held = super()._held(connection, token, row, now)
-        held.alone = True
-        return held
-
-
-class CallsOutOfTurn(Calls):
-    """Runs a call at once although others wait before it."""
-
-    def _in_turn(self, mailbox: Item, frame: messages.Mutation) -> bool:
-        return super()._in_turn({**mailbox, "replied": [frame.request_id - 1]}, frame)
-
-
-class OutOfTurn(Backend):
-    calls_type = CallsOutOfTurn
-
-
-# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
-
-
-class ClosesForOne(Turn):
-    """Closes the connection for a query that cannot be evaluated."""
-
-    def _keep(self, sub: Subscription, error: Exception) -> None:
-        raise Closed(str(error))
-
-
-class ForgetsTheKept(Turn):
-    """Removes the marks of queries that it could not evaluate."""
-
-    def settle(self) -> None:
-        self.kept = {}
-        super().settle()
-
-
-class ReachesTooEarly(Turn):
-    """Tells the end of a call although what it touched is not evaluated."""
-
-    def _promise(self) -> None:
-        return
-
-
-class TriesWithoutPause(Turn):
-    """Tries what could not be evaluated at once, again and again."""
-
-    def _keep(self, sub: Subscription, error: Exception) -> None:
-        super()._keep(sub, error)
-        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
 
 
 # Posts and the end ----------------------------------------------------------------------------------------------------------

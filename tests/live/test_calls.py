@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.backend import Backend
 from tests.bench_parts import Counted
-from tests.live import counters, mutants
+from tests.live import call_mutants, counters
 from tests.live.mutants import with_mailboxes, with_turns
 from tests.live.test_protective_steps import broken
 from tests.support.bench_client import Client
@@ -31,7 +31,7 @@ def ready(sim: Sim) -> Person:
 
 def with_calls(backend: type[Backend], **methods: Any) -> type[Backend]:
     """A backend whose calls do some steps in another way."""
-    return type("Windowed", (backend,), {"calls_type": type("Windowed", (backend.calls_type,), methods)})
+    return type("Windowed", (backend,), {"at_once_type": type("Windowed", (backend.at_once_type,), methods)})
 
 
 def seen_before_it_is_answered(backend: type[Backend]) -> None:
@@ -40,7 +40,7 @@ def seen_before_it_is_answered(backend: type[Backend]) -> None:
     def _tell(self: Any, *told: Any) -> None:
         sim.executor.mutation("counters:add", {"name": "a", "op": "theirs"}, sim.backend.verifier.verify("bob@acme"))
         sim.clock.sleep(0.4)
-        super(sim.backend.calls_type, self)._tell(*told)
+        super(sim.backend.at_once_type, self)._tell(*told)
 
     with Sim(1, counters, backend=with_calls(backend, _tell=_tell)) as sim:
         person = ready(sim)
@@ -52,7 +52,7 @@ def seen_before_it_is_answered(backend: type[Backend]) -> None:
 
 def test_an_effect_is_not_shown_before_its_answer_while_the_call_is_open() -> None:
     seen_before_it_is_answered(Backend)
-    assert broken(seen_before_it_is_answered, with_turns(mutants.IgnoresTheOpenCall))
+    assert broken(seen_before_it_is_answered, with_turns(call_mutants.IgnoresTheOpenCall))
 
 
 def dead_before_the_answer(backend: type[Backend], step: str, connections: int) -> None:
@@ -63,7 +63,7 @@ def dead_before_the_answer(backend: type[Backend], step: str, connections: int) 
         if not died:
             died.append(True)
             raise Crashed
-        return getattr(super(sim.backend.calls_type, self), step)(*args)
+        return getattr(super(sim.backend.at_once_type, self), step)(*args)
 
     with Sim(2, counters, backend=with_calls(backend, **{step: dies})) as sim:
         person = ready(sim)
@@ -84,7 +84,7 @@ def dead_before_the_answer(backend: type[Backend], step: str, connections: int) 
 def test_a_call_whose_process_dies_is_answered_once(step: str, connections: int) -> None:
     dead_before_the_answer(Backend, step, connections)
     with pytest.raises(Broken):
-        dead_before_the_answer(with_turns(mutants.ForgetsCallsThatEnded), step, connections)
+        dead_before_the_answer(with_turns(call_mutants.ForgetsCallsThatEnded), step, connections)
 
 
 def the_first_of_two_is_late(backend: type[Backend]) -> None:
@@ -102,7 +102,7 @@ def the_first_of_two_is_late(backend: type[Backend]) -> None:
 
 def test_frames_that_wait_are_seen_by_who_brings_another() -> None:
     the_first_of_two_is_late(Backend)
-    assert broken(the_first_of_two_is_late, with_mailboxes(mutants.LooksOnlyAtWhatItBrings))
+    assert broken(the_first_of_two_is_late, with_mailboxes(call_mutants.LooksOnlyAtWhatItBrings))
 
 
 def overtaken(backend: type[Backend]) -> None:
@@ -121,7 +121,7 @@ def overtaken(backend: type[Backend]) -> None:
 
 def test_a_call_that_overtakes_another_waits_for_it() -> None:
     overtaken(Backend)
-    assert broken(overtaken, mutants.OutOfTurn)
+    assert broken(overtaken, call_mutants.OutOfTurn)
 
 
 def changes_while_a_call_runs(backend: type[Backend]) -> None:
@@ -130,7 +130,7 @@ def changes_while_a_call_runs(backend: type[Backend]) -> None:
     def _tell(self: Any, *told: Any) -> None:
         sim.people[0].do(lambda client: client.authenticate("bob@acme"))
         sim.clock.sleep(0.4)
-        super(sim.backend.calls_type, self)._tell(*told)
+        super(sim.backend.at_once_type, self)._tell(*told)
 
     with Sim(4, counters, backend=with_calls(backend, _tell=_tell)) as sim:
         person = ready(sim)
@@ -142,7 +142,7 @@ def changes_while_a_call_runs(backend: type[Backend]) -> None:
 
 def test_a_change_of_identity_waits_for_the_call_that_runs() -> None:
     changes_while_a_call_runs(Backend)
-    assert broken(changes_while_a_call_runs, with_turns(mutants.ChangesUnderACall))
+    assert broken(changes_while_a_call_runs, with_turns(call_mutants.ChangesUnderACall))
 
 
 def test_a_mutation_over_a_socket_that_nobody_watches_takes_eleven_requests_and_ten_units_at_most() -> None:

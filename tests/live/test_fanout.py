@@ -41,10 +41,10 @@ class Counting(Backend):
         super().__post_init__()
         self.evaluations: Counter[tuple[str, str]] = Counter()
 
-    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None) -> Any:
+    def _evaluate(self, path: str, args: str, identity: str | None, journal: str | None, views: Any = None) -> Any:
         who = json.loads(identity) if identity else {"subject": "nobody", "org": "public"}
         self.evaluations[path, f"{who['subject']}@{who['org']}"] += 1
-        return super()._evaluate(path, args, identity, journal)
+        return super()._evaluate(path, args, identity, journal, views)
 
 
 def test_a_value_is_made_once_for_all_who_may_share_it() -> None:
@@ -56,6 +56,17 @@ def test_a_value_is_made_once_for_all_who_may_share_it() -> None:
         check(sim)
         assert all(person.client.value(0)["ops"] == ["one"] for person in people)
         assert sum(sim.backend.evaluations.values()) == 1  # type: ignore[attr-defined]
+
+
+def test_a_value_is_made_once_for_all_slices_that_are_served_together() -> None:
+    with Sim(1, counters, backend=Counting) as sim:
+        people = crowd(sim, ["alice@acme", "bob@acme"] * (AT_ONCE * SLICE), ("counters:get", {"name": "a"}))
+        sim.backend.evaluations.clear()  # type: ignore[attr-defined]
+        commit(sim, "carol@acme", "counters:add", name="a", op="one")
+        sim.run(3000)
+        check(sim)
+        assert all(person.client.value(0)["ops"] == ["one"] for person in people)
+        assert sum(sim.backend.evaluations.values()) == 2, "two waves"  # type: ignore[attr-defined]
 
 
 def test_values_are_never_shared_across_orgs_nor_when_the_function_looked_at_its_caller() -> None:

@@ -119,7 +119,7 @@ def served(end: End) -> set[str]:
 
 def must_be_woken(left: Item) -> bool:
     world = type("World", (), {"clock": Clock(), "ping_ms": staticmethod(lambda row: 50_000), "settle_ms": 0})()
-    return Keepalive(world, None, None)._needs(left)  # type: ignore[arg-type]
+    return Keepalive(world, None, None, print).need(left, 0, 0) == "visit"  # type: ignore[arg-type]
 
 
 def taken_late(left: Item) -> str:

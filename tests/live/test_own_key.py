@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.backend import Backend, own_key
+from chalicelib.backend import Backend
+from chalicelib.calls import own_key
 from chalicelib.runtime.identity import User
 from tests.live.test_connection import raw, ready, settled
 from tests.support.sim import Sim

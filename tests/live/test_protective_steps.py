@@ -46,6 +46,7 @@ CASES = {
     "only the notes that were read are removed": Case(with_turns(mutants.ClearsAllNotes), BUSY, {**CROWD, "ticker": False}),
     "an expired lease is closed, not continued": Case(with_mailboxes(mutants.ContinuesExpiredLeases), DEADLY, CROWD),
     "the note counter is read before evaluating": Case(with_turns(mutants.LooksAfterEvaluating), BUSY, CROWD),
+    "values are shared that were made after all had looked": Case(mutants.SharesValuesOfNoMoment, BUSY, CROWD),
     "watches go with their query": Case(with_turns(mutants.ForgetsWatches), STEADY),
     "answers before their Transition": Case(with_turns(mutants.TransitionFirst), STEADY),
     "a Transition after every success": Case(with_turns(mutants.AnswersWithoutTransition), STEADY),

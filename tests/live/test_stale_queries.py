@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.backend import Backend
 from chalicelib.data.errors import Conflict
-from tests.live import counters, mutants
+from tests.live import call_mutants, counters
 from tests.live.mutants import with_turns
 from tests.support.client import Broken
 from tests.support.person import Person
@@ -71,7 +71,7 @@ def answered_beside_it(backend: type[Backend]) -> None:
         check(sim)
 
 
-@pytest.mark.parametrize("mutant", [mutants.ClosesForOne, mutants.ForgetsTheKept, mutants.TriesWithoutPause])
+@pytest.mark.parametrize("mutant", [call_mutants.ClosesForOne, call_mutants.ForgetsTheKept, call_mutants.TriesWithoutPause])
 def test_others_are_told_while_one_cannot_be_evaluated_and_it_is_tried_again_with_growing_pauses(mutant: Any) -> None:
     answered_beside_it(Backend)
     with pytest.raises(Broken):
@@ -102,7 +102,7 @@ def promised(backend: type[Backend]) -> None:
 def test_a_call_that_touched_it_is_answered_and_resolves_when_its_effect_is_shown() -> None:
     promised(Backend)
     with pytest.raises(Broken):
-        promised(with_turns(mutants.ReachesTooEarly))
+        promised(with_turns(call_mutants.ReachesTooEarly))
 
 
 def test_a_promise_that_cannot_be_kept_closes_the_connection_after_ten_seconds() -> None:
@@ -177,4 +177,4 @@ def slow_and_busy(backend: type[Backend]) -> None:
 def test_a_range_that_changes_faster_than_it_can_be_read_keeps_nobody_from_being_told() -> None:
     slow_and_busy(Backend)
     with pytest.raises(Broken):
-        slow_and_busy(with_turns(mutants.ClosesForOne))
+        slow_and_busy(with_turns(call_mutants.ClosesForOne))

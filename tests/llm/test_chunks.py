@@ -57,6 +57,20 @@ def test_after_the_first_chunk_time_decides() -> None:
     assert joiner.add(Chunk("text", "d")) == [Chunk("text", "d")]
 
 
+def test_after_two_seconds_the_chunks_come_half_as_often() -> None:
+    """A model that says something every 50 ms: how long after each other its chunks come out."""
+    now = [0.0]
+    joiner = Joiner(lambda: now[0], max_ms=250)
+    out: list[float] = []
+    for step in range(120):
+        now[0] = step * 50.0
+        out += [now[0]] * len(joiner.add(Chunk("text", "x")))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(out)]
+    assert out[0] == 0
+    assert set(gaps[:7]) == {250}
+    assert set(gaps[9:]) == {500}
+
+
 def test_a_pause_of_the_model_does_not_hold_the_last_words_back() -> None:
     now = [0.0]
     joiner = Joiner(lambda: now[0], max_ms=250)

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import threading
+from contextlib import ExitStack
 from http.client import HTTPMessage
 from typing import Any
 
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from infra.local.aws.api_gateway import Walls
+from tests.local.conftest import Local
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any, HTTPMessage]:
@@ -272,6 +274,20 @@ def test_a_trickle_of_bytes_does_not_hold_a_request_open(local):
     assert said.startswith(b"HTTP/1.1 408 ")
 
 
+def test_three_hundred_half_requests_keep_nobody_out_and_are_gone_in_time(local):
+    local.walls.integration_s = 2
+    halves = [b"GET / HTT", b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9\r\n\r\n{}" % local.port]
+    with ExitStack() as lines:
+        for number in range(300):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", local.port), timeout=5))
+            line.sendall(halves[number % 2])
+        assert ask(local.port, "POST", "/api/query", b"{}")[0] == 200
+        with local.socket() as (client, _):
+            client.send("x")
+            assert local.app.messages.get(timeout=5)["body"] == "x"
+        assert local.until(lambda: local.lines() == 0)
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_head_beyond_the_wall_is_a_431_also_before_it_has_ended(local, whole):
     with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
@@ -296,6 +312,39 @@ def test_a_head_that_a_proxy_could_read_in_another_way_is_a_400_and_reaches_no_h
     with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
         line.sendall(head.replace(b"%d", b"%d" % local.port))
         assert everything(line).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A server with a page of eight megabytes."""
+    (tmp_path / "large.txt").write_bytes(b"x" * 8_000_000)
+    running = Local(tmp_path)
+    running.walls.keep_alive_s = 1.5
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+def test_a_client_that_reads_nothing_of_its_answer_is_cut_and_a_slow_one_is_not(large, more):
+    with socket.socket() as idle, socket.socket() as slow:
+        for line in (idle, slow):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            line.settimeout(10)
+            line.connect(("127.0.0.1", large.port))
+            line.sendall(b"GET /large.txt HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % large.port + more + b"\r\n")
+        read = 0
+        while read < 8_000_000:
+            read += len(data := slow.recv(300_000))
+            assert data, "the slow client was cut"
+            threading.Event().wait(0.04)
+        slow.close()
+        assert large.until(lambda: large.lines() == 0)
+
+
+def test_a_client_that_says_nothing_is_let_go(local):
+    local.walls.keep_alive_s = 0.2
+    with socket.create_connection(("127.0.0.1", local.port), timeout=5) as line:
+        assert line.recv(1) == b""
 
 
 def test_requests_that_come_in_one_packet_are_answered_in_their_order(local):

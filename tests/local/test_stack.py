@@ -51,6 +51,8 @@ def add(ctx: MutationCtx, name: str, by: int = 1) -> int:
 class Process:
     """`python -m infra.local` in a folder of its own, with the counter as the only app."""
 
+    program = "infra.local"
+
     def __init__(self, folder: Path, **env: str) -> None:
         folder.mkdir(exist_ok=True)
         self.folder, self.env = folder, env
@@ -71,7 +73,7 @@ class Process:
         env = {name: value for name, value in os.environ.items() if name not in ("STAGE", "STORE", "ALLOWED_HOSTS")}
         env |= mine | self.env
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "infra.local"], cwd=HOME, env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", self.program], cwd=HOME, env=env, stdout=log, stderr=log)
         try:
             self.port = int(self.until(lambda: (self.data / "port").read_text()))
         except BaseException:

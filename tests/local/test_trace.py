@@ -58,7 +58,7 @@ def test_the_id_of_a_request_is_in_its_commit_the_fan_out_and_the_posts_to_both_
     before = logger.level
     logger.addHandler(told)
     logger.setLevel(logging.DEBUG)
-    stack = Stack(Settings(data_dir=tmp_path, port=0, apps=("chalicelib.functions", "examples.counter")))
+    stack = Stack(Settings(data_dir=tmp_path, port=0, apps=("chalicelib.functions", "examples.counter"), live="rows"))
     stack.start()
     try:
         query = {"type": "Add", "queryId": 0, "udfPath": "counter:get", "args": [{"name": "traced"}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
+from infra.local.aws.posts import LocalGateway
 from tests.local.conftest import Local
 
 
@@ -66,8 +68,22 @@ def test_a_binary_frame_closes_with_1003_and_what_follows_it_is_not_read(local):
     assert local.app.messages.empty()
 
 
+@contextlib.contextmanager
+def nothing_reported() -> Iterator[None]:
+    """What clients do wrong is no fault of the server's, and is not in its log as one."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("uvicorn.error").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert said == []
+
+
 def test_text_that_is_no_utf_8_closes_with_1007_and_what_came_before_it_counts(local):
-    with local.socket() as (client, _):
+    with nothing_reported(), local.socket() as (client, _):
         frames(client, (Opcode.TEXT, b"before", True), (Opcode.TEXT, b"\xff", True), (Opcode.TEXT, b"after", True))
         assert code(client) == 1007
     assert told(local, 1) == ["before"]
@@ -116,6 +132,9 @@ class FakeWire:
     def close(self, code: int, reason: str = "") -> None:
         self.open = False
 
+    def closing(self) -> tuple[int, str]:
+        return 1006, ""
+
 
 def test_a_post_to_a_client_that_does_not_read_is_429_and_writes_nothing():
     wire = FakeWire()
@@ -124,6 +143,17 @@ def test_a_post_to_a_client_that_does_not_read_is_429_and_writes_nothing():
     assert connection.send("x" * 101, 0) == 429
     assert wire.written == []
     assert connection.send("x" * 100, 0) == 200
+
+
+def test_a_client_that_reads_only_when_it_has_sent_everything_is_told_1009_too(local):
+    with deaf(local) as (line, _):
+        line.sendall(b"\x81\xff" + (4_000_000).to_bytes(8, "big") + bytes(4))
+        for _ in range(40):
+            line.sendall(b"x" * 100_000)
+        answer = b""
+        while data := line.recv(4096):
+            answer += data
+    assert b"\x88" + bytes([len(answer[answer.rindex(b"\x88") + 2 :])]) + (1009).to_bytes(2, "big") in answer
 
 
 @contextlib.contextmanager
@@ -287,14 +317,39 @@ def test_get_connection_tells_when_and_who(local):
 
 
 def test_a_server_that_is_dead_has_no_connections(local):
-    from infra.local.aws.posts import LocalGateway
-
     gateway = LocalGateway()
     with local.socket() as (client, connection):
         assert gateway.post(connection, "x") == "ok"
         assert client.recv(timeout=5) == "x"
     assert gateway.post("abc.1", "x") == "gone"  # nobody listens at port 1
     assert gateway.close("abc.1") is True
+
+
+def test_a_post_to_a_socket_of_this_process_needs_no_request_and_says_the_same(local):
+    gateway = LocalGateway(local.server, local.loop)
+    local.walls.outbound_bytes = 140_000
+    with local.socket(max_size=None) as (client, connection):
+        assert gateway.is_open(connection)
+        for number in range(50):
+            assert gateway.post(connection, str(number)) == "ok"
+        assert [client.recv(timeout=5) for _ in range(50)] == [str(number) for number in range(50)]
+        assert gateway.post(connection, "x" * 131_073) == "too_large"
+        local.walls.outbound_bytes = 10
+        assert gateway.post(connection, "x" * 11) == "unknown"
+        assert gateway.close(connection) is True
+        assert gateway.post(connection, "late") == "gone"
+        assert code(client) == 1000
+    local.app.disconnects.get(timeout=5)
+    assert local.lines() == 0, "no HTTP connection was made"
+    assert not gateway.is_open(connection)
+    assert gateway.close(connection) is True
+
+
+def test_a_post_after_the_server_has_ended_finds_nobody():
+    ended = Local()
+    gateway = LocalGateway(ended.server, ended.loop)
+    ended.stop()
+    assert gateway.post(f"abc.{ended.port}", "x") == "gone"
 
 
 def test_the_handshake_waits_for_connect(local, gate):

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
-import chalicelib.runtime.lines as lines_module
 from chalicelib.data.store import Key
 from chalicelib.data.tables import all_specs
-from chalicelib.runtime.attempts import Verdict, Wanted
+from chalicelib.runtime.attempts import LONG_MS, Verdict, Wanted
 from chalicelib.runtime.executor import Executor
-from chalicelib.runtime.lines import LARGEST_GROUP, Line, Lines, Ticket
+from chalicelib.runtime.lines import LARGEST_GROUP, Lines, Ticket
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.registry import Registry
 from chalicelib.runtime.scheduling import Run
 from chalicelib.wiring import SystemClock
 from infra.local.sqlite.store import SqliteStore
-from tests.data.mutants import swapped
+from tests.data.mutants import LINE_MUTANTS
 from tests.data.sea import Boat
 
 ROW = Key("seaBoats", "x")
@@ -75,21 +74,6 @@ def test_the_first_leads_and_the_others_are_served_in_groups_in_the_order_in_whi
     assert queue.groups == [names[:1], names[1 : 1 + LARGEST_GROUP], names[1 + LARGEST_GROUP :]]
 
 
-class _LastFirst(Line):
-    """Who came last is served first."""
-
-    def _lead(self, serve: lines_module.Serve) -> None:
-        with self._lock:
-            self._waiting.reverse()
-        super()._lead(serve)
-
-
-@contextmanager
-def _last_first() -> Iterator[None]:
-    with swapped((lines_module, "Line", _LastFirst)):
-        yield
-
-
 def two_calls_of_one_socket_keep_their_order() -> None:
     executor = Executor(SqliteStore(":memory:", all_specs()), Registry(), SystemClock(), lines=Lines(one=True))
     order: list[int] = []
@@ -131,7 +115,7 @@ def two_calls_of_one_socket_keep_their_order() -> None:
 
 def test_two_calls_of_one_socket_keep_their_order() -> None:
     two_calls_of_one_socket_keep_their_order()
-    with _last_first(), pytest.raises(AssertionError):
+    with LINE_MUTANTS["last first"](), pytest.raises(AssertionError):
         two_calls_of_one_socket_keep_their_order()
 
 
@@ -208,3 +192,33 @@ def test_a_hundred_callers_in_eight_threads_all_count_once(one: bool) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(told) == list(range(1, 105))
+
+
+def test_a_function_that_takes_long_is_waited_for_once_and_then_races_beside_the_line() -> None:
+    executor = Executor(SqliteStore(":memory:", all_specs()), Registry(), SystemClock(), lines=Lines(one=True))
+    started, go = threading.Event(), threading.Event()
+    executor.transact("acme", "quick", lambda run: run.db.insert(Boat(id="x", harbour="h")))
+
+    def slow(run: Run) -> str:
+        boat = run.db.get(Boat, "x")
+        assert boat is not None
+        threading.Event().wait(LONG_MS / 1000 + 0.02)
+        return str(run.db.patch(boat, crew=boat.crew + 1).crew)
+
+    def slower(run: Run) -> str:
+        started.set()
+        assert go.wait(10)
+        return slow(run)
+
+    def quick(run: Run) -> str:
+        return run.db.insert(Boat(harbour="h")) and "null"
+
+    executor.transact("acme", "slow", slow)
+    thread = threading.Thread(target=executor.transact, args=("acme", "slow", slower))
+    thread.start()
+    assert started.wait(10)
+    for _ in range(3):
+        executor.transact("acme", "quick", quick)  # would wait for ever in the slow one's line
+    go.set()
+    thread.join(10)
+    assert executor.store.get(Key("seaBoats", "acme|seaBoats|x"))["crew"] == 2  # type: ignore[index]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -114,10 +116,33 @@ def test_records_behind_every_cursor_are_trimmed_and_others_never(sqlite: Sqlite
     sqlite.set_cursor(all_[599].sequence, "fast")
     assert sqlite.changes(limit=1)[0].sequence == all_[0].sequence
     sqlite.set_cursor(all_[599].sequence, "slow")
+    sqlite.write(Put("notes", {"pk": "whatever is written next"}))
     assert sqlite.changes(limit=1000) == all_[600:]
     assert (sqlite.cursor("fast"), sqlite.cursor("nobody")) == (all_[599].sequence, None)
     sqlite.write(Put("commits", {"pk": "later"}))
     assert sqlite.changes(limit=1000)[-1].sequence > all_[-1].sequence
+
+
+def test_a_cursor_is_stored_with_the_next_commit_and_when_the_store_is_closed(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "a.db", SPECS)
+    store.write(Put("commits", {"pk": "1"}))
+    (first,) = store.changes()
+    store.set_cursor(first.sequence)
+    assert _stored_cursor(tmp_path) is None
+    assert store.cursor() == first.sequence
+    store.write(Put("commits", {"pk": "2"}))
+    assert _stored_cursor(tmp_path) == int(first.sequence)
+    second = store.changes()[-1].sequence
+    store.set_cursor(second)
+    store.close()
+    assert _stored_cursor(tmp_path) == int(second)
+
+
+def _stored_cursor(folder: Path) -> int | None:
+    db = sqlite3.connect(folder / "a.db")
+    row = db.execute("SELECT sequence FROM cursors").fetchone()
+    db.close()
+    return None if row is None else int(row[0])
 
 
 def test_expired_items_go_with_their_index_entries_and_without_a_record() -> None:

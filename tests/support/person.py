@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.doors import sync
 from tests.support.client import Broken, Client, Query, Request
 from tests.support.sim_parts import Link
 from tests.support.threads import Task
@@ -48,14 +47,13 @@ class Person:
                 return
             link.known = True
             if link.heard:
+                self.sim.door.started(link)
                 self.client.open()
                 self.flush()
             else:
                 self.sim.gateway.cut(link)
 
-        self.sim.invoke(
-            "connect", lambda: sync.connect(self.sim.backend, link.id, "/api/1.48.0/sync", {}), done=opened, fragile=False
-        )
+        self.sim.door.open(link, opened)
 
     def dropped(self, link: Link) -> None:
         """The socket is gone; come back."""
@@ -90,16 +88,7 @@ class Person:
                 delay = self.travel(frame)
             if delay is None:
                 continue
-            # The gateway reads frames in order; their invocations start when they like, also after the socket's end.
-            work = lambda frame=frame: sync.message(self.sim.backend, link.id, frame)  # noqa: E731
-            self.sim.invoke("message", work, delay, self._noted(link), fragile=False)
-
-    @staticmethod
-    def _noted(link: Link) -> Callable[[Task], None]:
-        def ended(task: Task) -> None:
-            link.orphans = link.orphans or task.outcome == "crashed"
-
-        return ended
+            self.sim.door.frame(link, frame, delay)
 
     def hear(self, link: Link, text: str) -> None:
         """A message arrives."""

@@ -18,7 +18,6 @@ from typing import Any
 from chalicelib.backend import Backend
 from chalicelib.data.store import Change
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
-from chalicelib.doors import sync
 from chalicelib.environment import AuthProvider
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.job_runner import JobRunner
@@ -28,10 +27,14 @@ from chalicelib.settings import Settings
 from infra.local.faults.store import Faults
 from infra.local.sqlite.store import SqliteStore
 from tests.support.person import Person
+from tests.support.sim_doors import OwnerDoor, RowsDoor, SimThreads
 from tests.support.sim_parts import CALM, Clock, Link, Mishaps, SimGateway, SimInvoker, SimStore, Verifier
 from tests.support.threads import Crashed, Schedule, Task
 
+AT_ONCE = 3
+"""Slices of one fan-out that are served at once."""
 SETTINGS = Settings(
+    fan_out_threads=AT_ONCE,
     mailbox_lease_s=4,
     lane_lease_s=6,
     ping_s=8,
@@ -40,8 +43,6 @@ SETTINGS = Settings(
     auth=(AuthProvider("https://issuer.test", None, None),),
 )
 TICK_MS = 2_000.0
-AT_ONCE = 3
-"""Slices of one fan-out that are served at once."""
 
 
 class Sim:
@@ -56,9 +57,16 @@ class Sim:
         backend: type[Backend] = Backend,
         settings: Settings = SETTINGS,
         ticker: bool = True,
+        live: str = "rows",
+        owners: int = 1,
     ) -> None:
         self.rng, self.mishaps, self.ticker = random.Random(seed), mishaps, ticker
         self.schedule = Schedule()
+        self.people: list[Person] = []
+        self.invocations: dict[str, int] = {}
+        self.raised: list[tuple[str, BaseException]] = []
+        self.lasted: list[tuple[str, float]] = []
+        """Every invocation that ended: its name, and how many milliseconds it took."""
         tables = [table for table in TABLES.values() if table.__module__ == app.__name__ or table is Job]
         specs = [*SYSTEM_SPECS, *(spec(table) for table in tables)]
         self.clock = Clock(self.schedule)
@@ -68,21 +76,50 @@ class Sim:
         self.gateway, self.invoker = SimGateway(self), SimInvoker(self)
         registry = Registry()
         registry.collect(app, app.__name__.rpartition(".")[2])
-        self.executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
-        jobs = JobRunner(self.executor, self.invoker, lease_s=60)
-        parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, self.executor, jobs)
-        self.backend = backend(*parts, Verifier(self.clock), parallel=self._parallel)  # type: ignore[arg-type]
+        if owners > 1:
+            settings = replace(settings, store="dynamodb")  # the store is not one process's own
+
+        def make() -> Backend:
+            executor = Executor(self.store, registry, self.clock, development=True, rng=random.Random(seed))
+            jobs = JobRunner(executor, self.invoker, lease_s=60)
+            parts = (settings, self.store, self.clock, self.gateway, self.invoker, registry, executor, jobs)
+            threads = SimThreads(self) if live == "owner" else None
+            made = backend(*parts, Verifier(self.clock), parallel=self._parallel, threads=threads)  # type: ignore[arg-type]
+            if live == "owner":
+                executor.committed = lambda done, org: made.driver.committed(done.id, done.touched)
+            return made
+
+        self._make = make
+        self.backends = [make() for _ in range(owners)]
+        """One, or as many processes as own sockets."""
+        self.door: RowsDoor | OwnerDoor = OwnerDoor(self) if live == "owner" else RowsDoor(self)
         self.pumping = True
-        self.people: list[Person] = []
-        self.invocations: dict[str, int] = {}
-        self.raised: list[tuple[str, BaseException]] = []
-        self.lasted: list[tuple[str, float]] = []
-        """Every invocation that ended: its name, and how many milliseconds it took."""
+        self.lately: list[Change] = []
+        """What the stream has handed over last."""
         self._connections = 0
         self._pumped: str | None = None
         self.set(mishaps)
         self.schedule.at(1.0, self._pump)
         self.schedule.at(TICK_MS, self._tick)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, the first of several."""
+        return self.backends[0]
+
+    @property
+    def executor(self) -> Executor:
+        """Its executor."""
+        return self.backend.executor
+
+    def die(self) -> None:
+        """Whoever owns sockets is killed: the threads stop, the sockets end, and other processes begin."""
+        self.schedule.kill(lambda task: task.name in ("thread", "connect", "on_change"))
+        for link in list(self.gateway.links.values()):
+            link.handle = None
+            self.gateway.cut(link)
+        self.backends = [self._make() for _ in self.backends]
+        self.hand_over(self.lately, 1.0)
 
     # Chance --------------------------------------------------------------------------------------------------------------
 
@@ -163,13 +200,12 @@ class Sim:
         return [results[number] for number in range(len(work))]
 
     def invoke_disconnect(self, link: Link) -> None:
-        """`$disconnect`; AWS promises no more than an attempt."""
-        if not self.chance(self.mishaps.lost_hand_overs):
-            self.invoke("disconnect", lambda: sync.disconnect(self.backend, link.id), self.rng.uniform(0, 200))
+        """The socket is over."""
+        self.door.over(link)
 
     def _tick(self) -> None:
         if self.ticker:
-            self.invoke("tick", self.backend.keepalive.tick)
+            self.invoke("tick", self.backend.driver.sweep)
         self.schedule.at(TICK_MS, self._tick)
 
     def taken(self) -> list[Change]:
@@ -184,6 +220,7 @@ class Sim:
         while changes:
             count = self.rng.choice((1, 1, 2, 5))
             batch, changes = changes[:count], changes[count:]
+            self.lately = [*self.lately, *batch][-20:]
             late = 5000.0 if self.chance(self.mishaps.late_stream) else 0.0
             self.hand_over(batch, self.draw(self.mishaps.stream) + late)
             if self.chance(self.mishaps.twice):
@@ -197,7 +234,12 @@ class Sim:
             if task.outcome != "returned" or task.result:
                 self.hand_over(batch, self.rng.uniform(50, 500))
 
-        self.invoke("on_change", lambda: self.backend.changed(batch), delay_ms, again)
+        if len(self.backends) == 1:
+            self.invoke("on_change", lambda: self.backend.changed(batch), delay_ms, again)
+            return
+        for number in range(len(self.backends)):  # each process reads the feed for itself
+            delay_ms = delay_ms if number == 0 else self.draw(self.mishaps.stream)
+            self.invoke("on_change", lambda number=number: self.backends[number].changed(batch), delay_ms, again)  # type: ignore[misc]
 
     def new_connection(self) -> str:
         """A connection id."""

@@ -148,6 +148,10 @@ class Link:
     posted: list[str] = field(default_factory=list)
     orphans: bool = False
     """An invocation died after it had stored a frame. If the connection was over by then, only TTL finds that row."""
+    handle: Any = None
+    """As the owner of the socket has it."""
+    reason: tuple[int, str] = (0, "")
+    """Why the owner closed it: code and words."""
 
 
 class SimGateway:

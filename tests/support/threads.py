@@ -41,6 +41,8 @@ class Task:
     result: Any = None
     error: BaseException | None = None
     lock: threading.Lock | None = None
+    killed: bool = False
+    """Its process is dead: it goes no further than where it stands."""
 
 
 class _Worker:
@@ -98,7 +100,7 @@ class Schedule:
             ms, task.freeze = ms + task.freeze[1], None
         heapq.heappush(self._heap, (self.now + ms, next(self._numbers), task))
         self._pass_on(task.lock)
-        if self._dead:
+        if self._dead or task.killed:
             raise Crashed
 
     def run(self, until_ms: float) -> None:
@@ -108,6 +110,15 @@ class Schedule:
         if self.failure is not None:
             raise self.failure
         self.now = max(self.now, until_ms)
+
+    def kill(self, which: Callable[[Task], bool]) -> None:
+        """These invocations, begun or to come, are dead."""
+        kept = [entry for entry in self._heap if not (isinstance(entry[2], Task) and entry[2].lock is None and which(entry[2]))]
+        for entry in kept:
+            if isinstance(entry[2], Task) and which(entry[2]):
+                entry[2].killed = True
+        self._heap = kept
+        heapq.heapify(self._heap)
 
     def idle(self) -> bool:
         """Whether nothing is to come."""

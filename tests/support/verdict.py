@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.backend import own_key
+from chalicelib.calls import own_key
 from chalicelib.data.store import Item
+from chalicelib.live.owner.owner import Owner
 from chalicelib.runtime.identity import User
 from infra.local.sqlite.values import decode
 from tests.support.client import Broken
@@ -77,6 +78,11 @@ def of_connections(sim: Sim, table: str) -> list[Item]:
 
 def leftovers(sim: Sim) -> list[str]:
     """Rows of connections that are over, and watches that no subscription names."""
+    if sim.backend.owner is not None:
+        stored = [table for table in ("mailboxes", "inbox", "subscriptions", "watches") if rows(sim, table)]
+        alive = [person.link.id for person in sim.people if person.link is not None]
+        kept = [left for each in sim.backends if each.owner is not None for left in _kept(each.owner, alive)]
+        return [f"rows of {table}" for table in stored] + kept
     alive = {person.link.id for person in sim.people if person.link is not None and person.client.connected}
     late_lanes = {name for name in sim.store.late_rows if name.endswith("|lane")}
     left = [f"mailbox {row['pk']}" for row in rows(sim, "mailboxes") if row["pk"].partition("|")[0] not in {*alive, "session"}]
@@ -88,6 +94,19 @@ def leftovers(sim: Sim) -> list[str]:
     for row in rows(sim, "watches"):
         if (row["pk"], row["low"], row["high"], row["connection"], row["query"]) not in named:
             left.append(f"watch {row['pk']} {row['sk']}")
+    return left
+
+
+def _kept(owner: Owner, alive: list[str]) -> list[str]:
+    """What an owner still has of sockets that are over."""
+    held = owner.held
+    left = [f"socket {each}" for each in held.sockets if each not in alive]
+    for key, query in held.queries.by_key.items():
+        left += [f"{key.path} for {each.socket.id}" for each in query.subscribers if each.socket.id not in alive]
+        left += [f"{key.path} for nobody"] if not query.subscribers else []
+    watched = sum(len(query.watches) for query in held.queries.by_key.values())
+    if len(held.queries.watches) != watched:
+        left.append(f"{len(held.queries.watches)} watches of {watched}")
     return left
 
 

@@ -33,11 +33,12 @@ def on(engine: Engine) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(params=["sqlite-owner", "sqlite-rows", "dynamodb-owner", "dynamodb-rows"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    """A server process: on SQLite, then on the DynamoDB engine."""
-    env = on(request.getfixturevalue("engine")) if request.param == "dynamodb" else {}
-    server = Served(tmp_path / "data", **env)
+    """A server process: on SQLite, then on the DynamoDB engine; with its sockets in memory, then in rows."""
+    store, _, live = request.param.partition("-")
+    env = on(request.getfixturevalue("engine")) if store == "dynamodb" else {}
+    server = Served(tmp_path / "data", LIVE=live, **env)
     yield server
     server.stop()
 
@@ -58,22 +59,28 @@ class Backend(Served):
         return str(post(self.url, "/dev/token", {"subject": subject, "org": "acme"})["token"])
 
 
+@pytest.fixture(scope="module", params=["owner", "rows"])
+def live(request: pytest.FixtureRequest) -> str:
+    """Where the server of a file keeps its sockets: in memory, then in rows."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+def shared(live: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """One server on SQLite for all scenarios of a file: each uses names of its own."""
-    server = Backend(tmp_path_factory.mktemp("shared") / "data", **SCENARIOS)
+    server = Backend(tmp_path_factory.mktemp("shared") / "data", LIVE=live, **SCENARIOS)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def shared_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+def shared_dynamodb(live: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """One server on a DynamoDB engine for all scenarios of a file."""
     if not available():
         pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
     folder = tmp_path_factory.mktemp("shared")
     running = Engine(folder / "engine.db")
-    server = Backend(folder / "data", **on(running), **SCENARIOS)
+    server = Backend(folder / "data", LIVE=live, **on(running), **SCENARIOS)
     yield server
     server.stop()
     running.stop()

@@ -18,8 +18,8 @@ STORES = ["shared", "shared_dynamodb"]
 
 
 @pytest.fixture(scope="module", params=STORES)
-def server(request: pytest.FixtureRequest) -> Backend:
-    """One server for the file: on SQLite, then on the DynamoDB engine."""
+def server(request: pytest.FixtureRequest, live: str) -> Backend:
+    """One server for the file: on SQLite, then on the DynamoDB engine; sockets in memory, then in rows."""
     found: Backend = request.getfixturevalue(request.param)
     return found
 

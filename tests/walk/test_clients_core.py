@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.official import Client, npm, pypi
-from tests.walk.conftest import Backend
+from tests.walk.conftest import SCENARIOS, Backend
 
 BASICS = [
     "pushed",
@@ -73,7 +74,19 @@ def test_150_subscriptions_fit_one_frame_and_survive_a_reconnect(shared: Backend
     assert told == {"connections": 2}
 
 
-def test_more_subscriptions_than_a_frame_holds_meet_the_published_wall(shared: Backend) -> None:
+def test_more_subscriptions_than_a_frame_holds_meet_the_published_wall(tmp_path: Path) -> None:
     """API Gateway's limit for a frame is 32 KB: it closes with 1009, and the client tries again without end."""
-    told = npm(shared.url, "tooMany", count=450).found()
-    assert told["up"] > 32 * 1024
+    served = Backend(tmp_path / "data", **SCENARIOS, GATEWAY_LIMITS="on")
+    try:
+        told = npm(served.url, "tooMany", count=450).found()
+        assert told["up"] > 32 * 1024
+    finally:
+        served.stop()
+
+
+def test_where_no_gateway_stands_in_front_they_fit_one_frame(tmp_path: Path) -> None:
+    served = Backend(tmp_path / "data", **SCENARIOS, GATEWAY_LIMITS="off", LIVE="owner")
+    try:
+        assert npm(served.url, "many", count=450).found() == {"connections": 2}
+    finally:
+        served.stop()

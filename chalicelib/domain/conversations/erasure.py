@@ -222,7 +222,7 @@ def _take_down(ctx: MutationCtx, work: Work, conversation: str) -> bool:
         child = {"conversation": conversation, "messages": found.message_count, "gone": 0, "streams": streams, "lookAt": look_at}
         work.children.append(child)
     if streams:
-        late_writes.expect(ctx, found, sorted({each.rpartition(":")[0] for each in streams}))
+        late_writes.expect(ctx, found, streams)
     return True
 
 

@@ -16,13 +16,14 @@ LIFE_MS = LONGEST_REPLY_S * 1000 + 5 * 60 * 1000
 """No writer lives longer; then one more look, after any lag."""
 
 
-def expect(ctx: MutationCtx, conversation: Conversation, messages: list[str]) -> None:
-    """From the commit that takes a conversation down: these replies may still be written to."""
+def expect(ctx: MutationCtx, conversation: Conversation, streams: list[str]) -> None:
+    """From the commit that takes a conversation down: chunks may still come to these streams."""
     row = Residue(
         id=conversation.session_id or conversation.id,
         org=ctx.org,
         conversation=conversation.id,
-        messages=messages,
+        messages=sorted({each.rpartition(":")[0] for each in streams}),
+        streams=streams,
         look_at=ctx.now + LOOK_MS,
         until=ctx.now + LIFE_MS,
     )

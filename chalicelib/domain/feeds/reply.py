@@ -110,7 +110,8 @@ class Stream:
     def _chunks(self, entry: ChatMessage, run: Run) -> None:
         """Tell what was written since; so much of it as has room."""
         log = ChatChunk.log(lifecycle.stream_of(entry.id, run.epoch if run.read_epoch is None else run.read_epoch))
-        chunks = self.ctx.db.query(log.after(int(self.cursor.get("piece", -1)))).take(CHUNKS)
+        after = log.after(int(self.cursor.get("piece", -1)))
+        chunks = self.ctx.db.query(after).settled().take(CHUNKS)  # they never change, and the run is looked at again
         for chunk in chunks:
             if self._left() <= 0:
                 self.more = True

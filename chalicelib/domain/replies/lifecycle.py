@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib import BadDocument, MutationCtx
+from chalicelib import ActionCtx, BadDocument, MutationCtx
 from chalicelib.domain import budget
-from chalicelib.domain.replies import hooks, prompt
+from chalicelib.domain.replies import activity, hooks, prompt
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.domain.rooms import counters
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, RunState, Status
@@ -99,15 +99,31 @@ def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
     """The chunk that takes the place of any that is still on its way."""
+    return chunk_at(ctx, stream, sequence, "", message_id=run.message_id, session_id=run.session_id)
+
+
+def chunk_at(
+    ctx: MutationCtx | ActionCtx,
+    stream: str,
+    sequence: int,
+    text: str,
+    *,
+    message_id: str,
+    session_id: str,
+    part: dict[str, Any] | None = None,
+) -> ChatChunk:
+    """A chunk at its place in a writer's log. The first one opens it, and is found by its message and its session."""
     return ChatChunk(
         id=ctx.new_id("chunk-"),
         reply=stream,
         sequence=sequence,
-        message_id=run.message_id,
-        session_id=run.session_id,
-        chunk="",
+        message_id=message_id,
+        session_id=session_id,
+        chunk=text,
+        part=part,
         timestamp=ctx.now,
         expires_at=ctx.now + CHUNK_LIFE_MS,
+        opens={"messageId": message_id, "sessionId": session_id} if sequence == 0 else None,
     )
 
 
@@ -157,9 +173,7 @@ def finish(
         return
     following = waiting[0] if waiting else None
     ctx.db.patch(conversation, active_run=following, queued_runs=waiting[1:], updated_at=ctx.now)
-    session = ctx.db.get(ChatSession, run.session_id)
-    if session is not None:
-        ctx.db.patch(session, last_activity=ctx.now)
+    activity.note(ctx, ctx.db.peek(ChatSession, run.session_id))
     if following is not None:
         launch(ctx, conversation, following)
 

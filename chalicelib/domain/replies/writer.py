@@ -17,7 +17,7 @@ from chalicelib.domain import budget
 from chalicelib.domain.replies import lifecycle
 from chalicelib.domain.replies.parts import Parts
 from chalicelib.domain.replies.text import ReplyText
-from chalicelib.schema import ChatChunk, Status
+from chalicelib.schema import Status
 
 POLL_S = 0.4
 """How often a writer looks whether it was stopped."""
@@ -113,18 +113,9 @@ class Writer:
         text = self._fitting(text)
         if not text and part is None:
             return
-        now = self.ctx.now
-        place: dict[str, Any] = {"reply": lifecycle.stream_of(self.asked["messageId"], self.epoch), "sequence": self.sequence}
-        about = {"message_id": self.asked["messageId"], "session_id": self.asked["sessionId"]}
-        chunk = ChatChunk(
-            id=self.ctx.new_id("chunk-"),
-            chunk=text,
-            part=part,
-            timestamp=now,
-            expires_at=now + lifecycle.CHUNK_LIFE_MS,
-            **place,
-            **about,
-        )
+        asked, stream = self.asked, lifecycle.stream_of(self.asked["messageId"], self.epoch)
+        about = {"message_id": asked["messageId"], "session_id": asked["sessionId"]}
+        chunk = lifecycle.chunk_at(self.ctx, stream, self.sequence, text, part=part, **about)
         if not self.ctx.parts.append(self.ctx.org, chunk, hint=self.sequence == 0):
             self.fenced = True
             return
@@ -136,8 +127,14 @@ class Writer:
         the store now and then; looking also renews the lease."""
         if not self.fenced and time.monotonic() - self._looked >= POLL_S:
             self._looked = time.monotonic()
-            self.fenced = not self.ctx.run_mutation("runs:beat", run_id=self.run_id, epoch=self.epoch)
+            self.fenced = not self._holds()
         return self.fenced or self.full
+
+    def _holds(self) -> bool:
+        """Whether the run is still this writer's: one read; a commit only where the lease is to be renewed."""
+        mine: dict[str, Any] = {"run_id": self.run_id, "epoch": self.epoch}
+        found = self.ctx.run_query("runs:held", now=self.ctx.now, **mine)
+        return found == "held" or (found == "due" and bool(self.ctx.run_mutation("runs:beat", **mine)))
 
 
 def _bytes(text: str) -> int:

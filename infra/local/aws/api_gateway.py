@@ -1,7 +1,7 @@
 """API Gateway's WebSocket side on a laptop: its walls, and the connections behind `@connections`.
 
-Frames are parsed and their sizes held in `protocols.py`; here is what is known of a connection, what may be posted to it and
-when its time is over. The time is handed in. Everything runs on one thread (the event loop), therefore two posts to a
+Frames are parsed and their sizes held in `socket_protocol.py`; here is what is known of a connection, what may be posted to it
+and when its time is over. The time is handed in. Everything runs on one thread (the event loop), therefore two posts to a
 connection are written in the order in which they were accepted.
 
 The walls are API Gateway's quotas ("WebSocket APIs" page of its developer guide): they cannot be raised in the cloud, so
@@ -10,6 +10,7 @@ they hold here too. A test may set each of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +34,23 @@ class Walls:
     life_s: float = 7200.0
     integration_s: float = 29.0
     body_bytes: int = 10 * 1024 * 1024
+    keep_alive_s: float = 75.0
+    """How long a connection may wait for its next request, and how long a client may read nothing of its answer."""
+    ping_s: float | None = None
+    """How often a client is pinged (RFC 6455, section 5.5.2), to notice that it is gone; API Gateway never does."""
+
+    @classmethod
+    def machine(cls) -> Walls:
+        """The limits of one machine, where no gateway stands in front: GATEWAY_LIMITS=off."""
+        return cls(
+            frame_bytes=1024 * 1024,
+            message_bytes=1024 * 1024,
+            post_bytes=8 * 1024 * 1024,
+            outbound_bytes=16 * 1024 * 1024,
+            idle_s=math.inf,
+            life_s=math.inf,
+            ping_s=20.0,
+        )
 
 
 class Wire(Protocol):
@@ -53,6 +71,9 @@ class Wire(Protocol):
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye to an open socket; the connection is cut if the peer does not answer in time."""
+
+    def closing(self) -> tuple[int, str]:
+        """Why it ended: the code and the reason, the client's if it closed first (1006: neither has said goodbye)."""
 
 
 @dataclass

@@ -195,6 +195,11 @@ class Lambdas:
             except Exception:  # one timer must not end all the others
                 log.exception("a timer failed")
 
+    def finish(self, wait_s: float) -> bool:
+        """Wait until nothing runs, for so long at most. Whether it was so."""
+        with self._quiet:
+            return self._quiet.wait_for(lambda: not self._running, max(0.0, wait_s))
+
     def stop(self, wait_s: float = 1.0) -> None:
         """Start nothing any more. Invocations that run get a moment to end; the others die with the process."""
         with self._wake:

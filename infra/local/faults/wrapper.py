@@ -46,6 +46,10 @@ class StoreWrapper:
         inner: the store that does the work. It may be exchanged at any time.
     """
 
+    instant = None
+    exact_indexes = one_writer = False
+    """A wrapper changes what a store does, so it promises no more than the port says."""
+
     def __init__(self, inner: Store) -> None:
         self.inner = inner
 
@@ -91,6 +95,6 @@ class StoreWrapper:
         """As the port says."""
         return self.around("write", lambda: self.inner.write(write))
 
-    def transact(self, actions: Sequence[Action]) -> None:
+    def transact(self, actions: Sequence[Action]) -> int | None:
         """As the port says."""
         return self.around("transact", lambda: self.inner.transact(actions))

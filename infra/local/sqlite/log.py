@@ -29,6 +29,7 @@ class ChangeLog:
         self._grown = threading.Condition()
         self._callbacks: list[Callable[[], None]] = []
         self._closed = False
+        self._moved: dict[str, int] = {}
         self._last = self._scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")
         self._trimmed = self._scalar("SELECT coalesce(min(sequence), 1) - 1 FROM changes")
 
@@ -79,12 +80,22 @@ class ChangeLog:
 
     def cursor(self, name: str) -> str | None:
         """How far a pump is, or None."""
+        if name in self._moved:
+            return _text(self._moved[name])
         row = self._db.execute("SELECT sequence FROM cursors WHERE name = ?", (name,)).fetchone()
         return None if row is None else _text(row[0])
 
     def set_cursor(self, sequence: str, name: str) -> None:
-        """Remember how far a pump is, and trim what every pump has behind it."""
-        self._db.execute("INSERT OR REPLACE INTO cursors (name, sequence) VALUES (?, ?)", (name, int(sequence)))
+        """Remember how far a pump is. It is stored with the next commit (`keep_cursors`), or when the store is closed."""
+        self._moved[name] = int(sequence)
+
+    def keep_cursors(self) -> None:
+        """Store where the pumps are, in the running transaction, and trim what every pump has behind it."""
+        if not self._moved:
+            return
+        moved, self._moved = self._moved, {}
+        for name, sequence in moved.items():
+            self._db.execute("INSERT OR REPLACE INTO cursors (name, sequence) VALUES (?, ?)", (name, sequence))
         through = self._scalar("SELECT min(sequence) FROM cursors")
         if through - self._trimmed >= _TRIM_EVERY:
             self._db.execute("DELETE FROM changes WHERE sequence <= ?", (through,))

@@ -22,10 +22,10 @@ from infra.local.sqlite.values import decode
 PRAGMAS = (
     "PRAGMA page_size = 8192",
     "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -65536",
 )
+READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA busy_timeout = 5000", "PRAGMA cache_size = -8192")
 _BASE = (
     "CREATE TABLE IF NOT EXISTS specs (name TEXT PRIMARY KEY, spec BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL)",

@@ -1,9 +1,10 @@
 """The store on one SQLite file (or in memory): the whole backend on a laptop, with DynamoDB's semantics and refusals.
 
 One connection behind one lock: a call takes some ten microseconds, so a line of callers is shorter than the switching
-between connections would be, and every transaction is alone while it runs. WAL with synchronous=NORMAL: a commit survives
-`kill -9` of the process (not a power cut). Conditions are evaluated on the decoded item by the same words that DynamoDB
-would use (`values.py`); what DynamoDB refuses is refused by the rules that both stores share (`aws/rules.py`).
+between connections would be, and every transaction is alone while it runs; those that wait share one COMMIT (`writer.py`).
+WAL: with `sync` "normal" a commit survives `kill -9` of the process, with "full" a power cut, too. Conditions are evaluated
+on the decoded item by the same words that DynamoDB would use (`values.py`); what DynamoDB refuses is refused by the rules that
+both stores share (`aws/rules.py`).
 The change record of a streamed table is written in the transaction of the change itself, so it can neither be lost nor
 run ahead. **One process per file**: a lock beside it makes the second one fail at once. `faults` adds what a laptop
 never shows: lag, half-visible transactions, conflicts, lost answers.
@@ -13,58 +14,62 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path as File
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib.aws import rules
-from chalicelib.data.errors import BadRequest, StoreFailed, StoreRefused
+from chalicelib.data.errors import StoreFailed
 from chalicelib.data.store import (
     Action,
     Change,
-    IndexSpec,
     Item,
-    Key,
-    Rows,
     TableSpec,
     Update,
     Write,
 )
 from infra.local.sqlite.file import lock_file
+from infra.local.sqlite.instants import Instants
 from infra.local.sqlite.log import ChangeLog
 from infra.local.sqlite.plan import Step, plan
-from infra.local.sqlite.schema import PRAGMAS, TableSql, migrate
+from infra.local.sqlite.reads import Reads
+from infra.local.sqlite.schema import PRAGMAS, READER_PRAGMAS, TableSql, migrate
 from infra.local.sqlite.values import decode
+from infra.local.sqlite.writer import Writer
 
 MEMORY = ":memory:"
-
-FOR_GOOD = ("SQLITE_AUTH", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_TOOBIG")
-"""SQLite's names for what no repetition can mend (https://www.sqlite.org/rescode.html)."""
+Sync = Literal["normal", "full"]
 
 
-class SqliteStore:
+class SqliteStore(Reads):
     """The store port on SQLite, plus `changes`, cursors and `expire` for the local pump.
 
     Args:
         path: the file (its folder is made), or ":memory:".
         specs: the tables. On an existing file missing tables and indexes are made and filled.
+        sync: "full": every COMMIT waits until the disk has it, so that a commit survives a power cut.
 
     Raises:
         StoreFailed: another process has the file open, or it cannot be opened.
         BadRequest: a table changed its primary key, or a name that DynamoDB would refuse.
     """
 
-    def __init__(self, path: str | File, specs: Sequence[TableSpec]) -> None:
-        self._tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
-        self._lock = threading.RLock()
+    exact_indexes = one_writer = True
+
+    def __init__(self, path: str | File, specs: Sequence[TableSpec], *, sync: Sync = "normal") -> None:
+        tables = {spec.name: TableSql(spec) for spec in rules.check_specs(specs).values()}
         self._release = lock_file(File(path)) if str(path) != MEMORY else None
         try:
-            self._db = _open(str(path), specs)
+            super().__init__(_open(str(path), specs, sync), tables, threading.RLock())
         except BaseException:
             self._unlock()
             raise
         self._log = ChangeLog(self._db)
+        self._writer = Writer(self._db, self._lock, self._log.notify, self._log.keep_cursors)
+        self._instants = Instants(lambda: _reader(File(path)))
+        self.instant = None if str(path) == MEMORY else lambda: self._instants.view(self._tables)
+        """`with store.instant() as view`: the file at one instant (`chalicelib/data/capabilities.py`)."""
 
     def declare(self, specs: Sequence[TableSpec]) -> None:
         """Make and fill what these tables lack while the store is in use: code was reloaded. Tables known before stay.
@@ -79,7 +84,10 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file, let another process have it, and wake whoever waits for changes."""
         with self._lock:
+            with suppress(sqlite3.Error):  # a file that cannot be written to is closed all the same
+                self._log.keep_cursors()
             self._db.close()
+        self._instants.close()
         self._log.close()
         self._unlock()
 
@@ -88,82 +96,28 @@ class SqliteStore:
             self._release()
             self._release = None
 
-    # Reads ------------------------------------------------------------------------------------------------------------
-
-    def get(self, key: Key) -> Item | None:
-        """One item, strongly consistent."""
-        sql = self._table(key.table)
-        place = rules.check_key(sql.spec, key)
-        with self._guard():
-            row = self._db.execute(sql.get, place).fetchone()
-        return None if row is None else decode(row[0])
-
-    def batch_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """Many items in the order asked."""
-        places = [(self._table(key.table).get, rules.check_key(self._table(key.table).spec, key)) for key in keys]
-        with self._guard():
-            rows = [self._db.execute(get, place).fetchone() for get, place in places]
-        return [None if row is None else decode(row[0]) for row in rows]
-
-    def transact_get(self, keys: Sequence[Key]) -> list[Item | None]:
-        """At most 100 items at one instant (the lock makes every `batch_get` one)."""
-        rules.check_transaction(keys)
-        items = self.batch_get(keys)
-        rules.check_total(sum(rules.item_bytes(item) for item in items if item is not None))
-        return items
-
-    def query(
-        self,
-        table: str,
-        partition: str,
-        *,
-        low: str | None = None,
-        high: str | None = None,
-        newest: bool = False,
-        limit: int | None = None,
-        index: str | None = None,
-    ) -> Rows:
-        """A range of one partition; a page ends at its limit or at 1 MB, and goes on by itself without limit."""
-        sql = self._table(table)
-        by = None if index is None else rules.index_of(sql.spec, index)
-        usable = rules.bounds(sql.spec, by, partition, low, high, limit)
-        if usable is None:
-            return Rows([], False)
-        low, high = usable
-        ends = [bound.encode() for bound in (low, high) if bound is not None]
-        text = sql.select(by, (low is not None, high is not None), newest)
-        size, found, more = 0, [], False
-        with self._guard():
-            for row in self._db.execute(text, (partition.encode(), *ends)):
-                found.append(row)
-                size += sum(map(len, row))
-                if limit is not None and (len(found) == limit or size >= rules.PAGE_BYTES):
-                    more = True
-                    break
-        return Rows([decode(row[0]) if by is None else _index_item(sql.spec, by, row) for row in found], more)
-
-    def scan(self, table: str, after: Key | None = None, limit: int = 200) -> Rows:
-        """A page of a whole table, in the order of its keys."""
-        sql = self._table(table)
-        place = (b"", b"") if after is None else rules.check_key(sql.spec, after)
-        with self._guard():
-            rows = self._db.execute(sql.scan, (*place, limit + 1)).fetchall()
-        return Rows([decode(row[0]) for row in rows[:limit]], len(rows) > limit)
-
     # Writes -----------------------------------------------------------------------------------------------------------
 
     def write(self, write: Write) -> Item | None:
         """One write; the new item of an Update, else None."""
-        with self._transaction() as changed:
+
+        def body(changed: list[int]) -> bytes | None:
             (step,) = plan(self._db, self._table, [write])
             changed.append(self._apply(step))
-        return decode(step.new_data) if isinstance(write, Update) and step.new_data is not None else None
+            return step.new_data
 
-    def transact(self, actions: Sequence[Action]) -> None:
-        """All of these, or none; names every action whose condition failed."""
+        new = self._writer.run(body)
+        return decode(new) if isinstance(write, Update) and new is not None else None
+
+    def transact(self, actions: Sequence[Action]) -> int | None:
+        """All of these, or none; names every action whose condition failed. Returns the commit's number."""
         rules.check_transaction([rules.action_key(self._table(rules.action_table(one)).spec, one) for one in actions])
-        with self._transaction() as changed:
+
+        def body(changed: list[int]) -> int | None:
             changed.extend([self._apply(step) for step in plan(self._db, self._table, actions)])
+            return max(changed, default=0) or None
+
+        return self._writer.run(body)
 
     def _apply(self, step: Step) -> int:
         """Write the item, its index entries and its change record; returns the record's sequence, or 0 without one."""
@@ -197,19 +151,20 @@ class SqliteStore:
         return sum(self._expire(sql, int(now_s)) for sql in self._tables.values() if sql.spec.ttl)
 
     def _expire(self, sql: TableSql, now_s: int) -> int:
+        def body(_changed: list[int]) -> int:
+            batch = self._db.execute(sql.expired, (now_s,)).fetchall()
+            for pk, sk, data in batch:
+                self._db.execute(sql.delete, (pk, sk))
+                for index in sql.spec.indexes:
+                    entry = rules.indexed_at(sql.spec, index, decode(data))
+                    if entry is not None:
+                        self._db.execute(sql.leave[index.name], (*entry, pk, sk))
+            return len(batch)
+
         gone = 0
-        while True:
-            with self._transaction():
-                batch = self._db.execute(sql.expired, (now_s,)).fetchall()
-                for pk, sk, data in batch:
-                    self._db.execute(sql.delete, (pk, sk))
-                    for index in sql.spec.indexes:
-                        entry = rules.indexed_at(sql.spec, index, decode(data))
-                        if entry is not None:
-                            self._db.execute(sql.leave[index.name], (*entry, pk, sk))
-            gone += len(batch)
-            if not batch:
-                return gone
+        while batch := self._writer.run(body):
+            gone += batch
+        return gone
 
     def changes(self, after: str | None = None, limit: int = 100) -> list[Change]:
         """The next records of the streamed tables behind this sequence (None: from the oldest kept), in commit order."""
@@ -228,55 +183,25 @@ class SqliteStore:
         return self._log.listen(callback)
 
     def cursor(self, name: str = "pump") -> str | None:
-        """The sequence that a pump has durably dealt with, or None before its first."""
+        """The sequence that a pump has dealt with, or None before its first."""
         with self._guard():
             return self._log.cursor(name)
 
     def set_cursor(self, sequence: str, name: str = "pump") -> None:
-        """Remember how far a pump is, across restarts; records behind every cursor are trimmed now and then."""
+        """Remember how far a pump is, across restarts; records behind every cursor are trimmed now and then.
+
+        It is stored with the next commit: who is killed before that is told the last records again.
+        """
         with self._guard():
             self._log.set_cursor(sequence, name)
 
     # The connection ---------------------------------------------------------------------------------------------------
 
-    def _table(self, name: str) -> TableSql:
-        sql = self._tables.get(name)
-        if sql is None:
-            raise BadRequest(f"there is no table {name}")
-        return sql
 
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                code = getattr(error, "sqlite_errorname", None) or ""
-                if code.startswith(FOR_GOOD):
-                    raise StoreRefused(code, f"the local store: {error}") from error
-                raise StoreFailed(f"the local store failed: {error}") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[list[int]]:
-        """One SQLite transaction; the list collects the sequences of change records, which wake the pump."""
-        changed: list[int] = []
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield changed
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        if any(changed):
-            self._log.notify(max(changed))
-
-
-def _open(path: str, specs: Sequence[TableSpec]) -> sqlite3.Connection:
+def _open(path: str, specs: Sequence[TableSpec], sync: Sync) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1024)
     try:
-        for pragma in PRAGMAS:
+        for pragma in (*PRAGMAS, f"PRAGMA synchronous = {sync.upper()}"):
             db.execute(pragma).fetchall()
         migrate(db, specs)
     except sqlite3.Error as error:
@@ -288,12 +213,14 @@ def _open(path: str, specs: Sequence[TableSpec]) -> sqlite3.Connection:
     return db
 
 
+def _reader(path: File) -> sqlite3.Connection:
+    """A connection of its own, for views."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    for pragma in READER_PRAGMAS:
+        db.execute(pragma).fetchall()
+    return db
+
+
 def _ttl(item: Item) -> int | None:
     ttl: Any = item.get("ttl")
     return int(ttl) if isinstance(ttl, int | float) and not isinstance(ttl, bool) and abs(ttl) < 2**53 else None
-
-
-def _index_item(spec: TableSpec, index: IndexSpec, row: tuple[bytes, bytes, bytes, bytes]) -> Item:
-    hash_, range_, pk, sk = row
-    item = {index.hash: hash_.decode(), index.range: range_.decode(), "pk": pk.decode()}
-    return {**item, "sk": sk.decode()} if spec.sorted else item

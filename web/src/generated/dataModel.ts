@@ -92,6 +92,8 @@ export interface ChatChunk {
   part?: Record<string, any>;
   timestamp: number;
   expiresAt: number;
+  /** Of the first chunk of each writer alone: `{messageId, sessionId}`. So an index has one entry a writer, not one a chunk. */
+  opens?: Record<string, string>;
 }
 
 /** One entry of a log. Id, role and order never change; a reply's content is set once, when it ends. */
@@ -388,6 +390,8 @@ export interface Residue {
   conversation: string;
   /** The replies that were not finished. */
   messages: string[];
+  /** Where their writers put chunks. */
+  streams: string[];
   lookAt: number;
   /** After that no writer of its replies is alive. */
   until: number;

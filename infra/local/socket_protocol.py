@@ -1,12 +1,8 @@
-"""What uvicorn's two protocols lack for us: limits for half a request, and a WebSocket that is told without waiting.
+"""WebSockets that are told without waiting: frames are parsed by websockets, under uvicorn.
 
-uvicorn parses HTTP by httptools and frames by websockets, and hands both to the application (`asgi.py`). It has no time limit for
-a request's head and body and no size limit for its head, which a server on the internet needs against clients that send half of
-something and wait (slowloris); and ASGI's `send` waits where the socket's buffer is full, while whoever tells a thousand sockets
-something must not wait for the slowest. So a socket's scope carries a `Wire`, as the extension `concave.wire`.
-
-`http=` and `ws=` of uvicorn's configuration take classes like these; its release is pinned, and `tests/local` drives them by real
-sockets.
+ASGI's `send` waits where a socket's buffer is full, while whoever tells a thousand sockets something must not wait for the
+slowest. So a socket's scope carries a `Wire`, as the extension `concave.wire`. `ws=` of uvicorn's configuration takes a class
+like `Socket`; its release is pinned, and `tests/local` drives it by real sockets.
 """
 
 from __future__ import annotations
@@ -14,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
@@ -25,111 +20,10 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import OPEN
 
 from infra.local.aws.api_gateway import Walls
-from infra.local.routes import Answer
+from infra.local.http_protocol import plain
 
-HEAD_BYTES = 10_240
-"""A request's line and headers together (API Gateway's quota for headers)."""
 GRACE_S = 2.0
 """How long a peer may take to answer a goodbye before the TCP connection is cut."""
-
-
-class Http(HttpToolsProtocol):
-    """HTTP/1.1 on one TCP connection. A request arrives within `integration_s` seconds from its first byte on: else 408."""
-
-    def __init__(self, *args: Any, walls: Walls, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._walls = walls
-        self._deadline: asyncio.TimerHandle | None = None
-        self._head = 0
-        self._reading: Literal["nothing", "head", "body"] = "nothing"
-        self._refusal: Answer | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client that says nothing at all is let go like one that has nothing more to say."""
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone: there is no deadline any more."""
-        self._disarm()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse, within the limits."""
-        if self.cycle is None or self.cycle.response_complete:
-            self._arm()
-        super().data_received(data)
-        if self._reading == "head" and self.transport.get_protocol() is self and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > HEAD_BYTES:
-                self._refuse(_TOO_LONG)
-
-    def on_message_begin(self) -> None:
-        """The first byte of a request."""
-        super().on_message_begin()
-        self._reading, self._head = "head", 0
-        self._arm()
-
-    def on_headers_complete(self) -> None:
-        """The head is here; a broken one is refused by raising, which the parser makes a bad request."""
-        self._reading = "body"
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
-            self._refusal = _TOO_LONG
-            raise ValueError("the head is too long")
-        if not self.url.isascii() or sum(name == b"host" for name, _ in self.headers) != 1:
-            raise ValueError("a request has an ASCII target and one Host (RFC 9112, section 3.2)")
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The whole request is here."""
-        self._reading = "nothing"
-        self._disarm()
-        super().on_message_complete()
-
-    def handle_websocket_upgrade(self) -> None:
-        """From here on another protocol has the connection."""
-        self._disarm()
-        self._unset_keepalive_if_required()
-        super().handle_websocket_upgrade()
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request."""
-        self._refuse(self._refusal or Answer.error(400, "BadRequest", msg))
-
-    def _refuse(self, answer: Answer) -> None:
-        """Answer what will never be a whole request, and end the connection. Nothing is written into another answer."""
-        self._disarm()
-        if not self._busy():
-            self.transport.write(_raw(answer))
-        self.transport.close()
-
-    def _busy(self) -> bool:
-        """An answer is being written or worked for, or waits for its turn; or it is the answer to what is still being read."""
-        if self.cycle is None or self.cycle.response_complete:
-            return self.cycle is not None and self._reading == "body"
-        return bool(self.pipeline) or self.cycle.response_started or not self.cycle.more_body
-
-    def _arm(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self._walls.integration_s, self._late)
-
-    def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _late(self) -> None:
-        seconds = self._walls.integration_s
-        self._refuse(Answer.error(408, "RequestTimeout", f"a request arrives within {seconds:g} seconds"))
-
-
-_TOO_LONG = Answer.error(431, "HeadersTooLarge", f"the headers of a request may have {HEAD_BYTES} bytes")
-
-
-def _raw(answer: Answer) -> bytes:
-    head = [*answer.secured().headers, ("Content-Length", str(len(answer.body))), ("Connection", "close")]
-    lines = "".join(f"{name}: {value}\r\n" for name, value in head)
-    return STATUS_LINE[answer.status] + lines.encode("latin-1") + b"\r\n" + answer.body
 
 
 @dataclass(eq=False)
@@ -162,7 +56,7 @@ class Wire:
         self._socket.leave()
 
     def closing(self) -> tuple[int, str]:
-        """Why it ended: the code and the reason, the client's if it closed first."""
+        """Why it ended: the code and the reason, the client's if it closed first (1006: neither has said goodbye)."""
         conn = self._socket.conn
         first = conn.close_rcvd if conn.close_rcvd_then_sent else conn.close_sent
         close = first or conn.close_rcvd
@@ -179,6 +73,11 @@ class Socket(WebSocketsSansIOProtocol):
         self.close_timeout = GRACE_S
         self._clock = clock
         self.wire = Wire(self, clock())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket takes the connection over."""
+        super().connection_made(transport)
+        self.client = plain(self.client)
 
     def handle_connect(self, event: Handshake) -> None:
         """Hand the socket to the application, with its `Wire`."""

@@ -1,0 +1,62 @@
+"""The port behind which connections are kept: one core of messages, session and dialects, and two ways of delivery.
+
+* `rows` (`live/turn.py`, `live/lane.py`, `live/fanout.py`): a connection is a row, and any stateless invocation may work for
+  it. It is what runs on Lambda and API Gateway.
+* `owner` (`live/owner/`): a process owns its sockets and keeps what belongs to them in memory. It is what runs on a laptop
+  and on one server; several owners may share one DynamoDB.
+
+Both tell clients the same, and write the same documents, fences, claims and commits rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chalicelib.data.reads import Touched
+
+NOBODY: Mapping[str, set[Touched]] = {}
+
+
+@dataclass
+class Spread:
+    """What telling a change came to, for the log and the benchmark."""
+
+    connections: int = 0
+    served: int = 0
+    busy: int = 0
+    failures: list[Exception] = field(default_factory=list)
+
+
+class Driver(Protocol):
+    """Delivers values to whoever watches."""
+
+    def changed(
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
+    ) -> Spread:
+        """These places were written, and these connections' own calls have committed: bring their watchers up to date.
+
+        Args:
+            heard: connections that know already of what was written at these places.
+
+        Raises: what kept a watcher from being told; the caller says it again.
+        """
+
+    def committed(self, commit: str, touched: Iterable[Touched]) -> None:
+        """A commit of this very process, as soon as it is certain. The feed tells it again, with `told` to compare."""
+
+    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
+        """A single row of this process was written, under a stamp of its own (`_c`): tell its watchers before the feed does."""
+
+    def told(self, commit: str) -> bool:
+        """Whether everybody here who watches what this commit, or this stamp, wrote knows of it already."""
+
+    def sweep(self) -> int:
+        """Find what was left lying, keep quiet connections alive. Returns how many connections needed something."""
+
+    def connected(self, connection: str) -> bool:
+        """Whether a connection is there, as far as is known here."""
+
+    def close(self, connection: str) -> None:
+        """End a connection for good."""

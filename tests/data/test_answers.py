@@ -1,0 +1,29 @@
+"""What a commit answers is kept in its row, and a long answer in few bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.data.receipts import ANSWER_CHARS
+from chalicelib.data.sizes import item_bytes
+from chalicelib.data.store import Key
+from chalicelib.data.values import dumps
+from chalicelib.runtime.scheduling import Run
+from tests.data.sea import Boat
+from tests.data.test_groups import Harbour
+
+
+@pytest.mark.parametrize("length", [10, ANSWER_CHARS - 1, ANSWER_CHARS, 300_000])
+def test_a_long_answer_is_kept_in_few_bytes_and_is_the_same_when_it_is_asked_for_again(length: int) -> None:
+    harbour = Harbour()
+    answer = dumps("héllo " * (length // 6))
+
+    def long(run: Run) -> str:
+        run.db.insert(Boat(harbour="h"))
+        return answer
+
+    assert [harbour.alone(long, "k"), harbour.alone(long, "k")] == [answer, answer]
+    row = harbour.get(Key("commits", "acme|k"))
+    assert row is not None
+    assert item_bytes(row) < max(2 * ANSWER_CHARS, length // 20)
+    assert len(harbour.boats()) == 1

@@ -1,0 +1,94 @@
+"""The live room with one step of calls that run at once, or of queries that cannot be evaluated, left out."""
+
+from __future__ import annotations
+
+from chalicelib.backend import Backend
+from chalicelib.data.store import Item
+from chalicelib.live import messages
+from chalicelib.live.at_once import AtOnce
+from chalicelib.live.mailbox import CALL, Held, Mailboxes
+from chalicelib.live.queries import Closed
+from chalicelib.live.rows import Subscription
+from chalicelib.live.session import Absorbed
+from chalicelib.live.turn import Turn
+
+# Calls that run at once ---------------------------------------------------------------------------------------------------
+
+
+class IgnoresTheOpenCall(Turn):
+    """Does not look for the answer of a call that runs at once."""
+
+    def _open(self, row: Item) -> bool:
+        return False
+
+
+class ForgetsCallsThatEnded(Turn):
+    """Takes a call whose process has ended for one that was answered."""
+
+    def _call_that_is_over(self, row: Item, now: int) -> None:
+        if self._calling and int(row["call_until"]) < now:
+            self.held.ends = CALL
+
+
+class ChangesUnderACall(Turn):
+    """Takes in a change of identity while a call runs."""
+
+    def _absorb(self, inbox: list[Item], now: int) -> Absorbed:
+        call = self.held.row.pop("call", None)
+        found = super()._absorb(inbox, now)
+        if call is not None:
+            self.held.row["call"] = call
+        return found
+
+
+class LooksOnlyAtWhatItBrings(Mailboxes):
+    """Takes every inbox for empty."""
+
+    def _held(self, connection: str, token: str, row: Item, now: int) -> Held:
+        held = super()._held(connection, token, row, now)
+        held.alone = True
+        return held
+
+
+class CallsOutOfTurn(AtOnce):
+    """Runs a call at once although others wait before it."""
+
+    def _in_turn(self, mailbox: Item, frame: messages.Mutation) -> bool:
+        return super()._in_turn({**mailbox, "replied": [frame.request_id - 1]}, frame)
+
+
+class OutOfTurn(Backend):
+    at_once_type = CallsOutOfTurn
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
+
+
+class ClosesForOne(Turn):
+    """Closes the connection for a query that cannot be evaluated."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        raise Closed(str(error))
+
+
+class ForgetsTheKept(Turn):
+    """Removes the marks of queries that it could not evaluate."""
+
+    def settle(self) -> None:
+        self.kept = {}
+        super().settle()
+
+
+class ReachesTooEarly(Turn):
+    """Tells the end of a call although what it touched is not evaluated."""
+
+    def _promise(self) -> None:
+        return
+
+
+class TriesWithoutPause(Turn):
+    """Tries what could not be evaluated at once, again and again."""
+
+    def _keep(self, sub: Subscription, error: Exception) -> None:
+        super()._keep(sub, error)
+        self.kept[sub.query_id] = (1, self.world.clock.now_ms())
