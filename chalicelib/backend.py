@@ -20,8 +20,8 @@ from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import MARK, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
+from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
-from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.driver import Driver
@@ -31,8 +31,7 @@ from chalicelib.live.lane import Lane, key_of
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.owner.owner import Owner
-from chalicelib.live.owner.ports import Called, Hear, Threads
-from chalicelib.live.owner.ports import Calls as OwnerCalls
+from chalicelib.live.owner.ports import Called, Calls, Hear, Threads
 from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
@@ -94,7 +93,7 @@ class Backend:
     turn_type: ClassVar[type[Turn]] = Turn
     lane_type: ClassVar[type[Lane]] = Lane
     closer_type: ClassVar[type[ConnectionCloser]] = ConnectionCloser
-    calls_type: ClassVar[type[Calls]] = Calls
+    at_once_type: ClassVar[type[AtOnce]] = AtOnce
     batch_type: ClassVar[type[BatchServer]] = BatchServer
     owner_type: ClassVar[type[Owner]] = Owner
 
@@ -131,7 +130,7 @@ class Backend:
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
         self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
-        self.calls = self.calls_type(self.lane, lambda held: self.batches.serve([held]))
+        self.at_once = self.at_once_type(self.lane, lambda held: self.batches.serve([held]))
         self.keepalive = Keepalive(self.world, self.fanout, self.lane, lambda share: self.invoker.invoke("sweep", share))
         self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
         if self.threads is not None:
@@ -139,7 +138,7 @@ class Backend:
 
     def _own(self, threads: Threads) -> Owner:
         """Keep this process' sockets in memory."""
-        calls = OwnerCalls(
+        calls = Calls(
             mutate=self._call,
             act=self.act,
             ask=self.ask,
@@ -154,18 +153,6 @@ class Backend:
         return self.owner_type(self.world, calls, threads, self.hears(self), alone=self.settings.store == "sqlite")
 
     # Connections -------------------------------------------------------------------------------------------------------
-
-    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
-        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
-        held = self.mailboxes.try_first(connection, auth=auth)
-        if held is not None:
-            held.given = [row]
-            self.batches.serve([held])
-        return held is not None
-
-    def noted(self, connection: str, *, auth: int = 0) -> None:
-        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
-        self.fanout.arrived(connection, self.mailboxes.note_first(connection, auth=auth))
 
     def open_to_nobody(self, path: str) -> bool:
         """Whether callers without a token may call the function of this path."""

@@ -2,7 +2,7 @@
 
 A frame's invocation tries to become the holder of the connection's mailbox and takes the frame in at once; where there is a
 holder it puts the frame in the inbox (the same frame twice is one row), leaves a note, and tries again. Only a holder posts
-(`live/turn.py`). A mutation runs at once where nothing is before it (`live/calls.py`).
+(`live/turn.py`). A mutation runs at once where nothing is before it (`live/at_once.py`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
             _hand(backend, connection, rows.MODIFY, frame.base_version, body)
         case messages.Mutation():
             store = partial(_store, backend, connection, rows.MUTATION, frame.request_id, body)
-            if not backend.calls.run(connection, frame, body, store):
+            if not backend.at_once.run(connection, frame, body, store):
                 backend.lane.wake(connection)
         case messages.Action():
             if _store(backend, connection, rows.ACTION, frame.request_id, body):
@@ -93,11 +93,11 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
 
 def _hand(backend: Backend, connection: str, kind: str, number: int, body: str, *, auth: int = 0) -> None:
     """Have a frame taken in: at once by ourselves, where nobody serves the connection, else by whoever does."""
-    if not backend.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
+    if not backend.fanout.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
         if auth:
             backend.mailboxes.announce(connection, auth)
         new = _store(backend, connection, kind, number, body)
-        backend.noted(connection, auth=auth if new else 0)
+        backend.fanout.noted(connection, auth=auth if new else 0)
 
 
 def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from chalicelib.data.reads import Touched
-from chalicelib.live.calls import open_call
+from chalicelib.live.at_once import open_call
 from chalicelib.live.mailbox import Mailboxes
 
 _REQUEST = re.compile(r"\|sync:.*:(\d+)(?::[0-9a-f]{16})?$")

@@ -17,7 +17,6 @@ from typing import Protocol
 from chalicelib.data.reads import Touched
 
 NOBODY: Mapping[str, set[Touched]] = {}
-"""No connection has heard of anything yet."""
 
 
 @dataclass
@@ -34,12 +33,12 @@ class Driver(Protocol):
     """Delivers values to whoever watches."""
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
     ) -> Spread:
         """These places were written, and these connections' own calls have committed: bring their watchers up to date.
 
         Args:
-            told: connections that have heard of what has changed at these places.
+            heard: connections that know already of what was written at these places.
 
         Raises: what kept a watcher from being told; the caller says it again.
         """

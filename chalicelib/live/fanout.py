@@ -23,6 +23,7 @@ from chalicelib.live.mailbox import Held, Waking, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
+
 SLICE = 8
 """Connections that are served together."""
 
@@ -87,6 +88,18 @@ class Fanout:
     def wake(self, connection: str, marks: Iterable[str] = (), *, auth: int = 0) -> None:
         """Leave a note on one connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
         self.arrived(connection, self.world.mailboxes.wake(connection, marks, auth=auth))
+
+    def hand(self, connection: str, row: Item, *, auth: int = 0) -> bool:
+        """Serve a connection with a frame in hand, if nobody does; False: then the frame must be stored."""
+        held = self.world.mailboxes.try_first(connection, auth=auth)
+        if held is not None:
+            held.given = [row]
+            self.batches.serve([held])
+        return held is not None
+
+    def noted(self, connection: str, *, auth: int = 0) -> None:
+        """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""
+        self.arrived(connection, self.world.mailboxes.note_first(connection, auth=auth))
 
     def arrived(self, connection: str, waking: Waking) -> None:
         """Go on with what came of a note."""

@@ -102,7 +102,9 @@ class Keepalive:
             if int(row["until"]) < now:
                 return "visit"
             return None if self._due(row, since, until) is None else "ping"
-        if rows.expired(row, now) or ("call" in row and int(row["call_until"]) < now):
+        if rows.expired(row, now):
+            return "visit"
+        if "call" in row and int(row["call_until"]) < now:
             return "visit"
         unsettled = not row.get("settled") and self.world.settle_ms < now - int(row["opened"]) < YOUNG_MS
         if unsettled or bool(row.get("dirty")) or int(row["notes"]) != int(row.get("seen", 0)):

@@ -1,6 +1,6 @@
 """A connection's mutations, one at a time and in order, outside the send lease (ARCHITECTURE.md, "Connections").
 
-Most calls run at once (`calls.py`); those that wait for something are here. A slow mutation must not freeze a streaming reply,
+Most calls run at once (`at_once.py`); those that wait for something are here. A slow mutation must not freeze a streaming reply,
 so mutations have a lease of their own: the lane. The frame is in the inbox before anybody tries the lane, and stays there until
 it is answered. Before a mutation runs, its commit id is written on the frame, so that the mailbox's holder knows which `commits`
 row to look at; that row *is* the answer. Only a failure leaves an answer in the inbox, and only under the lane's lease.

@@ -23,10 +23,10 @@ class RowsDriver:
     """Closes a connection for good."""
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
     ) -> Spread:
         """Notes on the mailboxes of the watchers; those whose lease is free are served."""
-        return self.fanout.changed(touched, connections, told)
+        return self.fanout.changed(touched, connections, heard)
 
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """Nothing: the stream tells, whichever process the watchers' sockets are known to."""

@@ -25,7 +25,7 @@ from chalicelib.data.reads import Touched
 from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Item, Key, Path, Put
 from chalicelib.live import rows, session
-from chalicelib.live.calls import open_call
+from chalicelib.live.at_once import open_call
 from chalicelib.live.leavings import write_leavings
 from chalicelib.live.log_post import log_post
 from chalicelib.live.mailbox import CALL, Held, retry_until_done

@@ -1,16 +1,18 @@
-"""Calls that run at once, and queries that cannot be evaluated, with one protective step left out at a time."""
+"""The live room with one step of calls that run at once, or of queries that cannot be evaluated, left out."""
 
 from __future__ import annotations
 
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item
 from chalicelib.live import messages
-from chalicelib.live.calls import Calls
+from chalicelib.live.at_once import AtOnce
 from chalicelib.live.mailbox import CALL, Held, Mailboxes
 from chalicelib.live.queries import Closed
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed
 from chalicelib.live.turn import Turn
+
+# Calls that run at once ---------------------------------------------------------------------------------------------------
 
 
 class IgnoresTheOpenCall(Turn):
@@ -48,7 +50,7 @@ class LooksOnlyAtWhatItBrings(Mailboxes):
         return held
 
 
-class CallsOutOfTurn(Calls):
+class CallsOutOfTurn(AtOnce):
     """Runs a call at once although others wait before it."""
 
     def _in_turn(self, mailbox: Item, frame: messages.Mutation) -> bool:
@@ -56,7 +58,10 @@ class CallsOutOfTurn(Calls):
 
 
 class OutOfTurn(Backend):
-    calls_type = CallsOutOfTurn
+    at_once_type = CallsOutOfTurn
+
+
+# Queries that cannot be evaluated -----------------------------------------------------------------------------------------
 
 
 class ClosesForOne(Turn):

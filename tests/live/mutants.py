@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item, Path, Update
 from chalicelib.live import messages
+from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
-from chalicelib.live.calls import Calls
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking, retry_until_done
@@ -32,7 +32,7 @@ def with_turns(kind: type[Turn]) -> type[Backend]:
     return type(kind.__name__, (Backend,), {"turn_type": kind})
 
 
-class Later(Calls):
+class Later(AtOnce):
     """Runs no call at once."""
 
     def run(self, connection: str, frame: messages.Mutation, body: str, store: Callable[[], object]) -> bool:
@@ -43,7 +43,7 @@ class Later(Calls):
 class Stored(Backend):
     """All calls go through the inbox and the lane, as those do that wait for something. This is well, too."""
 
-    calls_type = Later
+    at_once_type = Later
 
 
 # Notes and leases ---------------------------------------------------------------------------------------------------------

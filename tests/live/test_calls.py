@@ -31,7 +31,7 @@ def ready(sim: Sim) -> Person:
 
 def with_calls(backend: type[Backend], **methods: Any) -> type[Backend]:
     """A backend whose calls do some steps in another way."""
-    return type("Windowed", (backend,), {"calls_type": type("Windowed", (backend.calls_type,), methods)})
+    return type("Windowed", (backend,), {"at_once_type": type("Windowed", (backend.at_once_type,), methods)})
 
 
 def seen_before_it_is_answered(backend: type[Backend]) -> None:
@@ -40,7 +40,7 @@ def seen_before_it_is_answered(backend: type[Backend]) -> None:
     def _tell(self: Any, *told: Any) -> None:
         sim.executor.mutation("counters:add", {"name": "a", "op": "theirs"}, sim.backend.verifier.verify("bob@acme"))
         sim.clock.sleep(0.4)
-        super(sim.backend.calls_type, self)._tell(*told)
+        super(sim.backend.at_once_type, self)._tell(*told)
 
     with Sim(1, counters, backend=with_calls(backend, _tell=_tell)) as sim:
         person = ready(sim)
@@ -63,7 +63,7 @@ def dead_before_the_answer(backend: type[Backend], step: str, connections: int) 
         if not died:
             died.append(True)
             raise Crashed
-        return getattr(super(sim.backend.calls_type, self), step)(*args)
+        return getattr(super(sim.backend.at_once_type, self), step)(*args)
 
     with Sim(2, counters, backend=with_calls(backend, **{step: dies})) as sim:
         person = ready(sim)
@@ -130,7 +130,7 @@ def changes_while_a_call_runs(backend: type[Backend]) -> None:
     def _tell(self: Any, *told: Any) -> None:
         sim.people[0].do(lambda client: client.authenticate("bob@acme"))
         sim.clock.sleep(0.4)
-        super(sim.backend.calls_type, self)._tell(*told)
+        super(sim.backend.at_once_type, self)._tell(*told)
 
     with Sim(4, counters, backend=with_calls(backend, _tell=_tell)) as sim:
         person = ready(sim)

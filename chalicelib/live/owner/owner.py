@@ -75,7 +75,7 @@ class Owner:
     # The port ----------------------------------------------------------------------------------------------------------------
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
     ) -> Spread:
         """These places were written: whoever watches them is told. Never fails."""
         with self.held.lock:

@@ -30,7 +30,7 @@ logger = logging.getLogger("concave")
 
 
 @dataclass(frozen=True)
-class Calls:
+class AtOnce:
     """Calls that run at once, of all connections."""
 
     lane: Lane
