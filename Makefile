@@ -21,7 +21,7 @@ SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_death
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev serve backup test check functions codegen bench bench-log bench-cost package deploy destroy format clean
+.PHONY: help dev serve backup test check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -56,6 +56,9 @@ codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT
 
 bench: $(STAMP) ## requests, capacity units and latencies, counted
 	$(PY) -m tests.bench
+
+bench-live: $(STAMP) ## a change until 1 to 1000 others have it, sockets in rows and in memory
+	$(PY) -m tests.bench_live
 
 bench-log: $(STAMP) ## a conversation read and written, as multiples of GET /version, at 10 and 10,000 messages
 	$(PY) -m tests.bench_conversations
