@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
+from chalicelib.changes import Changes
 from chalicelib.data import values
 from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
@@ -16,10 +17,9 @@ from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.receipts import from_row
 from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Key, Store
-from chalicelib.data.tables import MARK, TABLES, Table, org_key, record_key
+from chalicelib.data.tables import MARK, Table, org_key, record_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
-from chalicelib.live.answered import Answered
 from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
 from chalicelib.live.closer import ConnectionCloser
@@ -193,21 +193,14 @@ class Backend:
 
         One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told.
         """
-        failed: list[str] = []
-        touched: dict[Touched, None] = {}
-        answered = Answered()
-        for change in changes:
-            try:
-                self._take_in(change, touched, answered)
-            except Exception:
-                logger.exception("a change of %s could not be taken in", change.table)
-                failed.append(change.sequence)
-        if touched or answered.own:
+        told = Changes(self.driver, self.jobs.dispatch)
+        failed = told.take_in(changes)
+        if told.touched or told.answered.own:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    heard = answered.told(self.mailboxes, self.world.later)
-                    spread = self.driver.changed(touched, answered.own.keys() - heard.keys(), heard)
+                    heard = told.answered.told(self.mailboxes, self.world.later)
+                    spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
             except Exception:
                 logger.exception("fan-out failed")
                 return [change.sequence for change in changes]
@@ -215,26 +208,8 @@ class Backend:
             logger.info(
                 "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
             )
-            logger.debug("fan-out", extra={"touched": len(touched)})
+            logger.debug("fan-out", extra={"touched": len(told.touched)})
         return failed
-
-    def _take_in(self, change: Change, touched: dict[Touched, None], answered: Answered) -> None:
-        if change.new is None:
-            return
-        if change.table == "commits":
-            receipt = from_row(change.new)
-            # A streamed table tells its own changes: once is enough.
-            places = [place for place in receipt.touched if not streamed(place[0])]
-            if not self.driver.told(receipt.id):
-                touched |= dict.fromkeys(places)
-            answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
-            self.jobs.dispatch(receipt.jobs, change.new["org"])
-        else:
-            item: Item = change.new
-            place = (item["pk"], item.get("sk", MARK))
-            if not self.driver.told(str(item.get("_c"))):
-                touched[place] = None
-            answered.changed([place])
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
@@ -383,9 +358,3 @@ def _patience(settings: Settings) -> int:
     if not settings.anonymous:
         return max(settings.identity_wait_ms, LATE_FRAME_MS)
     return settings.identity_wait_ms if settings.auth else 0
-
-
-def streamed(address: str) -> bool:
-    """Whether an address is of a table whose changes travel in its own stream."""
-    table = TABLES.get(address.split("|")[1].partition(".")[0])
-    return table is not None and table.stream

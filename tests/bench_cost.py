@@ -1,4 +1,4 @@
-"""`make bench-cost`: dollars per million turns, from counted units and a dated price table; and what an idle month costs.
+"""`make bench-cost`: dollars per million turns, of what else is used, and of an idle month: counted units at dated prices.
 
 A turn is one message and one streamed reply, followed by tabs that do what the shipped page does: the list of messages, and
 the chunks behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
@@ -28,6 +28,7 @@ from infra.prices import PRICES, REGION, TAKEN, cost
 from infra.template.parts import Deployment, Function, camel
 from infra.template.policies import ROLES
 from infra.template.watching import LOG_METRICS, watching
+from tests import bench_uses
 from tests.support.bench_client import Client
 
 SECONDS = {"ws_message": 0.06, "on_change": 0.05, "serve": 0.04, "api": 0.05, "sweep": 0.1, "tick": 0.05}
@@ -47,8 +48,8 @@ POLLS_PER_QUEUE = MONTH_S / 20 * 5
 class Meter:
     """A local server that counts: capacity units, invocations, messages, bytes, queue requests."""
 
-    def __init__(self, folder: Path) -> None:
-        settings = Settings(data_dir=folder, port=0, identity_wait_ms=0, chunk_flush_ms=250, live="rows")
+    def __init__(self, folder: Path, **more: Any) -> None:
+        settings = Settings(data_dir=folder, port=0, identity_wait_ms=0, chunk_flush_ms=250, live="rows", **more)
         self.invocations: Counter[str] = Counter()
         self.posts = self.posted_bytes = self.queued = 0
         self.store: Any = None
@@ -235,6 +236,7 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
             _print("A month in which nobody comes (storage not counted)", units)
         finally:
             meter.stack.stop()
+    found |= others()
     open_socket = PRICES["connection_minute"].dollars * MONTH_S / 60
     print(
         f"\n  List prices of {REGION}, {TAKEN}, without free tiers (infra/prices.py). The model's own price is not in it, nor is"
@@ -242,6 +244,25 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
     print(f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {MEMORY_GB:.0f} GB a function;")
     print(f"  of a warm invocation {SECONDS_TEXT}, {A_POST_S} s more a post;\n  {LOG_BYTES} bytes of logs each.")
     return found
+
+
+def others() -> dict[str, Any]:
+    """Count and print what else is used: rooms, additions, pages, sockets that say nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        meter = Meter(Path(folder))
+        try:
+            uses = [*bench_uses.additions(meter), *bench_uses.pages(meter), *bench_uses.rooms(meter)]
+        finally:
+            meter.stack.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        meter = Meter(Path(folder), ping_s=1)
+        try:
+            idle_socket = bench_uses.idle_sockets(meter, Settings.ping_s)
+        finally:
+            meter.stack.stop()
+    bench_uses.print_uses(uses)
+    bench_uses.print_idle(idle_socket, Settings.ping_s)
+    return {"uses": {use.name: use for use in uses}, "idle_socket_month": idle_socket.dollars}
 
 
 def _print(title: str, units: dict[str, float]) -> None:

@@ -26,6 +26,7 @@ from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Item, Key, Path, Put
 from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
+from chalicelib.live.dialect import SYNC
 from chalicelib.live.leavings import write_leavings
 from chalicelib.live.log_post import log_post
 from chalicelib.live.mailbox import CALL, Held, retry_until_done
@@ -165,7 +166,8 @@ class Turn(Queries):
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
             if found.state.session and not who.stored:
                 self.world.mailboxes.forget_session(found.state.session)
-        known = found.state.known and self.held.row.get("user")
+        # A token that came with the handshake comes with the next one, too: only Convex's clients name it in a frame.
+        known = found.state.known and self.held.row.get("user") and self.dialect is SYNC
         if found.state.session and known and (found.authenticate or found.state.session != self.state.session):
             self.world.mailboxes.remember_session(found.state.session)
 

@@ -7,7 +7,6 @@ after that. Calls stand in the order in which they came: the first that does not
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -18,23 +17,19 @@ from chalicelib.data.building import Building
 from chalicelib.data.commit import commit, commit_all
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest, Conflict, StoreFailed
-from chalicelib.data.pending import Pending
 from chalicelib.data.receipts import Intent, Planned, Receipt, commit_rows, receipt
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
-from chalicelib.data.tables import MARK
-from chalicelib.data.touched import moves, new_standing, stored_standing, touched_between
+from chalicelib.data.touched import touched_between
 from chalicelib.data.transaction import Transaction
+from chalicelib.runtime.capacity import MOST_ACTIONS, Capacity
 from chalicelib.runtime.contexts import check_jobs, new_id
 from chalicelib.runtime.logs import Log
+from chalicelib.runtime.moments import Moments
 from chalicelib.runtime.scheduling import JobWriter, Resolve, Run
 
-MOST_ACTIONS = 90
-"""A group ends before its commit would have more; a commit holds 100, and the count is a little too careful."""
 LONG_MS = 50
 """A function whose last run took longer does not stand in the one writer's line: it races, and others go on."""
-MOST_RESULT_BYTES = 1_000_000
-"""A group ends when its answers have more than this together; a transaction holds 4 MB."""
 
 
 class Clock(Protocol):
@@ -82,24 +77,6 @@ class _Ran:
     log: Log
     planned: Planned | None = None
     refusal: Exception | None = None
-
-
-class Moments:
-    """Creation times that grow with the runs of a process, though several fall into one millisecond: who lists documents
-    by their age sees those of one writer in the order in which they were made."""
-
-    STEP = 1 / 8
-    """Milliseconds; what one run inserts lies within it."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-        self._lock = threading.Lock()
-
-    def next(self, now_ms: int) -> float:
-        """The time of the clock, or a little later than the last."""
-        with self._lock:
-            self._last = max(float(now_ms), self._last + self.STEP)
-            return self._last
 
 
 class Attempts:
@@ -167,14 +144,14 @@ class Attempts:
         tx = self._transaction(group[0].org, now, set().union(*(each.suspects for each in group)))
         tx.known = self._looked_up(group)
         ran: list[_Ran] = []
-        room = _Room()
+        capacity = Capacity()
         for wanted in group:
             now = self.clock.now_ms()
             mark = tx.savepoint(self._moments.next(now))
             one = self._one(tx, wanted, stamp, now, mark)
             if one.refusal is not None:
                 tx.roll_back(mark, keep_reads=True)
-            if not room.holds(tx, one) and ran:
+            if not capacity.holds(tx, 0 if one.planned is None else len(one.planned.intent.result)) and ran:
                 tx.roll_back(mark)
                 break
             ran.append(one)
@@ -281,29 +258,3 @@ def _distinct(group: Sequence[Wanted]) -> Sequence[Wanted]:
             return group[:position]
         ids.add(wanted.commit_id)
     return group
-
-
-class _Room:
-    """How much a group's commit holds still."""
-
-    def __init__(self) -> None:
-        self._calls = self._bytes = 0
-        self._shards: dict[Key, tuple[Pending, frozenset[str]]] = {}
-
-    def holds(self, tx: Transaction, one: _Ran) -> bool:
-        """Whether this call fits beside those before it."""
-        self._calls += 1
-        self._bytes += 0 if one.planned is None else len(one.planned.intent.result)
-        changed = {Key("fences", shard, MARK) for key, each in tx.writes.items() for shard in self._moved(tx.org, key, each)}
-        changed |= {Key("claims", address) for address in tx.uniques.now}
-        changed |= tx.writes.keys()
-        return len(changed | tx.reads.versions.keys()) + self._calls <= MOST_ACTIONS and self._bytes <= MOST_RESULT_BYTES
-
-    def _moved(self, org: str, key: Key, pending: Pending) -> frozenset[str]:
-        """The shards of indexes that a document enters or leaves."""
-        known = self._shards.get(key)
-        if known is None or known[0] is not pending:
-            pairs = moves(stored_standing(org, pending), new_standing(pending))
-            shards = frozenset(place.shard for old, new in pairs if old != new for place in (old, new) if place is not None)
-            known = self._shards[key] = (pending, shards)
-        return known[1]

@@ -170,7 +170,7 @@ class Transactor:
                     self.backoff(missed, 400)
                 except Exception:
                     # The store refuses the group for good, or some rule of the engine does: each is asked by itself.
-                    logger.exception("a group of %d calls could not be committed", len(group))
+                    logger.warning("a group of %d calls could not be committed", len(group), exc_info=True)
                     size = 1
         finally:
             for ticket in tickets:

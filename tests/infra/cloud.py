@@ -218,6 +218,7 @@ class Cloud:
             "WS_ENDPOINT": f"{self.aws.url}/api",
             "PYTHONPATH": f"{self.root / 'task'}:{self.root / 'opt' / SITE}",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "ANONYMOUS": "on",  # the counter counts for anybody
             "PATH": os.environ["PATH"],
             **self._settings.get(function.entry, {}),
         }

@@ -40,6 +40,13 @@ class ForgetsCommits(Holding):
         self.recent = WithoutMemory()
 
 
+class TakesItselfForAlone(Holding):
+    """Takes a value that it has not been told of a change of for true, though other processes commit."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "alone": True})
+
+
 class TakesOverrunForTruth(RecentCommits):
     """Takes a value for true when the ring has forgotten what was committed since."""
 

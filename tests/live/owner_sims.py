@@ -43,8 +43,13 @@ def mutant(**parts: type) -> type[Owner]:
     return type("Other", (Owner,), dict(parts))
 
 
-def owned(backend: type[Backend] = Moody) -> Sim:
-    return Sim(1, counters, backend=backend, live="owner", ticker=False)
+def owned(backend: type[Backend] = Moody, owners: int = 1) -> Sim:
+    return Sim(1, counters, backend=backend, live="owner", ticker=False, owners=owners)
+
+
+def door(sim: Sim) -> OwnerDoor:
+    assert isinstance(sim.door, OwnerDoor)
+    return sim.door
 
 
 def mood(sim: Sim) -> Moody:
@@ -52,9 +57,8 @@ def mood(sim: Sim) -> Moody:
 
 
 def wire(sim: Sim, person: Person) -> LinkWire:
-    assert isinstance(sim.door, OwnerDoor)
     assert person.link is not None
-    return sim.door.wires[person.link.id]
+    return door(sim).wires[person.link.id]
 
 
 def told(person: Person, kind: str, since: int = 0) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ import pytest
 from chalicelib.data.store import Change
 from chalicelib.data.tables import MARK
 from chalicelib.live.owner.owner import Owner
+from chalicelib.live.owner.recent import RecentCommits
 from tests.live import owner_mutants
-from tests.live.owner_sims import mood, moody, mutant, owned, told
+from tests.live.owner_sims import door, mood, moody, mutant, owned, told
 from tests.live.test_connection import ready, settled
 from tests.live.test_fanout import commit, crowd
 from tests.support.sim import Sim
@@ -120,6 +121,22 @@ def test_the_calls_of_a_socket_run_one_after_the_other(sim: Sim) -> None:
     assert max(most) == 1
 
 
+def test_a_call_in_one_breath_with_a_new_query_shows_the_value_before_and_the_one_after(sim: Sim) -> None:
+    alice = sim.person("alice", "alice@acme")
+    assert sim.until(lambda: alice.client.in_step, 5000)
+
+    def breath(client: Any) -> None:
+        client.subscribe("counters:get", {"name": "a"})
+        client.mutate("counters:add", {"name": "a", "op": "one"})
+
+    before = len(alice.log)
+    alice.travel = lambda frame: 0.0  # one packet brings both
+    alice.do(breath)
+    sim.run(1000)
+    changes = [change for each in told(alice, "Transition", before) for change in each["modifications"]]
+    assert [change["value"]["value"] for change in changes] == [0, 1]
+
+
 # Who is told -------------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +229,49 @@ def told_the_old_value(owner: type[Owner]) -> bool:
 def test_whoever_asks_while_a_query_is_read_again_is_not_told_what_was_true_before() -> None:
     assert not told_the_old_value(Owner)
     assert told_the_old_value(mutant(socket_type=owner_mutants.TellsTheOldOnes))
+
+
+def goes_backwards(owner: type[Owner]) -> bool:
+    """A client comes back to another process, which has not heard of a commit that the client has seen."""
+    with owned(moody(owner), owners=2) as sim:
+        door(sim).place = 1
+        carol = ready(sim, "carol", "carol@acme")
+        door(sim).place = 0
+        alice = ready(sim)
+        sim.pumping = False
+        settled(alice, alice.call("counters:add", name="a", op="hers"))
+        door(sim).place = 1
+        alice.drop()
+        try:
+            assert sim.until(lambda: alice.client.connections == 2 and alice.client.in_step, 5000)
+        except AssertionError as broken:
+            return "backwards" in str(broken)
+        sim.run(500)
+        assert carol.client.value(0)["ops"] == ["hers"], "what is read for one is told to all who share it"
+        return False
+
+
+def test_whoever_comes_back_to_another_process_sees_nothing_go_backwards() -> None:
+    assert not goes_backwards(Owner)
+    assert goes_backwards(mutant(holding_type=owner_mutants.TakesItselfForAlone))
+
+
+def overrun(kept: type[RecentCommits]) -> bool:
+    ring = kept(kept=4)
+    number = ring.add([("a", "1")])
+    for _ in range(6):
+        ring.add([("b", "1")])
+    return ring.touched_since(number, [("c", "0", "9")])
+
+
+def test_what_the_ring_of_commits_has_forgotten_counts_as_touched() -> None:
+    assert overrun(RecentCommits)
+    assert not overrun(owner_mutants.TakesOverrunForTruth)
+    ring = RecentCommits(kept=4)
+    numbers = [ring.add([("a", f"{position}")]) for position in range(8)]
+    assert ring.touched_since(numbers[4], [("a", "6", "6")])
+    assert not ring.touched_since(numbers[6], [("a", "6", "6")])
+    assert not ring.touched_since(numbers[7], [("a", "0", "9")])
 
 
 def test_nothing_of_the_former_user_is_told_as_the_new_ones(sim: Sim) -> None:

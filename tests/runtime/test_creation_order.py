@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.runtime.attempts import Moments
+from chalicelib.runtime.moments import Moments
 from tests.data.desk import Desk, note_of
 
 

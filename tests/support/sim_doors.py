@@ -87,12 +87,17 @@ class OwnerDoor:
     def __init__(self, sim: Sim) -> None:
         self.sim = sim
         self.wires: dict[str, LinkWire] = {}
+        self.place: int | None = None
+        """Which process the next sockets come to, where a test decides it."""
         self._arrives: dict[str, float] = {}
 
     def open(self, link: Link, opened: Callable[[Task], None]) -> None:
         """The handshake, with one of the processes."""
         backends = self.sim.backends
-        owner = (backends[0] if len(backends) == 1 else self.sim.rng.choice(backends)).owner
+        if self.place is not None:
+            owner = backends[self.place].owner
+        else:
+            owner = (backends[0] if len(backends) == 1 else self.sim.rng.choice(backends)).owner
         assert owner is not None
 
         def work() -> int:

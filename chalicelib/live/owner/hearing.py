@@ -57,7 +57,8 @@ class Hearer:
         self.held.threads.run(partial(self._all, socket))
 
     def _all(self, socket: Socket) -> None:
-        """Take in what there is; then run what is to be run, and tell what is to be told."""
+        """Take in what there is; then tell the first values of what was asked for, then run what was called behind that."""
+        asked = False
         while True:
             with self.held.lock:
                 if not socket.open or not (socket.first or socket.inbox):
@@ -67,10 +68,14 @@ class Hearer:
                 text = "" if first else socket.inbox.popleft()
                 socket.taking = len(text)
                 socket.waiting -= socket.taking
+            unshown = len(socket.unshown)
             with tracing(new_request()):
                 self._one(socket, text, first)
-            if socket.inbox:
+            asked = asked or len(socket.unshown) > unshown
+            if socket.inbox and not asked:
                 self.caller.begin(socket)
+        if asked:
+            self.work()
         self.caller.run(socket)
         self.work()
 

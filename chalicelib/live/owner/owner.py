@@ -183,7 +183,8 @@ class Owner:
             socket.last = now
             socket.wire.send(socket.dialect.ping)
         if socket.kind in self.hearer.hear:
-            self.held.news[socket] = None  # who never signs in is closed by the words of their dialect
+            if socket.state.version.identity == 0:
+                self.held.news[socket] = None  # who never signs in is closed by the words of their dialect
             if socket.user and now - socket.renewed >= RENEW_MS:
                 socket.renewed = now
                 self.held.threads.run(partial(self.held.calls.renew, socket.mailbox()))

@@ -1,0 +1,64 @@
+"""What the records of a stream come to: places that were written, connections whose own calls committed, jobs to start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chalicelib.data.reads import Touched
+from chalicelib.data.receipts import from_row
+from chalicelib.data.store import Change
+from chalicelib.data.tables import MARK, TABLES
+from chalicelib.live.answered import Answered
+from chalicelib.live.driver import Driver
+
+logger = logging.getLogger("concave")
+
+
+class Changes:
+    """One batch of a stream.
+
+    Args:
+        dispatch: starts the jobs of a commit: (jobs, org).
+    """
+
+    def __init__(self, driver: Driver, dispatch: Callable[[list[dict[str, Any]], str], Any]) -> None:
+        self.touched: dict[Touched, None] = {}
+        """Places whose watchers are to be told; what they know already is left out."""
+        self.answered = Answered()
+        self._driver, self._dispatch = driver, dispatch
+
+    def take_in(self, changes: Sequence[Change]) -> list[str]:
+        """Each by itself. Returns the sequences of those that failed."""
+        failed: list[str] = []
+        for change in changes:
+            try:
+                self._take_in(change)
+            except Exception:
+                logger.exception("a change of %s could not be taken in", change.table)
+                failed.append(change.sequence)
+        return failed
+
+    def _take_in(self, change: Change) -> None:
+        if change.new is None:
+            return
+        if change.table == "commits":
+            receipt = from_row(change.new)
+            # A streamed table tells its own changes: once is enough.
+            places = [place for place in receipt.touched if not streamed(place[0])]
+            if not self._driver.told(receipt.id):
+                self.touched |= dict.fromkeys(places)
+            self.answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
+            self._dispatch(receipt.jobs, change.new["org"])
+        else:
+            place = (change.new["pk"], change.new.get("sk", MARK))
+            if not self._driver.told(str(change.new.get("_c"))):
+                self.touched[place] = None
+            self.answered.changed([place])
+
+
+def streamed(address: str) -> bool:
+    """Whether an address is of a table whose changes travel in its own stream."""
+    table = TABLES.get(address.split("|")[1].partition(".")[0])
+    return table is not None and table.stream
