@@ -35,6 +35,10 @@ PAUSE_MS, LONGEST_PAUSE_MS = 100, 5_000
 """Before a query that could not be evaluated is tried again: the first pause, doubled up to the longest."""
 
 
+HOT = 16
+"""So many queries of a connection have the digest of their value in its mailbox: a new value costs no write of its own."""
+
+
 class Closed(Exception):
     """The connection is over; the reason is for the log. `pause`: close slowly, the client will be back at once."""
 
@@ -52,6 +56,8 @@ class Queries:
         self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
         self.state: State = rows.state_of(held.row)
         self.subs: dict[int, Subscription] | None = None
+        self.hot: dict[int, str] = {}
+        """Digests that are in the mailbox; its queries' rows have older ones."""
         self.renamed = False
         """Whether an identity was taken in, and nothing told since."""
         self.beat: Callable[[], None] = self.keep
@@ -82,6 +88,9 @@ class Queries:
         if self.subs is None:
             found = retry_until_done(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
             self.subs = {int(row["sk"]): Subscription.of(row) for row in found}
+            self.hot = {int(query): str(digest) for query, digest in self.held.row.get("hot", {}).items()}
+            for query_id in self.hot.keys() & self.subs.keys():
+                self.subs[query_id].digest = self.hot[query_id]
         return self.subs
 
     def _change(self, found: Absorbed) -> None:
@@ -93,6 +102,7 @@ class Queries:
             watches: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
             self.world.mailboxes.beside(self.held, [*watches, Delete(Key("subscriptions", self.connection, str(query_id)))])
             self.removed.add(query_id)
+            self.hot.pop(query_id, None)
         for query_id, add in found.added.items():
             if len(self.queries) >= self.world.subscriptions:
                 self.beyond.append(query_id)  # no row is made of it
@@ -205,7 +215,7 @@ class Queries:
         texts: list[str] = []
         for query_id, value in sorted(self.changed.items()):
             text = self.dialect.modification(query_id, value)
-            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:20]
+            digest = sha256(_REQUEST_ID.sub("", text).encode()).hexdigest()[:16]
             sub = self.queries[query_id]
             if digest != sub.digest:
                 sub.digest = digest
@@ -224,9 +234,20 @@ class Queries:
             if sub.stored is None or query_id in moved:
                 left.append(Put("subscriptions", sub.row(self.connection, self._ttl())))
             elif sub.unsaved():
+                if self._warm(sub):
+                    continue
                 left.append(sub.update(self.connection, self._ttl()))
+            self.hot.pop(query_id, None)
             sub.stored, sub.moved = (sub.digest, sub.journal), False
         return left
+
+    def _warm(self, sub: Subscription) -> bool:
+        """Keep a new digest in the mailbox, where the release writes it, if nothing else of the query has changed."""
+        query_id = sub.query_id
+        if sub.moved or sub.stored is None or sub.stored[1] != sub.journal or not (query_id in self.hot or len(self.hot) < HOT):
+            return False
+        self.hot[query_id] = sub.digest
+        return True
 
     def _ttl(self) -> int:
         return self.world.clock.now_ms() // 1000 + rows.LIFE_S

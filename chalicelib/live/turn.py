@@ -355,6 +355,8 @@ class Turn(Queries):
             sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
         if self.kept or self.held.row.get("kept"):
             sets[("kept",)] = {str(query_id): list(each) for query_id, each in self.kept.items()}
+        if self.subs is not None and (self.hot or self.held.row.get("hot")):
+            sets[("hot",)] = {str(query_id): digest for query_id, digest in self.hot.items()}
         self._wait_for_kept()
         self.told_marks = self.marks
         self._start()

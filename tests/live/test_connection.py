@@ -248,6 +248,7 @@ def test_functions_of_a_component_are_not_found(sim: Sim) -> None:
 def test_events_are_ignored(sim: Sim) -> None:
     person = ready(sim)
     assert person.link is not None
+    sim.run(200)
     stored = rows(sim, "inbox")
     raw(sim, person.link.id, '{"type":"Event","eventType":"ClientConnect","event":[1,{"x":null}]}')
     sim.run(200)

@@ -63,7 +63,8 @@ def browse(sim: Sim, *, drops: bool) -> None:
         if shown is not None:
             assert len(shown) == len(set(shown)), "an item is on two pages"
     sim.calm(26_000)
-    while pages.load_more() and not alice.client.results[pages.queries[-1]].value["isDone"]:
+    for _ in range(12):
+        pages.load_more()
         sim.run(500)
     sim.run(2000)
     shown = pages.ids()
