@@ -19,7 +19,6 @@ CASES: dict[str, tuple[type[Backend], str]] = {
     "commits between reading and watching": (with_owner(holding_type=owner_mutants.ForgetsCommits), "dense"),
     "an answer waits for what it touched": (with_owner(socket_type=owner_mutants.AnswersAtOnce), "calm"),
     "answers before their Transition": (with_owner(socket_type=owner_mutants.TransitionFirst), "calm"),
-    "a query set is confirmed with its values": (with_owner(socket_type=owner_mutants.ConfirmsEmpty), "calm"),
     "one idempotency key for all sockets of a session": (with_owner(socket_type=owner_mutants.KeyOfTheSocket), "rough"),
     "who looked at the caller shares with nobody": (with_owner(holding_type=owner_mutants.SharesPrivate), "calm"),
     "frames behind a token wait for it": (with_owner(hearer_type=owner_mutants.VerifiesBeside), "calm"),

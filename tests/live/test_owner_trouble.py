@@ -48,6 +48,24 @@ def test_a_query_that_cannot_be_evaluated_keeps_its_value_and_nobody_else_waits_
     assert not others_are_told(mutant(socket_type=owner_mutants.WaitsForAll))
 
 
+def confirmed_without_a_value(owner: type[Owner]) -> bool:
+    """A client is told that its query set is there while one of its queries has no value yet."""
+    with owned(moody(owner)) as sim:
+        alice = ready(sim)
+        mood(sim).failing.add("counters:total")
+        query = alice.watch("counters:total", group="g")
+        sim.run(2000)
+        early = any(each["endVersion"]["querySet"] == 2 for each in told(alice, "Transition"))
+        mood(sim).failing.clear()
+        assert sim.until(lambda: query in alice.client.results and alice.client.in_step, 9000)
+        return early
+
+
+def test_a_query_set_is_confirmed_with_its_values() -> None:
+    assert not confirmed_without_a_value(Owner)
+    assert confirmed_without_a_value(mutant(socket_type=owner_mutants.ConfirmsEmpty))
+
+
 def test_only_the_calls_that_touched_it_wait_for_it(sim: Sim) -> None:
     alice = ready(sim)
     alice.watch("counters:total", group="g")
