@@ -20,6 +20,7 @@ IDLE_MS = 5 * 60 * 1000
 @internal_action(runner="generate", timeout_s=900)
 def generate(ctx: ActionCtx, run_id: str) -> None:
     """Produce one reply. Started by the send's job; a run that is not pending any more is left alone."""
+    ctx.parts.model.load()
     epoch = ctx.run_mutation(claim, run_id=run_id)
     if epoch is None:
         return

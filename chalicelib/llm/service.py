@@ -70,6 +70,13 @@ class ModelService:
         self._breakers = Breakers(settings.model_failures)
         self._stored = key or (lambda: settings.anthropic_key)
 
+    @staticmethod
+    def load() -> None:
+        """Import the model's SDK, which takes seconds on a small machine: before a lease is taken that runs meanwhile."""
+        from anthropic import Anthropic  # noqa: F401
+
+        from chalicelib.llm import faults, wire  # noqa: F401
+
     def _secrets(self) -> dict[str, str]:
         """What the operator keeps: the model's key, and tokens of MCP servers by their names. A stored secret is the key, or a
         JSON object of both."""

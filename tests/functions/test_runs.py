@@ -203,3 +203,27 @@ def test_ending_a_session_stops_what_runs_and_what_waits(house: House) -> None:
     log = messages(alice, session)
     assert all(each["completed"] for each in log)
     assert {each["status"] for each in log if each["role"] == "assistant"} <= {"aborted", "completed"}
+
+
+def test_the_models_sdk_is_loaded_before_a_lease_is_taken_that_runs_meanwhile(house: House) -> None:
+    parts = house.backend.executor.parts
+    states: list[str] = []
+
+    class SlowToLoad:
+        def __init__(self, model: Any) -> None:
+            self._model = model
+
+        def load(self) -> None:
+            states.extend(item["state"] for item in house.store.inner.scan("runs").items)
+            house.clock.ahead += 10 * 60 * 1000
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._model, name)
+
+    parts.model = SlowToLoad(parts.model)
+    alice = house.person("alice")
+    session = start(alice)
+    send(alice, session, "/say hello")
+    house.work()
+    assert states == ["pending"]
+    assert messages(alice, session)[-1]["content"] == "hello"

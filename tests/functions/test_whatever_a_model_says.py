@@ -33,6 +33,9 @@ class Says:
     def __init__(self, *events: Any) -> None:
         self.events = events
 
+    def load(self) -> None:
+        """There is nothing to load."""
+
     def reply(self, *asked: Any, **told: Any) -> Iterator[Any]:
         for event in self.events:
             if isinstance(event, Exception):
