@@ -137,7 +137,8 @@ def read_page(tx: Transaction, wanted: Range, newest: bool, journal: Journal, op
         return Page(page=[], is_done=True, continue_cursor=pager.encode(END))
     if end is None:
         return _loaded(pager, start, bounds, journal)
-    journal.kept = end
+    # Who names the end need not be given it back: a client sends all journals again in the one frame of a reconnect.
+    journal.kept = None if options.end_cursor else end
     rows = pager.rows(start, None if last == END else last, bounds.rows + 1)
     size, fit = _fitting(rows[: bounds.rows], bounds.budget(LARGEST_BYTES))
     page = rows[:fit]

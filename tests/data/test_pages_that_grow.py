@@ -153,6 +153,18 @@ def test_a_tab_that_splits_its_pages_shows_exactly_what_there_is(
             tab.more()
 
 
+def test_a_page_whose_end_is_named_has_no_journal_that_a_reconnect_would_send_again() -> None:
+    tx = Transaction(SqliteStore(":memory:", SPECS), "acme", now_ms=1.0, writable=True)
+    for rank in range(6):
+        insert(tx, "index", rank, 10)
+    journal = Journal()
+    first = read_page(tx, range_of("index"), False, journal, PaginationOptions(num_items=4))
+    assert journal.kept == first.continue_cursor
+    named = Journal()
+    read_page(tx, range_of("index"), False, named, PaginationOptions(num_items=4, end_cursor=first.split_cursor))
+    assert named.kept is None
+
+
 def test_a_page_is_filled_to_its_bytes_and_no_document_is_too_large_for_one() -> None:
     tx = Transaction(SqliteStore(":memory:", SPECS), "acme", now_ms=1.0, writable=True)
     for rank, chars in enumerate([9900, 9900, 9900, 9900, 100_000, 10, 10]):
