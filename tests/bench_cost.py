@@ -7,6 +7,7 @@ assumed and printed: how long an invocation lasts in Lambda, and the bytes of it
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import threading
@@ -36,6 +37,9 @@ SECONDS = {"ws_message": 0.06, "on_change": 0.05, "serve": 0.04, "api": 0.05, "s
 OTHERS_S, A_POST_S = 0.05, 0.01
 SECONDS_TEXT = ", ".join(f"{name} {seconds} s" for name, seconds in SECONDS.items())
 MEMORY_GB = 1.0
+CONFIG = Path(__file__).parents[1] / ".chalice" / "config.json"
+GENERATE_GB = json.loads(CONFIG.read_text())["lambda_functions"]["generate"]["lambda_memory_size"] / 1024
+"""Of the function that waits for the model."""
 LOG_BYTES = 900
 """Assumed for one invocation: Lambda's own three lines and one of metrics."""
 CHUNKS, TOKENS_A_SECOND = 16, 50
@@ -106,12 +110,12 @@ class Meter:
     def units(self, reply_s: float) -> dict[str, float]:
         """What was used since the reset, as AWS bills it."""
         # The job reaches `generate` twice, from the commit and from the stream; the second finds it taken.
-        seconds = reply_s + sum(count * SECONDS.get(name, OTHERS_S) for name, count in self.invocations.items())
+        seconds = sum(count * SECONDS.get(name, OTHERS_S) for name, count in self.invocations.items())
         return {
             "wru": sum(self.store.wcu.values()),
             "rru": sum(self.store.rcu.values()),
             "invocation": sum(self.invocations.values()),
-            "gb_second": (seconds + self.posts * A_POST_S) * MEMORY_GB,
+            "gb_second": reply_s * GENERATE_GB + (seconds + self.posts * A_POST_S) * MEMORY_GB,
             "message": self.posts + self.invocations["ws_message"],
             "queue_request": self.queued * 3,  # sent, received, deleted
             "log_byte": sum(self.invocations.values()) * LOG_BYTES,
@@ -241,7 +245,9 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
     print(
         f"\n  List prices of {REGION}, {TAKEN}, without free tiers (infra/prices.py). The model's own price is not in it, nor is"
     )
-    print(f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {MEMORY_GB:.0f} GB a function;")
+    print(
+        f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {MEMORY_GB:.0f} GB a function ({GENERATE_GB} GB for the writer);"
+    )
     print(f"  of a warm invocation {SECONDS_TEXT}, {A_POST_S} s more a post;\n  {LOG_BYTES} bytes of logs each.")
     return found
 
