@@ -245,9 +245,8 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
     print(
         f"\n  List prices of {REGION}, {TAKEN}, without free tiers (infra/prices.py). The model's own price is not in it, nor is"
     )
-    print(
-        f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {MEMORY_GB:.0f} GB a function ({GENERATE_GB} GB for the writer);"
-    )
+    gigabytes = f"{MEMORY_GB:.0f} GB a function, {GENERATE_GB} GB for the one that writes replies"
+    print(f"  stored data, nor a socket that stays open (${open_socket:.3f} a month). Assumed: {gigabytes};")
     print(f"  of a warm invocation {SECONDS_TEXT}, {A_POST_S} s more a post;\n  {LOG_BYTES} bytes of logs each.")
     return found
 
