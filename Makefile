@@ -21,7 +21,7 @@ SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_death
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev serve backup test check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
+.PHONY: help dev serve backup test campaign check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -39,6 +39,9 @@ backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<
 
 test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
 	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
+
+campaign: $(STAMP) ## the simulated worlds of live delivery over many seeds, on both drivers (SEEDS=2000)
+	$(PY) -m tests.live.seeds $(or $(SEEDS),2000)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)

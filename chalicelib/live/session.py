@@ -59,6 +59,9 @@ class State:
     """Transitions end below this T, because what its call touched cannot be evaluated; 0: nothing is promised."""
     promised: int = 0
     """The highest T that was told and is not reached."""
+    low: bool = False
+    """A client has come back, and a query of it has no value on this connection yet: whatever T it was promised before, and
+    waits for, Transitions end below it. Said anew by each turn."""
     pending: frozenset[int] = frozenset()
     """The queries that it waits for."""
     since: int = 0
@@ -288,6 +291,8 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
 
 def _next(state: State, ts: int, now_ns: int) -> int:
     """The connection's clock, ticked; below what is reserved."""
+    if state.low:
+        return ts + 1
     floor = state.floor if not state.reserved or state.floor < state.reserved else 0
     later = max(now_ns, ts + 1, floor)
     return later if not state.reserved or later < state.reserved else ts + max(1, (state.reserved - ts) // 1000)

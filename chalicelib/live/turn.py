@@ -313,7 +313,7 @@ class Turn(Queries):
             if not self.state.reserved:
                 since, floor = self.world.clock.now_ms(), self.state.floor
                 self.state = replace(self.state, reserved=floor, promised=floor, since=since)
-        self.state = replace(self.state, pending=pending)
+        self.state = replace(self.state, pending=pending, low=bool(old) and self.told.ts < self.state.floor)
 
     def _say(self, modifications: list[str]) -> Told:
         told = self._compose(modifications)

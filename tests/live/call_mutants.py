@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.backend import Backend
 from chalicelib.data.store import Item
 from chalicelib.live import messages
@@ -84,6 +86,14 @@ class ReachesTooEarly(Turn):
 
     def _promise(self) -> None:
         return
+
+
+class TicksAfterAReturn(Turn):
+    """Its clock goes on although who came back lacks a value."""
+
+    def _promise(self) -> None:
+        super()._promise()
+        self.state = replace(self.state, low=False)
 
 
 class TriesWithoutPause(Turn):

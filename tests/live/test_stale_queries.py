@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -117,6 +117,44 @@ def test_a_promise_that_cannot_be_kept_closes_the_connection_after_ten_seconds()
         kind.stuck = False
         assert sim.until(lambda: call.settled, 10_000)
         check(sim)
+
+
+def comes_back(backend: type[Backend]) -> None:
+    """Two calls are answered, the first with a T that lies ahead; then the connection is lost, and on the next one the query that
+    would show the second cannot be evaluated."""
+
+    class Failing(backend):  # type: ignore[misc, valid-type]
+        stuck: ClassVar[set[str]] = set()
+
+        def _evaluate(self, path: str, *rest: Any) -> Any:
+            if path in self.stuck:
+                self.clock.sleep(0.05)
+                raise Conflict("simCounters")
+            return super()._evaluate(path, *rest)
+
+    with Sim(7, counters, replace(CALM, latency=(4.0, 12.0)), backend=Failing) as sim:
+        person, pair, other = ready(sim)
+        Failing.stuck |= {STUCK}
+        ahead = person.call("counters:add", name="x", op="first")
+        assert sim.until(lambda: ahead.state == "completed", 1500)
+        shown = person.call("counters:add", name="a", op="second")
+        assert sim.until(lambda: shown.state == "completed", 1500)
+        person.drop()
+        Failing.stuck.clear()
+        Failing.stuck.add("counters:get")
+        sim.run(4000)  # a promise that resolves over an old value is `Broken` where it is heard
+        assert not shown.settled
+        assert person.client.value(pair) == 1
+        Failing.stuck.clear()
+        assert sim.until(lambda: ahead.settled and shown.settled, 8000)
+        assert person.client.value(other)["value"] == 1
+        check(sim)
+
+
+def test_who_comes_back_is_told_nothing_beyond_what_was_promised_before_all_is_evaluated() -> None:
+    comes_back(Backend)
+    with pytest.raises(Broken):
+        comes_back(with_turns(call_mutants.TicksAfterAReturn))
 
 
 def test_a_new_query_that_cannot_be_evaluated_loads_while_the_others_are_shown() -> None:
