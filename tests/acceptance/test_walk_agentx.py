@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tests.support.chat import Frames, socketio
-from tests.walk.conftest import Backend, engine, own, shared, shared_dynamodb
+from tests.walk.conftest import Backend, engine, live, own, shared, shared_dynamodb
 
-__all__ = ["engine", "own", "shared", "shared_dynamodb"]
+__all__ = ["engine", "live", "own", "shared", "shared_dynamodb"]
 _requests = itertools.count()
 
 
 @pytest.fixture(params=["shared", "shared_dynamodb"])
-def server(request: pytest.FixtureRequest) -> Backend:
+def server(request: pytest.FixtureRequest, live: str) -> Backend:
     """One server for the file: on SQLite, then on the DynamoDB engine."""
     found: Backend = request.getfixturevalue(request.param)
     return found

@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.acceptance.test_walk_agentx import server
 from tests.support.chat import Frames
-from tests.walk.conftest import Backend, shared, shared_dynamodb
+from tests.walk.conftest import Backend, live, shared, shared_dynamodb
 
-__all__ = ["server", "shared", "shared_dynamodb"]
+__all__ = ["live", "server", "shared", "shared_dynamodb"]
 
 
 def rest(server: Backend, method: str, path: str, body: Any = None, who: str = "alice") -> tuple[int, Any]:

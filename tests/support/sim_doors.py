@@ -114,7 +114,7 @@ class OwnerDoor:
     def frame(self, link: Link, text: str, delay_ms: float) -> None:
         """A frame travels; it does not overtake the one before it."""
         schedule = self.sim.schedule
-        due = max(self._arrives.get(link.id, 0.0), schedule.now + delay_ms)
+        due = max(self._arrives.get(link.id, 0.0) + 0.001, schedule.now + delay_ms)  # never at once: the order would be chance
         self._arrives[link.id] = due
         schedule.at(due - schedule.now, lambda: link.handle.frame(text) if link.known else None)
 
