@@ -360,6 +360,7 @@ def _metrics(log: str) -> Iterator[dict[str, Any]]:
 
 def test_the_functions_write_metrics_that_the_alarms_read(cloud: Cloud) -> None:
     """EMF lines, with the very dimensions: a metric of CloudWatch is another one for every set of them."""
+    _npm(cloud, "reply")  # whatever other tests of this file this process runs
     cloud.lambdas.call("sweep", {})
     told: dict[str, list[tuple[dict[str, Any], float]]] = {}
     for each in _metrics((cloud.root / "log.txt").read_text()):
