@@ -47,7 +47,11 @@ IN_THE_STORE = frozenset({"$integer", "$float"})
 
 
 def decode_hook(wanted: type, value: Any) -> Any:
-    """For `msgspec.convert`: an Int64 stays one; anything else where one is wanted is a mistake of whoever gave it."""
+    """For `msgspec.convert`: an Int64 stays one; anything else where one is wanted is a mistake of whoever gave it.
+
+    Raises: `ValueError`, which msgspec tells with the path; `NotImplementedError` for another type, as msgspec asks of a hook: no
+    declaration with one passes when it is loaded.
+    """
     if wanted is not Int64:
         raise NotImplementedError(f"{wanted} is not a type of a value")
     if isinstance(value, Int64):

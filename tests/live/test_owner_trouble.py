@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.threads import PoolThreads
 from tests.live import owner_mutants
-from tests.live.owner_sims import mood, moody, mutant, owned, told, wire
+from tests.live.owner_sims import Moody, mood, moody, mutant, owned, told, wire
 from tests.live.test_connection import ready, settled
 from tests.live.test_fanout import commit
 from tests.support.sim import Sim
@@ -266,3 +267,27 @@ def test_threads_do_what_is_due_and_end_what_was_begun() -> None:
     assert said == ["done"]
     threads.run(lambda: said.append("too late"))
     assert said == ["done"]
+
+
+def test_a_socket_whose_commit_cannot_be_looked_for_ends_and_nobody_elses_news_is_lost() -> None:
+    """The feed tells of a commit before its own call has returned, and asking for that commit fails in a way nobody expects."""
+
+    class Faulty(Moody):
+        def _commit_of(self, *asked: Any) -> Any:
+            raise RuntimeError("not what a store raises")
+
+    with owned(Faulty) as sim:
+        alice, others = ready(sim), [ready(sim, name, f"{name}@acme") for name in ("bob", "carol", "dora")]
+        hook = sim.executor.committed
+
+        def late(done: Any, org: str) -> None:
+            sim.clock.sleep(0.5)
+            hook(done, org)
+
+        sim.executor.committed = late
+        call = alice.call("counters:add", name="a", op="mine")
+        assert sim.until(lambda: alice.client.connections == 2, 5000)
+        assert sim.until(lambda: all(each.client.value(0)["ops"] == ["mine"] for each in others), 400)
+        sim.executor.committed = hook
+        assert sim.until(lambda: call.settled, 5000)
+        assert [each.client.connections for each in others] == [1, 1, 1]

@@ -71,7 +71,7 @@ def test_the_pypi_client_counts_subscribes_and_gets_errors_as_data(served: Serve
 
 def test_a_killed_server_keeps_what_was_accepted_and_the_run_ends(tmp_path: Path) -> None:
     """Invariant 7: `kill -9` in the middle of a reply, then the same data again."""
-    server = Served(tmp_path / "data", RUN_LEASE="20", SWEEP_SECONDS="1")
+    server = Served(tmp_path / "data", RUN_LEASE="3", SWEEP_SECONDS="1")
     try:
         client = node(server.url, "survivor")
         begun = client.hear()

@@ -93,8 +93,7 @@ class Rounds:
             with self.held.lock:
                 sockets, self.held.news = list(self.held.news), {}
             for socket in sockets:
-                if self._looked(socket):
-                    self._tell(socket)
+                self._tell(socket)
         except Exception:
             logger.exception("a round failed; it is tried again")
             self.held.threads.later(SAY_AGAIN_MS, self.work)
@@ -258,7 +257,10 @@ class Rounds:
     # Tell --------------------------------------------------------------------------------------------------------------------
 
     def _tell(self, socket: Socket) -> None:
+        """Tell one socket. What goes wrong with it ends it, and keeps nobody else from being told."""
         try:
+            if not self._looked(socket):
+                return
             with self.held.lock:
                 self._told(socket)
         except Exception:
