@@ -9,6 +9,8 @@ DIST   := web/dist/index.html
 CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
+# A seed of a simulated world is the same run on every machine: sets are walked in the same order.
+export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
 SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \

@@ -1,4 +1,4 @@
-"""The owner of sockets with one protective step left out at a time. Each must be caught (test_owner_steps)."""
+"""The owner of sockets with one protective step left out at a time. Each must be caught (test_owner_*)."""
 
 from __future__ import annotations
 

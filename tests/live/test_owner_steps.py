@@ -1,7 +1,7 @@
 """Each protective step of an owner of sockets, switched off, is missed: some world of some seed breaks a promise without it.
 
 The same worlds are well with every step on (`test_owner_campaign.py`); steps whose absence shows too rarely by chance are
-switched off in a schedule of their own (`test_owner_rules.py`).
+switched off in a schedule of their own (`test_owner_rules.py`, `test_owner_windows.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from tests.support.client import Broken
 
 SEEDS = 60
 CASES: dict[str, tuple[type[Backend], str]] = {
-    "commits between reading and watching": (with_owner(holding_type=owner_mutants.ForgetsCommits), "dense"),
     "an answer waits for what it touched": (with_owner(socket_type=owner_mutants.AnswersAtOnce), "calm"),
     "answers before their Transition": (with_owner(socket_type=owner_mutants.TransitionFirst), "calm"),
-    "one idempotency key for all sockets of a session": (with_owner(socket_type=owner_mutants.KeyOfTheSocket), "rough"),
-    "who looked at the caller shares with nobody": (with_owner(holding_type=owner_mutants.SharesPrivate), "calm"),
     "frames behind a token wait for it": (with_owner(hearer_type=owner_mutants.VerifiesBeside), "calm"),
     "one call of a socket at a time": (with_owner(caller_type=owner_mutants.RunsAllAtOnce), "calm"),
 }
