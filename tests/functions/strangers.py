@@ -36,6 +36,9 @@ OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
 OWNED += ("machines", "workers", "workerBeats", "permissionRequests")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
 """The tables of people's things."""
+KNOWN = ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId", "taskId", "agentRunId")
+KNOWN += ("scheduleId", "endpoint", "machineId", "requestId")
+"""What only its owner and the owner's own know by name."""
 STRANGERS = [
     "bob@acme",
     "alice@north",
@@ -156,21 +159,7 @@ class Scene:
         """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
         return [
             each
-            for name in (
-                "sessionId",
-                "messageId",
-                "conversationId",
-                "receiptId",
-                "socket",
-                "imageId",
-                "domainId",
-                "taskId",
-                "agentRunId",
-                "scheduleId",
-                "endpoint",
-                "machineId",
-                "requestId",
-            )
+            for name in KNOWN
             for each in self.real[name]
         ]
 
