@@ -157,11 +157,7 @@ class Scene:
     @property
     def ids(self) -> list[str]:
         """Alice's sessions, conversations, messages and receipts: what only she and hers know."""
-        return [
-            each
-            for name in KNOWN
-            for each in self.real[name]
-        ]
+        return [each for name in KNOWN for each in self.real[name]]
 
 
 def naming(function: Function[..., Any]) -> list[str]:
