@@ -6,9 +6,11 @@ import { composes } from "../lib/composition";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { ImageSettings } from "./ImageSettings";
+import { MachineOffline } from "./MachineOffline";
 import { MessageList } from "./MessageList";
 import { NotFound } from "./NotFound";
 import { PaneHeader } from "./PaneHeader";
+import { PermissionCards } from "./PermissionCards";
 import { SessionMenu } from "./SessionMenu";
 
 interface Props {
@@ -63,6 +65,8 @@ export function Chat({ sessionId, shown, settings }: Props) {
         branches={ended ? null : branches}
       />
       {settings && session && <ImageSettings session={session} />}
+      {session?.workerId && !ended && <PermissionCards sessionId={sessionId} writing={writing} />}
+      {session && !ended && <MachineOffline session={session} />}
       {shown && <Announcer messages={messages} running={running} />}
       {ended ? (
         <p className="ended">This session has ended. Its messages stay readable.</p>

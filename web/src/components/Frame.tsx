@@ -4,7 +4,9 @@ import { useRoute } from "../lib/route";
 import { Boundary } from "./Boundary";
 import { Chat } from "./Chat";
 import { Domains } from "./Domains";
+import { Machines } from "./Machines";
 import { NewChat } from "./NewChat";
+import { NewChatOn } from "./NewChatOn";
 import { Schedules } from "./Schedules";
 import { Sidebar } from "./Sidebar";
 import { Tasks } from "./Tasks";
@@ -28,6 +30,7 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
   const route = useRoute();
   const current = route.view === "session" ? route.sessionId : null;
   const settings = route.view === "session" && route.settings;
+  const worker = route.view === "new" ? route.worker : null;
   const visited = useVisited(current);
 
   useEffect(() => {
@@ -40,7 +43,9 @@ export function Frame({ who, confirmed }: { who: Person; confirmed: boolean }) {
       {confirmed && route.view === "domains" && <Domains />}
       {confirmed && route.view === "tasks" && <Tasks />}
       {confirmed && route.view === "schedules" && <Schedules open={route.open} />}
-      {(route.view === "home" || route.view === "new") && <NewChat />}
+      {confirmed && route.view === "machines" && <Machines />}
+      {confirmed && worker !== null && <NewChatOn workerId={worker} />}
+      {(route.view === "home" || (route.view === "new" && worker === null)) && <NewChat />}
       {confirmed
         ? [...visited].sort().map((sessionId) => (
             <Boundary key={sessionId} hidden={sessionId !== current}>

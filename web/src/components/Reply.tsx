@@ -25,7 +25,7 @@ export function Reply({ message: told, writing, onRetry, branches, newest }: Pro
   const end = message.completed ? ending(message) : null;
   return (
     <li className="reply" data-anchor aria-busy={!message.completed}>
-      <h3 className="spoken">Assistant</h3>
+      <h2 className="spoken">Assistant</h2>
       <Parts message={message} writing={writing} />
       {show && (
         <p className="hint">

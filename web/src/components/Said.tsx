@@ -11,7 +11,7 @@ export function Said({ message, branches }: { message: MessageView; branches: Br
   const guess = isGuess(message);
   return (
     <li className="user" data-anchor data-pending={guess || undefined}>
-      <h3 className="spoken">You</h3>
+      <h2 className="spoken">You</h2>
       {editing && branches ? (
         <Changing
           text={message.content}

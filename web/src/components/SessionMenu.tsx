@@ -7,7 +7,7 @@ import type { SessionView } from "../lib/views";
 import { Confirm } from "./Confirm";
 
 /** A session's settings; resume an idle one; end it for good, after asking. */
-export function SessionMenu({ session: { sessionId, status, ready } }: { session: SessionView }) {
+export function SessionMenu({ session: { sessionId, status, ready, worker } }: { session: SessionView }) {
   const { resume, end } = useSessionActions();
 
   async function attempt(what: (sessionId: string) => Promise<void>, failed: string) {
@@ -33,7 +33,7 @@ export function SessionMenu({ session: { sessionId, status, ready } }: { session
   }
   return (
     <>
-      {!ready && <span className="badge">Waits for its worker</span>}
+      {worker ? <span className="badge machine">{worker.machineName ?? worker.name}</span> : !ready && <span className="badge">Waits for its worker</span>}
       {status === "idle" && (
         <button type="button" onClick={() => attempt(resume, "The session was not resumed")}>
           <Play aria-hidden="true" size={15} /> Resume

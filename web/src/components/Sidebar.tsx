@@ -1,6 +1,6 @@
-import { CalendarClock, LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
+import { CalendarClock, Laptop, LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
 import { nameOf, type Person, signOut } from "../lib/identity";
-import { DOMAINS, HOME, NEW, type Route, SCHEDULES, TASKS } from "../lib/route";
+import { DOMAINS, HOME, MACHINES, NEW, type Route, SCHEDULES, TASKS } from "../lib/route";
 import { ConnectionState } from "./ConnectionState";
 import { Notifications } from "./Notifications";
 import { SessionList } from "./SessionList";
@@ -39,6 +39,9 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
         </a>
         <a href={SCHEDULES} aria-current={view === "schedules" ? "page" : undefined}>
           <CalendarClock aria-hidden="true" size={16} /> Schedules
+        </a>
+        <a href={MACHINES} aria-current={view === "machines" ? "page" : undefined}>
+          <Laptop aria-hidden="true" size={16} /> Machines
         </a>
       </div>
       {confirmed ? <SessionList current={current} /> : <div className="sessions" aria-busy="true" />}

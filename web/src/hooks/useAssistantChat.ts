@@ -5,7 +5,7 @@ import { explain } from "../lib/explain";
 import type { OnBusy } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
 import type { MessageView, SessionView } from "../lib/views";
-import { useReplyText } from "./useReplyText";
+import { type Arrived, useReplyText } from "./useReplyText";
 import { isGuess, useSend } from "./useSend";
 
 const PAGE = 20;
@@ -29,6 +29,12 @@ export interface AssistantChat {
   retry: (reply: MessageView) => Promise<void>;
 }
 
+const written = (message: MessageView, { text, parts }: Arrived): MessageView => ({
+  ...message,
+  content: text,
+  ...(parts && { parts: [...parts] }),
+});
+
 /**
  * Follow a session and take part in it.
  *
@@ -44,10 +50,10 @@ export function useAssistantChat(sessionId: string): AssistantChat {
   const stored = useMemo(() => [...results].reverse(), [results]);
   // Replies are written one at a time, in order: the first open one is the one that runs.
   const running = stored.find((each) => each.role === "assistant" && !each.completed && !isGuess(each));
-  const text = useReplyText(sessionId, running?.messageId);
+  const arrived = useReplyText(sessionId, running?.messageId);
   const messages = useMemo(
-    () => (running ? stored.map((each) => (each === running ? { ...each, content: text } : each)) : stored),
-    [stored, running, text],
+    () => (running ? stored.map((each) => (each === running ? written(each, arrived) : each)) : stored),
+    [stored, running, arrived],
   );
 
   const { send } = useSend();

@@ -1,9 +1,13 @@
 import { useMutation, usePaginatedQuery } from "convex/react";
+import type { FunctionArgs } from "convex/server";
 import { useCallback, useMemo } from "react";
 import { api } from "../lib/api";
 import type { SessionView } from "../lib/views";
 
 const PAGE = 40;
+
+/** What a session is begun with: the arguments of `chat:startSession`. */
+export type StartOptions = FunctionArgs<typeof api.chat.startSession>;
 
 /** A person's sessions, live. The ways to change one reject with the server's refusal. */
 export interface AssistantSessions {
@@ -13,7 +17,7 @@ export interface AssistantSessions {
   more: boolean;
   loadMore: () => void;
   /** Open a session; resolves to its id. */
-  start: (options?: { model?: string; name?: string; workerId?: string }) => Promise<string>;
+  start: (options?: StartOptions) => Promise<string>;
   /** Make an idle session active again. */
   resume: (sessionId: string) => Promise<void>;
   /** End a session for good; its messages stay readable. */

@@ -51,6 +51,13 @@ const FAILURES: Record<string, string> = {
   mcp_error: "A server of tools could not be used. Its operator has to look at its settings.",
   too_large: "The conversation has grown too long for the model. Start a new session.",
   refused: "The model declined to answer this.",
+  worker_offline: "The machine was away for too long, so this was not answered. Send it again when it is back.",
+  worker_not_shared: "The machine is not shared with you any more.",
+  agent_crashed: "The agent on the machine ended in the middle. Try again: it is started anew.",
+  agent_error: "The agent on the machine had a problem. Try again.",
+  agent_not_found: "The machine does not have this agent any more. Install it there, or start a chat with another one.",
+  permission_denied: "The agent asked again and again for what was denied, and was stopped.",
+  worker_stopped: "The worker was stopped on its machine.",
 };
 
 const NOTES: Record<string, string> = {
@@ -68,8 +75,10 @@ const RUNS: Record<string, string> = {
 /** How a reply ended, when that needs saying; null for an ordinary end. */
 export function ending({ status, reason = "" }: MessageView): { text: string; failed: boolean } | null {
   if (status === "failed") return { text: FAILURES[reason] ?? "The reply failed. Try again.", failed: true };
-  if (status === "interrupted")
-    return { text: "The server went down while writing. What had arrived is kept.", failed: true };
+  if (status === "interrupted") {
+    const who = reason.startsWith("the worker") ? "The worker was started again or went away" : "The server went down";
+    return { text: `${who} while writing. What had arrived is kept.`, failed: true };
+  }
   if (status === "aborted") return { text: NOTES[reason] ?? `Stopped: ${reason || "by the server"}.`, failed: false };
   return NOTES[reason] ? { text: NOTES[reason], failed: false } : null;
 }

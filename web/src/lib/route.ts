@@ -3,7 +3,8 @@ import { useSyncExternalStore } from "react";
 /** The address of a view lives in the hash, so that any server of static files can serve it. */
 export type Route =
   | { view: "home" }
-  | { view: "new" }
+  | { view: "new"; worker: string | null }
+  | { view: "machines" }
   | { view: "domains" }
   | { view: "tasks" }
   | { view: "schedules"; open: string | null }
@@ -14,6 +15,9 @@ export const NEW = "#/new";
 export const DOMAINS = "#/domains";
 export const TASKS = "#/tasks";
 export const SCHEDULES = "#/schedules";
+export const MACHINES = "#/machines";
+/** A new chat that a worker answers. */
+export const newOn = (workerId: string) => `${NEW}/${encodeURIComponent(workerId)}`;
 /** The form of a schedule: its id, or `new`. */
 export const scheduleAt = (open: string) => `${SCHEDULES}/${encodeURIComponent(open)}`;
 export const addressOf = (sessionId: string) => `#/s/${encodeURIComponent(sessionId)}`;
@@ -26,7 +30,9 @@ function parse(hash: string): Route {
   if (schedule) return { view: "schedules", open: schedule[1] ? safely(schedule[1]) : null };
   if (hash === DOMAINS) return { view: "domains" };
   if (hash === TASKS) return { view: "tasks" };
-  return hash === NEW ? { view: "new" } : { view: "home" };
+  if (hash === MACHINES) return { view: "machines" };
+  const begun = /^#\/new(?:\/([^/]+))?$/.exec(hash);
+  return begun ? { view: "new", worker: begun[1] ? safely(begun[1]) : null } : { view: "home" };
 }
 
 function safely(text: string): string {

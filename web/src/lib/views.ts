@@ -11,3 +11,7 @@ export type ToolServerView = FunctionReturnType<typeof api.images.tools>[number]
 export type TaskView = FunctionReturnType<typeof api.tasks.list>[number];
 export type ScheduleView = FunctionReturnType<typeof api.schedules.list>[number];
 export type AgentRunView = FunctionReturnType<typeof api.tasks.runs>[number];
+export type MachineView = FunctionReturnType<typeof api.machines.list>[number];
+export type WorkerView = NonNullable<FunctionReturnType<typeof api.workers.get>>;
+export type AskingView = NonNullable<FunctionReturnType<typeof api.workers.pendingByCode>>;
+export type PermissionView = FunctionReturnType<typeof api.permissions.list>[number];
