@@ -30,7 +30,9 @@
 | REPLIES_PER_USER | 200 | replies that a user has asked for and that have not ended; 0 = no limit |
 | SESSIONS_PER_USER | 10000 | sessions that a user may have, each with its conversation and image; 0 = no limit |
 | TASKS_PER_USER | 10000 | tasks that a user may have; 0 = no limit |
-| WORKERS_SHARED | (none); `*` without STAGE | workers that everybody may have answer, comma list; others are their owner's |
+| WORKERS_SHARED | (none) | workers with tokens of your own issuer that everybody may have answer, comma list; `*` = all of them |
+| WORKER_WAIT_HOURS | 24 | hours that a message waits for a worker that is away; then its reply fails |
+| PERMISSION_MINUTES | 10 | minutes in which a person decides what an agent may do; then it is denied |
 | SCHEDULES_PER_USER | 100 | cron agents that a user may have, 1 to 100 |
 | AGENTS_PER_USER | 1000 | agents that a user may register; 0 = no limit |
 | SOCKETS_PER_USER | 200 | chat sockets that a user, or an agent, may have open; 0 = no limit |
@@ -143,7 +145,9 @@ class Settings:
     sessions_per_user: int = 10_000
     tasks_per_user: int = 10_000
     schedules_per_user: int = 100
-    workers_shared: tuple[str, ...] = ("*",)
+    workers_shared: tuple[str, ...] = ()
+    worker_wait_hours: int = 24
+    permission_minutes: int = 10
     agents_per_user: int = 1000
     sockets_per_user: int = 200
     conversations_per_agent: int = 10_000
@@ -215,7 +219,9 @@ class Settings:
             replies_per_user=number_of(env, "REPLIES_PER_USER", 200, 0, 100_000),
             sessions_per_user=number_of(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),
             tasks_per_user=number_of(env, "TASKS_PER_USER", 10_000, 0, 10_000_000),
-            workers_shared=words_of(env, "WORKERS_SHARED", ("*",) if stage is None else ()),
+            workers_shared=words_of(env, "WORKERS_SHARED", ()),
+            worker_wait_hours=number_of(env, "WORKER_WAIT_HOURS", 24, 1, 8760),
+            permission_minutes=number_of(env, "PERMISSION_MINUTES", 10, 1, 1440),
             schedules_per_user=number_of(env, "SCHEDULES_PER_USER", 100, 1, 100),
             agents_per_user=number_of(env, "AGENTS_PER_USER", 1000, 0, 10_000_000),
             sockets_per_user=number_of(env, "SOCKETS_PER_USER", 200, 0, 100_000),

@@ -119,6 +119,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "conversations_per_agent": settings.conversations_per_agent,
             "run_lease_ms": settings.run_lease_s * 1000,
             "workers_shared": settings.workers_shared,
+            "worker_wait_ms": settings.worker_wait_hours * 3_600_000,
+            "permission_ms": settings.permission_minutes * 60_000,
             "mcp_hosts": settings.mcp_hosts,
             "mcp_commands": settings.mcp_commands,
             "mcp_system": settings.mcp_system,

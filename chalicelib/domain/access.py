@@ -6,21 +6,24 @@ from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.domain import members
-from chalicelib.schema import ChatSession, Run
+from chalicelib.domain.machines import workers
+from chalicelib.schema import ChatSession, Run, Worker
 
 
 def signed_in(ctx: MutationCtx, to_do: str) -> Any:
     """The caller, or the refusal of a caller who is not signed in."""
-    if ctx.user is None:
+    if ctx.user is None or workers.is_worker(ctx.user):
         raise Refused("Unauthorized", f"Unauthorized: Must be logged in to {to_do}")
     return reader(ctx)
 
 
 def reader(ctx: QueryCtx | MutationCtx) -> Any:
-    """The caller, or None. An agent must be allowed to speak still: its token alone does not say so."""
+    """The caller, or None. An agent or a worker must be allowed to speak still: its token alone does not say so."""
     agents_token = ctx.user is not None and (ctx.user.claims.get("type") == "agent" or "agentId" in ctx.user.claims)
     if agents_token and isinstance(ctx, QueryCtx | MutationCtx):  # an action calls others, and these ask
         members.caller(ctx)
+    if workers.is_worker(ctx.user) and isinstance(ctx, QueryCtx | MutationCtx):
+        workers.caller(ctx)
     return ctx.user
 
 
@@ -37,12 +40,25 @@ def holds(user: Any, session: ChatSession) -> bool:
 
 
 def is_worker(user: Any, worker_id: str) -> bool:
-    """Whether a caller is this worker, or the service."""
+    """Whether a caller is this worker, or the service. One that was not taken in here has the operator's token."""
+    if workers.is_worker(user):
+        return workers.id_of(user) == worker_id
     return bool(user.is_service or ("worker" in user.roles and user.subject == worker_id))
 
 
-def check_worker(ctx: MutationCtx, user: Any, worker_id: str) -> None:
-    """Whether a caller may have this worker answer: it works on somebody's machine. Raises `Refused`: WorkerNotFound."""
+def check_worker(ctx: MutationCtx, user: Any, worker_id: str) -> Worker | None:
+    """Whether a caller may have this worker answer: it works on somebody's machine.
+
+    Returns it; None for one that was not taken in here, which the operator vouches for.
+
+    Raises:
+        Refused: WorkerNotFound.
+    """
+    known: Worker | None = ctx.db.get(Worker, worker_id)
+    if known is not None:
+        if not workers.may_use(user, known):
+            raise Refused("WorkerNotFound", "Worker not found", field="workerId")
+        return known
     own = worker_id == user.subject or worker_id.startswith(f"{user.subject}/")
     shared = ctx.limits.get("workers_shared", ())
     if not (user.is_service or own or "*" in shared or worker_id in shared):
@@ -51,6 +67,7 @@ def check_worker(ctx: MutationCtx, user: Any, worker_id: str) -> None:
             "There is no worker of yours by this name, and none that is shared with everybody (WORKERS_SHARED).",
             field="workerId",
         )
+    return None
 
 
 def readable(ctx: QueryCtx | MutationCtx, session_id: str) -> ChatSession | None:
@@ -70,7 +87,7 @@ def owned(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
 
 def held(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
     """A session for the worker that holds it. Raises `Refused`."""
-    user = signed_in(ctx, to_do)
+    user = reader(ctx) if workers.is_worker(ctx.user) else signed_in(ctx, to_do)
     session = ctx.db.get(ChatSession, session_id) if session_id else None
     if session is None or not holds(user, session):
         raise not_found()

@@ -15,7 +15,7 @@ from chalicelib.schema import Agent, AgentRoom, Conversation, Participant
 
 Kind = Literal["user", "agent"]
 Ctx = QueryCtx | MutationCtx
-AGENT = "agent:"
+AGENT, WORKER = "agent:", "worker:"
 MEMBERS = 50
 """Participants of one conversation, at most."""
 
@@ -52,8 +52,8 @@ def caller(ctx: Ctx) -> Me:
         raise Refused("Unauthorized", "Unauthorized: a token is needed.")
     claimed = user.claims.get("agentId")
     if claimed is None and user.claims.get("type") != "agent":
-        if user.subject.startswith(AGENT):
-            raise Refused("Unauthorized", "Unauthorized: this subject is kept for agents.")
+        if user.subject.startswith((AGENT, WORKER)):
+            raise Refused("Unauthorized", "Unauthorized: this subject is kept for agents and workers.")
         return Me("user", user.subject, is_service=user.is_service)
     name = str(claimed if claimed is not None else user.subject).removeprefix(AGENT)
     agent = ctx.db.get(Agent, name) if name else None

@@ -13,6 +13,7 @@ from msgspec import Meta
 from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, mutation, query
 from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.conversations.opening import open_conversation
+from chalicelib.domain.machines import starting, workers
 from chalicelib.domain.replies import lifecycle, sessions, titles
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
@@ -45,22 +46,32 @@ def start_session(
     worker_id: ShortText | None = None,
     domain_id: ShortText | None = None,
     name: ShortText | None = None,
+    directory: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None,
+    agent: ShortText | None = None,
+    on_offline: starting.OnOffline = "wait",
 ) -> str:
-    """Open a session with its conversation and image, which copies a domain's configuration where one is named.
-    Without a worker the model answers. A worker is the caller's own (its name is the caller's, or begins with it and a slash), or
-    one that the operator shares with everybody (WORKERS_SHARED). Returns the session's id.
+    """Open a session with its conversation and image, which copies a domain's configuration where one is named. Returns its id.
+
+    Without a worker the model answers. A worker is the caller's own, one that its owner shares with the org, or one of the
+    operator's (WORKERS_SHARED; or its name is the caller's, or begins with it and a slash).
+
+    Args:
+        directory: where the worker's agent works: inside one of the folders that it opens.
+        agent: which of the worker's agents answers; otherwise its first.
+        on_offline: messages to a worker that is away wait for it, or are refused (`reject`), the session itself too.
 
     Raises:
-        Refused: WorkerNotFound, DOMAIN_NOT_FOUND, TooManySessions.
+        Refused: WorkerNotFound, WorkerOffline, DirectoryNotAllowed, AgentNotFound, DOMAIN_NOT_FOUND, TooManySessions.
     """
     user = access.signed_in(ctx, "start a session")
-    if worker_id is not None:
-        access.check_worker(ctx, user, worker_id)
+    placed = starting.checked(ctx, user, worker_id, directory, agent, on_offline) if worker_id is not None else {}
     configured = domains.snapshot(domains.owned(ctx, domain_id)) if domain_id else None
     responder: Literal["worker", "model"] = "worker" if worker_id else "model"
     session = open_conversation(
         ctx, user.subject, responder=responder, model=model, worker_id=worker_id, configured=configured, name=name
     )
+    if placed:
+        ctx.db.patch(session, **placed)
     return session.id
 
 
@@ -94,6 +105,7 @@ def send_message(
             return known.message_id
         if known is not None:
             raise Refused("ClientKeyReused", "This clientKey was used for another message; choose a new one.")
+    starting.check_send(ctx, session)
     conversation = ctx.db.get(Conversation, session.conversation)
     image = ctx.db.peek(Image, session.image_id)
     if conversation is None or image is None:
@@ -165,14 +177,22 @@ def write_chunk(
     chunk: Chunk,
     sequence: Annotated[int, Meta(ge=0)],
     epoch: int | None = None,
+    part: dict[str, Any] | None = None,
 ) -> None:
     """Add a chunk to a reply; only the worker that holds the session, or the service.
 
     The same chunk twice is one; another chunk under its number is refused, and so is any after the reply has ended. The
-    first chunk claims the reply for this worker.
+    first chunk claims the reply for this worker, where it has not claimed it (`work:claim`).
+
+    Args:
+        part: what is no text, in its place in the order of the text; then `chunk` is "". It is `{type: "thinking", text}`,
+            `{type: "tool_call", id, name, title?, kind?, input?, status?}`, `{type: "plan", entries: [{content, status}]}` or
+            `{type: "tool_result", id, isError?, content?, diff?}`; 16 KB as JSON at most.
     """
     session = access.held(ctx, session_id, "write a chunk")
     sessions.check_chunk(chunk)
+    if part is not None:
+        sessions.check_part(part, chunk)
     run = sessions.writable(ctx, session, message_id)
     if run.state == "pending":
         run = lifecycle.claim(ctx, run)
@@ -183,10 +203,10 @@ def write_chunk(
     stream = lifecycle.stream_of(message_id, run.epoch)
     known = ctx.db.get(ChatChunk, stream, sequence)
     if known is not None:
-        if known.chunk != chunk:
+        if known.chunk != chunk or known.part != part:
             raise Refused("SequenceReused", f"Chunk {sequence} was written with other text.")
         return
-    ctx.db.insert(lifecycle.chunk_at(ctx, stream, sequence, chunk, message_id=message_id, session_id=session.id))
+    ctx.db.insert(lifecycle.chunk_at(ctx, stream, sequence, chunk, message_id=message_id, session_id=session.id, part=part))
 
 
 @mutation
@@ -198,8 +218,15 @@ def complete_message(
     reasoning: str | None = None,
     parts: list[Any] | None = None,
     usage: dict[str, Any] | None = None,
+    epoch: int | None = None,
+    reason: ShortText | None = None,
 ) -> None:
-    """End a reply with its whole text; only the worker that holds the session, or the service. Twice is once."""
+    """End a reply with its whole text; only the worker that holds the session, or the service. Twice is once.
+
+    Args:
+        epoch: under which it was claimed; another writer's is refused (`LeaseLost`).
+        reason: why it ends here, where that needs saying (`max_tokens`, `refusal`).
+    """
     session = access.held(ctx, session_id, "complete a message")
     run = access.run_of(ctx, session, message_id)
     if run is None:
@@ -209,7 +236,9 @@ def complete_message(
         if message is not None and message.content == content:
             return
     run = sessions.writable(ctx, session, message_id)
-    lifecycle.finish(ctx, run, "completed", content, usage=usage, reasoning=reasoning, parts=parts)
+    if epoch is not None and epoch != run.epoch:
+        raise Refused("LeaseLost", "Another writer has taken this reply over.")
+    lifecycle.finish(ctx, run, "completed", content, reason=reason, usage=usage, reasoning=reasoning, parts=parts)
 
 
 @mutation
@@ -223,7 +252,7 @@ def session_ready(ctx: MutationCtx, session_id: str, agent_session_id: str | Non
 def get_session(ctx: QueryCtx, session_id: str) -> SessionView | None:
     """A session, or null for strangers."""
     session = access.readable(ctx, session_id)
-    return None if session is None else session_view(session)
+    return None if session is None else session_view(session, workers.answering(ctx, session))
 
 
 @query

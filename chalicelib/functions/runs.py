@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain import budget
+from chalicelib.domain.machines import assignments
 from chalicelib.domain.replies import lifecycle, prompt
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.schema import ChatSession, Conversation, Run, Status
@@ -150,6 +151,9 @@ def relaunch(ctx: MutationCtx, run_id: str) -> None:
     run = ctx.db.get(Run, run_id)
     conversation = ctx.db.get(Conversation, run.conversation) if run else None
     if run is None or run.state != "pending" or conversation is None or conversation.active_run != run.id:
+        return
+    if conversation.responder == "worker":
+        assignments.wait_on(ctx, run, ctx.db.get(ChatSession, run.session_id), ctx.limits["worker_wait_ms"])
         return
     lifecycle.launch(ctx, conversation, run.id)
     ctx.db.patch(run, lease_until=ctx.now)

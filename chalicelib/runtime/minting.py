@@ -1,4 +1,4 @@
-"""Tokens that the backend itself signs: for agents, which have no identity provider.
+"""Tokens that the backend itself signs: for agents and workers, which have no identity provider.
 
 Two kinds, told apart by their audience. A **token** is an identity like any other: the `Verifier` takes it. A **secret** only
 proves at `connect` which agent of which org is there; the verifier refuses it, so whoever steals one out of a request to
@@ -61,6 +61,12 @@ class Minter:
         now = self._clock.now_ms() // 1000
         claims = {"type": "agent", "agentId": agent, "org": org, **versions}
         return self._sign({"aud": TOKEN_AUDIENCE, "sub": f"agent:{agent}", "iat": now, "exp": now + ttl_s, **claims})
+
+    def worker_token(self, worker: str, org: str, ttl_s: int, version: int, instance: str) -> str:
+        """The identity of one process of a worker for `ttl_s` seconds."""
+        now = self._clock.now_ms() // 1000
+        claims = {"type": "worker", "workerId": worker, "org": org, "tv": version, "instance": instance, "role": "worker"}
+        return self._sign({"aud": TOKEN_AUDIENCE, "sub": f"worker:{worker}", "iat": now, "exp": now + ttl_s, **claims})
 
     def secret(self, agent: str, org: str, version: int) -> str:
         """What proves an agent at `connect` until its next rotation."""

@@ -9,6 +9,7 @@ that a subscriber watches cannot read them.
 
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
+machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
 push.py            PushSubscription
@@ -28,6 +29,7 @@ from chalicelib.schema.conversations import (
 )
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
+from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
 from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
@@ -47,10 +49,13 @@ __all__ = [
     "Conversation",
     "CronAgent",
     "Domain",
+    "Enrolment",
     "Erasure",
     "Image",
+    "Machine",
     "OpenReplies",
     "Participant",
+    "Permission",
     "Presence",
     "PushSubscription",
     "Receipt",
@@ -63,4 +68,7 @@ __all__ = [
     "Status",
     "Task",
     "TaskStatus",
+    "Worker",
+    "WorkerBeat",
+    "WorkerSecret",
 ]

@@ -163,6 +163,14 @@ class ChatSession(Table, name="chatSessions"):
     status: Literal["active", "idle", "terminated"] = "active"
     last_activity: float = 0.0
     agent_session_id: str | None = None
+    directory: str | None = None
+    """Where a worker's agent works."""
+    agent: str | None = None
+    """Which of a worker's agents answers."""
+    on_offline: Literal["wait", "reject"] = "wait"
+    """What becomes of a message while its worker is offline."""
+    gone_in_engine: bool = False
+    """The agent's own session was deleted by its user."""
     ready: bool = False
     title_generated: bool = False
     """Its name was made from its first message."""

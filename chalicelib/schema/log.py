@@ -124,7 +124,15 @@ class Run(Table, name="runs"):
     """Tokens that were charged for it."""
     started_at: float | None = None
     ended_at: float | None = None
+    worker: str | None = None
+    """Who is to write it, from when it is its turn until it has ended."""
+    instance: str | None = None
+    """The worker's process that has claimed it."""
+    asking: bool = False
+    """Its agent has asked for permission."""
 
+    by_worker = Index("worker")
+    """Which replies is a worker to write now?"""
     by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
     """Which runs have a lease that ran out, or were never started? Asked by the sweep."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from chalicelib import MutationCtx
 from chalicelib.domain import notifications
 from chalicelib.domain.agent_runs.ending import end_agent_run
+from chalicelib.domain.machines import permissions
 from chalicelib.schema import AgentRun, Run, Status
 
 
@@ -25,6 +26,8 @@ def on_streaming_started(ctx: MutationCtx, run: Run) -> None:
 
 def on_streaming_complete(ctx: MutationCtx, run: Run, state: Status, content: str, reason: str | None) -> None:
     """A reply has ended. Only an agent run that has not ended is changed: completing twice is a no-op."""
+    if run.asking:
+        permissions.cancel(ctx, run)
     agent_run = ctx.db.get(AgentRun, run.agent_run) if run.agent_run else None
     if agent_run is not None and agent_run.state in ("pending", "running"):
         end_agent_run(ctx, agent_run, state, reason, content)

@@ -15,6 +15,7 @@ from typing import Any
 
 from chalicelib import ActionCtx, BadDocument, MutationCtx
 from chalicelib.domain import budget
+from chalicelib.domain.answer_size import weight
 from chalicelib.domain.replies import activity, hooks, prompt
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.domain.rooms import counters
@@ -48,6 +49,11 @@ def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
     """Have an active run produced. A worker finds its runs by subscribing; the model has to be called."""
     if conversation.responder == "model":
         ctx.scheduler.run_after(0, "runs:generate", run_id=run_id)
+    elif conversation.responder == "worker":
+        run = ctx.db.get(Run, run_id)
+        session = ctx.db.peek(ChatSession, run.session_id) if run is not None else None
+        if run is not None and session is not None:
+            ctx.db.patch(run, worker=session.worker_id)
 
 
 def claim(ctx: MutationCtx, run: Run) -> Run:
@@ -92,7 +98,7 @@ def sealed(ctx: MutationCtx, run: Run) -> tuple[str, list[Any] | None]:
 def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
     """What a message can hold of accepted chunks. A worker may write more than fits, and its reply must end all the same."""
     size = len(text.encode())
-    if size * (1 if parts is None else 2) <= LARGEST_TEXT:
+    if size + (0 if parts is None else weight(parts)) <= LARGEST_TEXT:
         return text, parts
     return text.encode()[:LARGEST_TEXT].decode(errors="ignore"), None
 
@@ -160,7 +166,7 @@ def finish(
             message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
         )
     run = budget.settle(ctx, run, usage)
-    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now)
+    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now, worker=None)
     hooks.on_streaming_complete(ctx, run, state, content, reason)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:

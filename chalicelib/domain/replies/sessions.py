@@ -21,6 +21,8 @@ Chunk = Annotated[str, Meta(max_length=32_000)]
 
 LARGEST_CHUNK = 100_000
 """Bytes of a worker's chunk as JSON: it has to fit one message of a socket."""
+PARTS = ("thinking", "tool_call", "tool_result", "plan")
+LARGEST_PART = 16 * 1024
 CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
 """Chunks in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n chunks costs n times half a page."""
 MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
@@ -45,6 +47,16 @@ def check_chunk(chunk: str) -> None:
         raise Refused(
             "ChunkTooLarge", f"A chunk has at most {LARGEST_CHUNK} bytes as JSON, not {found}; write two.", field="chunk"
         )
+
+
+def check_part(part: dict[str, Any], chunk: str) -> None:
+    """What a worker writes between its text is one of four kinds, and fits. Raises `Refused`: INVALID_PART, ChunkTooLarge."""
+    if part.get("type") not in PARTS or chunk:
+        rule = f"part: its type is one of {', '.join(PARTS)}, and the chunk beside it is empty."
+        raise Refused("INVALID_PART", rule, field="part")
+    found = answer_size.weight(part)
+    if found > LARGEST_PART:
+        raise Refused("ChunkTooLarge", f"part: at most {LARGEST_PART} bytes as JSON, not {found}; cut it.", field="part")
 
 
 def message(ctx: QueryCtx, session: ChatSession, message_id: str) -> ChatMessage | None:

@@ -25,7 +25,10 @@ class ReplyText:
         return self._tools
 
     def add(self, text: str, part: dict[str, Any] | None = None) -> None:
-        """A chunk of text, or a tool's part."""
+        """A chunk of text, a tool's part, or a worker's thought."""
+        if part is not None and part.get("type") == "thinking":
+            self.think(str(part.get("text", "")))
+            return
         self.text += text
         self.size += len(text.encode("utf-8", "surrogatepass")) * (2 if self._tools else 1)
         if part is not None:

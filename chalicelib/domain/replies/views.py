@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib.domain import answer_size
+from chalicelib.domain.machines.workers import Answering
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Status
 
 SessionStatus = Literal["active", "idle", "terminated"]
@@ -34,6 +35,11 @@ class SessionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tr
     model: str | None = None
     worker_id: str | None = None
     agent_session_id: str | None = None
+    directory: str | None = None
+    agent: str | None = None
+    on_offline: Literal["reject"] | None = None
+    worker: Answering | None = None
+    """Who answers, where that is a worker; of `chat:getSession` alone."""
     cut: list[str] | None = None
     """Fields that are too long for the list; `chat:getSession` has them whole."""
 
@@ -75,7 +81,7 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     """A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then."""
 
 
-def session_view(session: ChatSession) -> SessionView:
+def session_view(session: ChatSession, worker: Answering | None = None) -> SessionView:
     """A session's document → what its readers see."""
     return SessionView(
         session_id=session.id,
@@ -91,6 +97,10 @@ def session_view(session: ChatSession) -> SessionView:
         last_activity=session.last_activity,
         agent_session_id=session.agent_session_id,
         ready=session.ready or session.worker_id is None,
+        directory=session.directory,
+        agent=session.agent,
+        on_offline="reject" if session.on_offline == "reject" else None,
+        worker=worker,
     )
 
 
