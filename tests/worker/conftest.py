@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.model.server import Pace, ScriptedModel
-from tests.worker.agents import environment
+from tests.worker.agents import environment, opencode_program
+from tests.worker.house import House, environment_of
 
 
 @pytest.fixture
@@ -23,3 +24,13 @@ def env(model: ScriptedModel, tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     return environment(model.url, home)
+
+
+@pytest.fixture
+def house(env: dict[str, str], tmp_path: Path) -> Iterator[House]:
+    """A backend with one enrolled machine that does not run yet."""
+    opencode_program()
+    made = House(tmp_path, environment_of(env))
+    made.enrol()
+    yield made
+    made.close()

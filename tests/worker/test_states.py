@@ -31,7 +31,9 @@ def pairs(text: str) -> set[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(("states", "table", "text"), [(WorkerState, WORKER, WORKER_PAIRS), (EngineState, ENGINE, ENGINE_PAIRS)])
-def test_exactly_these_changes_are_possible(states: type[WorkerState], table: dict, text: str) -> None:
+def test_exactly_these_changes_are_possible(
+    states: type[WorkerState], table: dict[WorkerState, frozenset[WorkerState]], text: str
+) -> None:
     assert set(table) == set(states)
     possible = pairs(text)
     for before, after in product(states, states):
