@@ -210,8 +210,12 @@ def take_in(ctx: MutationCtx, asked: Asking, audience: Audience) -> WorkerView:
 def take_back(ctx: MutationCtx, worker_id: str) -> None:
     """It was taken in by somebody else at the same moment."""
     worker = ctx.db.get(Worker, worker_id)
-    if worker is not None and worker.instance is None:
-        ctx.db.delete(worker)
+    if worker is None or worker.instance is not None:
+        return
+    ctx.db.delete(worker)
+    machine = ctx.db.get(Machine, worker.machine)
+    if machine is not None and ctx.db.count(Worker.by_machine(worker.machine)) == 0:
+        ctx.db.delete(machine)
 
 
 # What its owner decides --------------------------------------------------------------------------------------------------

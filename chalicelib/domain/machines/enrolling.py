@@ -150,7 +150,9 @@ def record(ctx: MutationCtx, code: str, asked: dict[str, Any], secret_digest: st
 def pending(ctx: MutationCtx, code: str) -> Enrolment:
     """The worker that shows a code. Raises `Refused`: EnrolmentNotFound."""
     found = ctx.db.get(Enrolment, code)
-    if found is None or found.expires_at <= ctx.now:
+    known = ctx.db.get(WorkerSecret, found.worker_id) if found is not None else None
+    waits = known is not None and known.code == code and known.state == "pending"
+    if found is None or found.expires_at <= ctx.now or not waits:
         raise no_enrolment()
     return found
 
@@ -174,11 +176,9 @@ def decide(ctx: MutationCtx, code: str, org: str | None) -> str:
     """Take a worker into an org, or (None) deny it. The first decision counts. Returns the worker's id. Raises `Refused`."""
     asked = pending(ctx, code)
     known = ctx.db.get(WorkerSecret, asked.worker_id)
-    if known is None or known.code != code or known.state == "denied" or (known.state == "approved" and known.org != org):
-        raise no_enrolment()
-    if known.state == "pending" and org is None:
+    if known is not None and org is None:
         ctx.db.patch(known, state="denied")
-    elif known.state == "pending":
+    elif known is not None:
         ctx.db.patch(known, state="approved", org=org, expires_at=None)
     return asked.worker_id
 
