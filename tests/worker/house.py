@@ -100,10 +100,15 @@ class Person:
         """A message and its whole reply."""
         return await self.reply(session, await asyncio.to_thread(self.say, session, words), seconds)
 
-    async def chunks(self, message: str, session: str, least: int = 1) -> list[dict[str, Any]]:
-        """The pieces of a reply, once there are so many."""
-        args = {"sessionId": session, "messageId": message}
-        return list(await self.when("chat:subscribeToChunks", args, lambda said: said if len(said) >= least else None))
+    async def heard(self, message: str, session: str, pieces: int = 1) -> str:
+        """The words of a reply so far, once they came in so many pieces."""
+
+        def words(said: Any) -> str | None:
+            found = [each["chunk"] for each in said if each["chunk"]]
+            return "".join(found) if len(found) >= pieces else None
+
+        args = {"sessionId": session, "messageId": message, "limit": 64}
+        return str(await self.when("chat:subscribeToChunks", args, words))
 
     async def question(self, session: str, state: str = "open") -> dict[str, Any]:
         """The newest question of a session, once it is in this state."""
