@@ -154,12 +154,21 @@ def _stop(home: Home, asked: argparse.Namespace) -> int:
         _say("not running")
         return Exit.OK
     process.send_signal(signal.SIGQUIT if asked.now else signal.SIGTERM)
-    try:
-        process.wait(STOP_S)
-    except psutil.TimeoutExpired:
-        raise WorkerError(f"process {process.pid} does not end") from None
+    until = time.monotonic() + STOP_S
+    while _runs(process):
+        if time.monotonic() > until:
+            raise WorkerError(f"process {process.pid} does not end")
+        time.sleep(0.1)  # a process that is not ours can only be looked at
     _say("stopped")
     return Exit.OK
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it works still: one that ended stays listed until whoever started it has looked."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _revoke(home: Home, asked: argparse.Namespace) -> int:
