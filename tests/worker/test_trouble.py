@@ -60,17 +60,20 @@ def test_an_agent_that_dies_again_and_again_is_not_started_for_a_while(house: Ho
     asyncio.run(walk())
 
 
-def test_a_worker_that_is_killed_and_comes_back_ends_its_reply_with_its_text_and_goes_on_with_the_next(house: House) -> None:
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_worker_that_is_killed_and_comes_back_ends_its_reply_with_its_text_and_goes_on_with_the_next(
+    house: House, agent: str
+) -> None:
     async def walk() -> None:
-        worker = house.run()
+        worker = house.run(agent)
         alice = house.owner
-        session = alice.session(house.worker, house.work)
+        session = alice.session(house.worker, house.work, agent=agent)
         first = alice.say(session, LONG)
         second = alice.say(session, "please\n/say hello")
         words = await alice.heard(first, session, 2)
         started = agents_of(worker)
         worker.kill()
-        house.run()
+        house.run(agent)
         reply = await alice.reply(session, first)
         assert reply["status"] == "interrupted"
         assert reply["content"].startswith(words)

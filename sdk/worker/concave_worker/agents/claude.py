@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from concave_worker.agents import process as processes
 from concave_worker.agents.agent import AgentError, Decision, Opened
 from concave_worker.agents.claude_messages import Reader, title_of
 from concave_worker.agents.events import Event, Failed, Finished, Permission, scope
@@ -40,6 +44,7 @@ class Claude:
         self._always: set[str] = set()
         self._turn: Reader | None = None
         self._broken = False
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def alive(self) -> bool:
@@ -65,7 +70,7 @@ class Claude:
             system_prompt={"type": "preset", "preset": "claude_code"},
             model=model,
             env=self._only_allowed(),
-            cli_path=self._program,
+            cli_path=self._kept(),
             can_use_tool=None if self._bypass else self._may,
             permission_mode="bypassPermissions" if self._bypass else "default",
             include_partial_messages=True,
@@ -85,6 +90,21 @@ class Claude:
             return False
         self._client, self._broken = client, False
         return True
+
+    def _kept(self) -> Path:
+        """A program that runs Claude with its keeper: the SDK takes one file."""
+        import claude_agent_sdk as sdk
+
+        bundled = Path(sdk.__file__).with_name("_bundled") / "claude"
+        program = self._program or (bundled if bundled.exists() else Path(shutil.which("claude") or "claude"))
+        if not program.exists():
+            raise AgentError("agent_not_found", "claude is not on this machine")
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="concave-worker-")
+        script = Path(self._folder.name) / "claude"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(processes.kept([str(program)]))} "$@"\n')
+        script.chmod(0o700)
+        return script
 
     def _only_allowed(self) -> dict[str, str]:
         """The SDK adds what it is given to this process's environment; what is not allowed is emptied."""
@@ -173,6 +193,8 @@ class Claude:
         if client is not None:
             async with asyncio.timeout(CLOSE_S):
                 await client.disconnect()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _let_go(self) -> None:
         for decided in self._asked.values():

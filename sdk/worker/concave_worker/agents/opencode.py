@@ -56,7 +56,7 @@ class OpencodeServer:
 
     async def open(self, directory: str, model: str | None, resume: str | None) -> Opened:
         """Start the server and open or find a session. `model` is "provider/model". Raises `AgentError`."""
-        self._process = await processes.start(self._command, directory, self._environment, self._log, quiet=True)
+        self._process = await processes.start(self._command, directory, self._environment, self._log, deaf=True)
         provider, _, name = (model or "").partition("/")
         self._model = {"providerID": provider, "modelID": name} if name else None
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +26,17 @@ TERM_S = 2.0
 """How long it may take after SIGTERM before it is killed."""
 
 
+def kept(command: Sequence[str], deaf: bool = False) -> list[str]:
+    """The command with its keeper, which ends it when this process does not live any more.
+
+    The keeper runs alone (`-I`): the directory in which an agent works must not be where its modules come from.
+    """
+    keeper = str(Path(__file__).with_name("keeper.py"))
+    return [sys.executable, "-I", keeper, *(["--deaf"] if deaf else []), *command]
+
+
 async def start(
-    command: Sequence[str], directory: str, environment: Mapping[str, str], log: Path | None, quiet: bool = False
+    command: Sequence[str], directory: str, environment: Mapping[str, str], log: Path | None, deaf: bool = False
 ) -> Process:
     """Start an agent.
 
@@ -34,19 +45,21 @@ async def start(
         directory: where it works.
         environment: all that it gets; nothing is inherited.
         log: where its error output goes; None discards it.
-        quiet: its input is not written to.
+        deaf: it does not look whether its input has ended.
 
     Raises:
         AgentError: agent_not_found.
     """
+    if shutil.which(command[0]) is None:
+        raise AgentError("agent_not_found", f"{command[0]} is not on this machine")
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("ab")) if log is not None else DEVNULL
         try:
             return await asyncio.create_subprocess_exec(
-                *command,
+                *kept(command, deaf),
                 cwd=directory,
                 env=dict(environment),
-                stdin=DEVNULL if quiet else PIPE,
+                stdin=PIPE,
                 stdout=PIPE,
                 stderr=errors,
                 limit=LINE_LIMIT,
@@ -61,8 +74,6 @@ async def stop(process: Process, polite_s: float = POLITE_S) -> None:
     family = descendants(process.pid)
     if process.stdin is not None and not process.stdin.is_closing():
         process.stdin.close()
-    elif process.returncode is None and process.stdin is None:
-        process.terminate()
     if not await ended(process, polite_s):
         family += [each for each in descendants(process.pid) if each not in family]
         process.terminate()
