@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
+SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
           tests/live/test_owner_campaign.py tests/live/test_owner_steps.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
@@ -24,7 +24,7 @@ SLOW   := tests/web tests/walk tests/live/test_campaign.py tests/live/test_death
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev serve backup test campaign check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
+.PHONY: help dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -43,13 +43,15 @@ backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<
 test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
 	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
 
+agents: tests/worker/node_modules/.installed ## the coding agents that tests of the worker run against (600 MB)
+
 campaign: $(STAMP) ## the simulated worlds of live delivery over many seeds, on both drivers (SEEDS=2000)
 	$(PY) -m tests.live.seeds $(or $(SEEDS),2000)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client
+	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client sdk/worker/concave_worker
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py tests/test_rooms_of_the_house.py tests/test_web_imports.py
 	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
@@ -86,7 +88,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.

@@ -234,13 +234,15 @@ class Stack:
 
     def _end_what_died(self) -> None:
         """End the replies that the last process was writing when it was killed. A file of SQLite has one process at a time, so
-        their writers are dead, and no lease need be waited for; a DynamoDB engine may be shared."""
+        their writers are dead, and no lease need be waited for; a DynamoDB engine may be shared. A worker writes from elsewhere:
+        it goes on, and a lease that it does not renew ends its reply."""
         chat = sys.modules.get("chalicelib.schema")
         if self.settings.store != "sqlite" or chat is None or "chalicelib.functions" not in self.settings.apps:
             return
         executor = importlib.import_module("chalicelib.wiring").backend().executor
         for item in executor.listed(chat.Run.by_state_lease, ("running",)):
-            executor.repair(item["org"], "runs:interrupt", run_id=item["_id"], dead=True)
+            if item.get("worker") is None:
+                executor.repair(item["org"], "runs:interrupt", run_id=item["_id"], dead=True)
 
     def _pump(self, specs: list[Any]) -> None:
         for spec in specs:

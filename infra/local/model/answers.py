@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.local.model import prose
 from infra.local.model import script as model_script
+from infra.local.model.client_tools import is_words
 from infra.local.model.wire import blocks_of
 
 MAX_CHARACTERS = 200_000
@@ -42,7 +43,7 @@ def read(body: Mapping[str, Any], question: str) -> Talk:
         for message in body["messages"]
         if message["role"] == "user"
         for block in blocks_of(message.get("content"))
-        if block.get("type") == "text"
+        if is_words(block)
     ]
     answers = sum(message["role"] == "assistant" for message in body["messages"])
     system = "\n".join(str(block.get("text", "")) for block in blocks_of(body.get("system")))
@@ -50,12 +51,17 @@ def read(body: Mapping[str, Any], question: str) -> Talk:
 
 
 def last_words(body: Mapping[str, Any]) -> str:
-    """The last text block of the last user message: the only place where directives count."""
+    """The user's last words: the only place where directives count. What tools answered after them are no words."""
     for message in reversed(body["messages"]):
         if message["role"] == "user":
-            texts = [str(block.get("text", "")) for block in blocks_of(message.get("content")) if block.get("type") == "text"]
-            return texts[-1] if texts else ""
+            texts = [str(block.get("text", "")) for block in blocks_of(message.get("content")) if is_words(block)]
+            if texts or not _is_result(message):
+                return texts[-1] if texts else ""
     return ""
+
+
+def _is_result(message: Mapping[str, Any]) -> bool:
+    return any(block.get("type") == "tool_result" for block in blocks_of(message.get("content")))
 
 
 def answer(talk: Talk) -> str:

@@ -26,7 +26,7 @@ def sse(event: Mapping[str, Any]) -> bytes:
 class Part:
     """One content block of an answer, in the chunks in which it will be streamed."""
 
-    kind: str  # "thinking", "text", "mcp_tool_use" or "mcp_tool_result"
+    kind: str  # "thinking", "text", "tool_use", "mcp_tool_use" or "mcp_tool_result"
     chunks: tuple[str, ...]
     block: tuple[tuple[str, Any], ...] = ()
     """Of a tool: its block's further fields."""
@@ -56,6 +56,8 @@ def content_of(parts: list[Part]) -> list[dict[str, Any]]:
     return [
         {"type": "thinking", "thinking": part.text, "signature": signature(part.text)}
         if part.kind == "thinking"
+        else {"type": part.kind, **dict(part.block), "input": json.loads(part.text)}
+        if part.kind == "tool_use"
         else {"type": part.kind, **dict(part.block)}
         if part.block
         else {"type": "text", "text": part.text}

@@ -29,6 +29,8 @@ the last user message counts: clients merge several user turns into one message,
 | `/tool name {"json": 1}` | the same, called with this input; it answers `done` |
 | `/tool_says name [json]` | the same, and it answers this content |
 | `/tool_error name [words]` | the same, and the tool fails with these words |
+| `/use name {"json": 1}` | the client's tool of this name is called, if the request offers it; may be repeated |
+| `/insist` | a call of the client's tools that failed is asked again, for ever |
 | `/pause` | the turn pauses after each tool (`pause_turn`); without a tool it pauses whenever it is asked |
 """
 
@@ -92,6 +94,8 @@ class Script:
     deltas: tuple[str, ...] | None = None
     thoughts: tuple[str, ...] | None = None
     tools: tuple[Call, ...] = ()
+    uses: tuple[Call, ...] = ()
+    insists: bool = False
     pauses: bool = False
     unknown: str | None = None
 
@@ -126,6 +130,10 @@ def _apply(script: Script, word: str, rest: str) -> Script | None:
             return _says(script, rest)
         case "tool" | "tool_error":
             return replace(script, tools=(*script.tools, _call(rest, word == "tool_error")))
+        case "use":
+            return _use(script, rest)
+        case "insist":
+            return replace(script, insists=True)
         case "pause":
             return replace(script, pauses=True)
         case "max_tokens" | "slow" | "silent" | "pace":
@@ -141,6 +149,14 @@ def _call(rest: str, fails: bool) -> Call:
             return Call(name, words, "failed" if fails else "done", fails)
     answer = words or ("failed" if fails else "done")
     return Call(name or "tool", json.dumps({"words": answer}), answer, fails)
+
+
+def _use(script: Script, rest: str) -> Script:
+    name, _, given = rest.partition(" ")
+    with suppress(ValueError, RecursionError):
+        if name and isinstance(json.loads(given or "{}"), dict):
+            return replace(script, uses=(*script.uses, Call(name, given or "{}", "")))
+    return replace(script, unknown="/use takes a tool's name and a JSON object")
 
 
 def _deltas(script: Script, word: str, rest: str) -> Script:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.local.model import answers as model_answers
-from infra.local.model import events
+from infra.local.model import client_tools, events
 from infra.local.model import wire as model_wire
 from infra.local.model.events import Part
 from infra.local.model.prompt import InputUsage
@@ -130,13 +130,16 @@ def compose(body: Mapping[str, Any], script: Script) -> tuple[list[Part], str]:
         parts.append(Part("thinking", script.thoughts))
     elif (thinking or script.think is not None) and not done:
         parts.append(_part("thinking", script.think or model_answers.thoughts(talk)))
+    if (use := client_tools.upcoming(body, script)) is not None:
+        return [*parts, client_tools.called(use)], "tool_use"
     calls = script.tools if body.get("mcp_servers") else ()
     if script.pauses and calls and (answered := sum(block["type"] == "mcp_tool_result" for block in done)) < len(calls):
         return [*parts, *_tool(body["mcp_servers"][0]["name"], calls[answered])], "pause_turn"
     for call in () if done else calls:
         parts += _tool(body["mcp_servers"][0]["name"], call)
+    told = client_tools.told(body, script)
     text = script.unknown or script.words
-    text = model_answers.answer(talk) if text is None else text
+    text = (told or model_answers.answer(talk)) if text is None else text
     if script.deltas is not None:
         parts.append(Part("text", script.deltas))
     elif text:

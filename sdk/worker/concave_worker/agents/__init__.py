@@ -1,0 +1,1 @@
+"""Coding agents behind one interface: whatever speaks ACP, `opencode serve`, and Claude."""

@@ -1,0 +1,78 @@
+"""The messages of the Claude Agent SDK in the words of this package, one turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from concave_worker.agents.events import Event, Failed, Finished, Reason, Text, Thought, Tool, ToolStatus, Usage
+
+REASONS: dict[str, Reason] = {"max_tokens": "max_tokens", "refusal": "refusal"}
+
+
+class Reader:
+    """What is known of a turn. Words come in stream events; the whole message repeats them and is read for its tools only."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._tools: dict[str, Tool] = {}
+
+    def read(self, message: Any) -> Iterator[Event]:
+        """What a message of the SDK's says."""
+        import claude_agent_sdk as sdk
+
+        match message:
+            case sdk.StreamEvent() if message.parent_tool_use_id is None:
+                yield from _streamed(message.event)
+            case sdk.AssistantMessage():
+                for block in message.content:
+                    if isinstance(block, sdk.ToolUseBlock):
+                        yield self._tool(Tool(block.id, block.name, title_of(block.name, block.input), "running", block.input))
+            case sdk.UserMessage() if isinstance(message.content, list):
+                for block in message.content:
+                    if isinstance(block, sdk.ToolResultBlock) and block.tool_use_id in self._tools:
+                        before = self._tools[block.tool_use_id]
+                        status: ToolStatus = "failed" if block.is_error else "completed"
+                        yield Tool(before.id, before.name, before.title, status, before.input, _text(block.content))
+            case sdk.ResultMessage():
+                yield from self._ended(message)
+
+    def _tool(self, tool: Tool) -> Tool:
+        self._tools[tool.id] = tool
+        return tool
+
+    def _ended(self, result: Any) -> Iterator[Event]:
+        if result.usage:
+            yield Usage({name: count for name, count in result.usage.items() if isinstance(count, int)})
+        if self.cancelled or str(result.terminal_reason).startswith("aborted"):
+            yield Finished("cancelled")
+        elif result.is_error:
+            yield Failed("agent_error", str(result.result or "; ".join(result.errors or []) or result.subtype))
+        else:
+            yield Finished(REASONS.get(str(result.stop_reason), "end_turn"))
+
+
+def _streamed(event: dict[str, Any]) -> Iterator[Event]:
+    if event.get("type") != "content_block_delta":
+        return
+    delta = event["delta"]
+    if delta.get("type") == "text_delta" and delta["text"]:
+        yield Text(delta["text"])
+    elif delta.get("type") == "thinking_delta" and delta["thinking"]:
+        yield Thought(delta["thinking"])
+
+
+def title_of(name: str, given: dict[str, Any]) -> str:
+    """One line about a call: the command, the file or the address that it names."""
+    for field in ("command", "file_path", "path", "pattern", "url", "description"):
+        if isinstance(given.get(field), str):
+            return f"{name}: {given[field]}"
+    return name
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    texts = [str(block.get("text", "")) for block in content or [] if isinstance(block, dict)]
+    return "\n".join(texts) if any(texts) else json.dumps(content, ensure_ascii=False)
