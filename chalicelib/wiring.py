@@ -21,6 +21,7 @@ from chalicelib.doors.event_words import Events
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
 from chalicelib.push.service import PushService
+from chalicelib.runtime import side_rows
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Provider, Verifier, fetch
@@ -161,7 +162,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     if own:
         executor.committed = partial(_committed, made)
     executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
-    made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]
+    rows = partial(side_rows.sweep, parts.store, parts.clock)
+    made.sweeps = [*(partial(each, executor) for each in parts.sweeps), rows, *_sweeps(registry, executor)]
     return made
 
 

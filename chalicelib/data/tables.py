@@ -31,6 +31,7 @@ from chalicelib.data.index import org_key as org_key
 from chalicelib.data.index import value_at as value_at
 from chalicelib.data.index import wire_name as wire_name
 from chalicelib.data.keys import encode_key
+from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, IndexSpec, Key, TableSpec
 
 TABLES: dict[str, type[Table]] = {}
@@ -71,12 +72,15 @@ class TableMeta(msgspec.StructMeta):
         cls.key = tuple(cls.wire(field) for field in key)
         cls.parent = parent and (parent[0], TABLES[parent[0]].wire(parent[1]) if parent[0] in TABLES else wire_name(parent[1]))
         cls.ttl = ttl and cls.wire(ttl)
-        cls.indexes = {}
+        cls.indexes, cls.sides = {}, {}
         cls.__place__ = place
         for attribute, value in list(namespace.items()):
             if isinstance(value, Index):
                 value.belongs_to(cls, attribute)
                 cls.indexes[attribute] = value
+            elif isinstance(value, SideIndex):
+                value.belongs_to(cls, attribute)
+                cls.sides[attribute] = value
         if cls.key:
             cls.log = Index(*key[:1], order=key[1:])
             cls.log.belongs_to(cls, "log")
@@ -113,6 +117,7 @@ class Table(msgspec.Struct, metaclass=TableMeta):
     stream: ClassVar[bool] = False
     ttl: ClassVar[str] = ""
     indexes: ClassVar[dict[str, Index]] = {}
+    sides: ClassVar[dict[str, SideIndex]] = {}
     wires: ClassVar[dict[str, str]] = {}
     log: ClassVar[Index]
 
@@ -173,6 +178,7 @@ SYSTEM_SPECS = (
     TableSpec("commits", stream=True, ttl=True),
     TableSpec("claims"),
     TableSpec("indexStates"),  # one document, of building.py
+    TableSpec("indexRows", sorted=True, indexes=(IndexSpec("by_due", "due", "since"),)),  # of entries.py
     TableSpec("mailboxes", indexes=(IndexSpec("by_bucket", "bucket", "pk"),), ttl=True),
     TableSpec("subscriptions", sorted=True, ttl=True),
     TableSpec("inbox", sorted=True, ttl=True),

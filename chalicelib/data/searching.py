@@ -1,0 +1,186 @@
+"""Searching the words of documents: the index proposes, the documents decide.
+
+1. The tail of the partition first, then the blocks of each word (`entries.py`): an entry that is moved between the two reads is
+   seen twice, never missed. What the tail says of a document holds, and what this run has written itself holds before that.
+2. Filters before ranking. Then BM25 (k1 = 1.2, b = 0.75; Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)
+   over the words; the last word also stands for the words that begin with it, as one.
+3. Each proposed document is read as every document is, at the instant of the query, and counted again: one that is gone, or does
+   not say it any more, is passed over, and the next takes its place.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chalicelib.data.block_rows import Manifest, block_of, manifest
+from chalicelib.data.entries import ROWS, document_key_of, document_name, entry_of
+from chalicelib.data.errors import BadRequest
+from chalicelib.data.index import Record
+from chalicelib.data.records import Rough
+from chalicelib.data.side_index import Asked, Entry
+from chalicelib.data.transaction import Transaction
+from chalicelib.words import excerpt, query_words
+
+MOST_HITS = 1000
+"""Documents that one search may find: as many as one run may read."""
+MOST_BLOCKS = 2000
+"""Blocks that a search reads for the words that begin with its last one; of a longer list the first in the alphabet."""
+K1, B = 1.2, 0.75
+_AT_ONCE = 16
+"""Documents that are looked at beyond those that are wanted still."""
+Postings = dict[str, tuple[int, int]]
+"""By document: how often it has a word, and how many words it has."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A document that a search has found: as it is stored now, how well it fits, and excerpts of its text."""
+
+    record: Record
+    score: float
+    highlights: list[str]
+
+
+def search(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
+    """The documents that fit best, best first. Raises `BadRequest` for a limit that is none, and while the index is built."""
+    if type(limit) is not int or not 1 <= limit <= MOST_HITS:
+        raise BadRequest(f"search(limit={limit!r}): a limit is 1 to {MOST_HITS}.")
+    watch(tx, asked)
+    if not asked.words:
+        return []
+    partition = Partition(tx, asked)
+    words = [partition.postings(word, prefix=at == len(asked.words) - 1 or _is_one(word)) for at, word in enumerate(asked.words)]
+    rank = Ranking(words, partition.stats())
+    proposed = set().union(*words) if not asked.every else set(words[0]).intersection(*words[1:])
+    for key in asked.filter_keys():
+        proposed &= partition.postings(key).keys()
+    best = heapq.nsmallest(len(proposed), ((-rank.score([word.get(name) for word in words]), name) for name in proposed))
+    found: list[Found] = []
+    for record in documents(tx, asked, (name for _, name in best), lambda: limit - len(found)):
+        hit = _counted(tx.org, asked, record, rank)
+        if hit is not None:
+            found.append(hit)
+    return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+
+
+def _is_one(word: str) -> bool:
+    """Whether a word of an unspaced script is one character alone, which the index keeps as the beginning of a pair."""
+    return len(word) == 1 and not word.isascii()
+
+
+def watch(tx: Transaction, asked: Asked) -> None:
+    """Be told of what a search may find: of its partition, or of what its first filter lets through. Not while it is built."""
+    tx.building.check(asked.index, tx.reads.watch)
+    address, filters = asked.address(tx.org), asked.filter_keys()
+    tx.reads.watch(address, *((filters[0], filters[0]) if filters else ("!", "~")))
+
+
+def own(tx: Transaction, asked: Asked) -> dict[str, Entry | None]:
+    """What this run has written, as the index would have it."""
+    address, mine = asked.address(tx.org), dict[str, Entry | None]()
+    for key, pending in tx.writes.items():
+        if pending.table is asked.index.table:
+            standing = None if pending.after is None else asked.index.standing(tx.org, pending.after)
+            here = pending.after is not None and standing is not None and standing.address == address
+            mine[document_name(key, tx.org)] = asked.index.entry(pending.after) if here and pending.after else None
+    return mine
+
+
+def documents(tx: Transaction, asked: Asked, names: Iterator[str], wanted: object) -> Iterator[Record]:
+    """The proposed documents that are where the index says, in order, as far as anybody asks; `wanted()`: how many are still."""
+    assert callable(wanted)
+    address, wants = asked.address(tx.org), set(asked.filter_keys())
+    while (missing := wanted()) > 0:
+        keys = [
+            document_key_of(name, tx.org, asked.index.table) for _, name in zip(range(missing + _AT_ONCE), names, strict=False)
+        ]
+        if not keys:
+            return
+        for record in tx.all_at(keys[: missing + _AT_ONCE]):
+            standing = None if record is None or isinstance(record, Rough) else asked.index.standing(tx.org, record)
+            if (
+                record is not None
+                and standing is not None
+                and (address, True) == (standing.address, wants <= {*standing.filters})
+            ):
+                yield record
+
+
+class Partition:
+    """One partition of an index of words, as one run sees it."""
+
+    def __init__(self, tx: Transaction, asked: Asked) -> None:
+        self._store, self._address = tx.store, asked.address(tx.org)
+        rows = self._store.query(ROWS, self._address, low="t|", high="t}").items
+        self._tail: dict[str, Entry | None] = {row["sk"][2:]: entry_of(row) for row in rows}
+        self._tail |= own(tx, asked)
+
+    def postings(self, word: str, prefix: bool = False) -> Postings:
+        """Who has a word, or one that begins with it."""
+        counted: Counter[str] = Counter()
+        lengths: dict[str, int] = {}
+        ends: list[tuple[str, str, int | None]] = [(f"w|{word}|", f"w|{word}|~", None)]
+        if prefix:
+            ends = [*ends, (f"w|{word}", f"w|{word}\U0010ffff", MOST_BLOCKS)]
+        seen = set[str]()
+        for low, high, most in ends:
+            for row in self._store.query(ROWS, self._address, low=low, high=high, limit=most).items:
+                if row["sk"] not in seen:
+                    seen.add(row["sk"])
+                    block = block_of(row)
+                    for name, (often, length) in zip(block.documents, block.payloads, strict=True):
+                        if name not in self._tail:
+                            counted[name] += often
+                            lengths[name] = length
+        for name, entry in self._tail.items():
+            often, length = occurrences(entry, word, prefix)
+            if often:
+                counted[name], lengths[name] = often, length
+        return {name: (often, lengths[name]) for name, often in counted.items()}
+
+    def stats(self) -> Manifest:
+        """How many documents there are, and how long they are together; near enough to rank by."""
+        known = manifest(self._store, self._address)
+        entries = [each for each in self._tail.values() if each is not None]
+        return Manifest(known.documents + len(entries), known.length + sum(each.length for each in entries))
+
+
+def occurrences(entry: Entry | None, word: str, prefix: bool) -> tuple[int, int]:
+    """How often an entry has a word (or words that begin with it), and its length."""
+    if entry is None:
+        return 0, 0
+    if not prefix:
+        return (entry.postings[word][0] if word in entry.postings else 0), entry.length
+    return sum(often for term, (often, _) in entry.postings.items() if term.startswith(word)), entry.length
+
+
+class Ranking:
+    """Scores documents by the words of one query."""
+
+    def __init__(self, words: list[Postings], stats: Manifest) -> None:
+        count = max(1, stats.documents, *(len(each) for each in words))
+        self._rare = [math.log(1 + (count - len(each) + 0.5) / (len(each) + 0.5)) for each in words]
+        self._usual = max(1.0, stats.length / count)
+
+    def score(self, has: list[tuple[int, int] | None]) -> float:
+        """BM25 of a document that has each of the words so often."""
+        total = 0.0
+        for rare, one in zip(self._rare, has, strict=True):
+            if one is not None and one[0]:
+                often, length = one
+                total += rare * often * (K1 + 1) / (often + K1 * (1 - B + B * length / self._usual))
+        return total
+
+
+def _counted(org: str, asked: Asked, record: Record, rank: Ranking) -> Found | None:
+    """A document counted as it is now; None if it has not what is asked for."""
+    entry, last = asked.index.entry(record), len(asked.words) - 1
+    has = [occurrences(entry, word, at == last or _is_one(word)) for at, word in enumerate(asked.words)]
+    if not (all if asked.every else any)(often for often, _ in has):
+        return None
+    text = asked.index.text(record)
+    return Found(record, round(rank.score(list(has)), 6), [excerpt(text, [*query_words(asked.query), *asked.words])])
