@@ -1,7 +1,7 @@
 """Concave: a reactive backend that you own. These are the words that functions are written in."""
 
 from chalicelib.data.database import Hit, fused
-from chalicelib.data.errors import BadDocument, BadValue, NotUnique, Refused
+from chalicelib.data.errors import BadDocument, BadValue, EmbedderFailed, NotUnique, Refused
 from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.plain import Int64, is_value
 from chalicelib.data.side_index import Search, Vector
@@ -16,6 +16,7 @@ __all__ = [
     "BadDocument",
     "BadValue",
     "Crons",
+    "EmbedderFailed",
     "Hit",
     "Index",
     "Int64",

@@ -18,6 +18,7 @@ from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
+from chalicelib.embedders.choice import chosen
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
 from chalicelib.push.service import PushService
@@ -128,6 +129,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         },
         lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
+    executor.embedder = chosen(settings)
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
     providers = [*parts.providers, minter.provider()] if minter else parts.providers

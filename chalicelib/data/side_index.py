@@ -35,7 +35,7 @@ from chalicelib.data.vector_math import packed
 from chalicelib.words import asked_words, indexed_words
 
 MOST_FILTERS = 8
-"""Filter fields of one index (Convex: 16 for search, 16 for vectors; its queries take 8)."""
+"""Filter fields of one index, as many as one of Convex's searches may name."""
 MOST_WORDS = 16
 """Words of one query (Convex's limit); further ones are left out."""
 MOST_TERMS = 4096
