@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.backend import Backend
-from chalicelib.data.capabilities import one_writer
+from chalicelib.data.capabilities import one_writer, use_service
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.receipts import Receipt
@@ -130,6 +130,10 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
     executor.embedder = chosen(settings)
+    if settings.vectors != "rows":
+        from chalicelib.aws.vectors import service_of
+
+        use_service(parts.store, service_of(settings.vectors, settings.prefix))
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
     providers = [*parts.providers, minter.provider()] if minter else parts.providers

@@ -69,9 +69,10 @@ def words(text: str) -> list[Word]:
 def indexed_words(text: str) -> list[str]:
     """The words under which an index keeps a text, as often as they occur: `words`, cut to 64 characters, and the last character
     of each unspaced run, so that every single character is the beginning of a word."""
-    folded = fold(text)
+    if text.isascii():
+        return [run[:LONGEST_WORD] for run in _RUN.findall(fold(text))]
     found = [each.text[:LONGEST_WORD] for each in words(text)]
-    return found + [run[0][-1] for run in _RUN.finditer(folded) if len(run[0]) > 1 and _IS_UNSPACED.match(run[0])]
+    return found + [run[-1] for run in _RUN.findall(fold(text)) if len(run) > 1 and _IS_UNSPACED.match(run)]
 
 
 def asked_words(query: str) -> list[str]:

@@ -56,6 +56,11 @@ class VectorService(Protocol):
         """The nearest of a partition that have all of these filters, best first: name and cosine."""
 
 
+def use_service(store: Store, service: VectorService | None) -> None:
+    """Have the vectors of a store kept by a service from now on."""
+    store.vectors = service  # type: ignore[attr-defined]
+
+
 def vector_service(store: Store) -> VectorService | None:
     """Where this store's vectors are kept, if not in its own rows."""
     found: VectorService | None = getattr(store, "vectors", None)

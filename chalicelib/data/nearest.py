@@ -8,7 +8,6 @@ here all the same, so that what was written a moment ago is found.
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -19,18 +18,18 @@ from chalicelib.data.block_rows import block_of, manifest
 from chalicelib.data.capabilities import vector_service
 from chalicelib.data.entries import ROWS, entry_of
 from chalicelib.data.errors import BadRequest
-from chalicelib.data.searching import Found, documents, own, watch
+from chalicelib.data.searching import AT_ONCE, Found, documents, own, watch
 from chalicelib.data.side_index import WHOLE, Asked, Entry
 from chalicelib.data.store import Key, Store
 from chalicelib.data.transaction import Transaction
-from chalicelib.data.vector_math import likeness, matrix, packed
+from chalicelib.data.vector_math import best, likeness, matrix, packed
 
 MOST_NEIGHBOURS = 256
 """Documents that one search may find (Convex's limit)."""
 KEPT_BYTES = 256 * 1024 * 1024
 """Blocks that a process keeps."""
-_BEYOND = 3
-"""A service is asked for so many times the documents that are wanted; some may be gone."""
+_BEYOND = 8
+"""So many times more are proposed where too few of those that were are still there."""
 
 
 @dataclass(frozen=True)
@@ -88,49 +87,51 @@ def nearest(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     if type(limit) is not int or not 1 <= limit <= MOST_NEIGHBOURS:
         raise BadRequest(f"vector_search(limit={limit!r}): a limit is 1 to {MOST_NEIGHBOURS}.")
     watch(tx, asked)
-    vector, scores = packed(asked.vector), dict[str, float]()
-    address = asked.address(tx.org)
+    vector, address = packed(asked.vector), asked.address(tx.org)
     tail: dict[str, Entry | None] = {
         row["sk"][2:]: entry_of(row) for row in tx.store.query(ROWS, address, low="t|", high="t}").items
     }
     tail |= own(tx, asked)
     fresh = {name: entry.postings[WHOLE] for name, entry in tail.items() if entry is not None}
-    wanted = frozenset(asked.filter_keys())
-    for name, score in _moved(tx.store, address, asked, vector, limit + len(tail)):
-        if name not in tail:
-            scores[name] = score
-    _compare(compared(list(fresh), list(fresh.values())), vector, wanted, scores)
-    best = heapq.nsmallest(len(scores), ((-score, name) for name, score in scores.items()))
+    enough = limit + len(tail) + AT_ONCE
+    while True:
+        scores = {name: score for name, score in _moved(tx.store, address, asked, vector, enough) if name not in tail}
+        whole = len(scores) + len(tail) < enough
+        scores |= dict(_best(compared(list(fresh), list(fresh.values())), vector, asked, len(fresh)))
+        found = _looked_at(tx, asked, scores, vector, limit)
+        if whole or len(found) == limit:
+            return found
+        enough *= _BEYOND  # documents are gone that the index proposes
+
+
+def _looked_at(tx: Transaction, asked: Asked, scores: dict[str, float], vector: bytes, limit: int) -> list[Found]:
+    """Those that are proposed and are what the index says, as they are now."""
     found: list[Found] = []
-    for record in documents(tx, asked, (name for _, name in best), lambda: limit - len(found)):
+    names = sorted(scores, key=lambda name: (-scores[name], name))
+    for record in documents(tx, asked, iter(names), lambda: limit - len(found)):
         now = compared([""], [asked.index.entry(record).postings[WHOLE]])
-        found.append(Found(record, round(likeness(now.rows, vector)[0], 6), []))
+        found.append(Found(record, round(float(likeness(now.rows, vector)[0]), 6), []))
     return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
 
 
 def _moved(store: Store, address: str, asked: Asked, vector: bytes, enough: int) -> Iterator[tuple[str, float]]:
-    """What the blocks propose, or the service in their place."""
+    """What the blocks propose, or the service in their place: the best of each block, so many that none is missed."""
     service = vector_service(store)
     if service is not None:
-        yield from service.nearest(address, vector, enough * _BEYOND, asked.filter_keys())
+        yield from service.nearest(address, vector, enough, asked.filter_keys())
         return
-    scores, wanted = dict[str, float](), frozenset(asked.filter_keys())
     for batch, version in manifest(store, address).blocks.items():
         block = KEPT.block(store, address, batch, version)
         if block is None:  # it was changed since the manifest was read
             row = store.get(Key(ROWS, address, f"w|{WHOLE}|{batch}"))
-            if row is None:
-                continue
-            now = block_of(row)
-            block = compared(now.documents, now.payloads)
-        _compare(block, vector, wanted, scores)
-    yield from scores.items()
+            now = None if row is None else block_of(row)
+            block = compared(*((now.documents, now.payloads) if now is not None else ([], [])))
+        yield from _best(block, vector, asked, enough)
 
 
-def _compare(block: Vectors, vector: bytes, wanted: frozenset[str], scores: dict[str, float]) -> None:
-    """Score those of a block that have all of the filters."""
-    if not block.names:
-        return
-    for name, filters, score in zip(block.names, block.filters, likeness(block.rows, vector), strict=True):
-        if wanted <= filters:
-            scores[name] = score
+def _best(block: Vectors, vector: bytes, asked: Asked, most: int) -> Iterator[tuple[str, float]]:
+    """The nearest of a block that have all of the filters."""
+    wanted = frozenset(asked.filter_keys())
+    among = [at for at, filters in enumerate(block.filters) if wanted <= filters] if wanted else None
+    if block.names and most:
+        yield from ((block.names[at], score) for at, score in best(likeness(block.rows, vector), most, among))

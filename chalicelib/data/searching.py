@@ -30,7 +30,7 @@ MOST_HITS = 1000
 MOST_BLOCKS = 2000
 """Blocks that a search reads for the words that begin with its last one; of a longer list the first in the alphabet."""
 K1, B = 1.2, 0.75
-_AT_ONCE = 16
+AT_ONCE = 4
 """Documents that are looked at beyond those that are wanted still."""
 Postings = dict[str, tuple[int, int]]
 """By document: how often it has a word, and how many words it has."""
@@ -84,8 +84,7 @@ def own(tx: Transaction, asked: Asked) -> dict[str, Entry | None]:
     address, mine = asked.address(tx.org), dict[str, Entry | None]()
     for key, pending in tx.writes.items():
         if pending.table is asked.index.table:
-            standing = None if pending.after is None else asked.index.standing(tx.org, pending.after)
-            here = pending.after is not None and standing is not None and standing.address == address
+            here = pending.after is not None and asked.index.where(tx.org, pending.after) == address
             mine[document_name(key, tx.org)] = asked.index.entry(pending.after) if here and pending.after else None
     return mine
 
@@ -96,17 +95,14 @@ def documents(tx: Transaction, asked: Asked, names: Iterator[str], wanted: objec
     address, wants = asked.address(tx.org), set(asked.filter_keys())
     while (missing := wanted()) > 0:
         keys = [
-            document_key_of(name, tx.org, asked.index.table) for _, name in zip(range(missing + _AT_ONCE), names, strict=False)
+            document_key_of(name, tx.org, asked.index.table) for _, name in zip(range(missing + AT_ONCE), names, strict=False)
         ]
         if not keys:
             return
-        for record in tx.all_at(keys[: missing + _AT_ONCE]):
-            standing = None if record is None or isinstance(record, Rough) else asked.index.standing(tx.org, record)
-            if (
-                record is not None
-                and standing is not None
-                and (address, True) == (standing.address, wants <= {*standing.filters})
-            ):
+        for record in tx.all_at(keys[: missing + AT_ONCE]):
+            if record is None or isinstance(record, Rough) or asked.index.where(tx.org, record) != address:
+                continue
+            if wants <= {*asked.index.filters_of(record)}:
                 yield record
 
 

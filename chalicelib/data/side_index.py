@@ -170,15 +170,25 @@ class SideIndex(ABC):
             raise LimitExceeded(f"A value that partitions {self.fullname} is longer than {MAX_PARTITION_KEY_BYTES} bytes.")
         return address
 
-    def standing(self, org: str, record: Record) -> Standing | None:
-        """Where the entry of this record belongs, or None when it has none."""
+    def where(self, org: str, record: Record) -> str | None:
+        """The address at which this record has an entry, or None when it has none."""
         values = tuple(value_at(record, path) for path in self.partition)
-        subject = value_at(record, self.field)
-        if any(value is UNDEFINED for value in values) or not self._has(subject):
+        if any(value is UNDEFINED for value in values) or not self._has(value_at(record, self.field)):
             return None
-        filters = tuple(filter_key(wire, value) for wire in self.filter if (value := value_at(record, wire)) is not UNDEFINED)
-        said = msgspec.msgpack.encode([self.declared(), subject, filters])
-        return Standing(self.address(org, values), hashlib.sha256(said).hexdigest()[:16], filters)
+        return self.address(org, values)
+
+    def filters_of(self, record: Record) -> tuple[str, ...]:
+        """What this record may be filtered by."""
+        return tuple(filter_key(wire, value) for wire in self.filter if (value := value_at(record, wire)) is not UNDEFINED)
+
+    def standing(self, org: str, record: Record) -> Standing | None:
+        """Where the entry of this record belongs, and which it is, or None when it has none."""
+        address = self.where(org, record)
+        if address is None:
+            return None
+        filters = self.filters_of(record)
+        said = msgspec.msgpack.encode([self.declared(), value_at(record, self.field), filters], enc_hook=int)
+        return Standing(address, hashlib.sha256(said).hexdigest()[:16], filters)
 
     @cached_property
     def kinds(self) -> dict[str, Kinds]:
@@ -234,8 +244,7 @@ class Search(SideIndex):
         found = indexed_words(self.text(record))
         counted = dict(list(Counter(found).items())[:MOST_TERMS])
         postings = {term: [often, len(found)] for term, often in counted.items()}
-        filters = (filter_key(wire, value) for wire in self.filter if (value := value_at(record, wire)) is not UNDEFINED)
-        return Entry({**postings, **{key: [1, len(found)] for key in filters}}, len(found))
+        return Entry({**postings, **{key: [1, len(found)] for key in self.filters_of(record)}}, len(found))
 
     def check(self, record: Record, before: Record | None) -> None:
         """Any text can be indexed."""
@@ -271,8 +280,7 @@ class Vector(SideIndex):
 
     def entry(self, record: Record) -> Entry:
         """As `SideIndex` says: the vector at unit length, in float32, and what it may be filtered by."""
-        standing = [filter_key(wire, value) for wire in self.filter if (value := value_at(record, wire)) is not UNDEFINED]
-        return Entry({WHOLE: [packed(value_at(record, self.field)), standing]})
+        return Entry({WHOLE: [packed(value_at(record, self.field)), list(self.filters_of(record))]})
 
     def check(self, record: Record, before: Record | None) -> None:
         """Whether the vector is one. Raises `BadValue`."""
@@ -287,7 +295,7 @@ class Vector(SideIndex):
         if not isinstance(value, (list, tuple)) or len(value) != self.dimensions:
             told = f"{len(value)} numbers" if isinstance(value, (list, tuple)) else type(value).__name__
             return f"a vector of {self.name} has {self.dimensions} numbers, not {told}"
-        if not all(type(each) in (int, float) and math.isfinite(each) for each in value):
+        if not set(map(type, value)) <= {int, float} or not all(map(math.isfinite, value)):
             return "every part of a vector is a finite number"
         if not 1e-18 < math.hypot(*value) < 1e18:
             return "a vector has a direction: its length is neither zero nor beyond all bounds"

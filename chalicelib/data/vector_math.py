@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import importlib
 import importlib.util
 import math
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import mul
+from operator import itemgetter, mul
 from typing import Any
 
 
@@ -39,12 +40,23 @@ def matrix(rows: Sequence[bytes]) -> Any:
     return np.frombuffer(b"".join(rows), dtype=np.float32).reshape(len(rows), -1) if rows else np.empty((0, 0), np.float32)
 
 
-def likeness(rows: Any, vector: bytes) -> list[float]:
-    """The cosine of each row with a packed vector, from -1 to 1."""
-    if len(rows) == 0:
-        return []
+def likeness(rows: Any, vector: bytes) -> Any:
+    """The cosine of each row with a packed vector, from -1 to 1, in the order of the rows."""
     np = numpy()
     if np is None:
         wanted = array("f", unpacked(vector))
         return [sum(map(mul, row, wanted)) for row in rows]
-    return (rows @ np.frombuffer(vector, dtype=np.float32)).tolist()  # type: ignore[no-any-return]
+    return rows @ np.frombuffer(vector, dtype=np.float32) if len(rows) else []
+
+
+def best(scores: Any, most: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+    """The greatest of some scores, each with its position, in no order.
+
+    Args:
+        among: the positions that count; None: all.
+    """
+    np = numpy()
+    if np is None or len(scores) <= most or among is not None:
+        places = range(len(scores)) if among is None else among
+        return heapq.nlargest(most, ((at, float(scores[at])) for at in places), key=itemgetter(1))
+    return [(int(at), float(scores[at])) for at in np.argpartition(scores, -most)[-most:]]

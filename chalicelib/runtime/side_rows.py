@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from chalicelib.data.blocks import mover, unmark
+from chalicelib.data.capabilities import vector_service
 from chalicelib.data.entries import DUE, ROWS, document_name, index_of, standings, stored_addresses, tail_row
 from chalicelib.data.errors import ConditionFailed, Conflict
 from chalicelib.data.records import record
-from chalicelib.data.side_index import SideIndex
+from chalicelib.data.side_index import SideIndex, Vector
 from chalicelib.data.store import Check, Delete, Equals, Item, Key, Store
 from chalicelib.data.tables import TABLES
 from chalicelib.runtime.attempts import Clock
@@ -54,12 +56,26 @@ def wipe(store: Store, index: SideIndex) -> None:
     after: Key | None = None
     while True:
         page = store.scan(ROWS, after, 500)
-        for item in page.items:
-            if item["pk"].split("|")[1] == index.fullname:
-                store.write(Delete(Key(ROWS, item["pk"], item["sk"])))
+        mine = [item for item in page.items if item["pk"].split("|")[1] == index.fullname]
+        forgotten(store, mine)
+        for item in mine:
+            store.write(Delete(Key(ROWS, item["pk"], item["sk"])))
         if not page.more:
             return
         after = Key(ROWS, page.items[-1]["pk"], page.items[-1]["sk"])
+
+
+def forgotten(store: Store, rows: Sequence[Item]) -> None:
+    """Have a service forget the vectors of these rows of indexes, which are about to go. Raises `StoreFailed`."""
+    service = vector_service(store)
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row["sk"].startswith("d|"):
+            names.setdefault(row["pk"], []).append(row["sk"][2:])
+    for address, some in names.items() if service is not None else ():
+        index = index_of(address, TABLES)
+        if service is not None and (index is None or isinstance(index, Vector)):
+            service.remove(address, some)
 
 
 def enter(store: Store, clock: Clock, index: SideIndex, key: Key) -> None:

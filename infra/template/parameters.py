@@ -35,6 +35,7 @@ SETTINGS = {
     "PUSH_SUBJECT": ("PushSubject", "Whom push services may ask: mailto:you@example.com or https://example.com."),
     "PUSH_HOSTS": ("PushHosts", "Push services, comma list; empty: those of Chrome, Firefox, Edge and Safari."),
     "MCP_COMMANDS": ("McpCommands", "Programs that workers may start as MCP servers, comma list."),
+    "VECTORS": ("Vectors", "Where vectors are compared: s3:<bucket> for Amazon S3 Vectors; empty: in the tables' rows."),
     "EMBEDDER": (
         "Embedder",
         "What turns texts into vectors: given, hashing, bedrock:<model id> or an endpoint's URL; empty: given.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib import Search, Table, Vector
+from chalicelib.aws.vectors import S3Vectors
 from chalicelib.data.blocks import Mover
 from chalicelib.data.commit import commit
 from chalicelib.data.database import Hit, Reader, Writer
@@ -18,11 +19,15 @@ from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import SYSTEM_SPECS, spec
 from chalicelib.data.transaction import Transaction
+from infra.local.faults.wrapper import StoreWrapper
 from infra.local.sqlite.store import SqliteStore
 from tests.support import engine
+from tests.support.s3_vectors import BUCKET, S3VectorsServer, serving
 
 R = TypeVar("R")
 KINDS = ("sqlite-memory", "dynoxide")
+SERVICE = "service"
+"""A store whose vectors are kept by S3 Vectors, spoken to over a socket."""
 ORG = "acme"
 
 
@@ -103,9 +108,22 @@ class Shelf:
         return Key("shelfBooks", f"{ORG}|shelfBooks|{name}")
 
 
+class WithService(StoreWrapper):
+    """A store without the abilities of SQLite, and with a service of vectors."""
+
+    def __init__(self, inner: Store, server: S3VectorsServer) -> None:
+        super().__init__(inner)
+        self.server = server
+        self.vectors = S3Vectors(BUCKET, f"t{next(_numbers)}-", server.client)
+
+
 @contextmanager
 def shelves(kind: str, folder: Path) -> Iterator[Callable[[], Shelf]]:
     """A way to make empty shelves on stores of this kind."""
+    if kind == SERVICE:
+        with serving() as server:
+            yield lambda: Shelf(WithService(SqliteStore(":memory:", SPECS), server))
+        return
     if kind != "dynoxide":
         yield lambda: Shelf(SqliteStore(":memory:" if kind == "sqlite-memory" else folder / f"{next(_numbers)}.db", SPECS))
         return

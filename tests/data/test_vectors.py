@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chalicelib import Table, Vector
-from chalicelib.data.errors import BadRequest, BadValue, WrongDeclaration
+from chalicelib.data.errors import BadRequest, BadValue, StoreFailed, WrongDeclaration
 from chalicelib.data.store import Delete
 from chalicelib.data.vector_math import numpy
-from tests.data.shelf import KINDS, Book, Shelf, shelves
+from tests.data.shelf import KINDS, SERVICE, Book, Shelf, shelves
 from tests.support.engine import available
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=(*KINDS, SERVICE))
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Shelf]]:
     if request.param == "dynoxide" and not available():
         pytest.skip("the DynamoDB engine is not installed")
@@ -132,3 +132,34 @@ def test_blocks_are_read_once_in_a_process_and_again_when_they_change(shelf: She
     shelf.move(Book.by_shade)
     assert shelf.near([1.0, 0.0, 0.0], limit=1) == ["n1"]
     assert numpy() is None or len(shelf.near([1.0, 0.0, 0.0])) == 9
+
+
+def test_a_service_that_does_not_answer_is_a_store_that_failed_and_nothing_is_lost_by_it(tmp_path: object) -> None:
+    with shelves(SERVICE, tmp_path) as fresh:  # type: ignore[arg-type]
+        shelf = fresh()
+        for number in range(5):
+            shelf.put(f"n{number}", "", shade=[1.0, float(number), 0.0])
+        server = shelf.store.server
+        server.fails = True
+        with pytest.raises(StoreFailed, match="S3 Vectors did not answer"):
+            shelf.move(Book.by_shade)
+        with pytest.raises(StoreFailed, match="S3 Vectors did not answer"):
+            shelf.near([1.0, 0.0, 0.0])
+        server.fails = False
+        assert len(shelf.near([1.0, 0.0, 0.0])) == 5
+        assert shelf.move(Book.by_shade) == 5
+        assert sum(len(each) for each in server.indexes.values()) == 5
+        assert shelf.near([1.0, 0.0, 0.0]) == ["n0", "n1", "n2", "n3", "n4"]
+
+
+def test_a_deleted_documents_vector_leaves_the_service(tmp_path: object) -> None:
+    with shelves(SERVICE, tmp_path) as fresh:  # type: ignore[arg-type]
+        shelf = fresh()
+        for name in ("a", "b"):
+            shelf.put(name, "", shade=[1.0, 0.0, 0.0])
+        shelf.move(Book.by_shade)
+        shelf.drop("a")
+        assert shelf.near([1.0, 0.0, 0.0]) == ["b"]
+        shelf.move(Book.by_shade, least=64)
+        (kept,) = (list(each.values()) for each in shelf.store.server.indexes.values())
+        assert [each["metadata"]["n"] for each in kept] == ["b"]
