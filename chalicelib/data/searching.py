@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chalicelib.data.block_rows import Manifest, block_of, manifest
+from chalicelib.data.block_rows import Block, Manifest, block_of, manifest
 from chalicelib.data.entries import ROWS, document_key_of, document_name, entry_of
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.index import Record
@@ -27,12 +26,12 @@ from chalicelib.words import excerpt, query_words
 
 MOST_HITS = 1000
 """Documents that one search may find: as many as one run may read."""
-MOST_BLOCKS = 2000
+MOST_BLOCKS = 1000
 """Blocks that a search reads for the words that begin with its last one; of a longer list the first in the alphabet."""
 K1, B = 1.2, 0.75
 AT_ONCE = 4
 """Documents that are looked at beyond those that are wanted still."""
-Postings = dict[str, tuple[int, int]]
+Postings = dict[str, Sequence[int]]
 """By document: how often it has a word, and how many words it has."""
 
 
@@ -55,16 +54,25 @@ def search(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     partition = Partition(tx, asked)
     words = [partition.postings(word, prefix=at == len(asked.words) - 1 or _is_one(word)) for at, word in enumerate(asked.words)]
     rank = Ranking(words, partition.stats())
-    proposed = set().union(*words) if not asked.every else set(words[0]).intersection(*words[1:])
-    for key in asked.filter_keys():
-        proposed &= partition.postings(key).keys()
-    best = heapq.nsmallest(len(proposed), ((-rank.score([word.get(name) for word in words]), name) for name in proposed))
+    scores = rank.scores(words)
+    allowed = [partition.postings(key) for key in asked.filter_keys()]
+    needed = [*allowed, *(words if asked.every else ())]
+    if needed:
+        scores = {name: score for name, score in scores.items() if all(name in each for each in needed)}
     found: list[Found] = []
-    for record in documents(tx, asked, (name for _, name in best), lambda: limit - len(found)):
-        hit = _counted(tx.org, asked, record, rank)
+    for record in documents(tx, asked, _best_first(scores, limit), lambda: limit - len(found)):
+        hit = _counted(asked, record, rank)
         if hit is not None:
             found.append(hit)
     return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+
+
+def _best_first(scores: dict[str, float], limit: int) -> Iterator[str]:
+    """Names, the greatest score first; the first few cost no sorting of the rest."""
+    first = heapq.nsmallest(limit + AT_ONCE, ((-score, name) for name, score in scores.items()))
+    yield from (name for _, name in first)
+    if len(first) < len(scores):
+        yield from (name for _, name in sorted((-score, name) for name, score in scores.items())[len(first) :])
 
 
 def _is_one(word: str) -> bool:
@@ -117,26 +125,25 @@ class Partition:
 
     def postings(self, word: str, prefix: bool = False) -> Postings:
         """Who has a word, or one that begins with it."""
-        counted: Counter[str] = Counter()
-        lengths: dict[str, int] = {}
-        ends: list[tuple[str, str, int | None]] = [(f"w|{word}|", f"w|{word}|~", None)]
-        if prefix:
-            ends = [*ends, (f"w|{word}", f"w|{word}\U0010ffff", MOST_BLOCKS)]
-        seen = set[str]()
-        for low, high, most in ends:
-            for row in self._store.query(ROWS, self._address, low=low, high=high, limit=most).items:
-                if row["sk"] not in seen:
-                    seen.add(row["sk"])
-                    block = block_of(row)
-                    for name, (often, length) in zip(block.documents, block.payloads, strict=True):
-                        if name not in self._tail:
-                            counted[name] += often
-                            lengths[name] = length
+        found: Postings = {}
+        for block in self._blocks(f"w|{word}|", f"w|{word}|~", None):
+            found.update(zip(block.documents, block.payloads, strict=True))
+        for block in self._blocks(f"w|{word}", f"w|{word}\U0010ffff", MOST_BLOCKS, but=f"w|{word}|") if prefix else ():
+            for name, (often, length) in zip(block.documents, block.payloads, strict=True):
+                found[name] = (found[name][0] + often, length) if name in found else (often, length)
         for name, entry in self._tail.items():
             often, length = occurrences(entry, word, prefix)
             if often:
-                counted[name], lengths[name] = often, length
-        return {name: (often, lengths[name]) for name, often in counted.items()}
+                found[name] = (often, length)
+            else:
+                found.pop(name, None)
+        return found
+
+    def _blocks(self, low: str, high: str, most: int | None, but: str | None = None) -> Iterator[Block]:
+        """The blocks of a range; `but`: without those whose sort key begins so."""
+        for row in self._store.query(ROWS, self._address, low=low, high=high, limit=most).items:
+            if but is None or not row["sk"].startswith(but):
+                yield block_of(row)
 
     def stats(self) -> Manifest:
         """How many documents there are, and how long they are together; near enough to rank by."""
@@ -162,21 +169,29 @@ class Ranking:
         self._rare = [math.log(1 + (count - len(each) + 0.5) / (len(each) + 0.5)) for each in words]
         self._usual = max(1.0, stats.length / count)
 
-    def score(self, has: list[tuple[int, int] | None]) -> float:
-        """BM25 of a document that has each of the words so often."""
-        total = 0.0
-        for rare, one in zip(self._rare, has, strict=True):
-            if one is not None and one[0]:
-                often, length = one
-                total += rare * often * (K1 + 1) / (often + K1 * (1 - B + B * length / self._usual))
+    def scores(self, words: list[Postings]) -> dict[str, float]:
+        """BM25 of each document that has any of the words."""
+        total: dict[str, float] = {}
+        for rare, postings in zip(self._rare, words, strict=True):
+            most, base, slope = rare * (K1 + 1), K1 * (1 - B), K1 * B / self._usual
+            one = {name: most * often / (often + base + slope * length) for name, (often, length) in postings.items()}
+            if total:
+                for name, score in one.items():
+                    total[name] = total.get(name, 0.0) + score
+            else:
+                total = one
         return total
 
+    def score(self, has: list[tuple[int, int]]) -> float:
+        """BM25 of one document that has each of the words so often."""
+        return self.scores([{"": each} if each[0] else {} for each in has]).get("", 0.0)
 
-def _counted(org: str, asked: Asked, record: Record, rank: Ranking) -> Found | None:
+
+def _counted(asked: Asked, record: Record, rank: Ranking) -> Found | None:
     """A document counted as it is now; None if it has not what is asked for."""
     entry, last = asked.index.entry(record), len(asked.words) - 1
     has = [occurrences(entry, word, at == last or _is_one(word)) for at, word in enumerate(asked.words)]
     if not (all if asked.every else any)(often for often, _ in has):
         return None
     text = asked.index.text(record)
-    return Found(record, round(rank.score(list(has)), 6), [excerpt(text, [*query_words(asked.query), *asked.words])])
+    return Found(record, round(rank.score(has), 6), [excerpt(text, [*query_words(asked.query), *asked.words])])

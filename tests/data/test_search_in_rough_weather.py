@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import msgspec
 import pytest
 
 from chalicelib.data.blocks import Mover
+from chalicelib.data.entries import ROWS
 from chalicelib.data.errors import StoreFailed
-from chalicelib.data.store import Action, Item, Store, Write
+from chalicelib.data.side_index import Entry
+from chalicelib.data.store import Action, Delete, Item, Key, Store, Update, Write
 from chalicelib.words import asked_words, indexed_words
 from infra.local.faults.wrapper import StoreWrapper
 from infra.local.sqlite.store import SqliteStore
@@ -74,8 +77,8 @@ def rows_hold_only(shelf: Shelf, truth: dict[str, tuple[str, str, str | None]]) 
             assert kind != "t"
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_a_search_finds_what_a_look_at_every_document_finds(seed: int) -> None:
+def voyage(seed: int, mover: type[Mover]) -> None:
+    """Some sixty changes and moves, drawn from a seed."""
     rng = random.Random(seed)
     store = Breaking(SqliteStore(":memory:", SPECS))
     shelf = Shelf(store)
@@ -105,7 +108,7 @@ def test_a_search_finds_what_a_look_at_every_document_finds(seed: int) -> None:
         kept = store.between, store.left
         store.between, store.left = between, rng.choice((-1, -1, rng.randrange(30)))
         try:
-            Mover(store, Book.by_text.address(ORG, (room,)), vectors=False, now_s=1000, threads=1).move(least=1)
+            mover(store, Book.by_text.address(ORG, (room,)), vectors=False, now_s=1000, threads=1).move(least=1)
         except StoreFailed:
             pass
         finally:
@@ -117,6 +120,77 @@ def test_a_search_finds_what_a_look_at_every_document_finds(seed: int) -> None:
     for room in ("hall", "cellar"):
         shelf.put(f"last {room}", "word", room)  # whoever has something to move sweeps away what was broken off long ago
         truth[f"last {room}"] = (room, "word", None)
-        Mover(store, Book.by_text.address(ORG, (room,)), vectors=False, now_s=10_000, threads=1).move(least=1)
+        mover(store, Book.by_text.address(ORG, (room,)), vectors=False, now_s=10_000, threads=1).move(least=1)
     check(shelf, truth)
     rows_hold_only(shelf, truth)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_search_finds_what_a_look_at_every_document_finds(seed: int) -> None:
+    voyage(seed, Mover)
+
+
+# The protective steps of a mover, each switched off ---------------------------------------------------------------------
+
+
+def _is_of_the_tail(write: Write) -> TypeGuard[Delete]:
+    return isinstance(write, Delete) and (write.key.sk or "").startswith("t|")
+
+
+class TailGoesWhateverItSays(Mover):
+    """A tail row is removed although it is not the one that was moved."""
+
+    def _all(self, writes: Sequence[Write], *, lenient: bool = False) -> list[Write]:
+        bare = [
+            Delete(each.key) if isinstance(each, Delete) and (each.key.sk or "").startswith("t|") else each for each in writes
+        ]
+        return super()._all(bare, lenient=lenient)
+
+
+class NobodyKnowsWhere(Mover):
+    """Nothing says where postings are until they have been moved."""
+
+    def _placed(self, name: str, entry: Entry | None, batch: str, old: Item) -> Write:
+        return Update(
+            Key(ROWS, self.address, f"d|{name}"), {("_c",): batch, ("e",): old.get("e", b"\x90"), ("n",): old.get("n", -1)}
+        )
+
+
+class OldPostingsStay(Mover):
+    """A document does not leave the blocks of its older entries."""
+
+    def _left(self, olds: dict[str, Item]) -> dict[str, str | None]:
+        return {}
+
+
+class NothingIsTakenBack(Mover):
+    """Who meets another mover leaves what it has written."""
+
+    def _taken_back(self, batch: str, made: Sequence[str], new: Sequence[str]) -> None:
+        return
+
+
+class NothingIsSwept(Mover):
+    """What was broken off long ago stays."""
+
+    def _swept(self, batches: set[str]) -> None:
+        return
+
+
+@pytest.mark.parametrize(
+    ("mutant", "first"),
+    [
+        (TailGoesWhateverItSays, 0),
+        (NobodyKnowsWhere, 0),
+        (OldPostingsStay, 0),
+        (NothingIsTakenBack, 36),
+        (NothingIsSwept, 15),
+    ],
+)
+def test_without_one_of_a_movers_steps_something_is_lost_or_left(mutant: type[Mover], first: int) -> None:
+    for seed in range(first, first + 100):
+        try:
+            voyage(seed, mutant)
+        except AssertionError:
+            return
+    pytest.fail(f"nothing noticed {mutant.__name__}")
