@@ -24,7 +24,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-cost package deploy destroy format clean
+.PHONY: help dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -70,6 +70,9 @@ bench-live: $(STAMP) ## a change until 1 to 1000 others have it, sockets in rows
 
 bench-log: $(STAMP) ## a conversation read and written, as multiples of GET /version, at 10 and 10,000 messages
 	$(PY) -m tests.bench_conversations
+
+bench-search: $(STAMP) ## searching words and vectors: times, recall, write units (SIZES=1000,100000)
+	$(PY) -m tests.bench_search
 
 bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
 	$(PY) -m tests.bench_cost

@@ -1,8 +1,10 @@
 """Concave: a reactive backend that you own. These are the words that functions are written in."""
 
-from chalicelib.data.errors import BadDocument, BadValue, NotUnique, Refused
+from chalicelib.data.database import Hit, fused
+from chalicelib.data.errors import BadDocument, BadValue, EmbedderFailed, NotUnique, Refused
 from chalicelib.data.paging import Page, PaginationOptions
 from chalicelib.data.plain import Int64, is_value
+from chalicelib.data.side_index import Search, Vector
 from chalicelib.data.tables import Index, Table
 from chalicelib.runtime.contexts import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.runtime.crons import Crons
@@ -14,6 +16,8 @@ __all__ = [
     "BadDocument",
     "BadValue",
     "Crons",
+    "EmbedderFailed",
+    "Hit",
     "Index",
     "Int64",
     "MutationCtx",
@@ -23,8 +27,11 @@ __all__ = [
     "QueryCtx",
     "RateLimit",
     "Refused",
+    "Search",
     "Table",
+    "Vector",
     "action",
+    "fused",
     "internal_action",
     "internal_mutation",
     "internal_query",

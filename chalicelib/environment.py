@@ -170,6 +170,25 @@ def url_of(env: Mapping[str, str], name: str) -> str | None:
     return value.rstrip("/")
 
 
+def vectors_of(env: Mapping[str, str], name: str, store: StoreKind) -> str:
+    """Where vectors are compared: `rows`, or `s3:` with the name of a vector bucket. Raises `BadSetting`."""
+    value = text_of(env, name) or "rows"
+    if value != "rows" and not re.fullmatch(r"s3:[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", value):
+        raise BadSetting(name, value, "must be rows, or s3: with the name of a vector bucket")
+    if value != "rows" and store == "sqlite":
+        raise BadSetting(name, value, "STORE=sqlite compares vectors itself: leave it out")
+    return value
+
+
+def embedder_of(env: Mapping[str, str], name: str, stage: str | None) -> str:
+    """What turns texts into vectors: a word, `bedrock:` with a model's id, or an endpoint's URL. Raises `BadSetting`."""
+    value = text_of(env, name) or ("offline" if stage is None else "given")
+    known = value in ("given", "offline", "hashing", "wordllama") or _is_web_url(value)
+    if not known and not re.fullmatch(r"bedrock:([a-z-]+\.)?(amazon\.titan-embed-text-v2|cohere\.embed)[A-Za-z0-9.:-]*", value):
+        raise BadSetting(name, value, "must be given, offline, hashing, wordllama, bedrock:<model id>, or the URL of an endpoint")
+    return value
+
+
 def _is_web_url(value: str) -> bool:
     try:
         parts = urlsplit(value)

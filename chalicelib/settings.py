@@ -57,6 +57,11 @@
 | PUSH_PRIVATE_KEY | (none) | base64url of its 32 secret bytes: signs push messages; only who sends them has it |
 | PUSH_SUBJECT | (none); an example without STAGE | whom push services may ask, `mailto:` or `https:`; without it none are sent |
 | PUSH_HOSTS | Chrome's, Firefox's, Edge's, Safari's | push services, comma list; without STAGE also `http://127.0.0.1:<port>` |
+| VECTORS | rows | where vectors are compared: in the store's own rows, or `s3:<bucket>`, Amazon S3 Vectors (STORE=dynamodb) |
+| EMBEDDER | offline; given with STAGE | what turns texts into vectors (docs/search.md) |
+| EMBEDDER_MODEL | (none) | the model that an endpoint is asked for |
+| EMBEDDER_KEY | (none) | an endpoint's key, sent as `Authorization: Bearer` |
+| EMBEDDER_DIMENSIONS | 256 | numbers of a vector, 2 to 4,096; wordllama's have 256 |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
@@ -87,6 +92,7 @@ from chalicelib.environment import (
     SyncKind,
     auth_of,
     contact_of,
+    embedder_of,
     key_of,
     live_of,
     mount_of,
@@ -102,6 +108,7 @@ from chalicelib.environment import (
     sync_of,
     text_of,
     url_of,
+    vectors_of,
     word_of,
     words_of,
 )
@@ -164,6 +171,11 @@ class Settings:
     ping_s: int = 50
     sweep_share: int = 1000
     fan_out_threads: int = 8
+    vectors: str = "rows"
+    embedder: str = "offline"
+    embedder_model: str = ""
+    embedder_key: str | None = field(default=None, repr=False)
+    embedder_dimensions: int = 256
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
     mcp_system: Mapping[str, Any] = field(default_factory=dict)
@@ -239,6 +251,11 @@ class Settings:
             ping_s=number_of(env, "PING_SECONDS", 50, 1, 600),
             sweep_share=number_of(env, "SWEEP_SHARE", 1000, 1, 10_000),
             fan_out_threads=number_of(env, "FAN_OUT_THREADS", 8, 1, 32),
+            vectors=vectors_of(env, "VECTORS", store_of(env, stage)),
+            embedder=embedder_of(env, "EMBEDDER", stage),
+            embedder_model=text_of(env, "EMBEDDER_MODEL") or "",
+            embedder_key=text_of(env, "EMBEDDER_KEY"),
+            embedder_dimensions=number_of(env, "EMBEDDER_DIMENSIONS", 256, 2, 4096),
             mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=words_of(env, "MCP_COMMANDS", ()),
             mcp_system=servers_of(env, "SYSTEM_MCP_SERVERS"),

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.backend import Backend
-from chalicelib.data.capabilities import one_writer
+from chalicelib.data.capabilities import one_writer, use_service
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.receipts import Receipt
@@ -18,9 +18,11 @@ from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
+from chalicelib.embedders.choice import chosen
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
 from chalicelib.push.service import PushService
+from chalicelib.runtime import side_rows
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Provider, Verifier, fetch
@@ -129,6 +131,11 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         },
         lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
+    executor.embedder = chosen(settings)
+    if settings.vectors != "rows":
+        from chalicelib.aws.vectors import service_of
+
+        use_service(parts.store, service_of(settings.vectors, settings.prefix))
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
     minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
     providers = [*parts.providers, minter.provider()] if minter else parts.providers
@@ -163,7 +170,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     if own:
         executor.committed = partial(_committed, made)
     executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
-    made.sweeps = [*(partial(each, executor) for each in parts.sweeps), *_sweeps(registry, executor)]
+    rows = partial(side_rows.sweep, parts.store, parts.clock)
+    made.sweeps = [*(partial(each, executor) for each in parts.sweeps), rows, *_sweeps(registry, executor)]
     return made
 
 

@@ -19,6 +19,10 @@ UNSPACED = (
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
 """Han, Hiragana and Katakana, as a part of a character class."""
+LONGEST_WORD = 64
+"""Characters by which an index tells words apart."""
+EXCERPT = 160
+"""Characters of a highlight."""
 _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 _IS_UNSPACED = re.compile(rf"[{UNSPACED}]")
 _ACCENTS = (("\u0300", "\u036f"), ("\u1ab0", "\u1aff"), ("\u1dc0", "\u1dff"), ("\u20d0", "\u20ff"), ("\ufe20", "\ufe2f"))
@@ -62,6 +66,20 @@ def words(text: str) -> list[Word]:
     return found
 
 
+def indexed_words(text: str) -> list[str]:
+    """The words under which an index keeps a text, as often as they occur: `words`, cut to 64 characters, and the last character
+    of each unspaced run, so that every single character is the beginning of a word."""
+    if text.isascii():
+        return [run[:LONGEST_WORD] for run in _RUN.findall(fold(text))]
+    found = [each.text[:LONGEST_WORD] for each in words(text)]
+    return found + [run[-1] for run in _RUN.findall(fold(text)) if len(run) > 1 and _IS_UNSPACED.match(run)]
+
+
+def asked_words(query: str) -> list[str]:
+    """What a query looks up in such an index, each word once, in the order of the query."""
+    return list(dict.fromkeys(each.text[:LONGEST_WORD] for each in words(query)))
+
+
 def query_words(query: str) -> list[str]:
     """What is looked for, each once: words of spaced scripts, and whole runs of the others, which stand together."""
     return list(dict.fromkeys(_RUN.findall(fold(query))))
@@ -86,3 +104,19 @@ def place_of(text: str, position: int) -> int:
         if at > position:
             return index
     return len(text)
+
+
+def excerpt(text: str, words: list[str]) -> str:
+    """Some 160 characters around the first of the words, cut at spaces."""
+    text = unicodedata.normalize("NFC", text)
+    folded = fold(text)
+    at = place_of(text, min((found[0] for word in words if (found := occurrences(folded, word))), default=0))
+    start = max(0, at - EXCERPT // 3)
+    if start:
+        space = text.find(" ", start, at)
+        start = start if space < 0 else space + 1
+    end = min(len(text), start + EXCERPT)
+    if end < len(text):
+        space = text.rfind(" ", at + 1, end)
+        end = end if space < 0 else space
+    return f"{'…' if start else ''}{' '.join(text[start:end].split())}{'…' if end < len(text) else ''}"

@@ -164,3 +164,10 @@ def test_other_programs_variables_are_left_alone() -> None:
     strange = ("PATH", "HOSTNAME", "REPORT", "STORED", "DATABASE_URL", "AWS_REGION", "PORTS", "SITES", "MODELS", "XDG_DATA_DIRS")
     families = ("MCP_SECRET_HOSTS", "FUNCTION_RUN_JOB", "QUEUE_SWEEP")
     Settings.from_env(dict.fromkeys((*strange, *families), "x"))
+
+
+def test_vectors_are_kept_by_a_service_only_beside_dynamodb() -> None:
+    assert Settings.from_env({"STORE": "dynamodb", "VECTORS": "s3:my-vectors"}).vectors == "s3:my-vectors"
+    for env in ({"VECTORS": "s3:my-vectors"}, {"STORE": "dynamodb", "VECTORS": "s3:"}, {"STORE": "dynamodb", "VECTORS": "faiss"}):
+        with pytest.raises(BadSetting, match="VECTORS"):
+            Settings.from_env(env)

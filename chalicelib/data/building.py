@@ -13,6 +13,7 @@ import msgspec
 
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import record
+from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import Key, Store
 from chalicelib.data.tables import MARK, Index, Table, document_key
 
@@ -35,14 +36,16 @@ class IndexStates(Table, name="indexStates"):
 STATES = document_key(IndexStates, SYSTEM_ORG, "indexes")
 
 
-def definition(index: Index) -> str:
+def definition(index: Index | SideIndex) -> str:
     """What decides where a document stands in this index: another text means that it must be built again."""
+    if isinstance(index, SideIndex):
+        return index.declared()
     kind = "unique" if index.unique else "eventual" if index.eventual else "fenced"
     everywhere = " everywhere" if index.everywhere else ""
     return f"{','.join(index.partition)} / {','.join(index.order)} / {index.shards} {kind}{everywhere}"
 
 
-def name_of(index: Index) -> str:
+def name_of(index: Index | SideIndex) -> str:
     """`table.index`."""
     return f"{index.table.table_name}.{index.name}"
 
@@ -61,7 +64,7 @@ class Building:
         self._names: frozenset[str] | None = None
         self._asked = 0
 
-    def check(self, index: Index, watch: Any) -> None:
+    def check(self, index: Index | SideIndex, watch: Any) -> None:
         """Refuse an index that is being built; `watch` takes the address whose change ends that.
 
         Raises:

@@ -5,9 +5,9 @@ A store with injected faults has none of it, so that everything is tested as Dyn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from chalicelib.data.store import Store
 
@@ -41,3 +41,27 @@ def exact_indexes(store: Store) -> bool:
 def one_writer(store: Store) -> bool:
     """Whether this process alone writes to the store, so that its own order of commits is the order."""
     return bool(getattr(store, "one_writer", False))
+
+
+class VectorService(Protocol):
+    """Where vectors are kept outside the store. What it says is a hint: who asks looks at the documents."""
+
+    def put(self, address: str, vectors: Mapping[str, Sequence[Any]]) -> None:
+        """Keep vectors of a partition by their documents' names: each as packed bytes and the filters of its document."""
+
+    def remove(self, address: str, names: Sequence[str]) -> None:
+        """Forget these; those that are not there are no error."""
+
+    def nearest(self, address: str, vector: bytes, limit: int, filters: Sequence[str]) -> list[tuple[str, float]]:
+        """The nearest of a partition that have all of these filters, best first: name and cosine."""
+
+
+def use_service(store: Store, service: VectorService | None) -> None:
+    """Have the vectors of a store kept by a service from now on."""
+    store.vectors = service  # type: ignore[attr-defined]
+
+
+def vector_service(store: Store) -> VectorService | None:
+    """Where this store's vectors are kept, if not in its own rows."""
+    found: VectorService | None = getattr(store, "vectors", None)
+    return found

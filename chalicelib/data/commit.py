@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.data import snapshot
+from chalicelib.data import entries, snapshot
 from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import ConditionFailed, Conflict, Contention, LimitExceeded, StoreFailed
 from chalicelib.data.pending import Pending
@@ -216,6 +216,8 @@ class _Plan:
         written: list[Action] = [self._write(key, pending) for key, pending in self.tx.writes.items()]
         written += [self._fence(address, change) for address, change in self.fences.items() if change.membership]
         written += [self._claim(address, owner) for address, owner in self.claimed.items()]
+        for key, pending in self.tx.writes.items():
+            written += entries.actions(self.tx.org, key, pending, self.stamp, self.now_s) if pending.table.sides else ()
         taken = {key_of(action) for action in written}
         checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
         rows: list[Action] = [Put("commits", row_of(each), Absent()) for each in self.calls if each.has_row()]
@@ -248,9 +250,8 @@ class _Plan:
         sets[("_c",)] = self.stamp
         return Update(key, sets, {("_v",): 1}, tuple((name,) for name in gone), condition)
 
-    @staticmethod
-    def _index_attributes(pending: Pending) -> Item:
-        attributes: Item = {}
+    def _index_attributes(self, pending: Pending) -> Item:
+        attributes = entries.attributes(pending.table, self.tx.org, pending.after)
         for name, place in pending.places.items():
             attributes[f"{name}#p"], attributes[f"{name}#o"] = place.shard, place.order
         return attributes

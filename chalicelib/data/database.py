@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
+from chalicelib.data import nearest as near
+from chalicelib.data import searching
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.gate import change, document
 from chalicelib.data.ids import of_table
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
+from chalicelib.data.side_index import Asked, Vector
 from chalicelib.data.tables import Range, Record, Table
 from chalicelib.data.transaction import Transaction
 
 T = TypeVar("T", bound=Table)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Hit(Generic[R]):
+    """What a search has found: the document as it is stored now, how well it fits, and excerpts of its text.
+
+    `score`: of words, BM25, over zero; of vectors, the cosine, from -1 to 1.
+    """
+
+    document: R
+    score: float
+    highlights: list[str] = field(default_factory=list)
+
+
+def fused(lists: Sequence[Sequence[Hit[R]]], limit: int = 20, k: int = 60) -> list[Hit[R]]:
+    """Several lists of hits as one, by reciprocal rank fusion: each list gives its n-th document 1 / (k + n).
+
+    Source: Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods"
+    (SIGIR 2009), whence k = 60. Of documents with one score, the one that came first. `score` is the fused one.
+    """
+    scores, first = dict[str, float](), dict[str, Hit[R]]()
+    for hits in lists:
+        for place, hit in enumerate(hits, 1):
+            name = _name(hit.document)
+            scores[name] = scores.get(name, 0.0) + 1 / (k + place)
+            known = first.setdefault(name, hit)
+            if not known.highlights and hit.highlights:
+                first[name] = hit
+    best = sorted(scores, key=lambda name: -scores[name])[:limit]
+    return [Hit(first[name].document, scores[name], first[name].highlights) for name in best]
+
+
+def _name(document: Any) -> str:
+    table: type[Table] = type(document)
+    return repr([table.table_name, *(_values(document) if table.key else (document.id,))])
+
+
+def _values(document: Table) -> tuple[Any, ...]:
+    """The values of a composite key."""
+    pythons = {wire: python for python, wire in type(document).wires.items()}
+    return tuple(getattr(document, pythons[name]) for name in type(document).key)
 
 
 class Query:
@@ -109,6 +155,40 @@ class Reader:
         """How many documents a whole partition of an index holds; one read, whatever the number."""
         return self._tx.count(wanted)
 
+    def search(self, asked: Asked, limit: int = 20) -> list[Hit[Any]]:
+        """The documents that have words, best first: `ctx.db.search(Note.by_text("words to find", space="x"), limit=20)`.
+
+        At once: what is committed is found, what is deleted or says something else by now is not; in a mutation its own writes
+        are found, too. What was found is a condition of a mutation's commit; what was *not* found is none. A query is told of
+        every commit that may change what it finds.
+
+        Args:
+            limit: 1 to 1,000.
+
+        Raises: `BadRequest`: the limit; `IndexBuilding`.
+        """
+        if not isinstance(asked, Asked) or asked.vector:
+            raise BadRequest('search() takes a search for words: Note.by_text("words"), where by_text is a Search.')
+        return [self._hit(asked, found) for found in searching.search(self._tx, asked, limit)]
+
+    def vector_search(self, index: Vector, vector: Sequence[float], /, *, limit: int = 16, **named: Any) -> list[Hit[Any]]:
+        """The documents whose vectors point the same way, best first; `named` are partition and filter fields.
+
+        What `search` says holds here, too. Where a service keeps the vectors it may be a moment behind for those that were moved
+        into it; deleted documents, and those of others, are never found.
+
+        Args:
+            limit: 1 to 256.
+
+        Raises: `BadRequest`: the limit, the vector, the fields; `IndexBuilding`.
+        """
+        asked = index(vector, **named)
+        return [self._hit(asked, found) for found in near.nearest(self._tx, asked, limit)]
+
+    @staticmethod
+    def _hit(asked: Asked, found: searching.Found) -> Hit[Any]:
+        return Hit(document(asked.index.table, found.record), found.score, found.highlights)
+
     def peek(self, table: type[T], *ids: Any) -> T | None:
         """The document, unchecked and unwatched: only to build return values."""
         rec = self._tx.peek(table, *ids)
@@ -183,7 +263,4 @@ class Writer(Reader):
 
     @staticmethod
     def _ids(doc: Table) -> tuple[Any, ...]:
-        if not type(doc).key:
-            return (doc.id,)
-        pythons = {wire: python for python, wire in type(doc).wires.items()}
-        return tuple(getattr(doc, pythons[name]) for name in type(doc).key)
+        return _values(doc) if type(doc).key else (doc.id,)

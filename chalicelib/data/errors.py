@@ -14,6 +14,7 @@ ConcaveError
 ├── ConditionFailed    the store's answer to a condition that does not hold
 ├── StoreFailed        ours: the store did not answer, or its answer was lost
 ├── StoreRefused       the operator's: the store refuses for good (no permission, no such table, expired credentials)
+├── EmbedderFailed     ours: what turns texts into vectors did not answer, or answered none; try again later
 └── WrongDeclaration   the developer's: an app that cannot be loaded as it is written
 """
 
@@ -161,6 +162,10 @@ class StoreRefused(ConcaveError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class EmbedderFailed(ConcaveError):
+    """What turns texts into vectors did not answer, or not with vectors. Try again later, best in a job."""
 
 
 class WrongDeclaration(ConcaveError, TypeError):

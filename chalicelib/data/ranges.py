@@ -29,7 +29,7 @@ from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.store import Item, Key, Store
-from chalicelib.data.tables import MARK, Index
+from chalicelib.data.tables import MARK, TABLES, Index, Range, document_key
 
 PAGE_SLACK = 4
 """Candidates asked for beyond the limit, so that a few refusals do not cost a second page."""
@@ -199,3 +199,14 @@ class Dense:
         numbers = range(max(1, self.first), last + 1)
         wanted = list(reversed(numbers)) if newest else list(numbers)
         return wanted if limit is None else wanted[:limit]
+
+
+def dense_of(org: str, wanted: Range) -> Dense | None:
+    """What the log of a range promises; None where no parent counts it."""
+    table = wanted.index.table
+    if table.parent is None:
+        return None
+    parent, counter = table.parent
+    first = 1 if wanted.low is None else int(wanted.low[0]) + (0 if wanted.low[1] else 1)
+    last = None if wanted.high is None else int(wanted.high[0]) - (0 if wanted.high[1] else 1)
+    return Dense(document_key(TABLES[parent], org, wanted.values[0]), counter, table.key[-1], first, last)

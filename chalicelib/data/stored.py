@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.data.entries import attributes
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import record
 from chalicelib.data.store import Item
@@ -38,7 +39,7 @@ def stored_claims(table: type[Table], item: Item | None) -> set[str]:
 
 def stored_attributes(table: type[Table], item: Item | None) -> Item:
     """The attributes of this item that put it into the table's indexes."""
-    names = [f"{name}#{part}" for name in table.indexes for part in "po"]
+    names = [*(f"{name}#{part}" for name in table.indexes for part in "po"), *(f"{name}#s" for name in table.sides)]
     return {name: item[name] for name in names if name in item} if item else {}
 
 
@@ -50,8 +51,17 @@ def misplaced(table: type[Table], org: str, item: Item) -> set[str]:
         place = _today(index, org, found)
         if place is not None:
             wanted |= {f"{index.name}#p": place.shard, f"{index.name}#o": place.order}
+    wanted |= _entries_today(table, org, found)
     stands = stored_attributes(table, item)
     return {name.partition("#")[0] for name in wanted.keys() | stands.keys() if wanted.get(name) != stands.get(name)}
+
+
+def _entries_today(table: type[Table], org: str, found: dict[str, object]) -> Item:
+    """What the item would say of its entries if it were written now."""
+    try:
+        return attributes(table, org, found)
+    except BadRequest:
+        return {}
 
 
 def _today(index: Index, org: str, found: dict[str, object]) -> Position | None:

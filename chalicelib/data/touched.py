@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from chalicelib.data import entries
 from chalicelib.data.pending import Pending
 from chalicelib.data.reads import Touched
 from chalicelib.data.store import Key
@@ -59,5 +60,9 @@ def _touched(org: str, key: Key, then: Pending | None, now: Pending | None) -> I
         yield from ((place.address, place.order) for place in (old, new) if place is not None)
         if old != new:
             yield from ((place.address, MARK) for place in (old, new) if place is not None)
+    if pending.table.sides:
+        yield from entries.touched(
+            org, pending, pending.before if then is None else then.after, None if now is None else now.after
+        )
     held = stored_claims(pending.table, pending.item) if then is None else then.claims()
     yield from ((address, MARK) for address in held ^ (set() if now is None else now.claims()))

@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,13 +23,13 @@ from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
 from chalicelib.data.pending import Pending
 from chalicelib.data.plain import normal, number, optional_fields
-from chalicelib.data.ranges import Dense, RangeReader
+from chalicelib.data.ranges import RangeReader, dense_of
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.records import Rough
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
-from chalicelib.data.tables import MARK, TABLES, Index, Range, Record, Table, document_key, places, record_key
+from chalicelib.data.tables import MARK, Index, Range, Record, Table, document_key, places, record_key
 from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
@@ -80,9 +80,18 @@ class Transaction:
 
     def get(self, table: type[Table], *ids: Any) -> Record | None:
         """The document with this id (or composite key), or None."""
-        key = document_key(table, self.org, *ids)
+        return self.at(document_key(table, self.org, *ids))
+
+    def at(self, key: Key) -> Record | None:
+        """The document at a key, or None."""
         self.reads.watch(key.pk, key.sk or MARK, key.sk or MARK)
         return self._now(key)
+
+    def all_at(self, keys: Sequence[Key]) -> list[Record | None]:
+        """The documents at some keys; those that were not read before, in one request."""
+        unread = [key for key in keys if key not in self._items and key not in self.known]
+        self.known = {**self.known, **dict(zip(unread, self.store.batch_get(unread), strict=True))}
+        return [self.at(key) for key in keys]
 
     def peek(self, table: type[Table], *ids: Any) -> Record | None:
         """The document, unchecked: for return values only, never to decide what to write."""
@@ -316,6 +325,8 @@ class Transaction:
         stands = {} if after is None else places(table, self.org, after)
         if after is not None:
             gate.check_size(table, key, after, stands)
+            for side in table.sides.values():
+                side.check(after, pending.before)
         wanted = {place.address: name for name, place in stands.items() if table.indexes[name].unique}
         for address, name in wanted.items():
             if address not in held and self.uniques.holder(address) not in (None, key):
@@ -354,7 +365,7 @@ class Transaction:
     ) -> list[tuple[str, Key, Item]]:
         index = wanted.index
         if index.is_log:
-            dense = self._dense(wanted)
+            dense = dense_of(self.org, wanted)
             if dense is None:
                 return self._reader.log(index.table.table_name, address, low, high, newest, limit)
             return self._reader.dense_log(index.table.table_name, address, low, high, newest, limit, dense)
@@ -367,15 +378,6 @@ class Transaction:
         for shard in shards:
             found += self._reader.index(index, address, shard, low, high, newest, limit, belongs)
         return sorted(found, key=lambda row: row[0], reverse=newest)[:limit]
-
-    def _dense(self, wanted: Range) -> Dense | None:
-        table = wanted.index.table
-        if table.parent is None:
-            return None
-        parent, counter = table.parent
-        first = 1 if wanted.low is None else int(wanted.low[0]) + (0 if wanted.low[1] else 1)
-        last = None if wanted.high is None else int(wanted.high[0]) - (0 if wanted.high[1] else 1)
-        return Dense(document_key(TABLES[parent], self.org, wanted.values[0]), counter, table.key[-1], first, last)
 
     def _order_in(self, index: Index, address: str, rec: Record | None, table: type[Table]) -> str | None:
         """The order at which a pending record stands in a partition, or None."""

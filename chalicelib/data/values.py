@@ -148,6 +148,8 @@ def _array(wire: list[Any], inner: Callable[[Any, int], Any], most: int) -> list
         raise too_deep()
     if len(wire) > MAX_ARRAY:
         raise too_long(wire)
+    if len(wire) > 8 and set(map(type, wire)) == {float} and not any(map(float.is_integer, wire)):
+        return list(wire)  # a vector: each part is what `number` would make of it
     made: list[Any] = []
     try:
         for part in wire:

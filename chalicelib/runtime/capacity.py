@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.data.entries import ROWS
 from chalicelib.data.pending import Pending
 from chalicelib.data.store import Key
 from chalicelib.data.tables import MARK
@@ -32,6 +33,9 @@ class Capacity:
         changed = {Key("fences", shard, MARK) for key, each in tx.writes.items() for shard in self._moved(tx.org, key, each)}
         changed |= {Key("claims", address) for address in tx.uniques.now}
         changed |= tx.writes.keys()
+        changed |= {
+            Key(ROWS, key.pk, name) for key, each in tx.writes.items() for side in each.table.sides for name in (side, f"{side}-")
+        }
         return len(changed | tx.reads.versions.keys()) + self._calls <= MOST_ACTIONS and self._bytes <= MOST_RESULT_BYTES
 
     def _moved(self, org: str, key: Key, pending: Pending) -> frozenset[str]:

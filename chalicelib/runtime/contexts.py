@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from chalicelib.data.database import Reader, Writer
+from chalicelib.data.database import Hit, Reader, Writer
 from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.data.side_index import SideIndex, Vector
 from chalicelib.runtime.identity import User
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.registry import Function
@@ -80,6 +81,10 @@ class QueryCtx(_Ctx):
         self.limits = limits
         """What the operator allows, by name (settings)."""
         self._viewed = viewed
+
+    def vector_search(self, index: Vector, vector: Sequence[float], /, *, limit: int = 16, **named: Any) -> list[Hit[Any]]:
+        """As `ctx.db.vector_search`."""
+        return self.db.vector_search(index, vector, limit=limit, **named)
 
     def view(self, path: str, /, **args: Any) -> Any:
         """The value of an internal query, which has no caller but the org, and is evaluated once for all who ask it at a moment.
@@ -148,9 +153,23 @@ class MutationCtx(_Ctx):
         return new_id(prefix)
 
 
+class Embedder(Protocol):
+    """What turns texts into vectors. `name` says which it is, and belongs beside what it has made."""
+
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector of length one for each text, in order. Raises `EmbedderFailed`: try again later."""
+
+
 class Calls(Protocol):
     """What an action may call."""
 
+    embedder: Embedder | None
+
+    def read(self, org: str, ask: Callable[[Reader], Any]) -> Any: ...
+    def settle(self, org: str, index: SideIndex, named: dict[str, Any]) -> None: ...
     def resolve(self, function: Function[..., Any] | str, caller: str = "") -> Function[..., Any]: ...
     def run(self, function: Function[..., Any], args: dict[str, Any], caller: Caller, log: Log) -> Any: ...
 
@@ -173,6 +192,8 @@ class ActionCtx(_Ctx):
         self.deadline = deadline
         """When (ms since the epoch) this process will be ended from outside; None where nobody says. End in good time before."""
         self.scheduler = Scheduler(scheduling, clock)
+        self.embedder = calls.embedder
+        """What turns texts into vectors (EMBEDDER); None where callers bring theirs."""
         self.parts = parts
         """What the wiring lends to built-in actions (the model, single-item appends); None for users' actions."""
 
@@ -185,6 +206,18 @@ class ActionCtx(_Ctx):
     def new_id(prefix: str = "") -> str:
         """A fresh id."""
         return new_id(prefix)
+
+    def vector_search(self, index: Vector, vector: Sequence[float], /, *, limit: int = 16, **named: Any) -> list[Hit[Any]]:
+        """The documents whose vectors are nearest, at one instant; see `ctx.db.vector_search`."""
+        found: list[Hit[Any]] = self._calls.read(self.org, lambda db: db.vector_search(index, vector, limit=limit, **named))
+        return found
+
+    def settle(self, index: SideIndex, /, **named: Any) -> None:
+        """When this returns, no row of this partition of an index holds words or vectors of what was deleted before.
+
+        A deletion is never found from its commit on; its words leave the rows of the index when a sweep comes by, or here.
+        """
+        self._calls.settle(self.org, index, named)
 
     def run_query(self, function: Any, /, **args: Any) -> Any:
         """The value of a query, at an instant of its own."""

@@ -20,12 +20,14 @@ from chalicelib.data.errors import BadRequest, Conflict, StoreFailed, StoreRefus
 from chalicelib.data.paging import Journal
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.receipts import Receipt
+from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
 from chalicelib.data.transaction import Transaction
+from chalicelib.runtime import side_rows
 from chalicelib.runtime.attempts import Clock
 from chalicelib.runtime.calling import called, encode
-from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, MutationCtx, QueryCtx, caller_of
+from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Embedder, MutationCtx, QueryCtx, caller_of
 from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.lines import Lines
@@ -67,6 +69,8 @@ class Executor:
         self.development, self.committed, self.parts = development, committed, parts
         registry.hints = development
         self.limits = limits
+        self.embedder: Embedder | None = None
+        """What turns texts into vectors; None where callers bring theirs."""
         self._repeats = Repeats()
         self._transactor = Transactor(
             store,
@@ -286,6 +290,24 @@ class Executor:
         """Run `body` in a transaction until it commits. It returns the result as JSON text, and may run several times."""
         about: dict[str, Any] = {"call": call, "key": key, "connection": connection, "retry_ms": retry_ms}
         return self._transactor.transact(org, label, body, log=log, **about)
+
+    # Searches of actions -----------------------------------------------------------------------------------------------
+
+    def read(self, org: str, ask: Callable[[Reader], Any]) -> Any:
+        """What somebody who is no query reads at one instant. Raises `Conflict` when none held."""
+        for attempt in range(SNAPSHOT_RUNS):
+            with snapshot.look(self.store) as look:
+                now_ms = float(self.clock.now_ms())
+                tx = Transaction(look.store, org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
+                found = ask(Reader(tx))
+                if look.holds(tx.reads, self.clock.sleep):
+                    return found
+            self._transactor.backoff(attempt, 30)
+        raise Conflict
+
+    def settle(self, org: str, index: SideIndex, named: dict[str, Any]) -> None:
+        """See `ActionCtx.settle`."""
+        side_rows.settle(self.store, self.clock, org, index, named)
 
     # Actions -----------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 * **build** goes through the table and writes each document that does not stand where it belongs, changing no field: an
   ordinary commit, with its fences, claims and fresh rows. So writers need not stop; the place of the work is stored after
   every page, and any process may go on with it.
+  Of words and vectors the rows are removed first, and every document is entered again.
 * **audit** reads the table and the fences once more and says what does not agree. Only what agrees becomes ready.
 
 In the cloud old code may still be writing while new code starts: build after the deployment is through (the command does).
@@ -25,9 +26,11 @@ from urllib.parse import unquote
 from chalicelib.data.building import SYSTEM_ORG, IndexStates, definition, name_of
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import at
+from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import misplaced, stored_claims, stored_positions
 from chalicelib.data.tables import MARK, TABLES, Index, Table
+from chalicelib.runtime import side_rows
 from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.scheduling import Run
 
@@ -140,10 +143,14 @@ class Indexes:
         place = how.get("at")
         after = None if place is None else Key(table.table_name, *place)
         done, more = int(how.get("done", 0)), True
+        if isinstance(index, SideIndex) and place is None:
+            side_rows.wipe(self.store, index)
         while more:
             page = self.store.scan(table.table_name, after, PAGE)
             for item in page.items:
                 self._enter(table, name, item)
+                if isinstance(index, SideIndex):
+                    side_rows.enter(self.store, self.executor.clock, index, _key(table, item))
             done, more = done + len(page.items), page.more
             if page.items:
                 after = _key(table, page.items[-1])
@@ -194,10 +201,13 @@ class Indexes:
             if index.name in misplaced(table, org, item) and self._still_misplaced(index, org, item):
                 found.misplaced += 1
                 found.add(f"{item.get('_id')} does not stand where it belongs")
+            if isinstance(index, SideIndex):
+                self._check_entry(index, org, item, found)
+                continue
             sizes.update(place.shard for each, place in stored_positions(table, org, item) if each is index)
             if index.unique:
                 self._check_claims(table, item, found)
-        if not (index.eventual or index.unique or index.is_log):
+        if not (isinstance(index, SideIndex) or index.eventual or index.unique or index.is_log):
             for shard, size in sizes.items():
                 fence = self.store.get(Key("fences", shard, MARK)) or {}
                 agrees = True if int(fence.get("size", 0)) == size else self._agrees(index, shard)
@@ -207,7 +217,15 @@ class Indexes:
                     found.add(f"{shard} counts {int(fence.get('size', 0))}, holds {size}")
         return found
 
-    def _still_misplaced(self, index: Index, org: str, item: Item) -> bool:
+    def _check_entry(self, index: SideIndex, org: str, item: Item, found: Audit) -> None:
+        key = _key(index.table, item)
+        if side_rows.is_kept(self.store, index, org, key, item):
+            return
+        now = self.store.get(key)  # it may have changed since it was listed
+        if now is not None and not side_rows.is_kept(self.store, index, org, key, now):
+            found.add(f"{item.get('_id')} has no entry in the index")
+
+    def _still_misplaced(self, index: Index | SideIndex, org: str, item: Item) -> bool:
         now = self.store.get(_key(index.table, item))
         return now is not None and index.name in misplaced(index.table, org, now)
 
@@ -246,15 +264,16 @@ class Indexes:
         return self.executor.transact(SYSTEM_ORG, "indexes", body).value
 
 
-def _declared(tables: Iterable[type[Table]]) -> Iterator[Index]:
+def _declared(tables: Iterable[type[Table]]) -> Iterator[Index | SideIndex]:
     for table in tables:
         yield from table.indexes.values()
+        yield from table.sides.values()
 
 
-def _index(name: str) -> Index:
+def _index(name: str) -> Index | SideIndex:
     table, _, index = name.partition(".")
     try:
-        return TABLES[table].indexes[index]
+        return TABLES[table].sides.get(index) or TABLES[table].indexes[index]
     except KeyError:
         raise BadRequest(f"There is no index {name!r}.", "IndexNotFound") from None
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from chalicelib.data.entries import ROWS
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Delete, Key, Store
 from chalicelib.data.tables import all_specs
+from chalicelib.runtime.side_rows import forgotten
 from infra.admin.transfer import items, org_of
 
 OF_CONNECTIONS = {"mailboxes", "subscriptions", "inbox"}
@@ -44,6 +46,8 @@ def erase_org(store: Store, org: str, confirmed: str | None) -> Erased:
     for name in _tables():
         for item in items(store, name):
             if org_of(item) == org:
+                if name == ROWS:
+                    forgotten(store, [item])
                 store.write(Delete(Key(name, item["pk"], item.get("sk"))))
                 told.removed[name] += 1
     for name in _tables():

@@ -88,7 +88,7 @@ def imported(store: Store, lines: Iterable[str], indexes: Indexes) -> Report:
             mine = _write(store, table, org, document)
             (report.written if mine else report.there)[table.table_name] += 1
             entered.setdefault(table.table_name, set()).add(org)
-    names = [f"{name}.{index}" for name in sorted(entered) for index in TABLES[name].indexes]
+    names = [f"{name}.{index}" for name in sorted(entered) for index in (*TABLES[name].indexes, *TABLES[name].sides)]
     indexes.begin(names)
     for name in names:
         audit = indexes.build(name)

@@ -35,6 +35,13 @@ SETTINGS = {
     "PUSH_SUBJECT": ("PushSubject", "Whom push services may ask: mailto:you@example.com or https://example.com."),
     "PUSH_HOSTS": ("PushHosts", "Push services, comma list; empty: those of Chrome, Firefox, Edge and Safari."),
     "MCP_COMMANDS": ("McpCommands", "Programs that workers may start as MCP servers, comma list."),
+    "VECTORS": ("Vectors", "Where vectors are compared: s3:<bucket> for Amazon S3 Vectors; empty: in the tables' rows."),
+    "EMBEDDER": (
+        "Embedder",
+        "What turns texts into vectors: given, hashing, bedrock:<model id> or an endpoint's URL; empty: given.",
+    ),
+    "EMBEDDER_MODEL": ("EmbedderModel", "The model that an endpoint of embeddings is asked for."),
+    "EMBEDDER_DIMENSIONS": ("EmbedderDimensions", "Numbers of a vector, 2 to 4096."),
     "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
 }
 """Settings of `chalicelib/settings.py` that are parameters."""
@@ -53,6 +60,7 @@ _DEFAULTS = {
     "CONVERSATIONS_PER_AGENT": "10000",
     "GENERATION_TIMEOUT_S": "840",
     "MODEL_FAILURES": "5",
+    "EMBEDDER_DIMENSIONS": "256",
 }
 
 

@@ -41,7 +41,7 @@ def _admin(command: str) -> str:
 
 
 DRY: dict[str, tuple[str, Callable[[str], str]]] = {
-    r"\bmake (test|check|bench|bench-cost)\b": ("they run for minutes, and the first two run this test", _make),
+    r"\bmake (test|check|bench|bench-cost|bench-search)\b": ("they run for minutes, and the first two run this test", _make),
     r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
     r"\bmake (deploy|destroy)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
     r"^sudo ": ("they change the machine; tests/local/test_self_hosting.py takes the same steps in a folder", _typed),

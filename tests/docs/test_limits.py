@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from chalicelib.data import gate, paging, snapshot, store, transaction
+from chalicelib import words
+from chalicelib.data import entries, gate, nearest, paging, searching, side_index, snapshot, store, transaction
 from chalicelib.domain import answer_size, budget, depth, domains, members, notifications
 from chalicelib.domain.agent_runs import ending
 from chalicelib.domain.conversations import codes, history, listing, search, views
@@ -16,6 +17,7 @@ from chalicelib.domain.feeds import socket as feed
 from chalicelib.domain.images import forking, mcp
 from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
+from chalicelib.embedders import vectors
 from chalicelib.live import messages
 from chalicelib.live.owner import hearing, owner, socket
 from chalicelib.push import sender
@@ -48,6 +50,20 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),
     "one run of a query": (transaction.LARGEST_READ, snapshot.LARGEST_SNAPSHOT, 100),  # what one TransactGetItems takes
+    "a search: documents it finds by words, by vectors; words of its query; fields that it may be filtered by": (
+        searching.MOST_HITS,
+        nearest.MOST_NEIGHBOURS,
+        side_index.MOST_WORDS,
+        side_index.MOST_FILTERS,
+    ),
+    "a word that an index keeps; different words of one document; blocks that are read for the beginning of a word": (
+        words.LONGEST_WORD,
+        side_index.MOST_TERMS,
+        searching.MOST_BLOCKS,
+    ),
+    "a vector": side_index.DIMENSIONS,
+    "the id of a document with a search or a vector": (entries.LONGEST_ID,),
+    "a text that is embedded": (vectors.MOST_CHARACTERS,),
     "a page": (paging.LARGEST_PAGE, paging.FILL_BYTES / KB, paging.LARGEST_BYTES / KB),
     "sends that wait behind a running reply": (lifecycle.QUEUED_RUNS,),
     "a message where the model or a worker answers; images with it": (

@@ -14,7 +14,6 @@ mean over the words, half of it for being found in one message together.
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,15 +26,13 @@ from chalicelib.domain.conversations.codes import refused
 from chalicelib.domain.conversations.filters import DateRange, Filters, created_in
 from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read
 from chalicelib.schema import Conversation
-from chalicelib.words import fold, occurrences, place_of, query_words
+from chalicelib.words import excerpt, fold, occurrences, query_words
 
 CONVERSATIONS, MESSAGES, BYTES = 100, 2_000, 1_000_000
 """What one call looks at."""
 LONGEST_QUERY, MOST_WORDS = 200, 8
 JUST_AFTER = 0.0005
 """Creation times are multiples of 1/1024 ms; several conversations may have the same."""
-EXCERPT = 160
-"""Characters of a highlight."""
 SHOWN_MESSAGES = 5
 """Matching messages that a result brings, the best first."""
 SHOWN_BYTES = 48 * 1024
@@ -177,19 +174,3 @@ def _add_messages(told: list[SearchResult], found: list[SearchResult]) -> None:
 def _counts(text: str, words: list[str]) -> dict[str, int]:
     folded = fold(text)
     return {word: len(occurrences(folded, word)) for word in words}
-
-
-def excerpt(text: str, words: list[str]) -> str:
-    """Some 160 characters around the first of the words, cut at spaces."""
-    text = unicodedata.normalize("NFC", text)
-    folded = fold(text)
-    at = place_of(text, min((found[0] for word in words if (found := occurrences(folded, word))), default=0))
-    start = max(0, at - EXCERPT // 3)
-    if start:
-        space = text.find(" ", start, at)
-        start = start if space < 0 else space + 1
-    end = min(len(text), start + EXCERPT)
-    if end < len(text):
-        space = text.rfind(" ", at + 1, end)
-        end = end if space < 0 else space
-    return f"{'…' if start else ''}{' '.join(text[start:end].split())}{'…' if end < len(text) else ''}"
