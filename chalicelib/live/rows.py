@@ -137,14 +137,31 @@ class Subscription:
     digest: str = ""
     """Of what the client last got; equal means nothing is sent."""
     journal: str | None = None
-    moved: bool = False
-    """The arguments are not those of the row. Not a part of it."""
     stored: tuple[str, str | None] | None = None
     """Digest and journal as the row has them; None: there is no row yet. Not a part of the row."""
+    asked: str = ""
+    """The arguments as the row has them. Not a part of it."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether the arguments are not those of the row."""
+        return self.args != self.asked
+
+    def saved(self) -> None:
+        """The row says now what this says."""
+        self.stored, self.asked = (self.digest, self.journal), self.args
 
     def unsaved(self) -> bool:
         """Whether the row says something else."""
         return self.moved or self.stored != (self.digest, self.journal)
+
+    def warm(self) -> str | list[str]:
+        """What the mailbox keeps of this: the digest, with the arguments if they have moved on."""
+        return [self.digest, self.args] if self.moved else self.digest
+
+    def warmed(self, kept: Any) -> None:
+        """Take over what the mailbox kept."""
+        self.digest, self.args = (str(kept), self.args) if isinstance(kept, str) else (str(kept[0]), str(kept[1]))
 
     def update(self, connection: str, ttl: int) -> Update:
         """What makes the stored row say what this says, when its watches are the same. One that arrives late changes nothing."""
@@ -176,7 +193,8 @@ class Subscription:
         """From a stored row."""
         watches = [(address, low, high) for address, low, high in row["watches"]]
         digest, journal = row["digest"], row.get("journal")
-        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, stored=(digest, journal))
+        stored = (digest, journal)
+        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, stored=stored, asked=row["args"])
 
 
 def watch_key(connection: str, query_id: int, watch: Watch) -> dict[str, str]:

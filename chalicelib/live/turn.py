@@ -322,7 +322,7 @@ class Turn(Queries):
         if told.close:
             raise Closed(told.close, pause=True)
         for query_id, args in told.moved.items():
-            self.queries[query_id].args, self.queries[query_id].moved = args, True
+            self.queries[query_id].args = args
         self.state = told.state
         return told
 
@@ -356,7 +356,7 @@ class Turn(Queries):
         if self.kept or self.held.row.get("kept"):
             sets[("kept",)] = {str(query_id): list(each) for query_id, each in self.kept.items()}
         if self.subs is not None and (self.hot or self.held.row.get("hot")):
-            sets[("hot",)] = {str(query_id): digest for query_id, digest in self.hot.items()}
+            sets[("hot",)] = {str(query_id): kept for query_id, kept in self.hot.items()}
         self._wait_for_kept()
         self.told_marks = self.marks
         self._start()
