@@ -137,17 +137,18 @@ class Mailboxes:
         """The row, strongly consistent."""
         return retry_until_done(self.clock, lambda: self.store.get(self.key(connection)))
 
-    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
+    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0, stored: bool = True) -> Waking:
         """Leave a note that names queries, then try to become the holder.
 
         Args:
             auth: the identity version that an Authenticate frame leads to, written with the note: calls wait for it.
+            stored: whether the note may be about something in the inbox.
         """
         marked = list(marks)
         held = self.try_first(connection, marked, auth=auth)
         if held is None:
             return self.note_first(connection, marked, auth=auth)
-        held.alone = False  # whoever wakes may have stored something
+        held.alone = held.alone and not stored
         return Waking(held, "held")
 
     def try_first(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Held | None:

@@ -245,7 +245,7 @@ class Queries:
         return left
 
     def _warm(self, sub: Subscription) -> bool:
-        """Keep a new digest, and arguments, in the mailbox, where the release writes them; False: they go into the query's row."""
+        """Keep a new digest, and arguments, in the mailbox, where the release writes them. False: the query's row must say it."""
         query_id = sub.query_id
         if sub.stored is None or sub.stored[1] != sub.journal or not (query_id in self.hot or len(self.hot) < HOT):
             return False
