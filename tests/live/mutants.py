@@ -89,6 +89,21 @@ class ClearsAllNotes(Turn):
             self.world.mailboxes.save(self.held, {("dirty",): {}})
 
 
+class ForgetsTheUnsaved(Mailboxes):
+    """Reads the row again as if nothing were unsaved."""
+
+    def refresh(self, held: Held) -> None:
+        held.row = self.reread(held)
+
+
+class HandsOverTheUnsaved(Mailboxes):
+    """Gives the lease to another without what is unsaved."""
+
+    def leave(self, held: Held) -> None:
+        held.unsaved.clear()
+        super().leave(held)
+
+
 class ContinuesExpiredLeases(Mailboxes):
     """Takes an expired lease over and goes on, as if its holder could not be about to post."""
 
