@@ -38,7 +38,7 @@ PAUSE_MS, LONGEST_PAUSE_MS = 100, 5_000
 
 HOT = 16
 """So many queries of a connection have the digest of their value in its mailbox: a new value costs no write of its own."""
-WARM_CHARS = 400
+WARM_BYTES = 400
 """Arguments that have moved on are kept there, too, if all of them together are not longer: a mailbox stays below 1 KB."""
 
 
@@ -249,10 +249,10 @@ class Queries:
         query_id = sub.query_id
         if sub.stored is None or sub.stored[1] != sub.journal or not (query_id in self.hot or len(self.hot) < HOT):
             return False
-        others = [each for other, each in self.hot.items() if other != query_id]
-        if sub.moved and len(sub.args) + sum(len(each[1]) for each in others if not isinstance(each, str)) > WARM_CHARS:
+        kept = {**self.hot, query_id: sub.warm()}
+        if sub.moved and sum(len(each[1]) for each in kept.values() if not isinstance(each, str)) > WARM_BYTES:
             return False
-        self.hot[query_id] = sub.warm()
+        self.hot = kept
         return True
 
     def _ttl(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -21,6 +22,8 @@ from chalicelib.live.session import Answer, State
 LIFE_S = 3 * 3600
 """Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
 CONNECT, AUTHENTICATE, MODIFY, MUTATION, ACTION, ANSWER = "1|connect", "2|auth", "3|modify", "4|mutation", "5|action", "6|answer"
+PLAIN_CHARS = 200
+"""Longer arguments are packed where a mailbox keeps them."""
 FAULT = "7|fault"
 """A sentence about a frame that could not be read; nothing waits for it."""
 
@@ -155,13 +158,19 @@ class Subscription:
         """Whether the row says something else."""
         return self.moved or self.stored != (self.digest, self.journal)
 
-    def warm(self) -> str | list[str]:
-        """What the mailbox keeps of this: the digest, with the arguments if they have moved on."""
-        return [self.digest, self.args] if self.moved else self.digest
+    def warm(self) -> str | list[Any]:
+        """What the mailbox keeps of this: the digest, with the arguments, long ones packed, if they have moved on."""
+        if not self.moved:
+            return self.digest
+        return [self.digest, self.args if len(self.args) <= PLAIN_CHARS else zlib.compress(self.args.encode(), 9)]
 
     def warmed(self, kept: Any) -> None:
         """Take over what the mailbox kept."""
-        self.digest, self.args = (str(kept), self.args) if isinstance(kept, str) else (str(kept[0]), str(kept[1]))
+        if isinstance(kept, str):
+            self.digest = kept
+        else:
+            self.digest = str(kept[0])
+            self.args = kept[1] if isinstance(kept[1], str) else zlib.decompress(bytes(kept[1])).decode()
 
     def update(self, connection: str, ttl: int) -> Update:
         """What makes the stored row say what this says, when its watches are the same. One that arrives late changes nothing."""

@@ -121,8 +121,13 @@ def test_a_listener_costs_two_small_writes_and_hears_every_message_once(model: S
         what_a_room_costs_a_listener(model)
 
 
+def test_long_arguments_are_packed(model: ScriptedModel) -> None:
+    with swapped((rows, "PLAIN_CHARS", 0)):
+        what_a_room_costs_a_listener(model)
+
+
 def test_arguments_that_are_too_long_for_a_mailbox_go_into_their_row(model: ScriptedModel) -> None:
-    with swapped((queries, "WARM_CHARS", 0)):
+    with swapped((queries, "WARM_BYTES", 0)):
         test_an_acknowledgement_comes_before_what_it_caused_and_once(Chat(model), False)
 
 
