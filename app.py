@@ -74,7 +74,8 @@ def on_change(event: dict[str, Any], context: Any) -> Any:
 @app.lambda_function(name="serve")
 def serve(event: dict[str, Any], context: Any) -> None:
     """Serve one connection's mailbox: a wait is over, or a holder has worked long enough."""
-    backend().serve(events.payload(event)["connectionId"])
+    asked = events.payload(event)
+    backend().serve(asked["connectionId"], waits=asked.get("waits", False))
 
 
 @app.lambda_function(name="act")

@@ -162,9 +162,18 @@ class Backend:
         """Leave a note on a connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
         self.fanout.wake(connection, auth=auth)
 
-    def serve(self, connection: str) -> None:
-        """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough."""
-        self.wake(connection)
+    def serve(self, connection: str, *, waits: bool = False) -> None:
+        """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough.
+
+        Args:
+            waits: only if a frame of the connection still waits.
+        """
+        if not waits or self.keepalive.waits(connection):
+            self.wake(connection)
+
+    def _look_later(self, connection: str, wait_ms: int) -> None:
+        """Have a connection served after a while, if a frame of it still waits then."""
+        self.invoker.later("serve", {"connectionId": connection, "waits": True}, wait_ms)
 
     def close(self, connection: str) -> None:
         """Close a connection for good."""
@@ -199,7 +208,7 @@ class Backend:
             traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
             try:
                 with tracing(" ".join(traces[:TRACES])):
-                    heard = told.answered.told(self.mailboxes, self.world.later)
+                    heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
                     spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
             except Exception:
                 logger.exception("fan-out failed")

@@ -20,7 +20,7 @@ import msgspec
 
 from chalicelib.data.declared import check_fields
 from chalicelib.data.errors import BadRequest, LimitExceeded
-from chalicelib.data.keys import UNDEFINED, encode_key
+from chalicelib.data.keys import UNDEFINED, encode_key, floor
 from chalicelib.data.kinds import Kinds, check_kind, kinds_at
 from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES
 
@@ -113,7 +113,8 @@ class Range:
         """Both bounds as positions, inclusive."""
         low, high = LOWEST, HIGHEST
         if self.low is not None:
-            low = encode_key(self.low[0]) if self.low[1] else encode_key(self.low[0]) + HIGHEST
+            value, included = floor(self.low[0], self.index.coarse), self.low[1] or self.index.coarse > 0
+            low = encode_key(value) if included else encode_key(value) + HIGHEST
         if self.high is not None:
             high = encode_key(self.high[0])
             if self.high[1]:
@@ -131,6 +132,8 @@ class Index:
         order: fields that order the documents of a partition; a read may bound the first one.
         shards: how many fences and GSI partitions share one value; for partitions with few values and many writers.
         unique: at most one document per value and org, kept by a claim; read it with `.unique()`.
+        coarse: for an order that changes often, a number: documents stand by the multiple of this below it, and within that by
+            creation, and a write within it moves nothing. Bounds include all of a multiple.
         eventual: the bare GSI, without a fence: only sweeps may read it, it costs nothing at a commit.
         everywhere: with `eventual`: one partition for all orgs, which no function can read; for sweeps of the whole store.
     """
@@ -140,13 +143,14 @@ class Index:
         *partition: str,
         order: str | tuple[str, ...] = (),
         shards: int = 1,
+        coarse: float = 0,
         unique: bool = False,
         eventual: bool = False,
         everywhere: bool = False,
     ) -> None:
         self._named = partition, (order,) if isinstance(order, str) else tuple(order)
         self.partition, self.order = (tuple(map(wire_name, names)) for names in self._named)
-        self.shards, self.unique, self.eventual, self.everywhere = shards, unique, eventual, everywhere
+        self.shards, self.coarse, self.unique, self.eventual, self.everywhere = shards, coarse, unique, eventual, everywhere
         if everywhere and not eventual:
             raise TypeError("Index(everywhere=True) is for sweeps: say eventual=True as well.")
         self.table: type[Any]
@@ -217,7 +221,7 @@ class Index:
         if any(value is UNDEFINED for value in values) or not isinstance(made, (int, float)) or not isinstance(id, str):
             return None
         address = self.address(org, values)
-        order = encode_key(*(value_at(record, path) for path in self.order), float(made), id)
+        order = encode_key(*(floor(value_at(record, path), self.coarse) for path in self.order), float(made), id)
         if len(order.encode()) > MAX_SORT_KEY_BYTES:
             raise LimitExceeded(
                 f"A value ordered by {self.table.table_name}.{self.name} has over {MAX_SORT_KEY_BYTES} bytes; store a digest."

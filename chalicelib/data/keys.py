@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from chalicelib.data.errors import BadRequest
+from chalicelib.data.errors import BadRequest, LimitExceeded
 from chalicelib.data.plain import Int64
 
 END = "\x01"
@@ -57,3 +57,21 @@ def _encode(value: Any) -> str:
     if isinstance(value, dict):
         return "8" + "".join(_encode(name) + _encode(value[name]) for name in sorted(value)) + END
     raise BadRequest(f"{type(value).__name__} cannot be indexed.")
+
+
+def checked(text: str, limit: int, what: str) -> str:
+    """`text` if it fits a key of `limit` bytes; else an error that says so."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise BadRequest(f"The {what} holds half of a surrogate pair, which is not Unicode.") from None
+    if size > limit:
+        raise LimitExceeded(f"The {what} is longer than {limit} bytes.")
+    return text
+
+
+def floor(value: Any, step: float) -> Any:
+    """The multiple of a step at or below a number; anything else, or without a step, as it is."""
+    if not step or isinstance(value, bool | Int64) or not isinstance(value, (int, float)):
+        return value
+    return float(value // step * step)

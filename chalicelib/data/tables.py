@@ -18,7 +18,7 @@ import msgspec
 
 from chalicelib.data import mount
 from chalicelib.data.declared import check_body, check_fields, check_name, check_wires, here
-from chalicelib.data.errors import BadRequest, LimitExceeded, WrongDeclaration
+from chalicelib.data.errors import BadRequest, WrongDeclaration
 from chalicelib.data.index import EVERYWHERE as EVERYWHERE
 from chalicelib.data.index import HIGHEST as HIGHEST
 from chalicelib.data.index import LOWEST as LOWEST
@@ -30,7 +30,7 @@ from chalicelib.data.index import Record as Record
 from chalicelib.data.index import org_key as org_key
 from chalicelib.data.index import value_at as value_at
 from chalicelib.data.index import wire_name as wire_name
-from chalicelib.data.keys import encode_key
+from chalicelib.data.keys import checked, encode_key
 from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, IndexSpec, Key, TableSpec
 
@@ -141,17 +141,6 @@ def document_key(table: type[Table], org: str, *ids: Any) -> Key:
     if len(ids) != len(table.key):
         raise BadRequest(f"{table.table_name} is looked up by {', '.join(table.key)}.")
     return Key(table.table_name, table.log.address(org, (ids[0],)), checked(encode_key(*ids[1:]), MAX_SORT_KEY_BYTES, "key"))
-
-
-def checked(text: str, limit: int, what: str) -> str:
-    """`text` if it fits a key of `limit` bytes; else an error that says so."""
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise BadRequest(f"The {what} holds half of a surrogate pair, which is not Unicode.") from None
-    if size > limit:
-        raise LimitExceeded(f"The {what} is longer than {limit} bytes.")
-    return text
 
 
 def record_key(table: type[Table], org: str, record: Record) -> Key:

@@ -14,6 +14,7 @@ from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
 from chalicelib.domain import access, answer_size
 from chalicelib.domain import domains as domains_domain
 from chalicelib.domain.conversations import erasure
+from chalicelib.domain.conversations.moved import moved
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.images import access as image_access
 from chalicelib.domain.images import forking, images, mcp
@@ -66,13 +67,13 @@ def list_(ctx: QueryCtx, container_id: Id | None = None) -> list[ImageRecord]:
     user = access.reader(ctx)
     if user is None:
         return []
-    wanted = Conversation.by_user_updated(user.subject)
-    if container_id is not None:
+    if container_id is None:
+        listed = moved(ctx, Conversation.by_user_updated(user.subject), 30)
+    else:
         domain = domains.get.handler(ctx, container_id)
         if domain is None:
             return []
-        wanted = Conversation.by_domain(domain.domain_id)
-    listed = ctx.db.query(wanted).newest().take(30)
+        listed = list(ctx.db.query(Conversation.by_domain(domain.domain_id)).newest().take(30))
     found = [image_access.found(ctx, each.image_id) for each in listed if each.image_id]
     return answer_size.listed([each.record for each in found if each is not None])
 

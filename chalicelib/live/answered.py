@@ -13,10 +13,22 @@ from dataclasses import dataclass, field
 
 from chalicelib.data.reads import Touched
 from chalicelib.live.at_once import open_call
+from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import Mailboxes
 
 _REQUEST = re.compile(r"\|sync:.*:(\d+)(?::[0-9a-f]{16})?$")
 """The end of a commit's id that a lane has made: the session, the request, the caller."""
+
+MOMENT_MS = 2_000
+"""So long after its commit a call of a lane has been answered, or whoever ran it has died."""
+Later = Callable[[str, int], None]
+"""Ask for a turn on a connection after some milliseconds."""
+
+
+def _runs(mailboxes: Mailboxes, connection: str, now_ms: int) -> bool:
+    """Whether the lane of a connection is at work: it leaves a note for each call that it has run."""
+    lane = mailboxes.read(lane_of(connection))
+    return lane is not None and "lease" in lane and now_ms < int(lane["until"])
 
 
 @dataclass
@@ -48,10 +60,11 @@ class Answered:
         for place in touched:
             self._touching.setdefault(place, set()).add(connection)
 
-    def told(self, mailboxes: Mailboxes, later: Callable[[str, int], None]) -> dict[str, set[Touched]]:
+    def told(self, mailboxes: Mailboxes, later: Later, look: Later) -> dict[str, set[Touched]]:
         """Connections that hear, or have heard, of their own commits → the places that nobody else has changed.
 
-        One read for each. Who runs a call at once tells of it; should it have died, `later` finds that.
+        One read for each, or two. Who runs a call at once tells of it; should it have died, `later` finds that. So does a lane
+        that runs; should it have died, the frame of its call still waits after a moment: `look` finds that.
         """
         heard: dict[str, set[Touched]] = {}
         for connection, own in self.own.items():
@@ -65,6 +78,8 @@ class Answered:
                 if own.requests <= replied:
                     later(connection, int(row["call_until"]) + 1 - now)
             if not own.requests <= replied:
-                continue
+                if None in own.requests or "call" in row or not _runs(mailboxes, connection, now):
+                    continue
+                look(connection, MOMENT_MS)
             heard[connection] = {place for place in own.touched if self._touching[place] == {connection}}
         return heard

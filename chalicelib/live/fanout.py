@@ -45,34 +45,38 @@ class Fanout:
         Raises: what kept a note from being left, after everybody else was served; the caller tries again.
         """
         found = self._watches(touched, told)
-        marks: dict[str, set[str]] = {connection: set() for connection in connections}
+        marks: dict[str, set[str]] = {}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
-        everyone = sorted(marks)
+        others = set(connections)
+        everyone = sorted(marks.keys() | others)
         slices = [everyone[start : start + SLICE] for start in range(0, len(everyone), SLICE)]
         done: list[Spread] = []
         for start in range(0, len(slices), self.world.wave):
             wave = slices[start : start + self.world.wave]
-            begun = self.world.parallel([partial(self._slice, each, marks, found) for each in wave])
+            begun = self.world.parallel([partial(self._slice, each, marks, found, others) for each in wave])
             self.batches.go_on([slice_ for _, slice_ in begun])
             done += [spread for spread, _ in begun]
         for failure in (failure for spread in done for failure in spread.failures):
             raise failure
         return Spread(len(marks), sum(each.served for each in done), sum(each.busy for each in done))
 
-    def _slice(self, connections: list[str], marks: dict[str, set[str]], found: list[Item]) -> tuple[Spread, Slice]:
+    def _slice(
+        self, connections: list[str], marks: dict[str, set[str]], found: list[Item], others: set[str]
+    ) -> tuple[Spread, Slice]:
         spread, held = Spread(len(connections)), list[Held]()
         for connection in connections:
             try:
-                held += self._wake(connection, marks[connection], found, spread)
+                # A note of a commit alone is not about the inbox.
+                held += self._wake(connection, marks.get(connection, set()), found, spread, stored=connection in others)
             except Exception as error:
                 logger.exception("no note could be left on %s", connection)
                 spread.failures.append(error)
         spread.served = len(held)
         return spread, self.batches.begin(held)
 
-    def _wake(self, connection: str, marks: set[str], found: list[Item], spread: Spread) -> list[Held]:
-        waking = self.world.mailboxes.wake(connection, sorted(marks))
+    def _wake(self, connection: str, marks: set[str], found: list[Item], spread: Spread, *, stored: bool) -> list[Held]:
+        waking = self.world.mailboxes.wake(connection, sorted(marks), stored=stored)
         if waking.held is not None:
             return [waking.held]
         if waking.state == "busy":

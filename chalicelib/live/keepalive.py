@@ -123,7 +123,7 @@ class Keepalive:
         """Post to each where nothing waits. Returns the others, and those that did not get it for certain."""
         others: list[Item] = []
         for row in calm:
-            if self._waits(row["pk"]):
+            if self.waits(row["pk"]):
                 others.append(row)
                 continue
             dialect = self.world.dialects.get(str(row.get("kind")), SYNC)
@@ -134,7 +134,7 @@ class Keepalive:
                 others.append(row)
         return others
 
-    def _waits(self, connection: str) -> bool:
+    def waits(self, connection: str) -> bool:
         """Whether a frame or an answer was stored that nobody has taken in."""
         store = self.world.store
         return bool(retry_until_done(self.world.clock, lambda: store.query("inbox", connection, limit=1).items))

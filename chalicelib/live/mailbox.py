@@ -98,6 +98,8 @@ class Held:
     """Nobody has left a note since the last holder left, and the inbox was empty then: only what is given is new."""
     ends: tuple[Path, ...] = ()
     """What is removed from the row with the lease: a call that is over."""
+    unsaved: dict[Path, Any] = field(default_factory=dict)
+    """What the row is to say when the lease is given back. Nobody misses it should the holder die: the connection is closed."""
 
 
 @dataclass(frozen=True)
@@ -137,17 +139,18 @@ class Mailboxes:
         """The row, strongly consistent."""
         return retry_until_done(self.clock, lambda: self.store.get(self.key(connection)))
 
-    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
+    def wake(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0, stored: bool = True) -> Waking:
         """Leave a note that names queries, then try to become the holder.
 
         Args:
             auth: the identity version that an Authenticate frame leads to, written with the note: calls wait for it.
+            stored: whether the note may be about something in the inbox.
         """
         marked = list(marks)
         held = self.try_first(connection, marked, auth=auth)
         if held is None:
             return self.note_first(connection, marked, auth=auth)
-        held.alone = False  # whoever wakes may have stored something
+        held.alone = held.alone and not stored
         return Waking(held, "held")
 
     def try_first(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Held | None:
@@ -242,8 +245,8 @@ class Mailboxes:
         held.until = until
 
     def refresh(self, held: Held) -> None:
-        """Read the row again. Raises `LeaseLost`."""
-        held.row = self.reread(held)
+        """Read the row again, as if what is unsaved were there. Raises `LeaseLost`."""
+        held.row = self.reread(held) | {path[0]: value for path, value in held.unsaved.items()}
 
     def reread(self, held: Held) -> Item:
         """The row as it is now; what the holder has read of it stays. Raises `LeaseLost`."""
@@ -257,6 +260,7 @@ class Mailboxes:
         if self._try(Update(self.key(held.connection), sets, {}, (), self._mine(held))) is None:
             raise LeaseLost
         held.row.update({path[0]: value for path, value in sets.items() if len(path) == 1})
+        held.unsaved = {path: value for path, value in held.unsaved.items() if path not in sets}
 
     def beside(self, held: Held, actions: list[StoreAction]) -> None:
         """Write other rows of the connection, only while the lease is ours. Raises `LeaseLost`."""
@@ -268,7 +272,8 @@ class Mailboxes:
                 raise LeaseLost from refused
 
     def release(self, held: Held, seen: int, sets: dict[Path, Any], dirty: dict[str, str] = NO_DIRT) -> bool:
-        """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours.
+        """Write, and give the lease back if no note came since `seen`. False: notes came, the lease is still ours, and the rest
+        is unsaved. Raises `LeaseLost`.
 
         Args:
             dirty: the marks of queries that stay to be evaluated.
@@ -276,15 +281,17 @@ class Mailboxes:
         One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
         """
         quiet = All((self._mine(held), Equals(("notes",), seen)))
-        whole = {**sets, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
+        held.unsaved |= sets
+        whole = {**held.unsaved, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         if self._try(Update(self.key(held.connection), whole, {}, (*LEASE, *held.ends), quiet)) is not None:
             return True
-        self.save(held, sets)
+        self.reread(held)
         return False
 
     def leave(self, held: Held) -> None:
         """Give the lease back although notes may have come: somebody else was asked to go on. Raises `LeaseLost`."""
-        update = Update(self.key(held.connection), {("left",): held.token}, {}, (*LEASE, *held.ends), self._mine(held))
+        sets = {**held.unsaved, ("left",): held.token}
+        update = Update(self.key(held.connection), sets, {}, (*LEASE, *held.ends), self._mine(held))
         if self._try(update) is None:
             raise LeaseLost
 

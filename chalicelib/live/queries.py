@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.reads import Touched, Watch, overlap
@@ -37,6 +38,8 @@ PAUSE_MS, LONGEST_PAUSE_MS = 100, 5_000
 
 HOT = 16
 """So many queries of a connection have the digest of their value in its mailbox: a new value costs no write of its own."""
+WARM_BYTES = 400
+"""Arguments that have moved on are kept there, too, if all of them together are not longer: a mailbox stays below 1 KB."""
 
 
 class Closed(Exception):
@@ -56,8 +59,8 @@ class Queries:
         self.dialect: Dialect = world.dialects.get(str(held.row.get("kind")), SYNC)
         self.state: State = rows.state_of(held.row)
         self.subs: dict[int, Subscription] | None = None
-        self.hot: dict[int, str] = {}
-        """Digests that are in the mailbox; its queries' rows have older ones."""
+        self.hot: dict[int, Any] = {}
+        """Digests, and arguments that have moved on, that are in the mailbox; its queries' rows have older ones."""
         self.renamed = False
         """Whether an identity was taken in, and nothing told since."""
         self.beat: Callable[[], None] = self.keep
@@ -88,9 +91,9 @@ class Queries:
         if self.subs is None:
             found = retry_until_done(self.world.clock, lambda: self.world.store.query("subscriptions", self.connection).items)
             self.subs = {int(row["sk"]): Subscription.of(row) for row in found}
-            self.hot = {int(query): str(digest) for query, digest in self.held.row.get("hot", {}).items()}
+            self.hot = {int(query): kept for query, kept in self.held.row.get("hot", {}).items()}
             for query_id in self.hot.keys() & self.subs.keys():
-                self.subs[query_id].digest = self.hot[query_id]
+                self.subs[query_id].warmed(self.hot[query_id])
         return self.subs
 
     def _change(self, found: Absorbed) -> None:
@@ -203,7 +206,7 @@ class Queries:
             Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
         ]
         self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes])
-        sub.stored = (sub.digest, sub.journal)
+        sub.saved()
 
     def _refusals(self) -> list[str]:
         """Queries beyond what a connection may hold."""
@@ -238,15 +241,18 @@ class Queries:
                     continue
                 left.append(sub.update(self.connection, self._ttl()))
             self.hot.pop(query_id, None)
-            sub.stored, sub.moved = (sub.digest, sub.journal), False
+            sub.saved()
         return left
 
     def _warm(self, sub: Subscription) -> bool:
-        """Keep a new digest in the mailbox, where the release writes it, if nothing else of the query has changed."""
+        """Keep a new digest, and arguments, in the mailbox, where the release writes them. False: the query's row must say it."""
         query_id = sub.query_id
-        if sub.moved or sub.stored is None or sub.stored[1] != sub.journal or not (query_id in self.hot or len(self.hot) < HOT):
+        if sub.stored is None or sub.stored[1] != sub.journal or not (query_id in self.hot or len(self.hot) < HOT):
             return False
-        self.hot[query_id] = sub.digest
+        kept = {**self.hot, query_id: sub.warm()}
+        if sub.moved and sum(len(each[1]) for each in kept.values() if not isinstance(each, str)) > WARM_BYTES:
+            return False
+        self.hot = kept
         return True
 
     def _ttl(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -21,6 +22,8 @@ from chalicelib.live.session import Answer, State
 LIFE_S = 3 * 3600
 """Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
 CONNECT, AUTHENTICATE, MODIFY, MUTATION, ACTION, ANSWER = "1|connect", "2|auth", "3|modify", "4|mutation", "5|action", "6|answer"
+PLAIN_CHARS = 200
+"""Longer arguments are packed where a mailbox keeps them."""
 FAULT = "7|fault"
 """A sentence about a frame that could not be read; nothing waits for it."""
 
@@ -137,14 +140,37 @@ class Subscription:
     digest: str = ""
     """Of what the client last got; equal means nothing is sent."""
     journal: str | None = None
-    moved: bool = False
-    """The arguments are not those of the row. Not a part of it."""
     stored: tuple[str, str | None] | None = None
     """Digest and journal as the row has them; None: there is no row yet. Not a part of the row."""
+    asked: str = ""
+    """The arguments as the row has them. Not a part of it."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether the arguments are not those of the row."""
+        return self.args != self.asked
+
+    def saved(self) -> None:
+        """The row says now what this says."""
+        self.stored, self.asked = (self.digest, self.journal), self.args
 
     def unsaved(self) -> bool:
         """Whether the row says something else."""
         return self.moved or self.stored != (self.digest, self.journal)
+
+    def warm(self) -> str | list[Any]:
+        """What the mailbox keeps of this: the digest, with the arguments, long ones packed, if they have moved on."""
+        if not self.moved:
+            return self.digest
+        return [self.digest, self.args if len(self.args) <= PLAIN_CHARS else zlib.compress(self.args.encode(), 9)]
+
+    def warmed(self, kept: Any) -> None:
+        """Take over what the mailbox kept."""
+        if isinstance(kept, str):
+            self.digest = kept
+        else:
+            self.digest = str(kept[0])
+            self.args = kept[1] if isinstance(kept[1], str) else zlib.decompress(bytes(kept[1])).decode()
 
     def update(self, connection: str, ttl: int) -> Update:
         """What makes the stored row say what this says, when its watches are the same. One that arrives late changes nothing."""
@@ -176,7 +202,8 @@ class Subscription:
         """From a stored row."""
         watches = [(address, low, high) for address, low, high in row["watches"]]
         digest, journal = row["digest"], row.get("journal")
-        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, stored=(digest, journal))
+        stored = (digest, journal)
+        return cls(int(row["sk"]), row["path"], row["args"], watches, digest, journal, stored=stored, asked=row["args"])
 
 
 def watch_key(connection: str, query_id: int, watch: Watch) -> dict[str, str]:

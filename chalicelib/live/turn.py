@@ -73,7 +73,8 @@ class Turn(Queries):
             self.world.mailboxes.refresh(self.held)
         self.looks += 1
         row = self.held.row
-        self.seen, self.marks = int(row["notes"]), dict(row.get("dirty", {}))
+        self.seen = self.newest = int(row["notes"])
+        self.marks = dict(row.get("dirty", {}))
         self.state = rows.state_of(row)
         self.told = self.state.version
         now = self.world.clock.now_ms()  # before the look: what came after it may still have come in time
@@ -268,6 +269,7 @@ class Turn(Queries):
         """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one."""
         self.ran = self.held.alone = False
         row = self.world.mailboxes.reread(self.held)
+        self.newest = int(row["notes"])
         opened = self._open(row) if not self.held.ends else False
         return self._collect(self._inbox(rows.MUTATION)) or opened
 
@@ -322,7 +324,7 @@ class Turn(Queries):
         if told.close:
             raise Closed(told.close, pause=True)
         for query_id, args in told.moved.items():
-            self.queries[query_id].args, self.queries[query_id].moved = args, True
+            self.queries[query_id].args = args
         self.state = told.state
         return told
 
@@ -356,12 +358,22 @@ class Turn(Queries):
         if self.kept or self.held.row.get("kept"):
             sets[("kept",)] = {str(query_id): list(each) for query_id, each in self.kept.items()}
         if self.subs is not None and (self.hot or self.held.row.get("hot")):
-            sets[("hot",)] = {str(query_id): digest for query_id, digest in self.hot.items()}
+            sets[("hot",)] = {str(query_id): kept for query_id, kept in self.hot.items()}
         self._wait_for_kept()
         self.told_marks = self.marks
         self._start()
         dirty = {str(query_id): "kept" for query_id in self.kept}
-        self.released = self.world.mailboxes.release(self.held, self.seen, sets, dirty)
+        self.released = self._give_back(sets, dirty)
+
+    def _give_back(self, sets: dict[Path, Any], dirty: dict[str, str]) -> bool:
+        """Give the lease back, if no note came. What others go by is written at once, then: answers, and frames that wait."""
+        mailboxes = self.world.mailboxes
+        if self.newest == self.seen and mailboxes.release(self.held, self.seen, sets, dirty):
+            return True
+        self.held.unsaved |= sets
+        if ("replied",) in sets or sets[("rest",)]:
+            mailboxes.save(self.held, self.held.unsaved)
+        return False
 
 
 def _committed(number: int, commit: Item) -> tuple[Answer, list[Touched]]:

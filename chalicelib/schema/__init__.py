@@ -17,6 +17,7 @@ upkeep.py          Erasure, Residue, Budget, OpenReplies
 """
 
 from chalicelib.schema.conversations import (
+    MINUTE,
     ChatSession,
     Conversation,
     Domain,
@@ -35,6 +36,7 @@ from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, Cron
 from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
 
 __all__ = [
+    "MINUTE",
     "WORKFLOW_COMPLETE",
     "Agent",
     "AgentRoom",

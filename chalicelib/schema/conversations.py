@@ -8,6 +8,8 @@ import msgspec
 
 from chalicelib import Index, Table
 
+MINUTE = 60_000.0
+"""Of the orders that every message changes (ms)."""
 Responder = Literal["none", "model", "worker", "agent"]
 Status = Literal["pending", "completed", "failed", "aborted", "interrupted"]
 RunState = Literal["pending", "running", "completed", "failed", "aborted", "interrupted"]
@@ -83,8 +85,8 @@ class Conversation(Table, name="conversations"):
     """The conversations of one agent with one user."""
     by_created = Index(shards=8)
     """All conversations of an org, in the order of their creation."""
-    by_user_updated = Index("participants.userId", order="updated_at")
-    """A user's conversations, those that moved last at the end."""
+    by_user_updated = Index("participants.userId", order="updated_at", coarse=MINUTE)
+    """A user's conversations, those that moved last at the end: by the minute, so that not every message moves them."""
     by_domain = Index("domain_id", order="updated_at")
     """A domain's conversations, those that moved last at the end."""
     by_task = Index("task")
@@ -179,5 +181,5 @@ class ChatSession(Table, name="chatSessions"):
     """A user's sessions."""
     by_worker = Index("worker_id")
     """The sessions that a worker holds."""
-    by_status_activity = Index("status", order="last_activity", eventual=True, everywhere=True)
+    by_status_activity = Index("status", order="last_activity", coarse=MINUTE, eventual=True, everywhere=True)
     """Which active sessions have been quiet for long? Asked by the sweep."""

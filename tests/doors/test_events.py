@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from chalicelib.backend import Backend
 from chalicelib.doors import row_lines, sockets
 from chalicelib.doors.all_events import EVENTS
 from chalicelib.doors.event_words import Events
-from chalicelib.live import rows
+from chalicelib.live import queries, rows
 from chalicelib.live.session import State
 from infra.local.model.server import ScriptedModel
+from tests.data.mutants import swapped
 from tests.functions import strangers
 from tests.functions.frames import Chat, Line
+from tests.live.call_mutants import ReadsTheOlderArguments
+from tests.support.client import Broken
 
 
 @pytest.fixture
@@ -92,6 +96,39 @@ def _rows(chat: Chat, table: str) -> list[dict[str, Any]]:
     with chat.sqlite._guard():
         found = chat.sqlite._db.execute(f'SELECT item FROM "items.{table}"').fetchall()
     return [decode(row[0]) for row in found]
+
+
+def what_a_room_costs_a_listener(model: ScriptedModel) -> None:
+    """Where a feed goes on from is kept in the mailbox, where the release writes it."""
+    chat = Chat(model)
+    bot, alice = Line(chat, agent_token(chat)), Line(chat, "alice@acme")
+    room = {"conversationId": bot.heard("connection:ready")[0]["conversationId"]}
+    alice.ask("conversation:join", room)
+    chat.tell()
+    for number in range(3):
+        assert bot.ask("message:send", {"content": f"hello {number}"})["success"]
+        chat.store.reset()
+        chat.tell()
+        written = {table: units for table, units in chat.store.wcu.items() if units}
+        if [each["content"] for each in alice.heard("message:new")] != [f"hello {each}" for each in range(number + 1)]:
+            raise Broken("a message was not told once")
+        assert written == {"mailboxes": 2}, written
+
+
+def test_a_listener_costs_two_small_writes_and_hears_every_message_once(model: ScriptedModel) -> None:
+    what_a_room_costs_a_listener(model)
+    with swapped((Backend, "turn_type", ReadsTheOlderArguments)), pytest.raises(Broken):
+        what_a_room_costs_a_listener(model)
+
+
+def test_long_arguments_are_packed(model: ScriptedModel) -> None:
+    with swapped((rows, "PLAIN_CHARS", 0)):
+        what_a_room_costs_a_listener(model)
+
+
+def test_arguments_that_are_too_long_for_a_mailbox_go_into_their_row(model: ScriptedModel) -> None:
+    with swapped((queries, "WARM_BYTES", 0)):
+        test_an_acknowledgement_comes_before_what_it_caused_and_once(Chat(model), False)
 
 
 def test_an_ended_connection_leaves_nothing(chat: Chat) -> None:

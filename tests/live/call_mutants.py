@@ -113,3 +113,14 @@ class ReadsTheOlderDigest(Turn):
         for sub in found.values() if first else ():
             sub.digest = sub.stored[0] if sub.stored is not None else sub.digest
         return found
+
+
+class ReadsTheOlderArguments(Turn):
+    """Takes the arguments in a query's row for those with which it asks now."""
+
+    @property
+    def queries(self) -> dict[int, Subscription]:
+        first, found = self.subs is None, super().queries
+        for sub in found.values() if first else ():
+            sub.args = sub.asked
+        return found

@@ -52,7 +52,7 @@ class Stored(Backend):
 class LeaseBeforeNote(Mailboxes):
     """Tries for the lease first, and leaves the note only for whoever has it."""
 
-    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0, stored: bool = True) -> Waking:
         waking = self.take(connection)
         noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False, auth=auth)
         if waking.held is not None and noted is not None:
@@ -63,7 +63,7 @@ class LeaseBeforeNote(Mailboxes):
 class NoSecondTry(Mailboxes):
     """Leaves the note, but does not try again for a lease that was refused before."""
 
-    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0, stored: bool = True) -> Waking:
         token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, list(marks), now, lease=True, auth=auth)
         if both is not None:
@@ -87,6 +87,21 @@ class ClearsAllNotes(Turn):
         super().settle()
         if not self.released:
             self.world.mailboxes.save(self.held, {("dirty",): {}})
+
+
+class ForgetsTheUnsaved(Mailboxes):
+    """Reads the row again as if nothing were unsaved."""
+
+    def refresh(self, held: Held) -> None:
+        held.row = self.reread(held)
+
+
+class HandsOverTheUnsaved(Mailboxes):
+    """Gives the lease to another without what is unsaved."""
+
+    def leave(self, held: Held) -> None:
+        held.unsaved.clear()
+        super().leave(held)
 
 
 class ContinuesExpiredLeases(Mailboxes):

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chalicelib.backend import Backend
-from chalicelib.live.answered import Answered
+from chalicelib.data.store import Key, Put
+from chalicelib.live.answered import MOMENT_MS, Answered
+from chalicelib.live.lane import Lane, lane_of
+from tests.data.mutants import swapped
 from tests.live import counters
+from tests.live.mutants import Stored
+from tests.support.client import Broken
 from tests.support.sim import Sim
+from tests.support.threads import Crashed
 from tests.support.verdict import check, rows
 
 PLACE, OTHER = ("acme|simCounters|a", "-"), ("acme|simCounters|b", "-")
@@ -22,7 +30,11 @@ def told(sim: Sim, *commits: tuple[str, str, list[Any]]) -> dict[str, Any]:
     answered = Answered()
     for connection, id, touched in commits:
         answered.commit(connection, id, touched)
-    return answered.told(sim.backend.mailboxes, lambda connection, wait: asked.append(wait))
+
+    def later(connection: str, wait: int) -> None:
+        asked.append(wait)
+
+    return answered.told(sim.backend.mailboxes, later, later)
 
 
 asked: list[int] = []
@@ -56,6 +68,47 @@ def test_who_runs_the_call_tells_of_it_and_is_looked_after(sim: Sim) -> None:
     assert asked == [501]
     sim.run(600)
     assert told(sim, ("c", ID, [PLACE])) == {}
+
+
+def test_a_lane_that_runs_tells_of_its_calls_and_is_looked_after(sim: Sim) -> None:
+    now = sim.clock.now_ms()
+    mailbox(sim, replied=[])
+    lane = Key("mailboxes", lane_of("c"))
+    for row, heard in (({}, {}), ({"lease": "t", "until": now - 1}, {}), ({"lease": "t", "until": now + 500}, {"c": {PLACE}})):
+        asked.clear()
+        sim.base.write(Put("mailboxes", {"pk": lane.pk, "notes": 0, **row}))
+        assert told(sim, ("c", ID, [PLACE])) == heard
+        assert asked == [MOMENT_MS] * len(heard)
+    assert told(sim, ("c", ID, [PLACE]), ("c", "acme|http|x", [PLACE])) == {}, "that one is nobody's to tell"
+
+
+def a_lane_that_dies() -> None:
+    """It has committed, and dies before it leaves a note. The stream comes, and then nothing more."""
+    died: list[bool] = []
+
+    class Dying(Lane):
+        def _mark(self, place: Key, sets: dict[Any, Any], remove: Any = ()) -> bool:
+            if ("ran",) in sets and not died:
+                died.append(True)
+                raise Crashed
+            return super()._mark(place, sets, remove)
+
+    with Sim(4, counters, backend=type("Dying", (Stored,), {"lane_type": Dying})) as sim:
+        person = sim.person("alice", "alice@acme")
+        assert sim.until(lambda: person.client.in_step and person.client.version.identity == 1, 5000)
+        sim.run(3000)
+        sim.ticker = False
+        call = person.call("counters:add", name="a", op="one")
+        sim.until(lambda: call.settled, 2.0 * MOMENT_MS)
+        assert died
+        if not call.settled:
+            raise Broken("nobody answers")
+
+
+def test_a_lane_that_dies_after_its_commit_is_found_in_a_moment() -> None:
+    a_lane_that_dies()
+    with swapped((Backend, "_look_later", lambda self, connection, wait_ms: None)), pytest.raises(Broken):
+        a_lane_that_dies()
 
 
 def commits_while_another_does(backend: type[Backend]) -> None:

@@ -9,10 +9,13 @@ from typing import Any, ClassVar
 
 from chalicelib.backend import Backend
 from chalicelib.data.errors import StoreFailed
-from chalicelib.data.store import Delete, Key, Path
+from chalicelib.data.store import Delete, Key, Path, Put, Update
+from chalicelib.live import rows as live_rows
 from chalicelib.live.fanout import SLICE
 from chalicelib.live.mailbox import NO_DIRT, Held, Mailboxes, Waking
-from tests.live import counters, mutants
+from tests.live import call_mutants, counters, mutants
+from tests.live.test_protective_steps import broken
+from tests.support.client import Broken
 from tests.support.person import Person
 from tests.support.sim import AT_ONCE, SETTINGS, Sim
 from tests.support.verdict import check, leftovers, rows
@@ -116,8 +119,8 @@ class Watching(Mailboxes):
     most = 0
     holding: ClassVar[set[str]] = set()
 
-    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
-        waking = super().wake(connection, marks, auth=auth)
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0, stored: bool = True) -> Waking:
+        waking = super().wake(connection, marks, auth=auth, stored=stored)
         if waking.held is not None:
             Watching.holding.add(connection)
             Watching.most = max(Watching.most, len(Watching.holding))
@@ -152,15 +155,37 @@ def test_the_watches_of_a_connection_without_a_mailbox_go_when_they_are_touched(
     assert not sim.gateway.links["conn-1"].known
 
 
+def a_frame_that_nobody_serves(backend: type[Backend]) -> None:
+    """Who stored it left its note, and died before it could serve it. Then somebody commits what the connection watches."""
+    with Sim(1, counters, backend=backend) as sim:
+        crowd(sim, ["alice@acme"], ("counters:get", {"name": "a"}))
+        sim.ticker = False
+        sim.run(2.0 * SETTINGS.identity_wait_ms)  # whoever has asked for a turn has had it
+        link = sim.people[0].link
+        assert link is not None
+        link.heard = False  # its client knows nothing of the frame
+        sim.base.write(Put("inbox", live_rows.frame_row("conn-1", live_rows.FAULT, 7, "unreadable", sim.clock.now_ms())))
+        sim.base.write(Update(Key("mailboxes", "conn-1"), {}, {("notes",): 1}))
+        commit(sim, "carol@acme", "counters:add", name="a", op="one")
+        sim.run(1000)
+        if rows(sim, "inbox"):
+            raise Broken("a frame is left lying")
+
+
+def test_who_is_told_of_a_commit_reads_the_inbox_if_another_note_is_there() -> None:
+    a_frame_that_nobody_serves(Backend)
+    assert broken(a_frame_that_nobody_serves, mutants.with_mailboxes(call_mutants.LooksOnlyAtWhatItBrings))
+
+
 class Refusing(Mailboxes):
     """Cannot leave a note on one connection, for a while."""
 
     down = False
 
-    def wake(self, connection: str, marks: Any = (), *, auth: int = 0) -> Waking:
+    def wake(self, connection: str, marks: Any = (), *, auth: int = 0, stored: bool = True) -> Waking:
         if connection == "conn-1" and Refusing.down:
             raise StoreFailed("down")
-        return super().wake(connection, marks, auth=auth)
+        return super().wake(connection, marks, auth=auth, stored=stored)
 
 
 def test_a_note_that_cannot_be_left_is_left_later_and_the_others_do_not_wait() -> None:

@@ -6,6 +6,7 @@ chance have a schedule of their own at the end: something happens exactly in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,6 +149,43 @@ def woken_up_too_late(backend: type[Backend]) -> None:
 def test_watches_are_written_under_the_lease() -> None:
     woken_up_too_late(Backend)
     assert broken(woken_up_too_late, with_mailboxes(mutants.WatchesWithoutLease))
+
+
+def noted_while_it_settles(pause_s: float) -> Callable[[type[Backend]], None]:
+    """Somebody commits when a holder has told something, and before it can give the lease back."""
+
+    def run(backend: type[Backend]) -> None:
+        left = [3]
+
+        def commit() -> None:
+            caller, left[0] = sim.backend.verifier.verify("bob@acme"), left[0] - 1
+            sim.executor.mutation("counters:add", {"name": "a", "op": f"op{left[0]}"}, caller)
+
+        class Window(backend.turn_type):  # type: ignore[misc, name-defined]
+            def settle(self) -> None:
+                if self.posts and 0 < left[0] < 3:
+                    sim.invoke("elsewhere", commit)
+                    self.world.clock.sleep(pause_s)
+                super().settle()
+
+        with Sim(1, counters, backend=type("Windowed", (backend,), {"turn_type": Window})) as sim:
+            person = ready(sim)
+            person.watch("counters:get", name="a")
+            sim.run(2000)
+            sim.invoke("elsewhere", commit)
+            sim.run(8000)
+            assert not left[0]
+            check(sim)
+
+    return run
+
+
+def test_what_is_unsaved_is_known_to_the_next_look_and_to_who_goes_on() -> None:
+    soon, late = noted_while_it_settles(0.1), noted_while_it_settles(SETTINGS.mailbox_lease_s / 2)
+    soon(Backend)
+    late(Backend)
+    assert broken(soon, with_mailboxes(mutants.ForgetsTheUnsaved))
+    assert broken(late, with_mailboxes(mutants.HandsOverTheUnsaved))
 
 
 def late_token(backend: type[Backend]) -> None:

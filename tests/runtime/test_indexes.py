@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
 from chalicelib.data.building import Building
+from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Key, Put, Store, Update
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.runtime.executor import Executor
@@ -135,7 +136,7 @@ def test_a_query_that_was_refused_is_touched_when_the_index_is_ready(desk: Desk)
     desk.indexes.reconcile([Card])
     refused = desk.executor.evaluate("cards:cardsOf", {"owner": "x"}, ALICE)
     desk.indexes.build("indexCards.by_owner")
-    touched = {tuple(place) for row in desk.store.scan("commits", limit=1000).items for place in row["touched"]}
+    touched = {tuple(place) for row in desk.store.scan("commits", limit=1000).items for place in from_row(row).touched}
     assert any(place[0] == watch[0] for watch in refused.reads.watches for place in touched if "indexStates" in place[0])
 
 

@@ -225,7 +225,8 @@ class SimInvoker:
         """Start later."""
         self.asked.append((function, payload))
         if function == "serve" and not self.sim.chance(self.sim.mishaps.lost_hand_overs):
-            self.sim.invoke("serve", lambda: self.sim.backend.serve(payload["connectionId"]), delay_ms + 1.0)
+            serve = partial(self.sim.backend.serve, payload["connectionId"], waits=payload.get("waits", False))
+            self.sim.invoke("serve", serve, delay_ms + 1.0)
         elif function == "act":  # Lambda has stored it before it says yes; it comes at least once
             act = partial(sync.act, self.sim.backend, payload["connectionId"], payload["requestId"])
             for _ in range(2 if self.sim.chance(self.sim.mishaps.twice) else 1):

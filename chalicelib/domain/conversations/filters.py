@@ -69,12 +69,17 @@ def fits(one: Conversation, wanted: Filters) -> bool:
     return (
         wanted.type in (None, one.type)
         and _between(one.creation_time, wanted.created_after, wanted.created_before)
-        and _between(one.updated_at, wanted.updated_after, wanted.updated_before)
+        and moved_within(wanted, one)
         and (low is None or one.message_count >= low)
         and (high is None or one.message_count <= high)
         and _heard(one, wanted)
         and _noted(one.metadata, wanted.metadata)
     )
+
+
+def moved_within(wanted: Filters, one: Conversation) -> bool:
+    """Whether a conversation was last changed when a filter says."""
+    return _between(one.updated_at, wanted.updated_after, wanted.updated_before)
 
 
 def _heard(one: Conversation, wanted: Filters) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chalicelib import MutationCtx, QueryCtx
@@ -29,6 +30,7 @@ from chalicelib.domain.conversations import access as may
 from chalicelib.domain.conversations import filters
 from chalicelib.domain.conversations.codes import refused
 from chalicelib.domain.conversations.filters import Filters, SortBy
+from chalicelib.domain.conversations.moved import moved
 from chalicelib.domain.conversations.opening import Kind
 from chalicelib.domain.conversations.views import ConversationType, ConversationView, conversation_view, newest
 from chalicelib.schema import Conversation, Participant
@@ -139,8 +141,13 @@ def select(
         along = source.range if sort_by == "createdAt" else source.recent if sort_by == "updatedAt" else None
         picky = source.keep is not None or _narrows(wanted, sort_by)
         asked = min(need, MOST_READ) if along is not None and not picky else LOOKED_AT + 1
-        query = ctx.db.query(_bounded(along or source.range, wanted, sort_by if along is not None else "createdAt"))
-        rows = (query.newest() if newest_first else query.oldest()).take(asked)
+        bounded = _bounded(along or source.range, wanted, sort_by if along is not None else "createdAt")
+        rows: list[Any]
+        if along is not None and along is source.recent:
+            rows = moved(ctx, bounded, asked, partial(filters.moved_within, wanted), newest_first=newest_first)
+        else:
+            query = ctx.db.query(bounded)
+            rows = (query.newest() if newest_first else query.oldest()).take(asked)
         if len(rows) > LOOKED_AT and asked == LOOKED_AT + 1:
             raise refused(
                 "FILTER_TOO_BROAD",

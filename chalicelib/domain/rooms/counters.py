@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from chalicelib.schema import ChatMessage, Room
 
@@ -15,16 +15,18 @@ MICRO = 1_000_000
 """Costs are stored in millionths of a dollar."""
 
 
-def after(room: Room | None, message: ChatMessage) -> Room:
-    """The counters after a message was added, or a reply was finished."""
+def after(room: Room | None, message: ChatMessage) -> dict[str, Any]:
+    """The counters after a message was added, or a reply was finished: a `Room`, without what is as in a new one, because each
+    message writes all of the conversation, and a KB costs two units."""
     room = room or Room()
-    return structs.replace(
+    counted = structs.replace(
         room,
         total_tokens=room.total_tokens + tokens(message.usage),
         total_cost=room.total_cost + (message.said.cost if message.said else 0),
         last_message=message.content[:PREVIEW] or room.last_message,
         **_turns(room, message),
     )
+    return dict(to_builtins(counted))
 
 
 def _turns(room: Room, message: ChatMessage) -> dict[str, Any]:
