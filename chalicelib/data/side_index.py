@@ -155,6 +155,10 @@ class SideIndex(ABC):
         """Whether the index can take what a record says now, and did not say before. Raises `BadValue`."""
 
     @abstractmethod
+    def check_field(self) -> None:
+        """Whether the field can hold what the index is of, as far as its declaration says. Raises `WrongDeclaration`."""
+
+    @abstractmethod
     def _has(self, value: Any) -> bool:
         """Whether a document with this value of the field is in the index."""
 
@@ -249,6 +253,12 @@ class Search(SideIndex):
     def check(self, record: Record, before: Record | None) -> None:
         """Any text can be indexed."""
 
+    def check_field(self) -> None:
+        """A string. Raises `WrongDeclaration`."""
+        kinds = kinds_at(self.table, self.field)
+        if kinds and str not in kinds:
+            raise WrongDeclaration(self.place, f"the index {self.fullname} is of words, and {self.field} is no string.")
+
     def _has(self, value: Any) -> bool:
         return isinstance(value, str) and value != ""
 
@@ -300,6 +310,11 @@ class Vector(SideIndex):
         if not 1e-18 < math.hypot(*value) < 1e18:
             return "a vector has a direction: its length is neither zero nor beyond all bounds"
         return None
+
+    def check_field(self) -> None:
+        """An array of numbers. Raises `WrongDeclaration`."""
+        if kinds_at(self.table, self.field):  # of a list it says nothing
+            raise WrongDeclaration(self.place, f"the index {self.fullname} is of vectors, and {self.field} is no list[float].")
 
     def _has(self, value: Any) -> bool:
         return self.fault(value) is None

@@ -85,6 +85,10 @@ def check_table(table: type[Table]) -> None:
     for index in table.indexes.values():
         for path in (*index.partition, *index.order):
             _check_path(table, path.split("."), f"the index {table.table_name}.{index.name}", index.place)
+    for side in table.sides.values():
+        for path in (side.field, *side.partition, *side.filter):
+            _check_path(table, path.split("."), f"the index {side.fullname}", side.place)
+        side.check_field()
 
 
 def _fields_of(table: type[msgspec.Struct], place: str) -> tuple[msgspec.structs.FieldInfo, ...]:

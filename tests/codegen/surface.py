@@ -33,6 +33,8 @@ def surface() -> Surface:
     def table(spec: TableSpec) -> dict[str, Any]:
         about = {name: True for name in ("sorted", "stream", "ttl") if getattr(spec, name)}
         indexes = {index.name: f"{index.hash} {index.range}" for index in spec.indexes}
+        sides = TABLES[spec.name].sides if spec.name in TABLES else {}
+        indexes |= {name: side.declared() for name, side in sides.items()}
         return {**about, "indexes": indexes, "fields": _fields(TABLES[spec.name]) if spec.name in TABLES else []}
 
     return {

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib import Table, Vector
+from chalicelib import Search, Table, Vector
 from chalicelib.data.errors import BadRequest, BadValue, StoreFailed, WrongDeclaration
 from chalicelib.data.store import Delete
+from chalicelib.data.tables import TABLES
 from chalicelib.data.vector_math import numpy
+from chalicelib.runtime.declarations import check_table
 from tests.data.shelf import KINDS, SERVICE, Book, Shelf, shelves
 from tests.support.engine import available
 
@@ -163,3 +165,19 @@ def test_a_deleted_documents_vector_leaves_the_service(tmp_path: object) -> None
         shelf.move(Book.by_shade, least=64)
         (kept,) = (list(each.values()) for each in shelf.store.server.indexes.values())
         assert [each["metadata"]["n"] for each in kept] == ["b"]
+
+
+def test_an_index_of_a_field_that_cannot_hold_its_kind_is_refused_when_the_app_is_loaded() -> None:
+    class Mixed(Table, name="mixedShades"):
+        text: int
+        shade: str
+        by_text = Search("text")
+        by_shade = Vector("shade", dimensions=3)
+
+    with pytest.raises(WrongDeclaration, match="is of words, and text is no string"):
+        Mixed.by_text.check_field()
+    with pytest.raises(WrongDeclaration, match=r"is of vectors, and shade is no list\[float\]"):
+        Mixed.by_shade.check_field()
+    with pytest.raises(WrongDeclaration, match="is of words"):
+        check_table(Mixed)
+    del TABLES["mixedShades"]
