@@ -55,19 +55,16 @@ def check_worker(ctx: MutationCtx, user: Any, worker_id: str) -> Worker | None:
         Refused: WorkerNotFound.
     """
     known: Worker | None = ctx.db.get(Worker, worker_id)
-    if known is not None:
-        if not workers.may_use(user, known):
-            raise Refused("WorkerNotFound", "Worker not found", field="workerId")
-        return known
     own = worker_id == user.subject or worker_id.startswith(f"{user.subject}/")
     shared = ctx.limits.get("workers_shared", ())
-    if not (user.is_service or own or "*" in shared or worker_id in shared):
-        raise Refused(
-            "WorkerNotFound",
-            "There is no worker of yours by this name, and none that is shared with everybody (WORKERS_SHARED).",
-            field="workerId",
-        )
-    return None
+    vouched = user.is_service or own or "*" in shared or worker_id in shared
+    if workers.may_use(user, known) if known is not None else vouched:
+        return known
+    raise Refused(
+        "WorkerNotFound",
+        "Worker not found: there is none of yours by this name, and none that is shared with you.",
+        field="workerId",
+    )
 
 
 def readable(ctx: QueryCtx | MutationCtx, session_id: str) -> ChatSession | None:

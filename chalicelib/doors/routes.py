@@ -207,5 +207,12 @@ PUSH = [
     _image("POST", "/push/test", "push:test"),
 ]
 
-ROUTES: list[Route] = sorted([*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS, *PUSH], key=lambda row: len(row.places))
+WORKERS = [
+    Route("POST", "/worker/enrol", "workers:enrol", "workers", status=201, result="bare", anybody=True),
+    Route("POST", "/worker/token", "workers:token", "workers", result="bare", anybody=True),
+]
+
+ROUTES: list[Route] = sorted(
+    [*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS, *PUSH, *WORKERS], key=lambda row: len(row.places)
+)
 """Every row; a path without `{}` goes before one with it."""

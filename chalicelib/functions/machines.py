@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, mutation, query
 from chalicelib.domain import access
-from chalicelib.domain.machines import workers
+from chalicelib.domain.machines import assignments, workers
 from chalicelib.domain.machines.enrolling import NOWHERE, Word
 from chalicelib.domain.machines.workers import LISTED, MachineView
-from chalicelib.functions.workers import forget_secret, revoked
 from chalicelib.schema import Machine, Worker, WorkerBeat
 
 
@@ -39,16 +38,16 @@ def remove(ctx: MutationCtx, machine_id: str) -> None:
     user = access.signed_in(ctx, "remove a machine")
     machine = workers.machine_owned(ctx, user, machine_id)
     for worker in ctx.db.query(Worker.by_machine(machine.id)).take(LISTED):
-        revoked(ctx, worker)
+        assignments.revoke(ctx, worker)
         beat = ctx.db.get(WorkerBeat, worker.id)
         if beat is not None:
             ctx.db.delete(beat)
         ctx.db.delete(worker)
-        ctx.scheduler.run_after(0, forget_worker, worker_id=worker.id)
+        ctx.scheduler.run_after(0, forget_worker, secret=worker.secret)
     ctx.db.delete(machine)
 
 
 @internal_action
-def forget_worker(ctx: ActionCtx, worker_id: str) -> None:
+def forget_worker(ctx: ActionCtx, secret: str) -> None:
     """The secret of a removed worker, which belongs to no org."""
-    ctx.parts.executor.call(NOWHERE, forget_secret, worker_id=worker_id, org=ctx.org)
+    ctx.parts.executor.call(NOWHERE, "workers:forgetSecret", secret=secret)

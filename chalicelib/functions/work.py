@@ -6,20 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chalicelib import MutationCtx, QueryCtx, Refused, mutation, query
+from chalicelib import MutationCtx, QueryCtx, mutation, query
 from chalicelib.domain.machines import assignments, workers
 from chalicelib.domain.machines.assignments import FAILURES, MOST, Assigned, Claimed, Followed
 from chalicelib.domain.machines.enrolling import Id
-from chalicelib.schema import Worker
 
 MessageId = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-def _own(ctx: MutationCtx, instance: str) -> Worker:
-    worker = workers.caller(ctx)
-    if worker.instance != instance:
-        raise Refused("InstanceReplaced", "Another process speaks for this worker now.")
-    return worker
 
 
 @query
@@ -32,13 +24,13 @@ def assigned(ctx: QueryCtx) -> Assigned:
 @mutation
 def claim(ctx: MutationCtx, message_id: MessageId, instance: Id) -> Claimed:
     """Take a reply; the same process may ask again. Raises `Refused`: MessageNotFound, ReplyEnded, NotYours, WorkerNotShared."""
-    return assignments.claim(ctx, _own(ctx, instance), message_id)
+    return assignments.claim(ctx, workers.speaking(ctx, instance), message_id)
 
 
 @mutation
 def renew(ctx: MutationCtx, message_ids: Annotated[list[MessageId], Meta(max_length=MOST)], instance: Id) -> assignments.Renewed:
     """Go on holding replies whose agent says nothing: every 20 seconds, also while a person decides. Says which are lost."""
-    return assignments.Renewed(lost=assignments.renew(ctx, _own(ctx, instance), message_ids))
+    return assignments.Renewed(lost=assignments.renew(ctx, workers.speaking(ctx, instance), message_ids))
 
 
 @mutation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from chalicelib import ActionCtx, MutationCtx, QueryCtx, RateLimit, Refused, action, internal_mutation, mutation, query, sweep
+from chalicelib import ActionCtx, MutationCtx, QueryCtx, Refused, action, internal_mutation, mutation, query, sweep
 from chalicelib.domain import access, agents
 from chalicelib.domain.machines import assignments, enrolling, workers
 from chalicelib.domain.machines.enrolling import (
@@ -28,8 +28,6 @@ from chalicelib.schema.machines import Audience
 
 Code = Annotated[str, Meta(min_length=1, max_length=40)]
 Token = Annotated[str, Meta(max_length=1000)]
-codes_tried = RateLimit("codesTried", per_minute=1, capacity=10)
-"""Codes that one person may try: ten, and then one a minute."""
 MOST_WORKERS = 100
 
 
@@ -49,11 +47,7 @@ def enrol(
     capacity: Capacity = 1,
 ) -> Enrolled:
     """Ask to be taken in as a worker. The code is for a person to type (`workers:approve`); the token, which is shown this once,
-    gets access once that was done. Ids are the worker's own choice.
-
-    Raises:
-        Refused: WorkerExists.
-    """
+    gets access once that was done. Ids are the worker's own choice."""
     code, secret = enrolling.new_code(), enrolling.new_secret()
     asked = {
         "machine_id": machine_id,
@@ -65,14 +59,14 @@ def enrol(
         "agents": enrolling.stored(agents),
         "capacity": capacity,
     }
-    ctx.parts.executor.call(NOWHERE, record_enrolment, code=code, asked=asked, digest=enrolling.digest(secret))
+    ctx.parts.executor.call(NOWHERE, record_enrolment, code=code, asked=asked, secret=enrolling.digest(secret))
     return Enrolled(code=code, token=enrolling.token_of(machine_id, worker_id, secret), expires_at=ctx.now + enrolling.CODE_MS)
 
 
 @internal_mutation
-def record_enrolment(ctx: MutationCtx, code: str, asked: dict[str, Any], digest: str) -> None:
+def record_enrolment(ctx: MutationCtx, code: str, asked: dict[str, Any], secret: str) -> None:
     """Keep a worker that asks."""
-    enrolling.record(ctx, code, asked, digest)
+    enrolling.record(ctx, code, asked, secret)
 
 
 @action(anonymous=True)
@@ -88,7 +82,7 @@ def token(ctx: ActionCtx, token: Token, instance: Id) -> Access:
     """
     minter, executor = agents.minter(ctx), ctx.parts.executor
     proven = executor.call(NOWHERE, prove, token=token)
-    found = executor.call(proven["org"], check_in, worker_id=proven["workerId"], instance=instance)
+    found = executor.call(proven["org"], check_in, worker_id=proven["workerId"], instance=instance, secret=proven["secret"])
     made = minter.worker_token(proven["workerId"], proven["org"], ACCESS_S, found["tokenVersion"], instance)
     return Access(access_token=made, expires_in=ACCESS_S, worker_id=proven["workerId"], org=proven["org"], epoch=found["epoch"])
 
@@ -100,10 +94,10 @@ def prove(ctx: MutationCtx, token: str) -> dict[str, Any]:
 
 
 @internal_mutation
-def check_in(ctx: MutationCtx, worker_id: str, instance: str) -> dict[str, int]:
+def check_in(ctx: MutationCtx, worker_id: str, instance: str, secret: str) -> dict[str, int]:
     """A process speaks for a worker from now on, or goes on to."""
     worker = ctx.db.get(Worker, worker_id)
-    if worker is None or worker.approval == "revoked":
+    if worker is None or worker.approval == "revoked" or worker.secret != secret:
         raise enrolling.not_found()
     if instance in worker.former:
         raise Refused("InstanceReplaced", "Another process speaks for this worker now.")
@@ -125,20 +119,21 @@ def pending_by_code(ctx: ActionCtx, code: Code) -> Asking | None:
         found = ctx.parts.executor.call(NOWHERE, asking_under, code=enrolling.tidy_code(code))
     except Refused:
         return None
-    return msgspec.convert(found, Asking)
+    return msgspec.convert(found["asking"], Asking)
 
 
 @internal_mutation
 def try_code(ctx: MutationCtx) -> None:
     """One more code of this person: nobody guesses them."""
     user = access.signed_in(ctx, "take in a worker")
-    codes_tried.limit(ctx, user.subject)
+    enrolling.codes_tried.limit(ctx, user.subject)
 
 
 @internal_mutation
-def asking_under(ctx: MutationCtx, code: str) -> Asking:
-    """Who shows this code."""
-    return enrolling.asking(enrolling.pending(ctx, code))
+def asking_under(ctx: MutationCtx, code: str) -> dict[str, Any]:
+    """Who shows this code, and the digest of its secret."""
+    found, known = enrolling.pending(ctx, code)
+    return {"asking": enrolling.asking(found), "secret": known.id}
 
 
 @action
@@ -153,12 +148,13 @@ def approve(ctx: ActionCtx, code: Code, audience: Audience = "owner") -> WorkerV
     """
     ctx.run_mutation(try_code)
     tidy = enrolling.tidy_code(code)
-    asked = msgspec.convert(ctx.parts.executor.call(NOWHERE, asking_under, code=tidy), Asking)
-    view = ctx.run_mutation(take_in, asked=asked, audience=audience)
+    found = ctx.parts.executor.call(NOWHERE, asking_under, code=tidy)
+    asked = msgspec.convert(found["asking"], Asking)
+    view = ctx.run_mutation(take_in, asked=asked, audience=audience, secret=found["secret"])
     try:
         ctx.parts.executor.call(NOWHERE, decide_enrolment, code=tidy, org=ctx.org)
     except Refused:  # somebody else was first
-        ctx.run_mutation(take_back, worker_id=asked.worker_id)
+        ctx.run_mutation(take_back, worker_id=asked.worker_id, secret=found["secret"])
         raise
     return msgspec.convert(view, WorkerView)
 
@@ -171,13 +167,13 @@ def deny(ctx: ActionCtx, code: Code) -> None:
 
 
 @internal_mutation
-def decide_enrolment(ctx: MutationCtx, code: str, org: str | None = None) -> str:
+def decide_enrolment(ctx: MutationCtx, code: str, org: str | None = None) -> None:
     """Approve for an org, or deny."""
-    return enrolling.decide(ctx, code, org)
+    enrolling.decide(ctx, code, org)
 
 
 @internal_mutation
-def take_in(ctx: MutationCtx, asked: Asking, audience: Audience) -> WorkerView:
+def take_in(ctx: MutationCtx, asked: Asking, audience: Audience, secret: str) -> WorkerView:
     """The documents of a worker and its machine, which the caller owns."""
     user = access.signed_in(ctx, "take in a worker")
     machine = ctx.db.get(Machine, asked.machine_id)
@@ -197,8 +193,10 @@ def take_in(ctx: MutationCtx, asked: Asking, audience: Audience) -> WorkerView:
         "agents": enrolling.stored(asked.agents),
         "capacity": asked.capacity,
         "audience": audience,
+        "secret": secret,
     }
     if known is not None:  # enrolled again: its old tokens are void
+        ctx.scheduler.run_after(0, "machines:forgetWorker", secret=known.secret)
         worker = ctx.db.patch(known, approval="approved", token_version=known.token_version + 1, **details)
     else:
         worker = Worker(id=asked.worker_id, org=ctx.org, owner=user.subject, offline_since=ctx.now, **details)
@@ -207,10 +205,10 @@ def take_in(ctx: MutationCtx, asked: Asking, audience: Audience) -> WorkerView:
 
 
 @internal_mutation
-def take_back(ctx: MutationCtx, worker_id: str) -> None:
+def take_back(ctx: MutationCtx, worker_id: str, secret: str) -> None:
     """It was taken in by somebody else at the same moment."""
     worker = ctx.db.get(Worker, worker_id)
-    if worker is None or worker.instance is not None:
+    if worker is None or worker.secret != secret:
         return
     ctx.db.delete(worker)
     machine = ctx.db.get(Machine, worker.machine)
@@ -245,46 +243,38 @@ def revoke(ctx: MutationCtx, worker_id: str) -> WorkerView:
         Refused: WorkerNotFound, NotYourWorker.
     """
     user = access.signed_in(ctx, "revoke a worker")
-    return workers.view(user, revoked(ctx, workers.owned(ctx, user, worker_id)))
-
-
-def revoked(ctx: MutationCtx, worker: Worker) -> Worker:
-    """A worker without access."""
-    if worker.approval == "revoked":
-        return worker
-    assignments.take_over(ctx, worker)
-    workers.went(ctx, worker)
-    return ctx.db.patch(worker, approval="revoked", status="offline", token_version=worker.token_version + 1)
+    return workers.view(user, assignments.revoke(ctx, workers.owned(ctx, user, worker_id)))
 
 
 @action
 def rotate(ctx: ActionCtx, worker_id: str) -> str:
     """A new token for a worker, shown this once; the old one and all access are void. Raises `Refused`: WorkerNotFound."""
-    ctx.run_mutation(void_tokens, worker_id=worker_id)
     secret = enrolling.new_secret()
-    told = {"worker_id": worker_id, "org": ctx.org, "digest": enrolling.digest(secret)}
-    machine_id = ctx.parts.executor.call(NOWHERE, renew_secret, **told)
+    new = enrolling.digest(secret)
+    old = ctx.run_mutation(void_tokens, worker_id=worker_id, secret=new)
+    machine_id = ctx.parts.executor.call(NOWHERE, renew_secret, old=old, new=new)
     return enrolling.token_of(machine_id, worker_id, secret)
 
 
 @internal_mutation
-def void_tokens(ctx: MutationCtx, worker_id: str) -> None:
-    """Access that was given is void."""
+def void_tokens(ctx: MutationCtx, worker_id: str, secret: str) -> str:
+    """Another secret is the one that is good, and access that was given is void. Returns the old one's digest."""
     user = access.signed_in(ctx, "renew a worker's token")
     worker = workers.owned(ctx, user, worker_id)
-    ctx.db.patch(worker, token_version=worker.token_version + 1)
+    ctx.db.patch(worker, token_version=worker.token_version + 1, secret=secret)
+    return worker.secret
 
 
 @internal_mutation
-def renew_secret(ctx: MutationCtx, worker_id: str, org: str, digest: str) -> str:
+def renew_secret(ctx: MutationCtx, old: str, new: str) -> str:
     """Another secret in the place of the old one."""
-    return enrolling.renew(ctx, worker_id, org, digest)
+    return enrolling.renew(ctx, old, new)
 
 
 @internal_mutation
-def forget_secret(ctx: MutationCtx, worker_id: str, org: str) -> None:
-    """The secret of a worker that was removed."""
-    enrolling.forget(ctx, worker_id, org)
+def forget_secret(ctx: MutationCtx, secret: str) -> None:
+    """The secret of a worker that was removed, or enrolled again."""
+    enrolling.forget(ctx, secret)
 
 
 # What it says of itself --------------------------------------------------------------------------------------------------
@@ -304,7 +294,7 @@ def heartbeat(
     Raises:
         Refused: WorkerRevoked, InstanceReplaced.
     """
-    worker = _own(ctx, instance)
+    worker = workers.speaking(ctx, instance)
     told: dict[str, Any] = {
         "agents": None if agents is None else enrolling.stored(agents),
         "dirs": dirs,
@@ -322,16 +312,9 @@ def heartbeat(
 @mutation
 def go_offline(ctx: MutationCtx, instance: Id) -> None:
     """A worker says goodbye: what it is writing ends, what waits goes on waiting."""
-    worker = _own(ctx, instance)
+    worker = workers.speaking(ctx, instance)
     assignments.take_over(ctx, worker)
     workers.went(ctx, worker)
-
-
-def _own(ctx: MutationCtx, instance: str) -> Worker:
-    worker = workers.caller(ctx)
-    if worker.instance != instance:
-        raise Refused("InstanceReplaced", "Another process speaks for this worker now.")
-    return worker
 
 
 @internal_mutation

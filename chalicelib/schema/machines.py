@@ -27,21 +27,21 @@ class Enrolment(Table, name="enrolments", ttl="expires_at"):
     dirs: list[str] = []
     agents: list[dict[str, str]] = []
     capacity: int = 1
+    secret: str
+    """The digest of the secret that it was given."""
     expires_at: float
 
 
 class WorkerSecret(Table, name="workerSecrets", ttl="expires_at"):
-    """What proves a worker, and which org it was taken into; the id is the worker's. Kept in the system's own org, because
-    whoever proves who he is does not say where he belongs."""
+    """What proves a worker, and which org it was taken into; the id is the SHA-256 of the secret, which itself is stored
+    nowhere. Kept in the system's own org: whoever proves who he is does not say where he belongs."""
 
+    worker_id: str
     machine_id: str
-    digest: str
-    """SHA-256 of the secret, which itself is stored nowhere."""
     state: Literal["pending", "approved", "denied"] = "pending"
-    code: str
     org: str | None = None
     expires_at: float | None = None
-    """Of a pending one alone."""
+    """Of one that was not approved."""
 
 
 class Machine(Table, name="machines"):
@@ -73,6 +73,8 @@ class Worker(Table, name="workers"):
     """The process that speaks for it; a newer one takes its place for good."""
     epoch: int = 0
     """Counts the instances."""
+    secret: str = ""
+    """The digest of the one secret that is good for it."""
     former: list[str] = []
     """The last instances before this one: none of them comes back."""
     token_version: int = 1

@@ -106,7 +106,7 @@ class House:
 
     def __init__(self, model: ScriptedModel, store: Store | None = None, gateway: Any = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
-        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, **settings}
+        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, "workers_shared": ("*",), **settings}
         config = Settings(model_url=model.url, anthropic_key="scripted", **settings)
         registry = load(("chalicelib.functions",))
         self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())

@@ -20,6 +20,7 @@ from chalicelib.runtime.registry import Function
 from infra.local.model.server import ScriptedModel
 from infra.local.push_keys import encoded
 from tests.functions.conftest import Refusal
+from tests.functions.machines import with_a_question
 from tests.functions.names import CHOSEN, FREE, MADE_NOW, NAMES
 from tests.functions.tabs import Live, who
 from tests.live import counters
@@ -32,6 +33,7 @@ DOORS_ASK = ["bob@acme", "alice@north", None]
 """Every door asks the executor, which all of them ask; so a door is asked by these."""
 OWNED = ("conversations", "domains", "tasks", "agentRuns", "cronAgents", "images", "chatSessions", "chatMessages", "runs")
 OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
+OWNED += ("machines", "workers", "workerBeats", "permissionRequests")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
 """The tables of people's things."""
 STRANGERS = [
@@ -62,7 +64,9 @@ class Scene:
     @classmethod
     def set(cls, model: ScriptedModel) -> Scene:
         """Open one."""
-        house = Live(model, push_public_key=PUBLIC)  # without the private key nothing leaves this house
+        house = Live(
+            model, push_public_key=PUBLIC, workers_shared=("worker-real", "worker-own")
+        )  # without the private key nothing leaves this house
         alice = house.person("alice")
         domain = alice.mutation("domains:create", name="a canary's domain")["domainId"]
         own = alice.mutation("chat:startSession", domainId=domain)
@@ -102,6 +106,8 @@ class Scene:
         real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
         for each in real["endpoint"]:
             alice.mutation("push:subscribe", subscription=Browser(each).subscription, label="a canary")
+        house.backend.executor.limits["workers_shared"] = ("worker-own",)  # and alice's not any more
+        real |= with_a_question(house, "alice")
         real["imageId"] = [alice.query("chat:getSession", sessionId=each)["imageId"] for each in (own, held[0])]
         return cls(house, real)
 
@@ -162,6 +168,8 @@ class Scene:
                 "agentRunId",
                 "scheduleId",
                 "endpoint",
+                "machineId",
+                "requestId",
             )
             for each in self.real[name]
         ]

@@ -10,7 +10,7 @@ from chalicelib.domain.machines.enrolling import NOWHERE
 from infra.admin.transfer import items
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House
-from tests.functions.machines import ASKED, MACHINE, WORKER, asked, enrolled, house_of, refused, taken_in
+from tests.functions.machines import MACHINE, WORKER, asked, enrolled, house_of, refused, taken_in
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_worker_that_nobody_has_approved_has_no_access_and_is_nobodys(house: H
 def test_who_types_the_code_sees_what_asks_and_owns_it_then(house: House) -> None:
     machine, ada = enrolled(house), house.person("ada")
     seen = ada.action("workers:pendingByCode", code=machine.code.lower().replace("-", " "))
-    assert (seen["machineName"], seen["dirs"], seen["agents"][0]["kind"]) == ("Ada's laptop", ["/home/ada/code"], "opencode")
+    assert (seen["machineName"], seen["dirs"], seen["agents"][0]["kind"]) == ("Ada's laptop", ["/srv/ada/code"], "opencode")
     view = ada.action("workers:approve", code=machine.code)
     assert (view["workerId"], view["mine"], view["status"], view["approval"]) == (WORKER, True, "offline", "approved")
     (listed,) = ada.query("machines:list")
@@ -85,9 +85,20 @@ def test_a_worker_that_is_denied_may_ask_again(house: House) -> None:
     assert again.access()
 
 
-def test_an_id_that_is_taken_is_refused(house: House) -> None:
-    enrolled(house)
-    assert refused(house.anybody().action, "workers:enrol", **ASKED) == "WorkerExists"
+def test_whoever_enrols_learns_nothing_of_ids_that_are_taken_and_takes_none_over(house: House) -> None:
+    mine = taken_in(house)
+    again = enrolled(house, machineId="machine-of-bob1")
+    assert refused(house.person("bob").action, "workers:approve", code=again.code) == "EnrolmentNotFound"
+    assert refused(again.access) == "WaitingApproval"
+    assert mine.access()
+
+
+def test_a_worker_that_is_enrolled_again_has_one_good_token(house: House) -> None:
+    old, new = taken_in(house), taken_in(house)
+    house.work()
+    assert refused(old.access) == "WorkerNotFound"
+    assert new.access("instance-2").query("work:assigned")["workerId"] == WORKER
+    assert house.rows("workerSecrets") == 1
 
 
 def test_a_persons_machine_takes_in_nobody_elses_worker(house: House) -> None:

@@ -13,6 +13,8 @@ from chalicelib.schema import CronAgent
 from infra.local.faults.wrapper import Range
 from infra.local.model.server import ScriptedModel
 from infra.local.sqlite.store import SqliteStore
+from tests.functions.machines import MACHINE, taken_in
+from tests.functions.machines import asked as asked_of_worker
 from tests.functions.rooms import Gateway, Socket
 from tests.support.conversations import member
 from tests.support.stores import Around
@@ -115,6 +117,17 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     alice.query("rooms:list")
     helper.query("gateway:online", conversationId=room)
     helper.query("receipts:get", conversationId=room)
+    machine = taken_in(house, "alice")
+    desk = machine.access()
+    on_desk, reply = asked_of_worker(house, "alice")
+    desk.query("work:assigned")
+    desk.mutation("work:claim", messageId=reply, instance=machine.instance)
+    ask = {"tool": "x", "title": "x", "options": [{"optionId": "x", "kind": "allow_once", "name": "x"}], "grant": "x"}
+    desk.mutation("permissions:ask", messageId=reply, epoch=1, toolCallId="x", **ask)
+    alice.query("permissions:list", sessionId=on_desk)
+    alice.query("permissions:waiting")
+    alice.query("machines:list")
+    alice.mutation("machines:remove", machineId=MACHINE)
     house.clock.ahead += 3_600_000
     house.sweep()
     house.work()

@@ -25,10 +25,10 @@ def last(house: House, session: str, who: str = "ada") -> Any:
 def test_a_reply_is_assigned_claimed_written_and_done(house: House) -> None:
     machine = taken_in(house)
     worker = machine.access()
-    session, reply = asked(house, directory="/home/ada/code/site/", agent="claude")
+    session, reply = asked(house, directory="/srv/ada/code/site/", agent="claude")
     (work,) = worker.query("work:assigned")["work"]
     assert (work["messageId"], work["state"], work["question"]) == (reply, "pending", "hello")
-    assert (work["directory"], work["agent"]) == ("/home/ada/code/site", "claude")
+    assert (work["directory"], work["agent"]) == ("/srv/ada/code/site", "claude")
     claimed = worker.mutation("work:claim", messageId=reply, instance=machine.instance)
     assert claimed == {"epoch": 1, "nextSequence": 0, "sessionId": session}
     assert last(house, session)["status"] == "pending"
@@ -163,7 +163,7 @@ def test_a_reply_that_cannot_be_written_keeps_its_text_and_says_why(house: House
     assert worker.query("work:assigned")["work"][0]["messageId"] == next_one
 
 
-@pytest.mark.parametrize("directory", ["/home/ada", "/home/ada/code/../secrets", "code", "/home/ada/codex", "/"])
+@pytest.mark.parametrize("directory", ["/srv/ada", "/srv/ada/code/../secrets", "code", "/srv/ada/codex", "/"])
 def test_an_agent_works_inside_the_folders_that_the_worker_opens(house: House, directory: str) -> None:
     taken_in(house)
     call = house.person("ada").mutation

@@ -29,7 +29,6 @@ def test_ones_own_worker_and_a_shared_one_answer(model: ScriptedModel, worker: s
     assert alice.query("chat:getMessages", sessionId=session)[-1]["content"] == "done"
 
 
-def test_workers_are_shared_on_a_laptop_and_not_in_the_cloud() -> None:
-    assert Settings.from_env({}).workers_shared == ("*",)
-    assert Settings.from_env({"STAGE": "prod"}).workers_shared == ()
+def test_no_worker_is_shared_unless_the_operator_says_so() -> None:
+    assert Settings.from_env({}).workers_shared == Settings.from_env({"STAGE": "prod"}).workers_shared == ()
     assert Settings.from_env({"STAGE": "prod", "WORKERS_SHARED": "pool, other"}).workers_shared == ("pool", "other")

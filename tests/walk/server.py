@@ -37,7 +37,7 @@ class Served:
         keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
         # Scenarios that share a server make its model fail as they like, and must not open the circuit for each other.
         settings = {"DATA_DIR": str(self.folder), "PORT": self.port, "CONCAVE_APPS": APPS, "PYTHONUNBUFFERED": "1"}
-        settings |= {"MODEL_FAILURES": "0"}
+        settings |= {"MODEL_FAILURES": "0", "WORKERS_SHARED": "*"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "infra.local"],
             cwd=ROOT,

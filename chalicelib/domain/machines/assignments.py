@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import MutationCtx, QueryCtx, Refused
+from chalicelib.domain.machines import workers
 from chalicelib.domain.replies import lifecycle
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run, Worker
 
@@ -184,6 +185,15 @@ def take_over(ctx: MutationCtx, worker: Worker) -> int:
     for run in running:
         lifecycle.end_from_outside(ctx, run, "interrupted", "the worker was started again or went away")
     return len(running)
+
+
+def revoke(ctx: MutationCtx, worker: Worker) -> Worker:
+    """End a worker's access, at once: what it is writing ends with what it has said. Twice is once."""
+    if worker.approval == "revoked":
+        return worker
+    take_over(ctx, worker)
+    workers.went(ctx, worker)
+    return ctx.db.patch(worker, approval="revoked", status="offline", token_version=worker.token_version + 1)
 
 
 def wait_on(ctx: MutationCtx, run: Run, session: ChatSession | None, wait_ms: float) -> None:

@@ -9,7 +9,6 @@ Until a person has approved it a worker belongs to nobody and to no org. Its tok
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from chalicelib import MutationCtx, Refused
+from chalicelib import MutationCtx, RateLimit, Refused
 from chalicelib.schema import Enrolment, WorkerSecret
 
 NOWHERE = "_system"
@@ -32,6 +31,8 @@ ACCESS_S = 3600
 Id = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Directory = Annotated[str, Meta(min_length=1, max_length=1000)]
+codes_tried = RateLimit("codesTried", per_minute=1, capacity=10)
+"""Codes that one person may try: ten, and then one a minute."""
 _TOKEN = re.compile(r"machine_([A-Za-z0-9_-]{8,64}):worker_([A-Za-z0-9_-]{8,64}):secret_([A-Za-z0-9_-]{20,200})")
 
 
@@ -132,29 +133,20 @@ def no_enrolment() -> Refused:
     return Refused("EnrolmentNotFound", "There is no worker that shows this code; it may have expired.", field="code")
 
 
-def record(ctx: MutationCtx, code: str, asked: dict[str, Any], secret_digest: str) -> None:
-    """Keep a worker that asks. Raises `Refused`: WorkerExists."""
-    known = ctx.db.get(WorkerSecret, asked["worker_id"])
-    waits = known is not None and known.state == "pending" and (known.expires_at or 0) > ctx.now
-    if known is not None and (known.state == "approved" or waits):
-        raise Refused("WorkerExists", "There is a worker with this id; choose another one.", field="workerId")
-    if known is not None:
-        ctx.db.delete(known)
+def record(ctx: MutationCtx, code: str, asked: dict[str, Any], secret: str) -> None:
+    """Keep a worker that asks. Ids are its own choice; nobody is told whether one is taken."""
     expires = ctx.now + CODE_MS
-    ctx.db.insert(Enrolment(id=code, expires_at=expires, **asked))
-    ctx.db.insert(
-        WorkerSecret(id=asked["worker_id"], machine_id=asked["machine_id"], digest=secret_digest, code=code, expires_at=expires)
-    )
+    ctx.db.insert(Enrolment(id=code, expires_at=expires, secret=secret, **asked))
+    ctx.db.insert(WorkerSecret(id=secret, worker_id=asked["worker_id"], machine_id=asked["machine_id"], expires_at=expires))
 
 
-def pending(ctx: MutationCtx, code: str) -> Enrolment:
+def pending(ctx: MutationCtx, code: str) -> tuple[Enrolment, WorkerSecret]:
     """The worker that shows a code. Raises `Refused`: EnrolmentNotFound."""
     found = ctx.db.get(Enrolment, code)
-    known = ctx.db.get(WorkerSecret, found.worker_id) if found is not None else None
-    waits = known is not None and known.code == code and known.state == "pending"
-    if found is None or found.expires_at <= ctx.now or not waits:
+    known = ctx.db.get(WorkerSecret, found.secret) if found is not None else None
+    if found is None or known is None or found.expires_at <= ctx.now or known.state != "pending":
         raise no_enrolment()
-    return found
+    return found, known
 
 
 def asking(found: Enrolment) -> Asking:
@@ -172,22 +164,20 @@ def asking(found: Enrolment) -> Asking:
     )
 
 
-def decide(ctx: MutationCtx, code: str, org: str | None) -> str:
-    """Take a worker into an org, or (None) deny it. The first decision counts. Returns the worker's id. Raises `Refused`."""
-    asked = pending(ctx, code)
-    known = ctx.db.get(WorkerSecret, asked.worker_id)
-    if known is not None and org is None:
+def decide(ctx: MutationCtx, code: str, org: str | None) -> None:
+    """Take a worker into an org, or (None) deny it. The first decision counts. Raises `Refused`: EnrolmentNotFound."""
+    _, known = pending(ctx, code)
+    if org is None:
         ctx.db.patch(known, state="denied")
-    elif known is not None:
+    else:
         ctx.db.patch(known, state="approved", org=org, expires_at=None)
-    return asked.worker_id
 
 
 def prove(ctx: MutationCtx, token: str) -> dict[str, Any]:
-    """Whose token this is: `{workerId, machineId, org}`. Raises `Refused`: WaitingApproval, EnrolmentDenied, WorkerNotFound."""
+    """Whose token this is: `{workerId, org, secret}`. Raises `Refused`: WaitingApproval, EnrolmentDenied, WorkerNotFound."""
     machine_id, worker_id, secret = parted(token)
-    known = ctx.db.get(WorkerSecret, worker_id)
-    if known is None or known.machine_id != machine_id or not hmac.compare_digest(known.digest, digest(secret)):
+    known = ctx.db.get(WorkerSecret, digest(secret))
+    if known is None or (known.machine_id, known.worker_id) != (machine_id, worker_id):
         raise not_found()
     if known.state == "denied":
         raise Refused("EnrolmentDenied", "A person has denied this worker; enrol it again.")
@@ -195,20 +185,21 @@ def prove(ctx: MutationCtx, token: str) -> dict[str, Any]:
         if (known.expires_at or 0) <= ctx.now:
             raise Refused("EnrolmentExpired", "Nobody has approved this worker in time; enrol it again.")
         raise Refused("WaitingApproval", "Nobody has approved this worker yet.")
-    return {"workerId": worker_id, "machineId": machine_id, "org": known.org}
+    return {"workerId": worker_id, "org": known.org, "secret": known.id}
 
 
-def renew(ctx: MutationCtx, worker_id: str, org: str, secret_digest: str) -> str:
-    """Exchange the secret of a worker of an org. Returns its machine's id. Raises `Refused`: WorkerNotFound."""
-    known = ctx.db.get(WorkerSecret, worker_id)
-    if known is None or known.org != org or known.state != "approved":
+def renew(ctx: MutationCtx, old: str, new: str) -> str:
+    """Another secret in the place of one. Returns the machine's id. Raises `Refused`: WorkerNotFound."""
+    known = ctx.db.get(WorkerSecret, old)
+    if known is None:
         raise not_found()
-    ctx.db.patch(known, digest=secret_digest)
+    ctx.db.delete(known)
+    ctx.db.insert(WorkerSecret(id=new, worker_id=known.worker_id, machine_id=known.machine_id, state="approved", org=known.org))
     return known.machine_id
 
 
-def forget(ctx: MutationCtx, worker_id: str, org: str) -> None:
-    """A worker's secret is void for good."""
-    known = ctx.db.get(WorkerSecret, worker_id)
-    if known is not None and known.org == org:
+def forget(ctx: MutationCtx, secret: str) -> None:
+    """A secret is void for good."""
+    known = ctx.db.get(WorkerSecret, secret)
+    if known is not None:
         ctx.db.delete(known)

@@ -86,6 +86,14 @@ def caller(ctx: Ctx) -> Worker:
     return worker
 
 
+def speaking(ctx: MutationCtx, instance: str) -> Worker:
+    """The same, where the process also says its name. Raises `Refused`."""
+    worker = caller(ctx)
+    if worker.instance != instance:
+        raise Refused("InstanceReplaced", "Another process speaks for this worker now.")
+    return worker
+
+
 def may_use(user: Any, worker: Worker) -> bool:
     """Whether somebody may have a worker answer."""
     allowed = user.is_service or worker.owner == user.subject or worker.audience == "org"

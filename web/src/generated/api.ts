@@ -9,6 +9,15 @@ export interface Aborted {
   success: boolean;
 }
 
+/** A worker's access for an hour. */
+export interface Access {
+  accessToken: string;
+  expiresIn: number;
+  workerId: string;
+  org: string;
+  epoch: number;
+}
+
 /** A reply that is being written or waits for it. */
 export interface Active {
   conversationId: string;
@@ -21,6 +30,14 @@ export interface Active {
 /** The caller's replies that are being written. */
 export interface ActiveSessions {
   sessions: Active[];
+}
+
+/** A coding agent that a worker can start. */
+export interface AgentKind {
+  /** 1 to 40 characters. */
+  kind: string;
+  /** At most 100 characters. */
+  version?: string;
 }
 
 /** An agent run. `status` is the document's word: aborted and interrupted runs have `failed` there, and why. */
@@ -91,6 +108,38 @@ export interface AgentxAgentView {
   status: string;
 }
 
+/** Of a session: who answers, and whether it is there. */
+export interface Answering {
+  name: string;
+  status: "offline" | "online";
+  machineName?: string;
+  offlineSince?: number;
+}
+
+/** How many actions changed something. */
+export interface Applied {
+  applied: number;
+}
+
+/** A worker that asks to be taken in, as a person sees it before deciding. */
+export interface Asking {
+  workerId: string;
+  machineId: string;
+  machineName: string;
+  os: string;
+  name: string;
+  dirs: string[];
+  agents: AgentKind[];
+  capacity: number;
+  expiresAt: number;
+}
+
+/** A worker's work, oldest first. */
+export interface Assigned {
+  workerId: string;
+  work: Work[];
+}
+
 /** A reply that will be written. */
 export interface Begun {
   conversationId: string;
@@ -111,6 +160,13 @@ export interface ChunkView {
   timestamp: number;
   /** A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then. */
   part?: Record<string, any>;
+}
+
+/** A reply that a worker may write: under this epoch, from this sequence on. */
+export interface Claimed {
+  epoch: number;
+  nextSequence: number;
+  sessionId: string;
 }
 
 /** What a new image is given beside its domain's configuration; what is named here goes before it. */
@@ -273,6 +329,36 @@ export interface DomainsSettings {
   retrievalThreshold?: number;
 }
 
+/** A session as an agent's program lists it. */
+export interface EngineSession {
+  /** 1 to 200 characters. */
+  agentSessionId: string;
+  /** At most 1000 characters. */
+  title: string;
+  /** Milliseconds since the epoch. */
+  updatedAt: number;
+  /** At most 1000 characters. */
+  directory?: string;
+  deleted?: boolean;
+}
+
+/** What a worker shows to a person, and what it keeps: the token is shown this once. */
+export interface Enrolled {
+  code: string;
+  token: string;
+  /** Milliseconds since the epoch: until then the code can be typed. */
+  expiresAt: number;
+  /** Seconds between two tries to get access. */
+  interval: number;
+}
+
+/** Something that was said in a session that the chat did not know. */
+export interface Entry {
+  role: "assistant" | "user";
+  /** At most 20000 characters. */
+  content: string;
+}
+
 /** The receipt of a deletion. It names ids and numbers, never contents. Times are milliseconds since the epoch. */
 export interface ErasureView {
   receiptId: string;
@@ -335,6 +421,14 @@ export interface ExportPart {
   continueCursor: string;
 }
 
+/** How a session is that a worker has opened. */
+export interface Followed {
+  sessionId: string;
+  status: "active" | "gone" | "idle" | "terminated";
+  name?: string;
+  agentSessionId?: string;
+}
+
 /** Somebody who is online in a conversation. */
 export interface Here {
   type: string;
@@ -394,6 +488,19 @@ export interface Linked {
   conversationId: string;
   sessionId: string;
   claudeSessionId: string;
+}
+
+/** A machine with its workers, as those see it who may use one of them. */
+export interface MachineView {
+  machineId: string;
+  name: string;
+  os: string;
+  owner: string;
+  mine: boolean;
+  status: "offline" | "online";
+  workers: WorkerView[];
+  /** When its last worker went. */
+  offlineSince?: number;
 }
 
 /** How many messages, both bounds included. */
@@ -486,6 +593,15 @@ export interface Opened {
   offset?: string;
 }
 
+/** One way to answer. */
+export interface Option {
+  /** 1 to 100 characters. */
+  optionId: string;
+  kind: "allow_always" | "allow_once" | "reject_always" | "reject_once";
+  /** 1 to 200 characters. */
+  name: string;
+}
+
 /** What a caller may say beside the message. */
 export interface Options {
   /**
@@ -545,6 +661,29 @@ export interface Participants {
   agentIds?: string[];
 }
 
+/** A request as its session's owner and its worker see it. Times are milliseconds since the epoch. */
+export interface PermissionView {
+  requestId: string;
+  sessionId: string;
+  messageId: string;
+  toolCallId: string;
+  tool: string;
+  title: string;
+  options: Option[];
+  state: "allowed" | "cancelled" | "denied" | "expired" | "open";
+  askedAt: number;
+  expiresAt: number;
+  input?: any;
+  optionId?: string;
+  decidedBy?: string;
+  decidedAt?: number;
+}
+
+/** What differs. */
+export interface Planned {
+  actions: SyncAction[];
+}
+
 /** Options of the model's provider that a caller may set; there are no others. */
 export interface ProviderOptions {
   /**
@@ -588,6 +727,11 @@ export interface ReadView {
 export interface Registered {
   agentId: string;
   secret: string;
+}
+
+/** Of the replies that a worker holds, those that it does not hold any more. */
+export interface Renewed {
+  lost: string[];
 }
 
 /** The gateway's part of a conversation. Costs are millionths of a dollar. */
@@ -854,6 +998,11 @@ export interface SessionView {
   model?: string;
   workerId?: string;
   agentSessionId?: string;
+  directory?: string;
+  agent?: string;
+  onOffline?: "reject";
+  /** Who answers, where that is a worker; of `chat:getSession` alone. */
+  worker?: Answering;
   /** Fields that are too long for the list; `chat:getSession` has them whole. */
   cut?: string[];
 }
@@ -883,6 +1032,24 @@ export interface SubscriptionKeys {
   p256dh: string;
   /** 1 to 100 characters. */
   auth: string;
+}
+
+/** One difference. `renameInEngine` and `deleteInEngine` are the worker's to do, before it says that they are applied. */
+export interface SyncAction {
+  kind: "deleteInEngine" | "deletedInEngine" | "import" | "rename" | "renameInEngine";
+  /** 1 to 200 characters. */
+  agentSessionId: string;
+  /** At most 200 characters. */
+  sessionId?: string;
+  /** At most 1000 characters. */
+  name?: string;
+  /** At most 1000 characters. */
+  directory?: string;
+  /**
+   * Of an import: what was said so far, oldest first; the worker fills it in.
+   * At most 50 items.
+   */
+  messages?: Entry[];
 }
 
 /** A conversation of a task. */
@@ -954,6 +1121,38 @@ export interface Verdict {
   valid: boolean;
   error?: string;
   nextRunAt?: number;
+}
+
+/** One reply that a worker is to write, with all that it needs for it. */
+export interface Work {
+  sessionId: string;
+  messageId: string;
+  conversationId: string;
+  state: "pending" | "running";
+  question: string;
+  epoch: number;
+  askedAt: number;
+  model?: string;
+  agent?: string;
+  directory?: string;
+  agentSessionId?: string;
+  instance?: string;
+}
+
+/** A worker as those see it who may use it. Times are milliseconds since the epoch. */
+export interface WorkerView {
+  workerId: string;
+  machineId: string;
+  name: string;
+  status: "offline" | "online";
+  approval: "approved" | "revoked";
+  audience: "org" | "owner";
+  mine: boolean;
+  agents: AgentKind[];
+  dirs: string[];
+  capacity: number;
+  createdAt: number;
+  offlineSince?: number;
 }
 
 type Action<Args extends Record<string, any>, Result> = FunctionReference<"action", "public", Args, Result>;
@@ -1197,7 +1396,13 @@ export const api = anyApi as unknown as {
     }, ImageRecord>;
   };
   chat: {
-    /** End a reply with its whole text; only the worker that holds the session, or the service. Twice is once. */
+    /**
+     * End a reply with its whole text; only the worker that holds the session, or the service. Twice is once.
+     *
+     * Args:
+     *     epoch: under which it was claimed; another writer's is refused (`LeaseLost`).
+     *     reason: why it ends here, where that needs saying (`max_tokens`, `refusal`).
+     */
     completeMessage: Mutation<{
       sessionId: string;
       messageId: string;
@@ -1206,6 +1411,9 @@ export const api = anyApi as unknown as {
       reasoning?: string;
       parts?: any[];
       usage?: Record<string, any>;
+      epoch?: number;
+      /** 1 to 200 characters. */
+      reason?: string;
     }, null>;
     /** End a session for good. A running reply is stopped; the messages stay readable. */
     endSession: Mutation<{ sessionId: string }, null>;
@@ -1275,12 +1483,18 @@ export const api = anyApi as unknown as {
     /** The worker has set the session up; it may name its own session, to restore it later. */
     sessionReady: Mutation<{ sessionId: string; agentSessionId?: string }, null>;
     /**
-     * Open a session with its conversation and image, which copies a domain's configuration where one is named.
-     * Without a worker the model answers. A worker is the caller's own (its name is the caller's, or begins with it and a slash), or
-     * one that the operator shares with everybody (WORKERS_SHARED). Returns the session's id.
+     * Open a session with its conversation and image, which copies a domain's configuration where one is named. Returns its id.
+     *
+     * Without a worker the model answers. A worker is the caller's own, one that its owner shares with the org, or one of the
+     * operator's (WORKERS_SHARED; or its name is the caller's, or begins with it and a slash).
+     *
+     * Args:
+     *     directory: where the worker's agent works: inside one of the folders that it opens.
+     *     agent: which of the worker's agents answers; otherwise its first.
+     *     onOffline: messages to a worker that is away wait for it, or are refused (`reject`), the session itself too.
      *
      * Raises:
-     *     Refused: WorkerNotFound, DOMAIN_NOT_FOUND, TooManySessions.
+     *     Refused: WorkerNotFound, WorkerOffline, DirectoryNotAllowed, AgentNotFound, DOMAIN_NOT_FOUND, TooManySessions.
      */
     startSession: Mutation<{
       /** 1 to 200 characters. */
@@ -1291,6 +1505,12 @@ export const api = anyApi as unknown as {
       domainId?: string;
       /** 1 to 200 characters. */
       name?: string;
+      /** 1 to 1000 characters. */
+      directory?: string;
+      /** 1 to 200 characters. */
+      agent?: string;
+      /** Default: "wait". */
+      onOffline?: "reject" | "wait";
     }, string>;
     /** Stop the running reply, or the named one. What it said stays. Returns whether there was anything to stop. */
     stop: Mutation<{ sessionId: string; messageId?: string }, boolean>;
@@ -1318,7 +1538,12 @@ export const api = anyApi as unknown as {
      * Add a chunk to a reply; only the worker that holds the session, or the service.
      *
      * The same chunk twice is one; another chunk under its number is refused, and so is any after the reply has ended. The
-     * first chunk claims the reply for this worker.
+     * first chunk claims the reply for this worker, where it has not claimed it (`work:claim`).
+     *
+     * Args:
+     *     part: what is no text, in its place in the order of the text; then `chunk` is "". It is `{type: "thinking", text}`,
+     *         `{type: "tool_call", id, name, title?, kind?, input?, status?}`, `{type: "plan", entries: [{content, status}]}` or
+     *         `{type: "tool_result", id, isError?, content?, diff?}`; 16 KB as JSON at most.
      */
     writeChunk: Mutation<{
       sessionId: string;
@@ -1328,6 +1553,7 @@ export const api = anyApi as unknown as {
       /** A whole number, at least 0. */
       sequence: number;
       epoch?: number;
+      part?: Record<string, any>;
     }, null>;
   };
   controls: {
@@ -1983,6 +2209,64 @@ export const api = anyApi as unknown as {
       description?: string;
     }, ImageRecord>;
   };
+  machines: {
+    /** The caller's machines, and those on which a worker is shared with the org; strangers get []. */
+    list: Query<Record<string, never>, MachineView[]>;
+    /** Remove a machine: its workers have no access any more. Their sessions stay readable. Raises `Refused`: MachineNotFound. */
+    remove: Mutation<{ machineId: string }, null>;
+    /** Give a machine another name. Raises `Refused`: MachineNotFound. */
+    rename: Mutation<{
+      machineId: string;
+      /** 1 to 200 characters. */
+      name: string;
+    }, null>;
+  };
+  permissions: {
+    /**
+     * A worker's agent asks whether it may use a tool, for the reply that it writes. Asking again is the same request.
+     *
+     * Args:
+     *     options: the ways to answer; an `allow_always` one counts for the rest of the session, for the same `grant`.
+     *     input: what the tool is to be given, 16 KB as JSON at most.
+     *
+     * Raises:
+     *     Refused: MessageNotFound, ReplyEnded, LeaseLost, InputTooLarge, TooManyRequests.
+     */
+    ask: Mutation<{
+      /** 1 to 200 characters. */
+      messageId: string;
+      epoch: number;
+      /** 1 to 200 characters. */
+      toolCallId: string;
+      /** 1 to 200 characters. */
+      tool: string;
+      /** 1 to 500 characters. */
+      title: string;
+      /** 1 to 10 items. */
+      options: Option[];
+      input?: any;
+      /** 1 to 200 characters. */
+      grant?: string;
+    }, PermissionView>;
+    /**
+     * Answer a request. Exactly one answer counts.
+     *
+     * Raises:
+     *     Refused: PermissionNotFound, NoSuchOption, AlreadyDecided (`state` and `optionId` say what it came to).
+     */
+    decide: Mutation<{
+      /** 1 to 200 characters. */
+      requestId: string;
+      /** 1 to 200 characters. */
+      optionId: string;
+    }, PermissionView>;
+    /** What was asked in a session: the newest 50, oldest first. Strangers get []. */
+    list: Query<{ sessionId: string }, PermissionView[]>;
+    /** What the agents of the worker that asks have asked for replies that are being written, decided or not. */
+    pending: Query<Record<string, never>, PermissionView[]>;
+    /** What waits for the caller's decision, oldest first, 20 at most. */
+    waiting: Query<Record<string, never>, PermissionView[]>;
+  };
   push: {
     /** The browsers in which the caller is notified, the newest first. */
     list: Query<Record<string, never>, PushView[]>;
@@ -2172,6 +2456,18 @@ export const api = anyApi as unknown as {
     /** Have the summary written anew, in the background. It appears in the conversation. */
     ask: Mutation<{ conversationId: string }, boolean>;
   };
+  sync: {
+    /** Apply a part of a plan, ten actions at a time. Twice is once. */
+    apply: Mutation<{
+      /** At most 10 items. */
+      actions: SyncAction[];
+    }, Applied>;
+    /** What differs between what an agent's program lists and the sessions of the worker that asks; empty once it was applied. */
+    plan: Query<{
+      /** At most 500 items. */
+      sessions: EngineSession[];
+    }, Planned>;
+  };
   tasks: {
     /** Say that a run is complete which has no reply of ours; twice is once. */
     completeRun: Mutation<{
@@ -2262,5 +2558,146 @@ export const api = anyApi as unknown as {
       status?: "completed" | "in_progress" | "pending";
       workflowComplete?: boolean;
     }, TaskView>;
+  };
+  work: {
+    /**
+     * What the worker that asks has to write now: the reply of each of its sessions whose turn it is, oldest first, 50 at most,
+     * with all that is needed for it. What is not listed any more was stopped, or has ended: nobody writes it.
+     */
+    assigned: Query<Record<string, never>, Assigned>;
+    /** Take a reply; the same process may ask again. Raises `Refused`: MessageNotFound, ReplyEnded, NotYours, WorkerNotShared. */
+    claim: Mutation<{
+      /** 1 to 200 characters. */
+      messageId: string;
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+    }, Claimed>;
+    /**
+     * End a reply that cannot be written; what was accepted stays. Raises `Refused`: MessageNotFound, ReplyEnded, LeaseLost.
+     *
+     * Args:
+     *     text: what went wrong, for the person who asked.
+     */
+    fail: Mutation<{
+      /** 1 to 200 characters. */
+      messageId: string;
+      epoch: number;
+      code: "agent_crashed" | "agent_error" | "agent_not_found" | "connection" | "deadline" | "permission_denied" | "refused" | "timeout" | "too_large" | "worker_stopped";
+      /** At most 2000 characters. */
+      text: string;
+    }, null>;
+    /** Go on holding replies whose agent says nothing: every 20 seconds, also while a person decides. Says which are lost. */
+    renew: Mutation<{
+      /** At most 50 items. */
+      messageIds: string[];
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+    }, Renewed>;
+    /** How sessions are that the worker which asks has opened; others are "gone". */
+    sessions: Query<{
+      /** At most 50 items. */
+      sessionIds: string[];
+    }, Followed[]>;
+  };
+  workers: {
+    /**
+     * Take in the worker that shows this code: it is the caller's own from now on. The first decision counts.
+     *
+     * Args:
+     *     audience: who may have it answer: only the caller, or everybody of the org.
+     *
+     * Raises:
+     *     Refused: EnrolmentNotFound, MachineNotFound where its machine is somebody else's, TooManyWorkers, RateLimited.
+     */
+    approve: Action<{
+      /** 1 to 40 characters. */
+      code: string;
+      /** Default: "owner". */
+      audience?: "org" | "owner";
+    }, WorkerView>;
+    /** Turn away the worker that shows this code. Raises `Refused`: EnrolmentNotFound, RateLimited. */
+    deny: Action<{
+      /** 1 to 40 characters. */
+      code: string;
+    }, null>;
+    /**
+     * Ask to be taken in as a worker. The code is for a person to type (`workers:approve`); the token, which is shown this once,
+     * gets access once that was done. Ids are the worker's own choice.
+     */
+    enrol: Action<{
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      machineId: string;
+      /** 1 to 200 characters. */
+      machineName: string;
+      /** 1 to 200 characters. */
+      os: string;
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      workerId: string;
+      /** 1 to 200 characters. */
+      name: string;
+      /** At most 50 items. */
+      dirs: string[];
+      /** At most 20 items. */
+      agents: AgentKind[];
+      /** A whole number, 1 to 64. Default: 1. */
+      capacity?: number;
+    }, Enrolled>;
+    /** A worker that the caller may use, or null. */
+    get: Query<{ workerId: string }, WorkerView | null>;
+    /** A worker says goodbye: what it is writing ends, what waits goes on waiting. */
+    goOffline: Mutation<{
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+    }, null>;
+    /**
+     * A worker says that it is there; every 30 seconds, after 90 it counts as offline. Returns its epoch.
+     *
+     * Raises:
+     *     Refused: WorkerRevoked, InstanceReplaced.
+     */
+    heartbeat: Mutation<{
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+      /** At most 20 items. */
+      agents?: AgentKind[];
+      /** At most 50 items. */
+      dirs?: string[];
+      /** A whole number, 1 to 64. */
+      capacity?: number;
+      /** A whole number, 0 to 1000. */
+      inFlight?: number;
+    }, number>;
+    /** Which worker shows this code: what a person looks at before approving it. Null when there is none. */
+    pendingByCode: Action<{
+      /** 1 to 40 characters. */
+      code: string;
+    }, Asking | null>;
+    /**
+     * End a worker's access, at once and for good: what it is writing ends with what it has said. Twice is once.
+     *
+     * Raises:
+     *     Refused: WorkerNotFound, NotYourWorker.
+     */
+    revoke: Mutation<{ workerId: string }, WorkerView>;
+    /** A new token for a worker, shown this once; the old one and all access are void. Raises `Refused`: WorkerNotFound. */
+    rotate: Action<{ workerId: string }, string>;
+    /** Say who may have a worker answer. Raises `Refused`: WorkerNotFound, NotYourWorker. */
+    share: Mutation<{ workerId: string; audience: "org" | "owner" }, WorkerView>;
+    /**
+     * Access for an hour, for whoever has a worker's token.
+     *
+     * Args:
+     *     instance: a process' own name for itself, another one each time it starts. The newest speaks for the worker: what an
+     *         older one was writing ends with what it has said, and the older one is refused from then on.
+     *
+     * Raises:
+     *     Refused: WaitingApproval, EnrolmentDenied, EnrolmentExpired, WorkerNotFound, InstanceReplaced.
+     */
+    token: Action<{
+      /** At most 1000 characters. */
+      token: string;
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+    }, Access>;
   };
 };

@@ -144,6 +144,14 @@ export interface ChatSession {
   status: "active" | "idle" | "terminated";
   lastActivity: number;
   agentSessionId?: string;
+  /** Where a worker's agent works. */
+  directory?: string;
+  /** Which of a worker's agents answers. */
+  agent?: string;
+  /** What becomes of a message while its worker is offline. */
+  onOffline: "reject" | "wait";
+  /** The agent's own session was deleted by its user. */
+  goneInEngine: boolean;
   ready: boolean;
   /** Its name was made from its first message. */
   titleGenerated: boolean;
@@ -260,6 +268,27 @@ export interface Domain {
   updatedAt: number;
 }
 
+/**
+ * A worker that asks to be taken in; the id is the code that a person types. It belongs to no org yet, so it is kept in the
+ * system's own.
+ */
+export interface Enrolment {
+  _id: Id<"enrolments">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  workerId: string;
+  machineId: string;
+  machineName: string;
+  os: string;
+  name: string;
+  dirs: string[];
+  agents: Record<string, string>[];
+  capacity: number;
+  /** The digest of the secret that it was given. */
+  secret: string;
+  expiresAt: number;
+}
+
 /** The receipt of a deletion: what is gone, and what is still to go. It names ids, never contents. */
 export interface Erasure {
   _id: Id<"erasures">;
@@ -311,6 +340,16 @@ export interface Image {
   customData?: any;
 }
 
+/** Somebody's machine; the id is its own choice. It is online while one of its workers is. */
+export interface Machine {
+  _id: Id<"machines">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  owner: string;
+  name: string;
+  os: string;
+}
+
 /** How many replies a user has asked for that have not ended; the id is the user's. */
 export interface OpenReplies {
   _id: Id<"openReplies">;
@@ -332,6 +371,31 @@ export interface Participant {
   conversationType: "agent-agent" | "user-agent";
   /** When the conversation was created: guests' lists have the order of all others. */
   since: number;
+}
+
+/** An agent asks whether it may use a tool. The id is made of the reply and the tool's call: asking twice is asking once. */
+export interface Permission {
+  _id: Id<"permissionRequests">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  session: string;
+  message: string;
+  run: string;
+  toolCallId: string;
+  tool: string;
+  title: string;
+  input?: any;
+  options: Record<string, string>[];
+  /** What is allowed for the rest of the session by an answer that says "always". */
+  grant?: string;
+  state: "allowed" | "cancelled" | "denied" | "expired" | "open";
+  option?: string;
+  decidedBy?: string;
+  decidedAt?: number;
+  askedAt: number;
+  expiresAt: number;
+  /** Whose decision it waits for; none once it is decided. */
+  waitingFor?: string;
 }
 
 /** A socket in a conversation. Somebody is online there while one of these is theirs. */
@@ -437,6 +501,12 @@ export interface Run {
   charged: number;
   startedAt?: number;
   endedAt?: number;
+  /** Who is to write it, from when it is its turn until it has ended. */
+  worker?: string;
+  /** The worker's process that has claimed it. */
+  instance?: string;
+  /** Its agent has asked for permission. */
+  asking: boolean;
 }
 
 /** Something to be done. It names the one agent run that runs, so that there can be only one. */
@@ -456,6 +526,61 @@ export interface Task {
   updatedAt: number;
 }
 
+/** A process on a machine that answers sessions with a coding agent; the id is its own choice. */
+export interface Worker {
+  _id: Id<"workers">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  machine: string;
+  owner: string;
+  name: string;
+  approval: "approved" | "revoked";
+  status: "offline" | "online";
+  /** Who may have it answer: its owner, or everybody of the org. */
+  audience: "org" | "owner";
+  agents: Record<string, string>[];
+  dirs: string[];
+  capacity: number;
+  /** The process that speaks for it; a newer one takes its place for good. */
+  instance?: string;
+  /** Counts the instances. */
+  epoch: number;
+  /** The digest of the one secret that is good for it. */
+  secret: string;
+  /** The last instances before this one: none of them comes back. */
+  former: string[];
+  tokenVersion: number;
+  offlineSince?: number;
+}
+
+/** That a worker was there; the id is the worker's. A row of its own: nobody who looks at the worker is told of every beat. */
+export interface WorkerBeat {
+  _id: Id<"workerBeats">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  state: "offline" | "online";
+  leaseUntil: number;
+  inFlight: number;
+}
+
+/**
+ * What proves a worker, and which org it was taken into; the id is the SHA-256 of the secret, which itself is stored
+ * nowhere. Kept in the system's own org: whoever proves who he is does not say where he belongs.
+ */
+export interface WorkerSecret {
+  _id: Id<"workerSecrets">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  workerId: string;
+  machineId: string;
+  state: "approved" | "denied" | "pending";
+  org?: string;
+  /** Of one that was not approved. */
+  expiresAt?: number;
+}
+
 /** The documents of every table. */
 export interface Tables {
   agentRooms: AgentRoom;
@@ -470,16 +595,22 @@ export interface Tables {
   conversations: Conversation;
   cronAgents: CronAgent;
   domains: Domain;
+  enrolments: Enrolment;
   erasures: Erasure;
   images: Image;
+  machines: Machine;
   openReplies: OpenReplies;
   participants: Participant;
+  permissionRequests: Permission;
   presences: Presence;
   pushSubscriptions: PushSubscription;
   receipts: Receipt;
   residues: Residue;
   runs: Run;
   tasks: Task;
+  workerBeats: WorkerBeat;
+  workerSecrets: WorkerSecret;
+  workers: Worker;
 }
 
 export type TableName = keyof Tables;
