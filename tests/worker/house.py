@@ -178,7 +178,7 @@ class House:
 
     def __init__(self, folder: Path, env: dict[str, str], **settings: str) -> None:
         self.folder, self.env = folder, env
-        self.served = Served(folder / "data", CONCAVE_APPS="chalicelib.functions", **settings)
+        self.served = Served(folder / "data", CONCAVE_APPS="chalicelib.functions", ALLOWED_HOSTS="127.0.0.2", **settings)
         self.url = self.served.url
         self.owner = Person(self.url)
         self.work = folder / "work"

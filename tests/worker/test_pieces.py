@@ -92,6 +92,30 @@ def test_words_wait_for_more_and_a_tool_for_nothing() -> None:
     asyncio.run(walk())
 
 
+def test_words_that_come_during_a_write_wait_for_more_too() -> None:
+    written: Written = []
+
+    async def walk() -> None:
+        free = asyncio.Event()
+
+        async def write(number: int, chunk: str, part: dict[str, Any] | None) -> None:
+            await free.wait()
+            written.append((number, chunk, part))
+
+        pieces = Pieces(write, 0)
+        pieces.say("x" * limits.FLUSH_BYTES)
+        await asyncio.sleep(0.01)
+        pieces.say("one ")
+        free.set()
+        await asyncio.sleep(0.01)
+        pieces.say("two")
+        assert len(written) == 1
+        await pieces.close()
+        assert [chunk for _, chunk, _ in written[1:]] == ["one two"]
+
+    asyncio.run(walk())
+
+
 def test_beyond_what_is_kept_nothing_more_is_sent() -> None:
     written: Written = []
 

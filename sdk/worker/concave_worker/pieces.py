@@ -108,8 +108,9 @@ class Pieces:
                 except TimeoutError:
                     pass  # the moment is over
             self._ripe.clear()
-            while self._waiting and not self.overflown:
-                await self._send(self._waiting.popleft())
+            ripe, self._waiting = self._waiting, deque()  # what comes meanwhile waits for more of its own
+            while ripe and not self.overflown:
+                await self._send(ripe.popleft())
             if self._closing and (self.overflown or not self._waiting):
                 return
 
