@@ -143,7 +143,7 @@ def select(
         asked = min(need, MOST_READ) if along is not None and not picky else LOOKED_AT + 1
         bounded = _bounded(along or source.range, wanted, sort_by if along is not None else "createdAt")
         if along is not None and along is source.recent:
-            rows = moved(ctx, bounded, asked, partial(filters.moved_within, wanted), newest_first=newest_first)
+            rows: list[Any] = moved(ctx, bounded, asked, partial(filters.moved_within, wanted), newest_first=newest_first)
         else:
             query = ctx.db.query(bounded)
             rows = (query.newest() if newest_first else query.oldest()).take(asked)
