@@ -219,7 +219,10 @@ class _Plan:
         for key, pending in self.tx.writes.items():
             written += entries.actions(self.tx.org, key, pending, self.stamp, self.now_s) if pending.table.sides else ()
         taken = {key_of(action) for action in written}
-        checks = [Check(key, self._seen(key, version)) for key, version in self.tx.reads.versions.items() if key not in taken]
+        seen, vouched = self.tx.reads.versions, self.tx.reads.vouched
+        # What the version of a document says of its claim need not be asked of the claim, too.
+        sure = taken | {claim for claim, owner in vouched.items() if owner in seen or owner in self.tx.writes}
+        checks = [Check(key, self._seen(key, version)) for key, version in seen.items() if key not in sure]
         rows: list[Action] = [Put("commits", row_of(each), Absent()) for each in self.calls if each.has_row()]
         return [*written, *checks, *rows, *(Check(Key("commits", id), Absent()) for id in self.refused)]
 

@@ -41,6 +41,8 @@ class ReadSet:
     watches: set[Watch] = field(default_factory=set)
     torn: bool = False
     """The same item was seen in two versions: this run saw no single instant and must be repeated."""
+    vouched: dict[Key, Key] = field(default_factory=dict)
+    """Claims, and the documents that hold their values as they were read: while such a document is the same, so is its claim."""
 
     def saw(self, key: Key, item: Item | None) -> None:
         """Remember the version of an item."""

@@ -118,7 +118,8 @@ class Transaction:
         if address in self.uniques.now:
             holder = self.uniques.now[address]
             return None if holder is None else self._now(holder)
-        owner = owner_of(self._item(Key("claims", address)))
+        claim = Key("claims", address)
+        owner = owner_of(self._item(claim))
         if owner is None:
             return None
         self.reads.watch(owner.pk, owner.sk or MARK, owner.sk or MARK)
@@ -127,7 +128,10 @@ class Transaction:
             self.reads.torn = True  # the claim without its document: half of a transaction
             return None
         place = wanted.index.position(self.org, found)
-        return found if place is not None and place.address == address else None
+        if place is None or place.address != address:
+            return None
+        self.reads.vouched[claim] = owner
+        return found
 
     def range(
         self, wanted: Range, newest: bool, limit: int | None, within: tuple[str, str] | None = None, *, settled: bool = False
@@ -287,7 +291,7 @@ class Transaction:
         self._read_before = mark.read_before
         if not keep_reads:
             self.reads.versions, self.reads.watches = dict(mark.versions), set(mark.watches)
-            self.reads.torn, self._items = mark.torn, dict(mark.items)
+            self.reads.torn, self.reads.vouched, self._items = mark.torn, {}, dict(mark.items)
 
     # Inside ------------------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chalicelib.data.commit as commit_module
 from chalicelib.data.commit import commit
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded
-from chalicelib.data.receipts import Intent
+from chalicelib.data.receipts import Intent, Planned
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.data.transaction import LARGEST_READ, Transaction
 from infra.local.sqlite.store import SqliteStore
+from tests.data.mutants import ReadsUnchecked, swapped
 from tests.data.sea import Berth, Boat, Knot, Rope
 
 Do = Callable[[Transaction], Any]
@@ -178,3 +180,31 @@ def test_a_document_that_one_call_makes_and_the_next_one_deletes_must_have_been_
     with pytest.raises(Conflict) as refused:
         _commit(store, tx, "2")
     assert [key.table for key in refused.value.taken] == ["seaKnots"]
+
+
+def _moved_while_it_was_read(meanwhile: list[Do]) -> None:
+    """Somebody asks who has a berth, and writes something else down; before that is committed, others act."""
+    store = _store()
+    tx = _transaction(store)
+    assert _run(tx, [_who(1), _board("a", 7)])[0] == "a"
+    other = _transaction(store)
+    _run(other, meanwhile)
+    _commit(store, other, "1")
+    _commit(store, tx, "2")
+
+
+@pytest.mark.parametrize("meanwhile", [[_leave("a")], [_leave("a"), _moor("c", 1)], [_leave("a"), _moor("a", 3), _moor("c", 1)]])
+def test_who_has_a_unique_value_is_as_sure_as_the_version_of_who_has_it(meanwhile: list[Do]) -> None:
+    with pytest.raises(Conflict):
+        _moved_while_it_was_read(meanwhile)
+    with swapped((commit_module, "_Plan", ReadsUnchecked)):
+        _moved_while_it_was_read(meanwhile)
+
+
+def test_a_claim_is_asked_only_where_no_document_vouches_for_it() -> None:
+    store = _store()
+    tx = _transaction(store)
+    _run(tx, [_who(1), _who(3), _board("a", 7)])
+    plan = commit_module._Plan(tx, [Planned(Intent("i", "i", "", "test", "acme", "null", 1), [])])
+    asked = [commit_module.key_of(each) for each in plan.actions()]
+    assert [key.pk for key in asked if key.table == "claims"] == [Berth.by_number(3).address("acme")]
