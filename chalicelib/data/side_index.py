@@ -134,6 +134,9 @@ class SideIndex(ABC):
         twice = sorted({each for each in (*partition, *filters) if (*partition, *filters).count(each) > 1})
         if twice:
             raise WrongDeclaration(self.place, f"{what} names {twice[0]} twice.")
+        taken = sorted({*partition, *filters} & {"every", "limit"})
+        if taken:
+            raise WrongDeclaration(self.place, f"{what}: {taken[0]} is a word of every search; give the field another name.")
         self.field = table.wire(field)
         self.partition, self.filter = tuple(map(table.wire, partition)), tuple(map(table.wire, filters))
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.data.errors import BadRequest, Conflict
 from chalicelib.data.reads import overlap
-from chalicelib.data.store import Delete
+from chalicelib.data.store import Delete, Update
 from tests.data.shelf import KINDS, ORG, Book, Shelf, shelves
 from tests.support.engine import available
 
@@ -207,3 +207,15 @@ def test_many_documents_are_moved_in_several_batches_and_found_all(make: Callabl
     assert shelf.found("own77") == ["n077"]
     assert len(shelf.found("word3", limit=1000)) == len(range(3, 130, 7))
     assert ORG in shelf.key("n1").pk
+
+
+def test_what_the_index_proposes_is_believed_only_if_the_document_says_it(shelf: Shelf, settled: Callable[[Shelf], None]) -> None:
+    """As where a search meets one half of a commit that is under way."""
+    for name in ("says", "another", "moved", "kind"):
+        shelf.put(name, "early bird", kind="raw")
+    settled(shelf)
+    shelf.store.write(Update(shelf.key("another"), {("text",): "late owl"}))
+    shelf.store.write(Update(shelf.key("moved"), {("room",): "cellar"}))
+    shelf.store.write(Update(shelf.key("kind"), {("kind",): "dry"}))
+    assert shelf.found("bird", kind="raw") == ["says"]
+    assert shelf.found("bird") == ["kind", "says"]

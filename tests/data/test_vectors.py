@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -125,6 +127,15 @@ def test_an_index_that_cannot_be_is_refused_when_its_table_is_declared() -> None
             by_shade = Vector("shade", dimensions=3)
 
 
+def test_a_field_that_is_a_word_of_every_search_cannot_be_named_by_one() -> None:
+    with pytest.raises(WrongDeclaration, match="limit is a word of every search"):
+
+        class Limited(Table, name="limitedShades"):
+            limit: int
+            shade: list[float]
+            by_shade = Vector("shade", dimensions=3, filter=("limit",))
+
+
 def test_blocks_are_read_once_in_a_process_and_again_when_they_change(shelf: Shelf) -> None:
     for number in range(10):
         shelf.put(f"n{number}", "", shade=[1.0, float(number), 0.0])
@@ -181,3 +192,39 @@ def test_an_index_of_a_field_that_cannot_hold_its_kind_is_refused_when_the_app_i
     with pytest.raises(WrongDeclaration, match="is of words"):
         check_table(Mixed)
     del TABLES["mixedShades"]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_however_many_proposed_documents_are_gone_the_next_take_their_places(shelf: Shelf, moved: bool) -> None:
+    for number in range(60):
+        shelf.put(f"n{number:02}", "", shade=[1.0, number / 100, 0.0])
+    if moved:
+        shelf.move(Book.by_shade)
+    for number in range(40):
+        shelf.store.write(Delete(shelf.key(f"n{number:02}")))
+    assert shelf.near([1.0, 0.0, 0.0], limit=3) == ["n40", "n41", "n42"]
+
+
+def test_without_numpy_the_same_are_found() -> None:
+    """A function's package may leave numpy out: vectors are then compared in plain Python."""
+    code = (
+        "import sys\n"
+        "if sys.argv[1] == 'without':\n"
+        "    sys.modules['numpy'] = None\n"
+        "import random\n"
+        "from chalicelib.data.vector_math import best, likeness, matrix, numpy, packed\n"
+        "assert (numpy() is None) == (sys.argv[1] == 'without')\n"
+        "rng = random.Random(5)\n"
+        "vectors = [packed([rng.gauss(0, 1) for _ in range(16)]) for _ in range(200)]\n"
+        "scores = likeness(matrix(vectors), vectors[7])\n"
+        "found = sorted(best(scores, 5), key=lambda pair: -pair[1])\n"
+        "some = sorted(best(scores, 5, range(0, 200, 3)), key=lambda pair: -pair[1])\n"
+        "print([(at, round(score, 5)) for at, score in [*found, *some]])\n"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, timeout=60, check=False)
+        for how in ("with", "without")
+    ]
+    assert [each.returncode for each in told] == [0, 0], told[1].stderr
+    assert told[0].stdout == told[1].stdout
+    assert told[0].stdout.startswith("[(7, 1.0)")
