@@ -1,25 +1,21 @@
-"""Conversations in the order of their last change, which their index knows by the minute and lists tell exactly."""
+"""Conversations in the order of their last change: exact, though a message moves them in their index once a minute."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 
 from chalicelib.domain.conversations import moved
 from tests.data.mutants import swapped
 from tests.functions.conftest import House
+from tests.functions.test_conversations_rules import ids
 from tests.support.conversations import Cortex, backend, opened, say
 
 
 @pytest.fixture
 def cortex(house: House) -> Cortex:
     return backend(house)
-
-
-def ids(found: list[Any]) -> list[str]:
-    return [each["conversationId"] for each in found]
 
 
 def moved_at_random(house: House, cortex: Cortex, seed: int) -> None:

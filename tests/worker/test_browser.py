@@ -36,7 +36,7 @@ class Desk:
         """A new chat on the machine; its id."""
         self.page.get_by_role("link", name="Machines").click()
         self.machine.get_by_role("link", name="New chat").click()
-        self.page.get_by_label("Agent", exact=True).select_option("opencode")
+        self.page.get_by_role("combobox").select_option("opencode")
         self.page.get_by_label("Folder").fill(str(self.house.work))
         self.page.get_by_role("button", name="Start").click()
         return self.reader.session
@@ -81,7 +81,7 @@ def test_a_tool_asks_in_the_page_and_does_what_was_allowed(desk: Desk) -> None:
 def test_a_chat_is_ended_and_another_one_begun(desk: Desk) -> None:
     first = desk.begin()
     assert desk.answered("please\n/say one") == "one"
-    desk.page.get_by_role("button", name="End").click()
+    desk.page.get_by_role("button", name="End session").click()
     desk.page.get_by_role("dialog").get_by_role("button", name="End session").click()
     expect(desk.page.get_by_text("This session has ended.")).to_be_visible()
     assert desk.begin() != first
