@@ -178,7 +178,8 @@ class House:
 
     def __init__(self, folder: Path, env: dict[str, str], **settings: str) -> None:
         self.folder, self.env = folder, env
-        self.served = Served(folder / "data", CONCAVE_APPS="chalicelib.functions", ALLOWED_HOSTS="127.0.0.2", **settings)
+        alone = {"CONCAVE_APPS": "chalicelib.functions", "ALLOWED_HOSTS": "127.0.0.2", "WORKERS_SHARED": ""}
+        self.served = Served(folder / "data", **{**alone, **settings})
         self.url = self.served.url
         self.owner = Person(self.url)
         self.work = folder / "work"

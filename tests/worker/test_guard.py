@@ -45,13 +45,13 @@ def test_a_turn_keeps_its_limits_and_the_next_one_works(
 def test_neither_a_question_nor_a_running_tool_is_silence(env: dict[str, str], tmp_path: Path) -> None:
     async def walk() -> None:
         async with at_work("claude", env, tmp_path / "d") as desk:
-            guarded = Guarded(desk.agent, Limits(silence_s=1))
-            turn = aiter(guarded.prompt(desk.shell("sleep 1.5; echo over", "/say fin")))
+            guarded = Guarded(desk.agent, Limits(silence_s=4))
+            turn = aiter(guarded.prompt(desk.shell("sleep 5; echo over", "/say fin")))
             said = []
             async for event in turn:
                 said.append(event)
                 if type(event).__name__ == "Permission":
-                    await asyncio.sleep(1.5)
+                    await asyncio.sleep(5)
                     await guarded.answer(event.id, "allow_once")  # type: ignore[union-attr]
             assert (end(said), words(said)) == ("end_turn", "fin")
 
