@@ -143,6 +143,37 @@ def test_a_code_that_is_none_is_said(site: Served, window: Window) -> None:
     expect(eve.page.get_by_role("alert")).to_contain_text("There is no worker that shows this code")
 
 
+def test_a_question_of_a_chat_that_is_not_open_leads_to_it_and_what_it_came_to_stays(site: Served, window: Window) -> None:
+    gil = Reader(window(), site.url, "gil-m").sign_in("#/machines")
+    worker, page = taken_in(site, gil, "gil-m"), gil.page
+    gil.new()
+    page.get_by_role("link", name="gil-m's laptop · main").click()
+    page.get_by_role("button", name="Start").click()
+    gil.ask("hello")
+    work = worker.work(gil)
+    gil.new()
+    worker.ask(work)
+    page.get_by_role("region", name="Needs your decision").get_by_role("link", name="rm -r build").click()
+    page.get_by_role("button", name="Deny").click()
+    told = {"sessionId": work["sessionId"], "messageId": work["messageId"], "epoch": work["epoch"]}
+    worker.backend.call("mutation", "chat:completeMessage", content="Then not.", **told)
+    gil.ended()
+    expect(page.get_by_text("bash: denied by gil-m.")).to_be_visible()
+    expect(page.get_by_role("region", name="Needs your decision")).to_have_count(0)
+
+
+def test_a_denial_that_comes_too_late_is_said(site: Served, window: Window) -> None:
+    ivy = Reader(window(), site.url, "ivy-m").sign_in("#/machines")
+    worker = Worker(site.url, "ivy-m")
+    ivy.page.get_by_role("button", name="Take in a worker").click()
+    ivy.page.get_by_label("Code").fill(worker.code)
+    ivy.page.get_by_role("button", name="Look").click()
+    expect(ivy.page.get_by_role("button", name="Deny it")).to_be_visible()
+    Backend(site.url, "ivy-m").call("action", "workers:approve", code=worker.code)
+    ivy.page.get_by_role("button", name="Deny it").click()
+    expect(ivy.page.get_by_role("alert")).to_contain_text("There is no worker that shows this code")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wrong_for_whoever_hears_the_page(site: Served, window: Window, width: int) -> None:
     axe = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"

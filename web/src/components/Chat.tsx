@@ -65,7 +65,7 @@ export function Chat({ sessionId, shown, settings }: Props) {
         branches={ended ? null : branches}
       />
       {settings && session && <ImageSettings session={session} />}
-      {session?.workerId && !ended && <PermissionCards sessionId={sessionId} writing={writing} />}
+      {session?.workerId && !ended && <PermissionCards sessionId={sessionId} reply={messages.at(-1)?.messageId} />}
       {session && !ended && <MachineOffline session={session} />}
       {shown && <Announcer messages={messages} running={running} />}
       {ended ? (

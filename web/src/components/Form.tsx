@@ -46,19 +46,21 @@ interface TextProps<V> {
   maxLength?: number;
   placeholder?: string;
   autoFocus?: boolean;
+  /** The id of a list of what one may choose from. */
+  list?: string;
   /** A control of the same line that is not the field. */
   beside?: ReactNode;
 }
 
 /** A field for a text. */
-export function TextField<V extends object>({ form, name, label, beside, rows, ...input }: TextProps<V>) {
+export function TextField<V extends object>({ form, name, label, beside, rows, list, ...input }: TextProps<V>) {
   const value = String(form.values[name]);
   const change = (text: string) => form.set({ [name]: text } as Partial<V>);
   return (
     <Field label={label} name={name} refusal={form.refusal} beside={beside}>
       {(aria) =>
         rows === undefined ? (
-          <input {...aria} {...input} value={value} onChange={(event) => change(event.target.value)} />
+          <input {...aria} {...input} list={list} value={value} onChange={(event) => change(event.target.value)} />
         ) : (
           <textarea {...aria} {...input} rows={rows} value={value} onChange={(event) => change(event.target.value)} />
         )

@@ -17,7 +17,7 @@ export function MachineOffline({ session: { worker, onOffline } }: { session: Se
       .{" "}
       {onOffline === "reject"
         ? "Messages are not taken until it is back."
-        : "Your messages wait until it is back, for a day at most."}
+        : "Your messages wait until it is back."}
     </p>
   );
 }

@@ -42,7 +42,12 @@ function Choices({ worker }: { worker: WorkerView }) {
           </select>
         )}
       </Field>
-      <TextField form={form} name="directory" label="Folder" maxLength={1000} required />
+      <TextField form={form} name="directory" label="Folder" maxLength={1000} list="folders" required />
+      <datalist id="folders">
+        {dirs.map((each) => (
+          <option key={each} value={each} />
+        ))}
+      </datalist>
       <TextField form={form} name="model" label="Model (the agent's own where this is empty)" maxLength={200} />
       <label className="check">
         <input

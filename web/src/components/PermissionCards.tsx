@@ -7,17 +7,21 @@ import type { PermissionView } from "../lib/views";
 import { Problem } from "./Problem";
 import { Moment } from "./When";
 
-/** What the agent of a session asks for: each question is a card until it is decided; what it came to stays for its reply. */
-export function PermissionCards({ sessionId, writing }: { sessionId: string; writing: boolean }) {
+/**
+ * What the agent of a session asks for: each question is a card until it is decided.
+ *
+ * @param reply the newest one: what its last question came to stays to be seen.
+ */
+export function PermissionCards({ sessionId, reply }: { sessionId: string; reply: string | undefined }) {
   const asked = useQuery(api.permissions.list, { sessionId });
   const open = asked?.filter(({ state }) => state === "open") ?? [];
-  const last = asked?.at(-1);
+  const last = asked?.findLast(({ state, messageId }) => state !== "open" && messageId === reply);
   return (
     <div className="permissions" role="status">
       {open.map((request) => (
         <Card key={request.requestId} request={request} />
       ))}
-      {open.length === 0 && writing && last && <p className="hint">{outcome(last)}</p>}
+      {last && <p className="hint">{outcome(last)}</p>}
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { ConnectionState } from "./ConnectionState";
 import { Notifications } from "./Notifications";
 import { SessionList } from "./SessionList";
 import { ThemeSwitch } from "./ThemeSwitch";
+import { Undecided } from "./Undecided";
 
 interface Props {
   who: Person;
@@ -44,6 +45,7 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
           <Laptop aria-hidden="true" size={16} /> Machines
         </a>
       </div>
+      {confirmed && <Undecided />}
       {confirmed ? <SessionList current={current} /> : <div className="sessions" aria-busy="true" />}
       <footer>
         <span className="who" title={org ? `${name}, ${org}` : name}>

@@ -1,9 +1,11 @@
 import { useAction } from "convex/react";
 import { useState } from "react";
+import { useAttempt } from "../hooks/useAttempt";
 import { useForm } from "../hooks/useForm";
 import { api } from "../lib/api";
 import type { AskingView } from "../lib/views";
 import { Form, TextField } from "./Form";
+import { Problem } from "./Problem";
 
 /** A worker shows a code; whoever types it sees what asks, and takes it in or not. */
 export function TakeIn({ onDone }: { onDone: () => void }) {
@@ -28,6 +30,7 @@ export function TakeIn({ onDone }: { onDone: () => void }) {
 function Decision({ asking, code, onDone }: { asking: AskingView; code: string; onDone: () => void }) {
   const approve = useAction(api.workers.approve);
   const deny = useAction(api.workers.deny);
+  const { problem, attempt } = useAttempt();
   const form = useForm({ audience: "owner" as "owner" | "org" }, async ({ audience }) => {
     await approve({ code, audience });
     onDone();
@@ -55,7 +58,17 @@ function Decision({ asking, code, onDone }: { asking: AskingView; code: string; 
         />
         Everybody of the organisation may use it
       </label>
-      <button type="button" className="quiet" onClick={() => void deny({ code }).then(onDone, onDone)}>
+      <Problem>{problem}</Problem>
+      <button
+        type="button"
+        className="quiet"
+        onClick={() =>
+          void attempt(async () => {
+            await deny({ code });
+            onDone();
+          })
+        }
+      >
         Deny it
       </button>
     </Form>
