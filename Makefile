@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 NODE   := tests/clients/node_modules/.installed tests/clients-chat/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
-CODE   := app.py chalicelib infra tests sdk $(wildcard examples)
+CODE   := app.py chalicelib concave infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
 # A seed of a simulated world is the same run on every machine: sets are walked in the same order.
@@ -24,7 +24,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
+.PHONY: help wheel dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -51,7 +51,7 @@ campaign: $(STAMP) ## the simulated worlds of live delivery over many seeds, on 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m ruff check $(CODE)
-	$(PY) -m mypy chalicelib infra app.py sdk/python/concave_client sdk/worker/concave_worker
+	$(PY) -m mypy chalicelib concave infra app.py sdk/python/concave_client sdk/worker/concave_worker
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py tests/test_rooms_of_the_house.py tests/test_web_imports.py
 	@CHECK=1 OUT= CONCAVE_APPS= $(PY) -m infra.codegen
@@ -76,6 +76,9 @@ bench-search: $(STAMP) ## searching words and vectors: times, recall, write unit
 
 bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
 	$(PY) -m tests.bench_cost
+
+wheel: $(STAMP) $(DIST) ## the package to install, with the command `concave`, in dist/
+	$(PY) -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation -w dist .
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.package

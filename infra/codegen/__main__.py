@@ -17,7 +17,19 @@ DEFAULT = Path("web/src/generated")
 
 def main() -> int:
     """Returns the exit code: 1 when something cannot be said in TypeScript, or when CHECK finds a stale file."""
-    out = Path(os.environ.get("OUT") or DEFAULT)
+    return written(Path(os.environ.get("OUT") or DEFAULT), check=bool(os.environ.get("CHECK")))
+
+
+def written(out: Path, *, check: bool = False, quiet: bool = False) -> int:
+    """Write the types of CONCAVE_APPS into a folder.
+
+    Args:
+        check: write nothing, and say what is stale.
+        quiet: say nothing of files that are as they were.
+
+    Returns:
+        The exit code: 1 when something cannot be said in TypeScript, or when a checked file is stale.
+    """
     try:
         apps = Settings.from_env().apps
         files = generate(apps)
@@ -25,14 +37,16 @@ def main() -> int:
         sys.stderr.write(f"codegen: {error}\n")
         return 1
     stale = [name for name, text in files.items() if not _same(out / name, text)]
-    if os.environ.get("CHECK"):
+    if check:
         for name in stale:
             sys.stderr.write(f"codegen: {out / name} is not what the functions say; run `{_command(apps, out)}`\n")
         return 1 if stale else 0
     out.mkdir(parents=True, exist_ok=True)
     for name in stale:
         (out / name).write_text(files[name], encoding="utf-8")
-    sys.stdout.write(f"{', '.join(stale)} written to {out}\n" if stale else f"{out} is up to date\n")
+    if stale or not quiet:
+        sys.stdout.write(f"{', '.join(stale)} written to {out}\n" if stale else f"{out} is up to date\n")
+        sys.stdout.flush()  # who saves a file is waiting for it
     return 0
 
 

@@ -16,7 +16,7 @@ ENGINE = ("chalicelib.data", "chalicelib.runtime", "chalicelib.live", "chaliceli
 
 def modules_of(apps: Sequence[str]) -> list[ModuleType]:
     """The modules of the apps and of their packages, by name. The apps are loaded already (`registry.load`)."""
-    waiting = [name for name in sys.modules if any(name == app or name.startswith(f"{app}.") for app in apps)]
+    waiting = [name for name in sys.modules.copy() if any(name == app or name.startswith(f"{app}.") for app in apps)]
     roots = {app.partition(".")[0] for app in apps}
     found: dict[str, ModuleType] = {}
     while waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from chalicelib.environment import BadSetting
@@ -13,16 +14,26 @@ from infra.local.running import end, fail, run, sweep_s
 from infra.local.stack import WEB, Stack
 
 
-def main() -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code: 2 for a wrong setting, 1 when something cannot be started."""
+def main(page: Path | None = None, loaded: Callable[[], None] | None = None) -> int:
+    """Run until SIGINT or SIGTERM.
+
+    Args:
+        page: the source of a page of one's own, reloaded on save where its tools are installed; else HOT says whether ours is.
+        loaded: called when the app's code was loaded, at the start and after each save.
+
+    Returns:
+        The exit code: 2 for a wrong setting, 1 when something cannot be started.
+    """
     talk(logging.DEBUG if os.environ.get("VERBOSE") else logging.INFO)
     site = os.environ.get("SITE")
     try:
         sweep = sweep_s(os.environ.get("SWEEP_SECONDS", ""))
-        stack = Stack(Settings.from_env(), sweep_s=sweep, site=Path(site) if site else WEB / "dist")
+        folder = Path(site) if site else WEB / "dist"
+        stack = Stack(Settings.from_env(), sweep_s=sweep, site=folder, web=page or WEB, loaded=loaded)
     except BadSetting as error:
         return fail(str(error), 2)
-    return run(stack, _banner, watch=True, vite=os.environ.get("HOT") == "1" and not site)
+    ours = os.environ.get("HOT") == "1" and not site
+    return run(stack, _banner, watch=True, vite=ours or (page is not None and (page / "dev.mjs").is_file()))
 
 
 def _banner(stack: Stack) -> str:

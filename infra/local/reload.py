@@ -1,8 +1,8 @@
 """Reload on save: the app's modules are imported afresh while sockets, store, timers and pumps stay.
 
 What stays are the *parts*: objects made of modules that are never reloaded (`KEPT`), because a fresh class would not be the
-class of the objects that already exist. Everything else of `app`, `chalicelib` and the packages of CONCAVE_APPS is taken
-out of `sys.modules` and imported again; only when that has worked, and a backend could be built of it, do new invocations
+class of the objects that already exist. Everything else of `app`, `chalicelib`, `concave` and the packages of CONCAVE_APPS is
+taken out of `sys.modules` and imported again; only when that has worked, and a backend could be built of it, do new invocations
 get the new code. Otherwise the old modules are put back as they were, and the error is reported with file and line.
 Invocations that run meanwhile finish on the code they began with.
 """
@@ -35,6 +35,7 @@ KEPT = (
     "chalicelib.runtime.ports",
     "chalicelib.environment",
     "chalicelib.settings",
+    "concave.cli",
 )
 """The modules that the parts are made of: the ports, their errors, the adapters, the settings; and what keeps the sockets."""
 
@@ -51,7 +52,7 @@ class Reloader:
     """
 
     def __init__(self, packages: Sequence[str], load: Callable[[], None]) -> None:
-        self._roots = ("app", "chalicelib", *(name.partition(".")[0] for name in packages))
+        self._roots = ("app", "chalicelib", "concave", *(name.partition(".")[0] for name in packages))
         self._load = load
         self._seen = self._dates()
         self._stop = threading.Event()
@@ -60,7 +61,7 @@ class Reloader:
     def folders(self) -> list[Path]:
         """What is watched: every folder (or file) that one of the modules comes from."""
         found = {HOME / "app.py", HOME / "chalicelib"}
-        for root in set(self._roots) - {"app", "chalicelib"}:
+        for root in set(self._roots) - {"app", "chalicelib", "concave"}:
             spec = importlib.util.find_spec(root)
             found |= {Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])} if spec else set()
         return sorted(path for path in found if path.exists())

@@ -72,6 +72,8 @@ class Stack:
         wrap_store: tests put faults or a counter around the store.
         listen: where and how the server listens.
         extras: what only a laptop has.
+        web: the source of the page, for its development server.
+        loaded: called when the app's code was loaded, at the start and at every reload.
     """
 
     def __init__(
@@ -85,9 +87,12 @@ class Stack:
         wrap_store: Callable[[Any], Any] = lambda store: store,
         listen: Listen = DEVELOPMENT,
         extras: Extras = LAPTOP,
+        web: Path = WEB,
+        loaded: Callable[[], None] | None = None,
     ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._listen, self._extras = listen, extras
+        self._web, self._loaded = web, loaded
         self.issuer = DevIssuer(dataclasses.replace(settings, stage=None)) if extras.tokens else None
         self.model: Any = None
         self.settings = self._adapted(settings)
@@ -125,7 +130,7 @@ class Stack:
         if watch:
             self.reloader.watch()
         if vite:
-            self.server.vite = page = Vite(WEB, self.url)
+            self.server.vite = page = Vite(self._web, self.url)
             page.start()
 
     def stop(self) -> None:
@@ -208,6 +213,8 @@ class Stack:
                     self.server.owned.accept = accept
         if not self.pumps:
             self._pump(specs)
+        if self._loaded is not None:
+            self._loaded()
 
     def _own_threads(self) -> Any:
         """The threads of the owner of sockets; None where connections are rows."""

@@ -44,6 +44,10 @@ DRY: dict[str, tuple[str, Callable[[str], str]]] = {
     r"\bmake (test|check|bench|bench-cost|bench-search)\b": ("they run for minutes, and the first two run this test", _make),
     r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
     r"\bmake (deploy|destroy)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
+    r"\bmake wheel\b|myenv|myapp|\bconcave (new|dev|codegen)\b|^pytest\b": (
+        "they make an environment and a project; tests/concave/test_installed.py takes the same steps",
+        _typed,
+    ),
     r"^sudo ": ("they change the machine; tests/local/test_self_hosting.py takes the same steps in a folder", _typed),
     r"^docker ": ("there may be no container engine; tests/local/test_self_hosting.py follows the Dockerfile", _typed),
     r"^STAGE=\w+ \S+ -m infra\.admin": ("a stage needs an AWS account; tests/admin/test_cloud.py has one imitated", _admin),

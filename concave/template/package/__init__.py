@@ -1,0 +1,1 @@
+"""The app: one module per noun, with its tables and functions."""
