@@ -44,6 +44,8 @@ def add(ctx: MutationCtx, owner: str, code: str) -> int:
     """One more, unless there is one of that code or the owner is banned; returns how many the owner had."""
     if ctx.db.query(Thing.by_owner("banned")).take(5):  # read and not written: must be so still when this commits
         return 0
+    if ctx.db.query(Thing.by_code("reserved")).unique() is not None:  # looked for and not there: so it must be still, too
+        return 0
     had = len(ctx.db.query(Thing.by_owner(owner)).take(20))
     if ctx.db.query(Thing.by_code(code)).unique() is None:
         ctx.db.insert(Thing(owner=owner, code=code))

@@ -217,7 +217,7 @@ def _value(kind: inspect.Type) -> Any:
         case inspect.BoolType():
             return False
         case inspect.ListType() | inspect.VarTupleType():
-            return []
+            return [_value(kind.item_type) for _ in range(kind.min_length or 0)]
         case inspect.DictType():
             return {}
         case inspect.LiteralType():

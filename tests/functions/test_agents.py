@@ -32,7 +32,7 @@ def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> N
     assert bot.send("x")["message"]["content"] == "x"
 
 
-WITHOUT_A_CALLER = {"agents:connect", "feeds:feed"}
+WITHOUT_A_CALLER = {"agents:connect", "feeds:feed", "workers:enrol", "workers:token"}
 """What proves itself otherwise, or says that it is closed."""
 NOTHING = {
     None,
@@ -41,6 +41,7 @@ NOTHING = {
     "EMPTY_ARRAY",
     "INVALID_ARRAY_LENGTH",
     "MISSING_REQUIRED_FIELD",
+    "Unauthorized",
     "INVALID_PARTICIPANTS",
     "FORBIDDEN",
 }

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from chalicelib.live.queries import HOT
 from infra.template import policies
 from infra.template.policies import CALL, DOCUMENTS, HOLD, ROLES, VERBS, Capability
 from infra.template.queues import LATER
@@ -187,6 +188,10 @@ def _tour(cloud: Cloud) -> None:
         by("permitted:workLater", {"owner": "late", "code": f"w{number}", "delayMs": delay})
     _http(cloud, "mutation", "permitted:addLater", owner="late", code="h", delayMs=1200)
     _until(lambda: len(_http(cloud, "query", "permitted:codes", owner="late")) == 5, "five jobs")
+    for number in range(HOT + 1):  # one more than a mailbox keeps the digests of
+        alice.subscribe("permitted:codes", {"owner": f"owner {number}"})
+    for number in range(HOT + 1):
+        alice.mutation("permitted:add", {"owner": f"owner {number}", "code": f"many {number}"})
     _chat(cloud)
     _polls(cloud)
     _strangers(cloud)

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from infra.local.model.server import Pace, ScriptedModel
-from tests.web.conftest import browser as browser
-from tests.web.conftest import built as built
-from tests.web.conftest import window as window
 from tests.worker.agents import environment, opencode_program
 from tests.worker.house import House, environment_of
 

@@ -16,6 +16,7 @@ from concave_worker.agents.guard import Guarded, Limits
 
 from infra.local.model.server import ScriptedModel
 from tests.worker.agents import DRIVERS, at_work, end, made, words
+from tests.worker.loop import alone
 
 pytestmark = pytest.mark.parametrize("driver", DRIVERS)
 Env = dict[str, str]
@@ -32,7 +33,7 @@ def test_an_answer_comes_in_pieces_and_a_thought_is_no_part_of_it(driver: str, e
         thoughts = "".join(event.text for event in events if isinstance(event, Thought))
         assert thoughts == "let me see"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_what_is_allowed_is_done_and_what_is_denied_is_not(driver: str, env: Env, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_what_is_allowed_is_done_and_what_is_denied_is_not(driver: str, env: Env
             assert (end(events), tools[-1].status) == ("end_turn", "failed")
             assert not (desk.directory / "no.txt").exists()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_always_counts_for_the_session_and_no_longer(driver: str, env: Env, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_always_counts_for_the_session_and_no_longer(driver: str, env: Env, tmp_
                 second = await desk.turn(desk.shell("touch one"))
                 assert [sum(isinstance(event, Permission) for event in each) for each in (first, second)] == [1, 0]
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_stop_hangs_up_on_the_model_and_the_next_turn_works(
@@ -82,7 +83,7 @@ def test_a_stop_hangs_up_on_the_model_and_the_next_turn_works(
             assert long[0].closed_early
             assert end(await desk.turn("please\n/say hello")) == "end_turn"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_stop_takes_a_question_back(driver: str, env: Env, tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_stop_takes_a_question_back(driver: str, env: Env, tmp_path: Path) -> 
             assert words(await desk.turn("please\n/say hello")) == "hello"
             assert not (desk.directory / "no.txt").exists()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_call_that_is_denied_again_and_again_ends_the_turn(driver: str, env: Env, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_a_call_that_is_denied_again_and_again_ends_the_turn(driver: str, env: E
             assert (end(events), asked) == (("permission_denied", 3) if driver == "claude" else ("end_turn", 1))
             assert words(await desk.turn("please\n/say hello")) == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_answer_that_is_begun_again_for_ever_ends(driver: str, env: Env, tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_an_answer_that_is_begun_again_for_ever_ends(driver: str, env: Env, tmp_
             assert len(words(events)) < 4000
             assert end(events) in ("too_large", "agent_error", "deadline", "end_turn")
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_agent_that_is_killed_ends_the_turn_and_one_that_comes_after_it_remembers(
@@ -145,7 +146,7 @@ def test_an_agent_that_is_killed_ends_the_turn_and_one_that_comes_after_it_remem
             assert (desk.resumed, desk.session) == (True, session)
             assert words(await desk.turn("what is my name")).strip() == "Your name is Ann."
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_agent_that_forgot_its_session_opens_a_new_one(driver: str, env: Env, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_an_agent_that_forgot_its_session_opens_a_new_one(driver: str, env: Env,
             assert desk.session != lost
             assert words(await desk.turn("please\n/say hello")) == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_nothing_that_an_agent_started_outlives_it(driver: str, env: Env, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_nothing_that_an_agent_started_outlives_it(driver: str, env: Env, tmp_pa
         _, alive = await asyncio.to_thread(psutil.wait_procs, started, 10)
         assert alive == []
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_agent_sees_only_what_is_allowed_of_the_environment(
@@ -188,7 +189,7 @@ def test_an_agent_sees_only_what_is_allowed_of_the_environment(
         assert "very-secret" not in seen
         assert f"HOME={env['HOME']}" in seen
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_what_the_model_refuses_fails_with_its_words(driver: str, env: Env, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_what_the_model_refuses_fails_with_its_words(driver: str, env: Env, tmp_
             assert (end(events), "a scripted failure" in str(events[-1])) == ("agent_error", True)
             assert words(await desk.turn("please\n/say hello")) == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_to_close_twice_or_before_it_was_opened_is_nothing(driver: str, env: Env) -> None:
@@ -209,7 +210,7 @@ def test_to_close_twice_or_before_it_was_opened_is_nothing(driver: str, env: Env
         await agent.close()
         assert not agent.alive
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def _running(mine: psutil.Process, command: str) -> list[psutil.Process]:

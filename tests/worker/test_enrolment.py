@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from tests.worker.agents import opencode_program
 from tests.worker.house import House, MachineProcess, Person, Refusal, environment_of
+from tests.worker.loop import alone
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_person_enters_the_code_and_the_machine_answers(bare: House) -> None:
         assert status.ended() == 0
         assert "ready" in "\n".join(status.lines)
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_machine_that_is_denied_keeps_nothing(bare: House) -> None:

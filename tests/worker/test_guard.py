@@ -12,6 +12,7 @@ from concave_worker.agents.guard import Guarded, Limits
 from concave_worker.decisions import Decisions, outcome
 
 from tests.worker.agents import at_work, end, words
+from tests.worker.loop import alone
 
 OPTIONS = [
     {"optionId": "y", "kind": "allow_once", "name": "Yes"},
@@ -39,7 +40,7 @@ def test_a_turn_keeps_its_limits_and_the_next_one_works(
             assert len(events) > 1
             assert words(await desk.turn("please\n/say hello")) == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_neither_a_question_nor_a_running_tool_is_silence(env: dict[str, str], tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_neither_a_question_nor_a_running_tool_is_silence(env: dict[str, str], t
                     await guarded.answer(event.id, "allow_once")  # type: ignore[union-attr]
             assert (end(said), words(said)) == ("end_turn", "fin")
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_decision_reaches_whoever_waits_also_when_it_came_first() -> None:
         assert await waiting == ("allow_always", "")
         assert await decisions.decided(question) == ("allow_always", "")
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_always_covers_the_same_command_or_the_tool() -> None:

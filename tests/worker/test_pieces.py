@@ -14,6 +14,8 @@ from concave_worker.pieces import Pieces, cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.worker.loop import alone
+
 Written = list[tuple[int, str, dict[str, Any] | None]]
 said = st.one_of(
     st.tuples(st.just("say"), st.text(max_size=3000)),
@@ -42,7 +44,7 @@ def test_what_is_said_arrives_whole_and_in_order_under_numbers_without_a_gap(thi
                 await asyncio.sleep(0)
         await pieces.close()
 
-    asyncio.run(walk())
+    alone(walk())
     assert [number for number, _, _ in written] == list(range(first, first + len(written)))
     assert _flat([("put", str(at)) if how == "put" else (how, text) for at, (how, text) in enumerate(things)]) == _flat(
         [
@@ -89,7 +91,7 @@ def test_words_wait_for_more_and_a_tool_for_nothing() -> None:
         assert len(written) == 3
         await pieces.close()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_words_that_come_during_a_write_wait_for_more_too() -> None:
@@ -113,7 +115,7 @@ def test_words_that_come_during_a_write_wait_for_more_too() -> None:
         await pieces.close()
         assert [chunk for _, chunk, _ in written[1:]] == ["one two"]
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_beyond_what_is_kept_nothing_more_is_sent() -> None:
@@ -135,7 +137,7 @@ def test_beyond_what_is_kept_nothing_more_is_sent() -> None:
         await pieces.close()
         assert sum(len(chunk) for _, chunk, _ in written) <= 100_000
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_what_ends_the_writing_is_raised_where_it_is_closed() -> None:
@@ -148,7 +150,7 @@ def test_what_ends_the_writing_is_raised_where_it_is_closed() -> None:
         with pytest.raises(ConnectionError):
             await pieces.close()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @given(st.text(max_size=4000), st.integers(8, 900))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.worker.agents import SHELL
 from tests.worker.house import House
+from tests.worker.loop import alone
 
 AGENTS = ("opencode", "opencode-server", "claude")
 
@@ -36,7 +37,7 @@ def test_an_answer_streams_and_is_the_same_in_the_end(house: House, agent: str) 
         assert told["agentSessionId"]
         assert told["worker"]["status"] == "online"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -63,7 +64,7 @@ def test_the_sessions_owner_decides_whether_a_tool_runs(house: House, agent: str
         assert not (house.work / "no.txt").exists()
         assert [each["isError"] for each in reply["parts"] if each["type"] == "tool_result"] == [True]
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_always_is_remembered_by_the_session_also_when_its_agent_is_started_again(house: House) -> None:
@@ -81,7 +82,7 @@ def test_always_is_remembered_by_the_session_also_when_its_agent_is_started_agai
         alice.say(other, shell("opencode", "touch one", "/say fin"))
         assert (await alice.question(other))["state"] == "open"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -104,7 +105,7 @@ def test_a_stop_ends_a_reply_and_keeps_its_text_and_takes_its_question_back(hous
         assert (await alice.answered(session, "please\n/say still here"))["content"].strip() == "still here"
         assert not (house.work / "no.txt").exists()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -120,7 +121,7 @@ def test_a_session_remembers_its_turns_when_its_worker_is_started_again(house: H
         house.run(agent)
         assert (await alice.reply(session, message))["content"].strip() == "Your name is Ann."
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_four_sessions_at_once_are_answered_each_in_its_own_place(house: House) -> None:
@@ -136,7 +137,7 @@ def test_four_sessions_at_once_are_answered_each_in_its_own_place(house: House) 
         said = [(reply["status"], reply.get("reason"), reply["content"].strip()) for reply in replies]
         assert said == [("completed", None, folder.name * 30) for folder in folders]
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_long_answer_arrives_whole(house: House) -> None:
@@ -149,7 +150,7 @@ def test_a_long_answer_arrives_whole(house: House) -> None:
         whole = alice.asks("chat:getMessagePart", sessionId=session, messageId=reply["messageId"], field="content")
         assert len(str(whole)) >= 60000 or len(reply["content"]) == 60000
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_what_the_model_refuses_fails_with_its_words(house: House) -> None:
@@ -161,4 +162,4 @@ def test_what_the_model_refuses_fails_with_its_words(house: House) -> None:
         assert (reply["status"], reply["reason"]) == ("failed", "agent_error")
         assert "a scripted failure" in json.dumps(reply["parts"])
 
-    asyncio.run(walk())
+    alone(walk())

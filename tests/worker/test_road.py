@@ -10,6 +10,7 @@ import pytest
 from concave_worker import limits
 
 from tests.worker.house import House
+from tests.worker.loop import alone
 from tests.worker.proxy import Road
 
 
@@ -41,7 +42,7 @@ def test_what_is_said_during_a_cut_arrives_after_it_once_and_in_order(house: Hou
         chunks = alice.asks("chat:subscribeToChunks", sessionId=session, messageId=message, limit=64)
         assert [each["sequence"] for each in chunks] == list(range(int(chunks[0]["sequence"]), int(chunks[-1]["sequence"]) + 1))
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_stop_during_a_cut_is_obeyed_after_it(house: House, road: Road) -> None:
@@ -58,7 +59,7 @@ def test_a_stop_during_a_cut_is_obeyed_after_it(house: House, road: Road) -> Non
         road.mend()
         assert (await alice.answered(session, "please\n/say hello"))["content"].strip() == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_thousand_words_cost_few_bytes_and_calls(house: House, road: Road) -> None:
@@ -76,4 +77,4 @@ def test_a_thousand_words_cost_few_bytes_and_calls(house: House, road: Road) -> 
         # the text twice, in pieces and whole; a kilobyte and a half around each piece; heartbeats
         assert road.bytes - before < 2 * 4000 + pieces * 2000 + 20_000
 
-    asyncio.run(walk())
+    alone(walk())

@@ -11,6 +11,7 @@ import pytest
 
 from tests.worker.agents import opencode_program
 from tests.worker.house import House, MachineProcess, Person, Refusal
+from tests.worker.loop import alone
 from tests.worker.test_replies import AGENTS, shell
 
 LONG = "please\n/pace 30\nwrite 20000 characters"
@@ -37,7 +38,7 @@ def test_an_agent_that_is_killed_fails_its_reply_and_the_next_turn_works(house: 
         assert reply["content"].startswith(words)
         assert (await alice.answered(session, "what is my name"))["content"].strip() == "Your name is Ann."
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_agent_that_dies_again_and_again_is_not_started_for_a_while(house: House) -> None:
@@ -57,7 +58,7 @@ def test_an_agent_that_dies_again_and_again_is_not_started_for_a_while(house: Ho
         other = alice.session(house.worker, house.work, agent="claude")
         assert (await alice.answered(other, "please\n/say hello"))["content"] == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -81,7 +82,7 @@ def test_a_worker_that_is_killed_and_comes_back_ends_its_reply_with_its_text_and
         _, alive = await asyncio.to_thread(psutil.wait_procs, started, 10)
         assert alive == []
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 @pytest.mark.parametrize("agent", ["opencode", "claude"])
@@ -99,7 +100,7 @@ def test_a_question_outlives_the_backend(house: House, agent: str) -> None:
         assert (reply["status"], reply["content"]) == ("completed", "fin")
         assert (house.work / "yes.txt").exists()
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_backend_that_is_killed_and_comes_back_has_the_whole_answer(house: House) -> None:
@@ -115,7 +116,7 @@ def test_a_backend_that_is_killed_and_comes_back_has_the_whole_answer(house: Hou
         reply = await alice.reply(session, message)
         assert (reply["status"], reply["content"].strip()) == ("completed", "x" * 300)
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_worker_that_is_revoked_stops_at_once_and_ends_with_3(house: House) -> None:
@@ -135,7 +136,7 @@ def test_a_worker_that_is_revoked_stops_at_once_and_ends_with_3(house: House) ->
         assert alive == []
         assert house.program("run", "--dir", str(house.work), "--agent", f"opencode={opencode_program()}").ended() == 3
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_of_two_processes_of_one_worker_the_newer_one_stays_and_the_older_ends_with_4(house: House) -> None:
@@ -147,7 +148,7 @@ def test_of_two_processes_of_one_worker_the_newer_one_stays_and_the_older_ends_w
         session = alice.session(house.worker, house.work)
         assert (await alice.answered(session, "please\n/say hello"))["content"].strip() == "hello"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_worker_that_is_asked_to_stop_lets_its_reply_end(house: House) -> None:
@@ -163,7 +164,7 @@ def test_a_worker_that_is_asked_to_stop_lets_its_reply_end(house: House) -> None
         told = alice.asks("machines:list")
         assert told[0]["status"] == "offline"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_worker_that_is_told_to_stop_now_breaks_its_reply_off_and_says_so(house: House) -> None:
@@ -179,7 +180,7 @@ def test_a_worker_that_is_told_to_stop_now_breaks_its_reply_off_and_says_so(hous
         assert (reply["status"], reply["reason"]) == ("failed", "worker_stopped")
         assert reply["content"].startswith(words)
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_colleague_has_nothing_on_my_worker_until_it_is_shared(house: House) -> None:
@@ -201,7 +202,7 @@ def test_a_colleague_has_nothing_on_my_worker_until_it_is_shared(house: House) -
         bob.decide(question, "allow_once")
         assert (await bob.reply(session, message))["status"] == "completed"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_directory_that_the_process_does_not_open_is_refused_also_behind_a_link(house: House) -> None:
@@ -220,7 +221,7 @@ def test_a_directory_that_the_process_does_not_open_is_refused_also_behind_a_lin
         gone = alice.session(house.worker, house.work / "gone", agent="claude")
         assert (await alice.answered(gone, "please\n/say hello"))["reason"] == "refused"
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_session_that_is_ended_ends_its_agent(house: House) -> None:
@@ -235,7 +236,7 @@ def test_a_session_that_is_ended_ends_its_agent(house: House) -> None:
         _, alive = await asyncio.to_thread(psutil.wait_procs, started, 15)
         assert alive == []
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_an_agent_that_is_not_here_fails_with_its_name(house: House) -> None:
@@ -248,4 +249,4 @@ def test_an_agent_that_is_not_here_fails_with_its_name(house: House) -> None:
             alice.session(house.worker, house.work, agent="goose")
         assert refused.value.code == "AgentNotFound"
 
-    asyncio.run(walk())
+    alone(walk())

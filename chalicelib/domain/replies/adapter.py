@@ -14,7 +14,6 @@ from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.domain import members
 from chalicelib.domain.agent_runs import linking
 from chalicelib.domain.agent_runs.starting import PROMPTS, mark_begun
-from chalicelib.domain.conversations.moved import moved
 from chalicelib.domain.conversations.opening import clean_name, open_conversation
 from chalicelib.domain.replies import lifecycle
 from chalicelib.domain.replies import options as reply_options
@@ -202,9 +201,9 @@ def running(ctx: QueryCtx, user_id: str | None) -> list[Run]:
 
 
 def newest(ctx: QueryCtx | MutationCtx, user_id: str | None, limit: int) -> list[Conversation]:
-    """A user's conversations, those that moved last first; the org's newest where no user is named."""
+    """A user's conversations, those that moved last first, to the minute; the org's newest where no user is named."""
     if user_id is not None:
-        return moved(ctx, Conversation.by_user_updated(user_id), limit)
+        return list(ctx.db.query(Conversation.by_user_updated(user_id)).newest().take(limit))
     return list(ctx.db.query(Conversation.by_created()).newest().take(limit))
 
 

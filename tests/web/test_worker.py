@@ -13,6 +13,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Window
 from tests.web.reader import Reader
+from tests.worker.conftest import env as env
+from tests.worker.conftest import house as house
+from tests.worker.conftest import model as model
 from tests.worker.house import House
 
 LONG = "please\n/pace 30\nwrite 20000 characters"
