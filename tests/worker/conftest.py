@@ -20,7 +20,8 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def env(model: ScriptedModel, tmp_path: Path) -> dict[str, str]:
-    """The environment of agents that speak to the scripted model."""
+    """The environment of agents that speak to the scripted model. They come together, by `make agents`: skipped without."""
+    opencode_program()
     home = tmp_path / "home"
     home.mkdir()
     return environment(model.url, home)

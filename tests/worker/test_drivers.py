@@ -165,7 +165,7 @@ def test_nothing_that_an_agent_started_outlives_it(driver: str, env: Env, tmp_pa
         mine = psutil.Process()
         async with at_work(driver, env, tmp_path / "d") as desk:
             turn = asyncio.create_task(desk.turn(desk.shell("echo on; sleep 77.5; echo over"), "allow_once"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 while not (started := _running(mine, "sleep 77.5")):
                     await asyncio.sleep(0.05)
             turn.cancel()
