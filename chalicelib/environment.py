@@ -43,6 +43,14 @@ class AuthProvider(NamedTuple):
     audience: str | None
 
 
+def secret_of(env: Mapping[str, str], name: str) -> str | None:
+    """A secret of 32 characters or more, which nobody guesses."""
+    value = text_of(env, name)
+    if value is not None and len(value) < 32:
+        raise BadSetting(name, "…", "has at least 32 characters, such as `openssl rand -hex 32` makes")
+    return value
+
+
 def text_of(env: Mapping[str, str], name: str) -> str | None:
     """A text; None where it is not set or empty."""
     return env.get(name, "").strip() or None

@@ -21,6 +21,7 @@
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
 | AUTH_ORG_CLAIM | org | the claim of the caller's org (`a.b`: a nested one), then `org_id`; `sub`: each user is one |
 | AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
+| OPERATOR_SECRET | (none; the local server makes one) | signs the keys of operators; 32 characters or more (docs/operators.md) |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
@@ -66,7 +67,7 @@
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
 
-The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
+The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DASHBOARD, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
 MAX_CONNECTIONS, SCRIPTED_MODEL, SITE, STOP_SECONDS, SWEEP_SECONDS, TLS_CERTIFICATE, TLS_KEY, TRUSTED_PROXIES, VERBOSE,
 WS_COMPRESSION; the page's, CONCAVE_URL.
 
@@ -102,6 +103,7 @@ from chalicelib.environment import (
     pem_of,
     prefix_of,
     push_hosts_of,
+    secret_of,
     servers_of,
     store_of,
     switch_of,
@@ -138,6 +140,7 @@ class Settings:
     chat_mount: str | None = None
     anthropic_key: str | None = field(default=None, repr=False)
     anthropic_key_secret: str | None = None
+    operator_secret: str | None = field(default=None, repr=False)
     origin_secret: str | None = field(default=None, repr=False)
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
@@ -218,6 +221,7 @@ class Settings:
             chat_mount=mount_of(env, "CHAT_MOUNT"),
             anthropic_key=text_of(env, "ANTHROPIC_API_KEY"),
             anthropic_key_secret=text_of(env, "ANTHROPIC_API_KEY_SECRET"),
+            operator_secret=secret_of(env, "OPERATOR_SECRET"),
             origin_secret=text_of(env, "ORIGIN_SECRET"),
             model_url=url_of(env, "MODEL_URL"),
             auth=auth_of(env),

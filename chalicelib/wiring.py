@@ -73,6 +73,10 @@ class Parts:
     """The threads of the owner of sockets, where this process is one (LIVE=owner)."""
     owner: Owner | None = None
     """The owner that this process has already: the code was loaded again."""
+    call_log: Any = None
+    """Keeps the last calls (`runtime/call_log.py`); it outlives a reload of the code. None: a log group has them."""
+    url: str = ""
+    """Where clients reach this deployment, as far as it knows."""
 
 
 _lock = threading.Lock()
@@ -128,6 +132,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
             "mcp_system": settings.mcp_system,
             "push_key": settings.push_key,
             "push_hosts": settings.push_hosts,
+            "registry": registry,
+            "url": parts.url,
         },
         lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
@@ -166,6 +172,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         owner=parts.owner,
         hears=owned.hears,
         renew=events.renew,
+        call_log=parts.call_log,
     )
     if own:
         executor.committed = partial(_committed, made)

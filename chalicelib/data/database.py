@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from chalicelib.data import nearest as near
-from chalicelib.data import searching
+from chalicelib.data import records, searching
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.gate import change, document
 from chalicelib.data.ids import of_table
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
 from chalicelib.data.side_index import Asked, Vector
-from chalicelib.data.tables import Range, Record, Table
+from chalicelib.data.store import Key
+from chalicelib.data.tables import Range, Record, Table, org_key
 from chalicelib.data.transaction import Transaction
 
 T = TypeVar("T", bound=Table)
@@ -197,6 +199,56 @@ class Reader:
     def peek_log(self, wanted: Range, limit: int, newest: bool = True) -> list[Any]:
         """Rows of a log, unchecked and unwatched: only to build return values or prompts."""
         return [document(wanted.index.table, rec) for rec in self._tx.peek_range(wanted, newest, limit)]
+
+
+def engines_own(db: Reader, key: Key, *, watched: bool) -> Record | None:
+    """The document at a key, of whichever org: for what the engine keeps of a whole deployment, never for functions.
+
+    Args:
+        watched: read like any other, so that a change is told; else as it is, unchecked.
+    """
+    tx = db._tx
+    if watched:
+        return tx.at(key)
+    item = tx.store.get(key)
+    return None if item is None else records.at(key, item)
+
+
+SCANNED = 4_000
+"""So many items one page of `engines_pages` looks at; others may be those of other orgs."""
+
+
+def engines_pages(db: Reader, table: type[Table], cursor: str | None, limit: int) -> tuple[list[Record], str | None]:
+    """A page of all documents of a table within one org, unchecked and unwatched: for operators, never for functions.
+
+    Returns the documents, and the cursor of the next page; None at the end.
+
+    Raises: `BadRequest`: a cursor that is none.
+    """
+    tx, found, name = db._tx, list[Record](), table.table_name
+    prefix = f"{org_key(tx.org)}|"
+    after = _key_of(name, cursor) if cursor else None
+    for _ in range(max(1, SCANNED // limit)):
+        page = tx.store.scan(name, after, limit)
+        for item in page.items:
+            after = Key(name, item["pk"], item.get("sk"))
+            if str(item["pk"]).startswith(prefix):
+                found.append(records.at(after, item))
+                if len(found) == limit and (page.more or item is not page.items[-1]):
+                    return found, json.dumps([after.pk, after.sk])
+        if not page.more:
+            return found, None
+    return found, json.dumps([after.pk, after.sk]) if after is not None else None
+
+
+def _key_of(table: str, cursor: str) -> Key:
+    try:
+        pk, sk = json.loads(cursor)
+    except ValueError:
+        pk = sk = None
+    if not isinstance(pk, str) or not (sk is None or isinstance(sk, str)):
+        raise BadRequest("The cursor is none of this list.", "BadCursor")
+    return Key(table, pk, sk)
 
 
 class Writer(Reader):

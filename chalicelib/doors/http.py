@@ -6,7 +6,7 @@ Two formats: `convex_encoded_json` is exact, `json` (the default) is for people 
 
 A mutation with an `Idempotency-Key` header runs once per caller and key; sent again, it gets the first answer. Callers without
 a token share their keys, so theirs have at least 32 characters. Limits: requests of 1 MiB, answers of 5 MiB, batches of 100
-queries. Not here: file storage, HTTP actions, admin keys, versions of before.
+queries. Not here: file storage, HTTP actions, versions of before. What only operators ask is in `operating.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.errors import NotFound
 from chalicelib.data.json_text import whole, whole_value
-from chalicelib.doors import cors, edge, headers, polling, rest
+from chalicelib.doors import cors, edge, headers, operating, polling, rest
 from chalicelib.doors.web import (
     MAX_BODY_BYTES,
     Backend,
@@ -35,6 +35,7 @@ from chalicelib.doors.web import (
     caller,
     failure,
     json_answer,
+    operator,
     parse,
     run,
 )
@@ -119,6 +120,13 @@ def _run_by_name(b: Backend, request: HttpRequest) -> HttpResponse:
     return json_answer(_run(b, request, _kind(b, path), path, _args(body), _format(body.get("format")), user))
 
 
+def _function(b: Backend, request: HttpRequest) -> HttpResponse:
+    """POST {path, args, format?} by an operator: whichever kind the function is, internal ones too."""
+    user, body = operator(b, request), body_of(request)
+    path = _path(body.get("path"))
+    return json_answer(_run(b, request, _kind(b, path), path, _args(body), _format(body.get("format")), user))
+
+
 def _kind(b: Backend, path: str) -> Kind:
     try:
         return b.registry.get(path).kind
@@ -186,10 +194,12 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/api/query_batch": {"POST": _batch},
     "/api/query_ts": {"POST": _query_ts},
     "/api/query_at_ts": {"POST": _query_at_ts},
-    "/api/function": {"*": _unsupported("There are no admin keys; call /api/query, /api/mutation or /api/action.")},
+    "/api/function": {"POST": _function},
+    **operating.ROUTES,
     "/api/debug_event": {"POST": lambda b, request: json_answer({})},
 }
 PREFIXES: dict[str, dict[str, Handler]] = {
+    **operating.PREFIXES,
     "/api/run/": {"POST": _run_by_name},
     "/api/storage": {"*": _unsupported("There is no file storage; keep files elsewhere and store their address.")},
     "/socket.io": {"GET": polling.handle, "POST": polling.handle},

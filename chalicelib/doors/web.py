@@ -19,9 +19,11 @@ from chalicelib.data.json_text import problem
 from chalicelib.data.store import Store
 from chalicelib.doors import edge
 from chalicelib.runtime.admission import Admission
+from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.errors import report
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.logs import Log
+from chalicelib.runtime.operators import Operators, Role
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
@@ -63,6 +65,7 @@ class Executor(Protocol):
     def query(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
     def mutation(self, path: str, args: dict[str, Any], user: User | None, key: str | None) -> Outcome: ...
     def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome: ...
+    def transact(self, org: str, label: str, body: Callable[[Any], str]) -> Outcome: ...
 
 
 class Verifier(Protocol):
@@ -88,6 +91,10 @@ class Backend(Protocol):
     def registry(self) -> Registry: ...
     @property
     def verifier(self) -> Verifier: ...
+    @property
+    def operators(self) -> Operators: ...
+    @property
+    def call_log(self) -> CallLog | None: ...
     @property
     def clock(self) -> Clock: ...
     @property
@@ -136,9 +143,26 @@ def caller(b: Backend, request: HttpRequest) -> User | None:
     if header is None:
         return None
     scheme, _, token = header.partition(" ")
+    if scheme.lower() == "convex":
+        return b.operators.by_header(token.strip())
     if scheme.lower() != "bearer" or not token.strip():
-        raise AuthFailed("The Authorization header must be `Bearer` and a token; there are no admin keys.")
+        raise AuthFailed("The Authorization header must be `Bearer` and a token, or `Convex` and an operator's key.")
     return b.verifier.verify(token.strip())
+
+
+def operator(b: Backend, request: HttpRequest, role: Role = "read") -> User:
+    """The operator who calls, with at least this role.
+
+    Raises:
+        AuthFailed: nobody's, or a wrong key.
+        Refusal: 403, a key that may only read where `edit` is asked for.
+    """
+    user = caller(b, request)
+    if user is None or not user.operator:
+        raise AuthFailed("This is for operators: send `Authorization: Convex` and a key.")
+    if role == "edit" and user.operator_role != "edit":
+        raise Refusal(403, "ReadOnlyKey", "This key may only read; a key of the role edit is needed.")
+    return user
 
 
 def body_of(request: HttpRequest) -> dict[str, Any]:

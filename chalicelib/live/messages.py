@@ -104,6 +104,8 @@ class Authenticate(msgspec.Struct, tag="Authenticate", rename="camel"):
     base_version: U32
     token_type: Literal["User", "Admin", "None"]
     value: str | None = None
+    impersonating: Any = None
+    """As whom an operator (`Admin`) acts."""
 
 
 class Event(msgspec.Struct, tag="Event", rename="camel"):

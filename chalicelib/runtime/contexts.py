@@ -1,8 +1,8 @@
 """What a function gets as `ctx`. Its shape is what it may do.
 
-    QueryCtx      db (read), user, org, log
-    MutationCtx   db (read and write), user, org, log, now, new_id, scheduler
-    ActionCtx     run_query, run_mutation, run_action, user, org, log, now, new_id, scheduler
+    QueryCtx      db (read), user, org, env, log
+    MutationCtx   db (read and write), user, org, env, log, now, new_id, scheduler
+    ActionCtx     run_query, run_mutation, run_action, user, org, env, log, now, new_id, scheduler
 
 A query has no clock and no randomness, because its value must follow from the data alone. `now` and a mutation's time
 are frozen for the run. Reading `user` or `org` marks the result as the caller's own, so that it is shared with nobody else.
@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from chalicelib.data.database import Hit, Reader, Writer
 from chalicelib.data.errors import BadRequest, LimitExceeded
 from chalicelib.data.side_index import SideIndex, Vector
+from chalicelib.runtime import app_environment
 from chalicelib.runtime.identity import User
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.registry import Function
@@ -42,6 +43,18 @@ class Caller:
     user: User | None
     org: str
     looked: bool = False
+
+    @property
+    def name(self) -> str:
+        """Who it is, for the operator's eyes; empty for nobody."""
+        if self.user is None:
+            return ""
+        return f"{self.user.subject} (operator {self.user.operator_name})" if self.user.operator else self.user.subject
+
+    @property
+    def role(self) -> str:
+        """An operator's role; empty for everybody else."""
+        return self.user.operator_role if self.user is not None else ""
 
 
 def caller_of(user: User | None) -> Caller:
@@ -81,6 +94,11 @@ class QueryCtx(_Ctx):
         self.limits = limits
         """What the operator allows, by name (settings)."""
         self._viewed = viewed
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The app's variables, which operators set; the query is run again when one changes."""
+        return app_environment.watched(self.db)
 
     def vector_search(self, index: Vector, vector: Sequence[float], /, *, limit: int = 16, **named: Any) -> list[Hit[Any]]:
         """As `ctx.db.vector_search`."""
@@ -147,6 +165,11 @@ class MutationCtx(_Ctx):
         """What the operator allows, by name (settings): for functions whose rules depend on it."""
         self.scheduler = Scheduler(scheduling, lambda: now)
 
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The app's variables, which operators set, as they are now; no condition of the commit."""
+        return app_environment.seen(self.db)
+
     @staticmethod
     def new_id(prefix: str = "") -> str:
         """A fresh id."""
@@ -196,6 +219,12 @@ class ActionCtx(_Ctx):
         """What turns texts into vectors (EMBEDDER); None where callers bring theirs."""
         self.parts = parts
         """What the wiring lends to built-in actions (the model, single-item appends); None for users' actions."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The app's variables, which operators set, as they are now."""
+        found: Mapping[str, str] = self._calls.read(self.org, app_environment.seen)
+        return found
 
     @property
     def now(self) -> float:

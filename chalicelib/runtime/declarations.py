@@ -24,8 +24,8 @@ from chalicelib.runtime.wire_types import check_type
 CONTEXTS = {"query": "QueryCtx", "mutation": "MutationCtx", "action": "ActionCtx"}
 
 
-OPTIONS = frozenset({"aliases", "anonymous", "explain", "names", "runner", "timeout_s"})
-"""What a decorator of functions takes as a keyword."""
+OPTIONS = frozenset({"aliases", "anonymous", "explain", "names", "reads", "runner", "timeout_s"})
+"""What a decorator of functions takes as a keyword. `reads`: an action that changes nothing, for operators who may only read."""
 
 
 def check_options(handler: Any, kind: str, options: Mapping[str, Any]) -> None:

@@ -13,25 +13,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from chalicelib.data import snapshot, values
+from chalicelib.data import values
 from chalicelib.data.building import Building
 from chalicelib.data.database import Reader, Writer
-from chalicelib.data.errors import BadRequest, Conflict, StoreFailed, StoreRefused
-from chalicelib.data.paging import Journal
+from chalicelib.data.errors import BadRequest, StoreFailed
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.receipts import Receipt
 from chalicelib.data.side_index import SideIndex
 from chalicelib.data.store import Item, Store
 from chalicelib.data.tables import Index, Table
-from chalicelib.data.transaction import Transaction
 from chalicelib.runtime import side_rows
+from chalicelib.runtime.asking import Asking, Views
 from chalicelib.runtime.attempts import Clock
 from chalicelib.runtime.calling import called, encode
-from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Embedder, MutationCtx, QueryCtx, caller_of
+from chalicelib.runtime.contexts import NO_LIMITS, ActionCtx, Caller, Embedder, MutationCtx, caller_of
 from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.logs import Log, Repeats
+from chalicelib.runtime.operators import audited
 from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
@@ -39,9 +39,6 @@ from chalicelib.runtime.single_rows import append, listed
 from chalicelib.runtime.transactor import RETRY_MS, Transactor
 
 logger = logging.getLogger("concave")
-SNAPSHOT_RUNS = 12
-Views = dict[Any, Any]
-"""The views of one moment: by org, path and arguments, each with its evaluation and its value."""
 
 
 class Executor:
@@ -81,6 +78,7 @@ class Executor:
             rng or random.Random(),
             lines,
         )
+        self._asking = Asking(self._transactor, self.resolve, self._lines, limits, development=development)
 
     @property
     def building(self) -> Building:
@@ -108,9 +106,9 @@ class Executor:
     ) -> Outcome:
         """Run a public mutation for a caller. `key`: the same key takes effect once, other arguments under it are refused."""
         caller = caller_of(user)
-        with Log(path, caller.org) as log:
+        with Log(path, caller.org, kind="mutation", caller=caller.name) as log:
             try:
-                function = self.registry.public(path, "mutation")
+                function = self.registry.public(path, "mutation", caller.role)
                 log.path = function.path
                 return self.commit(function, args, caller, key=key, connection=connection, retry_ms=retry_ms, log=log)
             except Exception as error:  # noqa: BLE001 - the door answers every error
@@ -119,10 +117,12 @@ class Executor:
     def action(self, path: str, args: dict[str, Any], user: User | None) -> Outcome:
         """Run a public action for a caller. Never repeated by us."""
         caller = caller_of(user)
-        with Log(path, caller.org, at_once=True) as log:
+        with Log(path, caller.org, at_once=True, kind="action", caller=caller.name) as log:
             try:
-                function = self.registry.public(path, "action")
+                function = self.registry.public(path, "action", caller.role)
                 log.path = function.path
+                if caller.role and not function.options.get("reads"):
+                    self.transact(caller.org, "operators", partial(_audit, caller.user, function.path, args))
                 return Outcome(True, self._act(function, args, caller, log), log_lines=self._lines(log))
             except Exception as error:  # noqa: BLE001 - the door answers every error
                 return self.failed(error, log, "action")
@@ -143,13 +143,16 @@ class Executor:
             views: those of this moment, which others of its queries may have asked before; see `ctx.view`.
         """
         caller = caller_of(user)
-        with Log(path, caller.org) as log:
+        with Log(path, caller.org, kind="query", caller=caller.name) as log:
             try:
-                function = self.registry.public(path, "query")
+                function = self.registry.public(path, "query", caller.role)
                 log.path = function.path
+                caller.looked = not function.public  # an operator's: nobody else is told its value, nor he what others are told
             except BadRequest as error:
-                return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet())
+                return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet(), looked=True)
             found = self.ask(function, args, caller, journal, log, most_ms, views)
+            log.runs, log.reads = found.runs, len(found.reads.versions)
+            log.failure = found.error.detail if found.error is not None else ""
             if found.raised is not None or log.said:
                 self._told(found, values.digest([function.path, args]), log)
             return found
@@ -165,8 +168,6 @@ class Executor:
         if found.raised is not None:
             found.error = report(found.raised, log, development=self.development, kind="query")
 
-    # Queries -----------------------------------------------------------------------------------------------------------
-
     def ask(
         self,
         function: Function[..., Any],
@@ -178,69 +179,7 @@ class Executor:
         views: Views | None = None,
     ) -> Evaluation:
         """Run any query, internal ones too, with decoded wire arguments, until one instant held for all that it read."""
-        began = self.clock.now_ms()
-        missed: Conflict | StoreFailed | None = None
-        for attempt in range(SNAPSHOT_RUNS):
-            if attempt and most_ms is not None and self.clock.now_ms() - began > most_ms:
-                break
-            try:
-                found = self._looked(function, args, caller, journal, log, views)
-            except (Conflict, StoreFailed) as error:
-                missed = error
-                self._transactor.backoff(attempt, 50)
-                continue
-            if found is not None:
-                found.runs = attempt + 1
-                return found
-            self._transactor.backoff(attempt, 30)
-        raise Conflict(getattr(missed, "table", "")) from missed
-
-    def _looked(
-        self,
-        function: Function[..., Any],
-        args: dict[str, Any],
-        caller: Caller,
-        journal: str | None,
-        log: Log,
-        views: Views | None,
-    ) -> Evaluation | None:
-        """One run of a query; None when no instant held for what it read. Raises `Conflict`, `StoreFailed`."""
-        kept, lines = Journal(journal), log.inside(function.path)
-        with snapshot.look(self.store) as look:
-            now_ms = float(self.clock.now_ms())
-            tx = Transaction(look.store, caller.org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
-            found = Evaluation(True, reads=tx.reads, number=look.number)
-            try:
-                viewed = partial(self._viewed, tx, lines, found, {} if views is None else views)
-                ctx = QueryCtx(caller, lines, Reader(tx, kept), self.limits, viewed)
-                found.text = encode(function, called(function, ctx, args))
-            except (Conflict, StoreFailed):
-                raise
-            except Exception as error:  # noqa: BLE001 - an error is this query's value
-                found.ok, found.raised = False, error
-            if not isinstance(found.raised, StoreRefused) and not look.holds(tx.reads, self.clock.sleep):
-                return None
-        log.take(lines)
-        if found.raised is not None:
-            found.error = describe(found.raised, development=self.development, request=log.request)
-        found.looked, found.journal, found.log_lines = caller.looked, kept.kept, self._lines(lines)
-        return found
-
-    def _viewed(self, tx: Transaction, log: Log, whole: Evaluation, views: Views, path: str, args: dict[str, Any]) -> Any:
-        """A view within a query: made once in a moment; whoever asks for it watches what it has read, and is as old as it."""
-        function = self.resolve(path, log.path)
-        given = values.decode(values.encode(wire_args(function, args)))
-        place = (tx.org, function.path, values.digest(given))
-        if place not in views:
-            found = self.ask(function, given, caller_of(service(tx.org)), None, log, views=views)
-            views[place] = (found, None if found.raised is not None else found.value)
-        found, value = views[place]
-        tx.reads.watches |= found.reads.watches
-        if whole.number is not None and found.number is not None:
-            whole.number = min(whole.number, found.number)
-        if found.raised is not None:
-            raise found.raised
-        return value
+        return self._asking.ask(function, args, caller, journal, log, most_ms, views)
 
     # Mutations ---------------------------------------------------------------------------------------------------------
 
@@ -266,6 +205,7 @@ class Executor:
             ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs, self.limits)
             if before is not None:
                 before(run.db)
+            audited(run.db, caller.user, function.path, args, run.now)
             text = encode(function, called(function, ctx, args))
             if also is not None:
                 also(run.db)
@@ -273,7 +213,10 @@ class Executor:
 
         about: dict[str, Any] = {"key": key, "connection": connection, "retry_ms": retry_ms}
         call = values.digest([function.path, args])
-        return self.transact(caller.org, function.path, body, call=call, log=log, **about)
+        outcome = self.transact(caller.org, function.path, body, call=call, log=log, **about)
+        if log is not None:
+            log.runs, log.writes = outcome.runs, len(outcome.receipt.touched) if outcome.receipt is not None else 0
+        return outcome
 
     def transact(
         self,
@@ -295,15 +238,7 @@ class Executor:
 
     def read(self, org: str, ask: Callable[[Reader], Any]) -> Any:
         """What somebody who is no query reads at one instant. Raises `Conflict` when none held."""
-        for attempt in range(SNAPSHOT_RUNS):
-            with snapshot.look(self.store) as look:
-                now_ms = float(self.clock.now_ms())
-                tx = Transaction(look.store, org, now_ms=now_ms, pause=self.clock.sleep, building=self.building)
-                found = ask(Reader(tx))
-                if look.holds(tx.reads, self.clock.sleep):
-                    return found
-            self._transactor.backoff(attempt, 30)
-        raise Conflict
+        return self._asking.read(org, ask)
 
     def settle(self, org: str, index: SideIndex, named: dict[str, Any]) -> None:
         """See `ActionCtx.settle`."""
@@ -393,7 +328,13 @@ class Executor:
         """An exception as an outcome; a fault of ours is reported to the operator (`errors.report`)."""
         log = log or Log()
         told = report(error, log, development=self.development, kind=kind)
+        log.failure = told.detail
         return Outcome(False, error=told, log_lines=self._lines(log))
 
     def _lines(self, log: Log) -> list[str]:
         return log.lines if self.development else []
+
+
+def _audit(user: User | None, path: str, args: dict[str, Any], run: Run) -> str:
+    audited(run.db, user, path, args, run.now)
+    return "null"

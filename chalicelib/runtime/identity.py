@@ -26,7 +26,7 @@ MAX_SUBJECT_BYTES = 512
 """It is a part of keys, and DynamoDB's hold 2,048 bytes."""
 MAX_CLAIM_DEPTH = 8
 """Nested claims get dotted names down to this level."""
-_ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}")
+ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@|:-]{0,127}")
 _CONVEX_NAMES = {
     "given_name": "givenName",
     "family_name": "familyName",
@@ -51,7 +51,8 @@ class User:
     """A caller, as functions see it. Plain values only, so that a connection's row can hold it (`to_json`, `from_json`).
 
     `claims`: Convex's camelCase names and the token's own further claims, nested ones also as `a.b`. `expires_at`:
-    milliseconds since the epoch, None for the service. `is_service` can only be set by `service()`, never by a claim.
+    milliseconds since the epoch, None for the service. `is_service` can only be set by `service()`, never by a claim, and
+    `operator` only by an operator's key (`operators.py`): role and name, `edit:cli`; empty for everybody else.
     """
 
     subject: str
@@ -61,6 +62,17 @@ class User:
     roles: tuple[str, ...] = ()
     expires_at: int | None = None
     is_service: bool = False
+    operator: str = ""
+
+    @property
+    def operator_role(self) -> str:
+        """`read` or `edit`; empty for who is no operator."""
+        return self.operator.partition(":")[0]
+
+    @property
+    def operator_name(self) -> str:
+        """Whom the operator's key was made for."""
+        return self.operator.partition(":")[2]
 
     @property
     def token_identifier(self) -> str:
@@ -81,6 +93,7 @@ class User:
             "roles": list(self.roles),
             "expiresAt": self.expires_at,
             "isService": self.is_service,
+            **({"operator": self.operator} if self.operator else {}),
         }
 
     @classmethod
@@ -95,6 +108,7 @@ class User:
             roles=tuple(stored["roles"]),
             expires_at=None if expires is None else int(expires),
             is_service=stored["isService"],
+            operator=stored.get("operator", ""),
         )
 
 
@@ -163,7 +177,7 @@ class Verifier:
                 "organisation sets AUTH_ORG_DEFAULT.",
                 "MissingOrg",
             )
-        if not isinstance(org, str) or not _ORG.fullmatch(org):  # it begins every key of the database
+        if not isinstance(org, str) or not ORG.fullmatch(org):  # it begins every key of the database
             rule = "must be 1 to 128 letters, digits, `_`, `-`, `.`, `@`, `:` or `|`"
             raise AuthFailed(f"The `{self._org_claim}` claim {rule}.", "MissingOrg")
         return org

@@ -131,7 +131,7 @@ class JobRunner:
             if current is not None:  # pending, or canceled by the function itself
                 self._close(db, current, "canceled" if current.state == "canceled" else "success", None)
 
-        with Log(job.path, org) as log:
+        with Log(job.path, org, kind="mutation", caller="job") as log:
             try:
                 key = f"job:{job.id}"
                 self.executor.commit(function, job.args, caller, key=key, before=pending, also=done, log=log)
@@ -146,7 +146,7 @@ class JobRunner:
         if claimed.value is not True:
             return
         caller = caller_of(service(org, f"job:{job.id}"))
-        with Log(job.path, org, at_once=True) as log:
+        with Log(job.path, org, at_once=True, kind="action", caller="job") as log:
             try:
                 self.executor.perform(function, job.args, caller, log, deadline)
             except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the job says what

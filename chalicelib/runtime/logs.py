@@ -12,6 +12,7 @@ import json
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +21,8 @@ from typing import Any, Literal
 from chalicelib.data import trace
 
 logger = logging.getLogger("concave.log")
+calls = logging.getLogger("concave.calls")
+"""One record a call, at DEBUG, with the call's `Log` as `call`: for whoever keeps the last of them (`call_log.py`)."""
 LOG_LINES, LOG_CHARS = 256, 4096
 """Convex's own limits of one call's log."""
 Level = Literal["DEBUG", "LOG", "INFO", "WARN", "ERROR"]
@@ -63,6 +66,19 @@ class Log:
     said: list[Line] = field(default_factory=list)
     reported: list[BaseException] = field(default_factory=list)
     """Faults that the operator's log has already."""
+    kind: str = ""
+    """What is called: query, mutation, action; empty: nobody is told of the call as such."""
+    caller: str = ""
+    """Who calls."""
+    runs: int = 1
+    """How often it was run until it held."""
+    reads: int = 0
+    """Items of the store that its last run has read."""
+    writes: int = 0
+    """Places that its commit has touched."""
+    failure: str = ""
+    """Why it failed, and where."""
+    began: float = field(default_factory=time.perf_counter)
 
     def __call__(self, *parts: Any) -> None:
         """Note something, as `console.log` would."""
@@ -117,6 +133,8 @@ class Log:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.tell()
+        if self.kind and calls.isEnabledFor(logging.DEBUG):
+            calls.debug("%s", self.path, extra={"call": self, "quiet": True, "took": time.perf_counter() - self.began})
 
     def _say(self, level: Level, parts: tuple[Any, ...]) -> None:
         self._add(Line(level, self.path, mend(" ".join(map(_shown, parts)))[:LOG_CHARS]))

@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 import msgspec
 
 from chalicelib.data import mount
-from chalicelib.data.errors import BadRequest, NotFound, WrongDeclaration
+from chalicelib.data.errors import BadRequest, NotFound, Refused, WrongDeclaration
 from chalicelib.data.tables import TABLES
 from chalicelib.runtime.declarations import check_context, check_cron, check_options, check_shape, check_table, hints_of, imported
 from chalicelib.runtime.paths import camel, canonical, like
@@ -205,16 +205,26 @@ class Registry:
             return self._find(canonical(function), caller) or self.get(function)
         raise BadRequest("A function is named by its registered function object or by its path, as in 'notes:remind'.")
 
-    def public(self, path: str, kind: Kind) -> Function[..., Any]:
-        """A function that clients may call. Internal and missing ones look the same."""
+    def public(self, path: str, kind: Kind, role: str = "") -> Function[..., Any]:
+        """A function that clients may call. Internal and missing ones look the same.
+
+        Args:
+            role: an operator's, who may call internal ones too: `read` only those that change nothing, `edit` all.
+
+        Raises:
+            NotFound, BadRequest: there is none of this kind.
+            Refused: `ReadOnlyKey`.
+        """
         name = canonical(path)
-        function = self._find(name)
-        if function is None or not function.public:
+        function = self.get(path) if role else self._find(name)
+        if function is None or not (function.public or role):
             known = [path for path, each in self._functions.items() if each.public]
             near = like(name, known) if self.hints and function is None else ""
             raise NotFound(f"Could not find public function for '{name}'{near}. Did you forget to deploy it, or is it internal?")
         if function.kind != kind:
             raise BadRequest(f"Trying to execute {name} as {kind.title()}, but it is defined as {function.kind.title()}.")
+        if role == "read" and kind != "query" and not function.options.get("reads"):
+            raise Refused("ReadOnlyKey", f"{name} is of the kind {kind}; with a key of the role read only queries can be called.")
         return function
 
     def open_to_nobody(self, path: str) -> bool:
@@ -231,8 +241,12 @@ class Registry:
         return list(self._sweeps)
 
 
+OPERATING = "chalicelib.operating"
+"""What operators call; part of every deployment, as `_system/…`."""
+
+
 def load(apps: Sequence[str]) -> Registry:
-    """Import these packages (or single modules) with all their modules, and collect their functions.
+    """Import these packages (or single modules) with all their modules, and collect their functions and the operators'.
 
     Raises:
         WrongDeclaration: something in them cannot work as it is written: which line, and why.
@@ -245,6 +259,10 @@ def load(apps: Sequence[str]) -> Registry:
         for found in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{app}."):
             module = imported(found.name)
             registry.collect(module, own(found.name[len(app) + 1 :].replace(".", "/")))
+    operating = imported(OPERATING)
+    for found in pkgutil.walk_packages(operating.__path__, f"{OPERATING}."):
+        name = found.name[len(OPERATING) + 1 :].replace(".", "/")
+        registry.collect(imported(found.name), f"_system/{camel(name)}")
     for table in TABLES.values():
         check_table(table)
     return registry

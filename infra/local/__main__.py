@@ -45,6 +45,7 @@ def _banner(stack: Stack) -> str:
   Concave is running at {stack.url}
 
   page      open the address in a browser
+  dashboard {stack.url}{stack.dashboard.link() if stack.dashboard else ""}
   clients   new ConvexClient("{stack.url}")  ·  ConvexClient("{stack.url}")
   a token   curl -d '{{"subject": "alice", "org": "acme"}}' {stack.url}/dev/token
   store     {settings.store} ({where})

@@ -32,6 +32,8 @@ def production(env: Mapping[str, str]) -> tuple[Settings, Listen, Extras]:
     settings = dataclasses.replace(strict, store=asked.store, prefix=asked.prefix)
     listen = Listen.from_env(env)
     extras = Extras(tokens=switch_of(env, "DEV_TOKENS", False), model=switch_of(env, "SCRIPTED_MODEL", False), posted_to=False)
+    shown = switch_of(env, "DASHBOARD", False)
+    extras = dataclasses.replace(extras, dashboard=shown, dashboard_everywhere=shown)
     missing = list(_missing(settings, listen, extras, env))
     if missing:
         raise NotReady(missing)

@@ -80,6 +80,13 @@ class Files(Protocol):
         """The page for an address that nobody knows; None where no browser asks for a page."""
 
 
+class Below(Protocol):
+    """Answers what is below an address of its own."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """The answer, or None where the address is not its."""
+
+
 class LocalRoutes:
     """Answers a request, or leaves it to the app (None).
 
@@ -89,6 +96,7 @@ class LocalRoutes:
         now: the time of day, for GetConnection.
         posted_to: whether other processes of this machine may use `@connections`. Not where a proxy of this machine hands on
             requests from anywhere: they would look like this machine's own.
+        dashboard: answers below its address; None where there is none.
     """
 
     def __init__(
@@ -97,8 +105,10 @@ class LocalRoutes:
         site: Files,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         posted_to: bool = True,
+        dashboard: Below | None = None,
     ) -> None:
         self._issuer, self._site, self._now, self._posted_to = issuer, site, now, posted_to
+        self._dashboard = dashboard
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. `OriginCheck` has let the request in already."""
@@ -109,7 +119,8 @@ class LocalRoutes:
             return self._token(request, self._issuer)
         if self._issuer is not None and request.path == "/.well-known/jwks.json":
             return Answer.json(200, self._issuer.jwks(), _cors(request))
-        return self._site.answer(request)
+        found = self._dashboard.answer(request) if self._dashboard is not None else None
+        return found or self._site.answer(request)
 
     def unknown(self, request: Request) -> Answer | None:
         """What to say instead of the app's 404, or None to leave it at that."""

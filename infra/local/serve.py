@@ -60,6 +60,8 @@ def _banner(stack: Stack, listen: Listen, extras: Extras) -> str:
         f"apps      {', '.join(settings.apps)}",
         f"sign in   {', '.join(each.issuer for each in settings.auth) or 'nobody: callers are anonymous'}",
     ]
+    if stack.dashboard is not None:
+        lines.append(f"dashboard {stack.url}{stack.dashboard.link()}")
     if extras.tokens:
         lines.append("WARNING   DEV_TOKENS=on: whoever reaches this server can be anybody")
     if not listen.private and listen.certificate is None and not listen.proxies:

@@ -29,7 +29,7 @@ TYPES = {
     ".map": "application/json",
     ".txt": "text/plain; charset=utf-8",
 }
-BACKEND = ("api", "chat", "dev", "docs", "http", "version", "_aws", ".well-known")
+BACKEND = ("_", "api", "chat", "dev", "docs", "http", "version", "_aws", ".well-known")
 """How addresses begin that are never a page's."""
 
 

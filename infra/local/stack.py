@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.environment import AuthProvider, BadSetting, switch_of
+from chalicelib.runtime.call_log import CallLog
+from chalicelib.runtime.contexts import ANONYMOUS_ORG
+from chalicelib.runtime.operators import Operators
 from chalicelib.settings import Settings
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
@@ -30,6 +33,7 @@ from infra.local.console import HOME
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.loop import Loop
+from infra.local.operators import Dashboard, SystemClock, operator_secret
 from infra.local.origin_check import OriginCheck
 from infra.local.owned import OwnedSockets
 from infra.local.push_keys import with_push_keys
@@ -50,11 +54,14 @@ WEB = HOME / "web"
 
 @dataclasses.dataclass(frozen=True)
 class Extras:
-    """What only a laptop has: tokens for anybody, a scripted model where no other is named, other processes that post."""
+    """What a laptop has: tokens for anybody, a scripted model where no other is named, other processes that post, a dashboard
+    (for this machine only, unless it says everywhere)."""
 
     tokens: bool = True
     model: bool = True
     posted_to: bool = True
+    dashboard: bool = True
+    dashboard_everywhere: bool = False
 
 
 LAPTOP = Extras()
@@ -69,6 +76,7 @@ class Stack:
         walls: API Gateway's limits.
         sweep_s: seconds between sweeps.
         site: the folder of the page that is served at `/`.
+        dashboard: the folder of the dashboard, at `/_/`.
         wrap_store: tests put faults or a counter around the store.
         listen: where and how the server listens.
         extras: what only a laptop has.
@@ -84,6 +92,7 @@ class Stack:
         walls: Walls | None = None,
         sweep_s: float = SWEEP_S,
         site: Path = WEB / "dist",
+        dashboard: Path = WEB / "dist-dashboard",
         wrap_store: Callable[[Any], Any] = lambda store: store,
         listen: Listen = DEVELOPMENT,
         extras: Extras = LAPTOP,
@@ -97,7 +106,10 @@ class Stack:
         self.model: Any = None
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
-        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to)
+        self.dashboard = self._dashboard(dashboard) if extras.dashboard else None
+        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to, dashboard=self.dashboard)
+        self.call_log = CallLog()
+        logging.getLogger("concave.calls").addHandler(self.call_log)
         self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)
         self.reloader = Reloader(settings.apps, self._load)
         self.pumps: list[Pump] = []
@@ -153,6 +165,7 @@ class Stack:
             self.model.stop()
         if self.store is not None:
             self.store.close()
+        logging.getLogger("concave.calls").removeHandler(self.call_log)
 
     def renew(self) -> None:
         """Read the certificate files again. Raises OSError."""
@@ -163,6 +176,8 @@ class Stack:
     def _adapted(self, settings: Settings) -> Settings:
         """Keys of its own where none are named; on a laptop also trust in the development issuer, and the scripted model."""
         settings = with_push_keys(settings)
+        secret = settings.operator_secret or operator_secret(settings.data_dir)
+        settings = dataclasses.replace(settings, operator_secret=secret)
         if self.issuer is not None:
             dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
             settings = dataclasses.replace(settings, auth=(*settings.auth, dev))
@@ -174,6 +189,11 @@ class Stack:
             self.model.start()
             settings = dataclasses.replace(settings, model_url=self.model.url, anthropic_key="scripted")
         return settings
+
+    def _dashboard(self, folder: Path) -> Dashboard:
+        secret, org = self.settings.operator_secret or "", self.settings.org_default or ANONYMOUS_ORG
+        everywhere, about = self._extras.dashboard_everywhere, {"stage": self.settings.stage, "store": self.settings.store}
+        return Dashboard(folder, Operators(secret, SystemClock(), org), secret, everywhere=everywhere, about=about)
 
     def _load(self) -> None:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""
@@ -198,6 +218,8 @@ class Stack:
             threads=True,
             owner=self._owner,
             owner_threads=self._own_threads(),
+            call_log=self.call_log,
+            url=self.url,
         )
         with self.lambdas.paused():
             wiring.use(parts)

@@ -14,6 +14,7 @@ from chalicelib import wiring
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.identity import User
+from chalicelib.runtime.operators import Role, mint
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
@@ -58,6 +59,10 @@ class Waiting(Later):
 
     def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
         (self.delayed if delay_ms > 0 else self.asked).append((function, payload))
+
+
+SECRET = "s" * 32
+"""What signs operators' keys here."""
 
 
 class Nobody:
@@ -106,7 +111,7 @@ class House:
 
     def __init__(self, model: ScriptedModel, store: Store | None = None, gateway: Any = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
-        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, "workers_shared": ("*",), **settings}
+        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, "workers_shared": ("*",), "operator_secret": SECRET, **settings}
         config = Settings(model_url=model.url, anthropic_key="scripted", **settings)
         registry = load(("chalicelib.functions",))
         self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())
@@ -115,6 +120,11 @@ class House:
 
     def person(self, name: str, org: str = "acme", roles: tuple[str, ...] = ()) -> Person:
         return Person(self, User(subject=name, issuer="https://test", org=org, roles=roles))
+
+    def operator(self, subject: str | None = None, role: Role = "edit", org: str = "acme") -> Person:
+        """Somebody with an operator's key, acting as a user or as the service."""
+        acting = {"org": org} if subject is None else {"org": org, "subject": subject}
+        return Person(self, self.backend.operators.user(mint(SECRET, role), acting))
 
     def anybody(self) -> Person:
         return Person(self, None)

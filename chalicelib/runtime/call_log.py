@@ -1,0 +1,94 @@
+"""The last calls of this process, for the operator: what was called, by whom, how long it took, what it said, why it failed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from chalicelib.runtime.logs import Log
+
+MOST = 10_000
+
+
+class Call(msgspec.Struct, rename="camel", frozen=True):
+    """One call. `at`: when it ended, in milliseconds since the epoch; `number` counts the calls of this process."""
+
+    number: int
+    at: float
+    ms: float
+    request: str
+    path: str
+    kind: str
+    org: str
+    caller: str
+    runs: int
+    reads: int
+    writes: int
+    lines: tuple[str, ...] = ()
+    error: str = ""
+    traceback: str = ""
+
+
+class CallLog(logging.Handler):
+    """Keeps the last 10,000 calls; a handler of the logger `concave.calls`."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._kept: deque[Call] = deque(maxlen=MOST)
+        self._came = threading.Condition()
+        self._number = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a call. Records of anything else are none of its business."""
+        log: Log | None = getattr(record, "call", None)
+        if log is None:
+            return
+        trace = "".join(traceback.format_exception(log.reported[-1])) if log.failure and log.reported else ""
+        with self._came:
+            self._number += 1
+            self._kept.append(
+                Call(
+                    self._number,
+                    record.created * 1000,
+                    float(getattr(record, "took", 0.0)) * 1000,
+                    log.request,
+                    log.path,
+                    log.kind,
+                    log.org,
+                    log.caller,
+                    log.runs,
+                    log.reads,
+                    log.writes,
+                    tuple(log.lines),
+                    log.failure,
+                    trace[-20_000:],
+                )
+            )
+            self._came.notify_all()
+
+    def since(self, number: int, most: int = 1_000, wait_s: float = 0.0) -> list[Call]:
+        """The calls after the one of this number, oldest first; waits so long for one to come."""
+        until = time.monotonic() + wait_s
+        with self._came:
+            while self._number <= number and (left := until - time.monotonic()) > 0:
+                self._came.wait(left)
+            new = [call for call in self._kept if call.number > number]
+        return new[:most]
+
+    def last(self, most: int = 200, **wanted: Any) -> list[Call]:
+        """The newest calls first, only those whose fields contain these texts."""
+        with self._came:
+            kept = list(self._kept)
+        fits = (call for call in reversed(kept) if all(str(text) in str(getattr(call, name)) for name, text in wanted.items()))
+        return [call for call, _ in zip(fits, range(most), strict=False)]
+
+    @property
+    def newest(self) -> int:
+        """The number of the last call."""
+        return self._number

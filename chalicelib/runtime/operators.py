@@ -1,0 +1,154 @@
+"""Operators: who runs a deployment, proven by a key that the deployment itself has signed.
+
+    concave-edit-0-cli|4f0c…        role, end (seconds since the epoch, 0: none) and name, then HMAC-SHA256 under OPERATOR_SECRET
+
+A key is checked without looking anything up; a new OPERATOR_SECRET ends all of them. Who has one may call every function,
+internal ones and those of `_system/` too: `read` queries, `edit` everything, and each of an operator's mutations and actions is
+audited in the same commit. Convex's clients send it as `Authorization: Convex KEY[:IDENTITY]` (the identity being base64 of
+JSON) and as `Authenticate {tokenType: "Admin", value, impersonating}`; an identity chooses the org, and as whom to act.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib.data import values
+from chalicelib.data.database import Writer
+from chalicelib.data.tables import Index, Table
+from chalicelib.runtime.contexts import ANONYMOUS_ORG
+from chalicelib.runtime.identity import ORG, User, service
+from chalicelib.runtime.keys import AuthFailed, Clock
+
+Role = Literal["read", "edit"]
+KEPT_MS = 90 * 86_400_000
+"""So long the audit of a call is kept."""
+ARGS_CHARS = 2_000
+ISSUER = "concave:operator"
+_HEAD = re.compile(r"concave-(read|edit)-(\d{1,11})-([A-Za-z0-9_.]{1,40})")
+_NOT_A_KEY = "This is no operator's key of this deployment."
+
+
+class OperatorAct(Table, name="operatorActs", ttl="expires_at"):
+    """A mutation or an action that an operator called. Times are milliseconds since the epoch."""
+
+    operator: str
+    """The name that the key was made for."""
+    path: str
+    args: str
+    """As JSON, cut after 2,000 characters."""
+    at: float
+    expires_at: float
+    subject: str | None = None
+    """As whom the operator acted; None: as the service."""
+
+    by_time = Index(order="at")
+    """What did operators do in this org, the newest first?"""
+
+
+def mint(secret: str, role: Role, name: str = "cli", expires_s: int = 0) -> str:
+    """A key.
+
+    Args:
+        secret: the deployment's OPERATOR_SECRET.
+        name: whom the audit names: letters, digits, `_` and `.`, at most 40.
+        expires_s: when it ends, in seconds since the epoch; 0: with its secret.
+
+    Raises:
+        ValueError: the role or the name is none.
+    """
+    head = f"concave-{role}-{expires_s}-{name}"
+    if not _HEAD.fullmatch(head):
+        raise ValueError("a key's role is read or edit, and its name has 1 to 40 letters, digits, `_` and `.`")
+    return f"{head}|{_signed(secret, head)}"
+
+
+def _signed(secret: str, head: str) -> str:
+    return hmac.new(secret.encode(), head.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Operators:
+    """Turns keys into users.
+
+    Args:
+        secret: the deployment's; None where it has no operators by key.
+        org: whose data an operator sees who names no org.
+    """
+
+    secret: str | None
+    clock: Clock
+    org: str
+
+    def user(self, key: str, acting: Any = None) -> User:
+        """The operator with this key, acting as somebody.
+
+        Args:
+            acting: an identity (`subject`, `issuer`, `org`, `roles`, and other claims), or None: as the service.
+
+        Raises:
+            AuthFailed: no key of this deployment, or one that has ended, or the identity is none.
+        """
+        head, _, proof = key.partition("|")
+        found = _HEAD.fullmatch(head)
+        if self.secret is None or found is None or not hmac.compare_digest(proof.encode(), _signed(self.secret, head).encode()):
+            raise AuthFailed(_NOT_A_KEY)
+        role, until, name = found[1], int(found[2]) * 1000, found[3]
+        if until and self.clock.now_ms() > until:
+            raise AuthFailed("The operator's key has ended; make another one.", "ExpiredToken")
+        user = self._acting(acting)
+        return replace(user, operator=f"{role}:{name}", expires_at=until or None)
+
+    def by_header(self, told: str) -> User:
+        """The same by what stands behind `Convex ` in an Authorization header. Raises `AuthFailed`."""
+        key, colon, encoded = told.partition(":")
+        return self.user(key, _identity(encoded) if colon else None)
+
+    def _acting(self, acting: Any) -> User:
+        if acting is None:
+            return service(self.org, "operator")
+        if not isinstance(acting, Mapping):
+            raise AuthFailed('The identity to act as must be an object, such as {"subject": "alice", "org": "acme"}.')
+        org = acting.get("org", self.org)
+        if not isinstance(org, str) or not (org == ANONYMOUS_ORG or ORG.fullmatch(org)):
+            raise AuthFailed("The `org` of the identity to act as must be the name of an org.")
+        subject = acting.get("subject")
+        if subject is None:
+            return service(org, "operator")
+        issuer, roles = acting.get("issuer", ISSUER), acting.get("roles", [])
+        texts = [subject, issuer, *(roles if isinstance(roles, list) else [None])]
+        if not all(isinstance(each, str) and each for each in texts):
+            raise AuthFailed("The identity to act as has a `subject` and an `issuer`, texts, and `roles`, a list of texts.")
+        claims = {name: value for name, value in acting.items() if name not in ("subject", "issuer", "org", "roles")}
+        return User(str(subject), str(issuer), org, claims, tuple(roles))
+
+
+def _identity(encoded: str) -> Any:
+    try:
+        return msgspec.json.decode(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise AuthFailed("The identity to act as, behind the key, must be base64 of JSON.") from error
+
+
+def audited(db: Writer, user: User | None, path: str, args: Mapping[str, Any], now_ms: float) -> None:
+    """Note in this commit what an operator calls; nothing of anybody else's calls."""
+    if user is None or not user.operator:
+        return
+    text = values.dumps(values.encode(dict(args)))
+    act = OperatorAct(
+        operator=user.operator_name,
+        path=path,
+        args=text if len(text) <= ARGS_CHARS else text[: ARGS_CHARS - 1] + "…",
+        at=now_ms,
+        expires_at=now_ms + KEPT_MS,
+        subject=None if user.is_service else user.subject,
+    )
+    db.insert(act)

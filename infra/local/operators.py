@@ -1,0 +1,192 @@
+"""The operator's side of a server on one machine: its secret, links to the dashboard, and the dashboard's files at `/_/`.
+
+A link works once. It turns into a cookie that no script can read and no other site can send; for that cookie the page gets keys
+of an hour, with which it calls like any other operator (`chalicelib/runtime/operators.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from chalicelib.runtime.keys import AuthFailed
+from chalicelib.runtime.operators import Operators, Role, mint
+from infra.local.aws.shapes import Request
+from infra.local.origin_check import is_loopback
+from infra.local.routes import Answer
+from infra.local.site import Site
+
+ROOT = "/_/"
+COOKIE = "concave_operator"
+STAY_S = 12 * 3600
+"""So long a browser stays an operator's."""
+KEY_S = 3600
+LINK_S = 24 * 3600
+"""So long a link that nobody has opened works."""
+MOST_LINKS = 100
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def operator_secret(folder: Path) -> str:
+    """What signs the keys of operators on this machine: made once, kept in the data folder, readable by its owner alone."""
+    path = folder / "operator.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=folder, prefix=".operator-")
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another process was first, and its secret is as good
+                os.link(draft, path)
+        finally:
+            os.unlink(draft)
+    return path.read_text(encoding="ascii").strip()
+
+
+class SystemClock:
+    """The time of day, as keys are checked by it."""
+
+    @staticmethod
+    def now_ms() -> int:
+        """Milliseconds since the epoch."""
+        return int(time.time() * 1000)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link that was not opened yet."""
+
+    role: Role
+    until: float
+
+
+class Dashboard:
+    """Answers below `/_/`.
+
+    Args:
+        folder: the built dashboard; it may come into being later.
+        operators: checks keys.
+        secret: signs them.
+        everywhere: answer other machines, too; else only this one.
+        about: what the page is told beside its key.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        operators: Operators,
+        secret: str,
+        *,
+        everywhere: bool = False,
+        about: Mapping[str, object] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._files, self._operators, self._secret = Site(folder), operators, secret
+        self._everywhere, self._about, self._now = everywhere, about or {}, now
+        self._links: dict[str, Link] = {}
+        self._gate = threading.Lock()
+
+    def link(self, role: Role = "edit") -> str:
+        """A new path that makes one browser an operator's, once."""
+        key = secrets.token_urlsafe(24)
+        with self._gate:
+            now = self._now()
+            self._links = {name: kept for name, kept in self._links.items() if kept.until > now}
+            while len(self._links) >= MOST_LINKS:
+                del self._links[next(iter(self._links))]
+            self._links[key] = Link(role, now + LINK_S)
+        return f"{ROOT}?key={key}"
+
+    def answer(self, request: Request) -> Answer | None:
+        """The answer to a request below `/_/`; None to all others, and to other machines."""
+        path = request.path
+        if not (path.startswith(ROOT) or path == ROOT.rstrip("/")) or not (self._everywhere or is_loopback(request.peer)):
+            return None
+        if path == ROOT.rstrip("/"):
+            return Answer(308, b"", (("Location", ROOT),))
+        if path == f"{ROOT}session":
+            return self._session(request)
+        if path == f"{ROOT}link":
+            return self._new_link(request)
+        if request.method not in ("GET", "HEAD"):
+            return Answer.error(405, "MethodNotAllowed", f"{path} takes GET.")
+        key = parse_qs(urlsplit(request.target).query).get("key")
+        return self._enter(key[0]) if key and path == ROOT else self._file(request)
+
+    def _enter(self, key: str) -> Answer:
+        with self._gate:
+            link = self._links.pop(key, None)
+        if link is None or link.until < self._now():
+            told = "<!doctype html><title>Concave</title><p>This link was used, or is too old. `concave dashboard` makes another."
+            return Answer(403, told.encode(), (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")))
+        until = int(self._now()) + STAY_S
+        value = mint(self._secret, link.role, "dashboard", until)
+        cookie = f"{COOKIE}={value}; Path={ROOT}; Max-Age={STAY_S}; HttpOnly; SameSite=Strict"
+        return Answer(303, b"", (("Location", ROOT), ("Set-Cookie", cookie), ("Cache-Control", "no-store"), *_PRIVATE))
+
+    def _session(self, request: Request) -> Answer:
+        """POST: a key of an hour for the page whose browser has the cookie. DELETE: the browser forgets it."""
+        if request.method == "DELETE":
+            cookie = f"{COOKIE}=; Path={ROOT}; Max-Age=0; HttpOnly; SameSite=Strict"
+            return Answer(204, b"", (("Set-Cookie", cookie),))
+        if request.method != "POST":
+            return Answer.error(405, "MethodNotAllowed", "A session is asked for by POST.")
+        origin = urlsplit(request.header("origin") or "")
+        if origin.netloc.lower() != (request.header("host") or "").lower():
+            return Answer.error(403, "Forbidden", "Only the dashboard itself gets a session.")
+        try:
+            user = self._operators.user(_cookie(request))
+        except AuthFailed:
+            return Answer.error(401, "Unauthenticated", "Open the link that the server has printed, or `concave dashboard`.")
+        until = int(self._now()) + KEY_S
+        role: Role = "edit" if user.operator_role == "edit" else "read"
+        told = {"key": mint(self._secret, role, "dashboard", until), "role": role, "expires": until * 1000, **self._about}
+        return Answer.json(200, told, (("Cache-Control", "no-store"), *_PRIVATE))
+
+    def _new_link(self, request: Request) -> Answer:
+        """POST {role?} with an operator's key: a new link."""
+        scheme, _, key = (request.header("authorization") or "").partition(" ")
+        try:
+            user = self._operators.by_header(key) if scheme.lower() == "convex" else None
+            asked = json.loads(request.body or b"{}").get("role", "edit")
+        except (AuthFailed, ValueError, AttributeError):
+            user = asked = None
+        if request.method != "POST" or user is None or asked not in ("read", "edit"):
+            return Answer.error(401, "Unauthenticated", 'POST {"role": "read" or "edit"} with an operator\'s key.')
+        role: Role = "edit" if asked == "edit" and user.operator_role == "edit" else "read"
+        return Answer.json(200, {"path": self.link(role), "role": role}, (("Cache-Control", "no-store"),))
+
+    def _file(self, request: Request) -> Answer:
+        name = request.path.removeprefix(ROOT)
+        asked = name if "." in name.rpartition("/")[2] else ""
+        found = self._files.answer(replace(request, target=f"/{asked}"))
+        if found is None:
+            return Answer.error(404, "NotFound", f"There is nothing at {request.path}.")
+        return replace(found, headers=(*found.headers, ("Content-Security-Policy", POLICY), *_PRIVATE))
+
+
+_PRIVATE = (("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"))
+
+
+def _cookie(request: Request) -> str:
+    try:
+        found = SimpleCookie(request.header("cookie") or "").get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found is not None else ""
