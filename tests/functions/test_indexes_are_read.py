@@ -132,6 +132,8 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     house.sweep()
     house.work()
     index_lag(house.backend.executor)  # of the cloud's sweeps
+    house.operator("alice").mutation("tasks:create", title="by an operator")
+    house.operator("alice").query("_system/audit:acts", paginationOpts={"numItems": 10.0, "cursor": None})
     assert store.unread(declared) == []
     of_the_engine = {f"{spec.name}.{index.name}" for spec in SYSTEM_SPECS for index in spec.indexes}
     assert of_the_engine - store.listed == set()
