@@ -69,7 +69,7 @@ The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aw
 
 The local server reads a few more: ACCESS_LOG, ALLOWED_HOSTS, ALLOWED_ORIGINS, DASHBOARD, DEV_TOKENS, GATEWAY_LIMITS, HOST, HOT,
 MAX_CONNECTIONS, SCRIPTED_MODEL, SITE, STOP_SECONDS, SWEEP_SECONDS, TLS_CERTIFICATE, TLS_KEY, TRUSTED_PROXIES, VERBOSE,
-WS_COMPRESSION; the page's, CONCAVE_URL.
+WS_COMPRESSION; the page's and the command's, CONCAVE_URL, CONCAVE_ADMIN_KEY.
 
 A wrong value raises `BadSetting`, which names the variable, the value and what would be right; so does a variable whose name is
 nearly one of these, or that begins with CONCAVE_ and is none (`misspelt.py`).

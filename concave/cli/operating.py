@@ -1,0 +1,260 @@
+"""Commands on a server that runs: call functions, read documents and logs, set variables, bring data in and out.
+
+They go through one door with an operator's key (docs/operators.md). With STAGE, or where no server runs, `concave admin` works on
+the tables themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from concave.cli.door import Door, opened, secret
+from concave.cli.project import entered
+
+BATCH, BATCH_BYTES = 20, 700_000
+"""Documents, and bytes, of one call of an import."""
+
+
+def _at_the_door(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--url` and `--key` to a command."""
+    command = click.option("--key", help="An operator's key; otherwise CONCAVE_ADMIN_KEY, or this machine's own.")(command)
+    return click.option("--url", help="The server; otherwise CONCAVE_URL, or this project's on this machine.")(command)
+
+
+def _door(url: str | None, key: str | None) -> Door:
+    return opened(url, key, _data())
+
+
+def _data() -> Path:
+    if "DATA_DIR" not in os.environ and not (os.environ.get("CONCAVE_URL")):
+        entered()
+    return Path(os.environ.get("DATA_DIR", ".concave"))
+
+
+def _say(value: Any, *, lines: bool = False) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=None if lines else 2))
+
+
+@click.command(short_help="Call a function of the running server, internal ones too.")
+@click.argument("path")
+@click.argument("arguments", default="{}")
+@click.option("--org", help="In whose data.")
+@click.option("--as", "subject", help="As this user of the org; otherwise as the service.")
+@_at_the_door
+def run(path: str, arguments: str, org: str | None, subject: str | None, url: str | None, key: str | None) -> None:
+    """Call the function at PATH (`notes:add`) with ARGUMENTS, a JSON object, and print what it returns."""
+    try:
+        given = json.loads(arguments)
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint="ARGUMENTS") from None
+    if not isinstance(given, dict):
+        raise click.BadParameter('a JSON object, such as \'{"title": "x"}\'.', param_hint="ARGUMENTS")
+    _say(_door(url, key).call(path, given, org, subject))
+
+
+@click.command(short_help="List tables, or the documents of one.")
+@click.argument("table", required=False)
+@click.option("--org", help="Whose documents.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--order", default="desc", show_default=True, type=click.Choice(["asc", "desc"]))
+@_at_the_door
+def data(table: str | None, org: str | None, limit: int, order: str, url: str | None, key: str | None) -> None:
+    """List the tables, or the documents that an org has in TABLE, one JSON object a line."""
+    door = _door(url, key)
+    if table is None:
+        for each in door.pages("_system/cli/tables", {}, None, 10_000):
+            click.echo(each["name"])
+        return
+    for each in door.pages("_system/cli/tableData", {"table": table, "order": order}, org, limit):
+        _say(each, lines=True)
+
+
+@click.command(short_help="Show calls as they happen, with what they said and why they failed.")
+@click.option("--history", default=20, show_default=True, type=click.IntRange(0, 10_000), help="So many calls of before, too.")
+@click.option("--request-id", help="Only the call of this Request ID, as a client has seen it; then end.")
+@click.option("--no-follow", is_flag=True, help="End when those of before are shown.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_at_the_door
+def logs(history: int, request_id: str | None, no_follow: bool, as_json: bool, url: str | None, key: str | None) -> None:
+    """Show the calls of the running server until Ctrl-C. In a stage: `concave admin logs`."""
+    door = _door(url, key)
+    entries, cursor = door.logs(0)
+    if request_id is not None:
+        entries = [each for each in entries if each["requestId"] == request_id]
+        if not entries:
+            raise click.ClickException(f"No call of the last 10,000 has the Request ID {request_id}.")
+        history, no_follow = len(entries), True
+    _show(entries[-history:] if history else [], as_json=as_json)
+    while not no_follow:
+        entries, cursor = door.logs(cursor)
+        _show(entries, as_json=as_json)
+
+
+def _show(entries: list[dict[str, Any]], *, as_json: bool) -> None:
+    from datetime import datetime
+
+    for each in entries:
+        if as_json:
+            _say(each, lines=True)
+            continue
+        when = datetime.fromtimestamp(each["timestamp"]).strftime("%H:%M:%S.%f")[:-3]
+        head = (
+            f"{when}  {each['udfType']:<8}  {each['identifier']:<40}  {each['executionTime'] * 1000:8.1f} ms  {each['requestId']}"
+        )
+        click.echo(click.style(head, fg="red") if each["error"] else head)
+        for line in each["logLines"]:
+            click.echo(f"              {line}")
+        if each["error"]:
+            click.echo(click.style("              " + each["error"].replace("\n", "\n              "), fg="red"))
+
+
+@click.group(short_help="The app's variables, which functions read as ctx.env.")
+def env() -> None:
+    """List, get, set and unset the variables that functions read as `ctx.env`."""
+
+
+@env.command("list")
+@_at_the_door
+def env_list(url: str | None, key: str | None) -> None:
+    """All variables, as NAME=value."""
+    for each in _door(url, key).call("_system/cli/queryEnvironmentVariables", {}):
+        click.echo(f"{each['name']}={each['value']}")
+
+
+@env.command("get")
+@click.argument("name")
+@_at_the_door
+def env_get(name: str, url: str | None, key: str | None) -> None:
+    """The value of one variable."""
+    found = _door(url, key).call("_system/cli/queryEnvironmentVariables:get", {"name": name})
+    if found is None:
+        raise click.ClickException(f"There is no variable {name}.")
+    click.echo(found["value"])
+
+
+@env.command("set")
+@click.argument("name")
+@click.argument("value", required=False)
+@_at_the_door
+def env_set(name: str, value: str | None, url: str | None, key: str | None) -> None:
+    """Set a variable; without VALUE it is asked for, or read from standard input, and stays out of the shell's history."""
+    if value is None:
+        value = click.prompt(name, hide_input=True) if sys.stdin.isatty() else _stdin()
+    _door(url, key).request("POST", "/api/update_environment_variables", {"changes": [{"name": name, "value": value}]})
+
+
+@env.command("unset")
+@click.argument("name")
+@_at_the_door
+def env_unset(name: str, url: str | None, key: str | None) -> None:
+    """Remove a variable."""
+    _door(url, key).request("POST", "/api/update_environment_variables", {"changes": [{"name": name, "value": None}]})
+
+
+def _stdin() -> str:
+    return sys.stdin.read().rstrip("\n")
+
+
+@click.command("import", short_help="Bring the documents of an export into the running server.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--org", help="Into this org, instead of those that the file names.")
+@_at_the_door
+def import_(file: Path, org: str | None, url: str | None, key: str | None) -> None:
+    """Write the documents of FILE, lines of `concave export`. What is there already stays; whoever watches is told."""
+    door, written, there = _door(url, key), 0, 0
+    with (
+        file.open(encoding="utf-8") as source,
+        click.progressbar(length=file.stat().st_size, label="import", file=sys.stderr) as bar,
+    ):
+        for table, whose, documents, size in _batches(source, org):
+            new = int(door.call("_system/transfer:write", {"table": table, "documents": documents}, whose))
+            written, there = written + new, there + len(documents) - new
+            bar.update(size)
+    _say({"written": written, "thereAlready": there})
+
+
+def _batches(lines: Any, org: str | None) -> Iterator[tuple[str, str, list[Any], int]]:
+    """Documents that one call takes: of one table and one org."""
+    held: list[Any] = []
+    place, size = ("", ""), 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            told = json.loads(line)
+            here = (told["table"], org or told["org"])
+            document = told["document"]
+        except (ValueError, KeyError, TypeError):
+            raise click.ClickException(f"Line {number} is none of an export.") from None
+        if held and (here != place or len(held) == BATCH or size + len(line) > BATCH_BYTES):
+            yield (*place, held, size)
+            held, size = [], 0
+        place = here
+        held.append(document)
+        size += len(line.encode())
+    if held:
+        yield (*place, held, size)
+
+
+@click.command(short_help="Write all documents into a file, at one instant, also while a server uses them.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--org", help="Only this org's.")
+@click.option("--table", "tables", multiple=True, help="Only this one; may be repeated.")
+def export(file: Path, org: str | None, tables: tuple[str, ...]) -> None:
+    """Write the project's documents into FILE as lines of JSON. With STAGE: a stage's."""
+    import tempfile
+
+    from infra.admin.__main__ import main
+
+    entered()
+    words = [
+        "export",
+        "--out",
+        str(file),
+        *(["--org", org] if org else []),
+        *(part for name in tables for part in ("--table", name)),
+    ]
+    if os.environ.get("STAGE") or os.environ.get("STORE") == "dynamodb":
+        sys.exit(main(words))
+    from infra.local.sqlite.backup import backup
+
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        backup(_data(), copy)
+        os.environ["DATA_DIR"] = str(copy)
+        sys.exit(main(words))
+
+
+@click.command(short_help="Make an operator's key, for another machine or a program.")
+@click.option("--role", default="read", show_default=True, type=click.Choice(["read", "edit"]))
+@click.option("--name", default="cli", show_default=True, help="Whom the audit names.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="When it ends.")
+def key(role: Any, name: str, days: int) -> None:
+    """Print an operator's key, signed with OPERATOR_SECRET or with what this project's server has in its data folder."""
+    import time
+
+    from chalicelib.runtime.operators import mint
+
+    try:
+        click.echo(mint(secret(_data()), role, name, int(time.time()) + days * 86_400))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--name") from None
+
+
+@click.command(short_help="Print a link that opens the dashboard, once.")
+@click.option("--role", default="edit", show_default=True, type=click.Choice(["read", "edit"]))
+@_at_the_door
+def dashboard(role: str, url: str | None, key: str | None) -> None:
+    """Print a link to the dashboard of the running server. It works once, within a day."""
+    door = _door(url, key)
+    click.echo(door.url + door.request("POST", "/_/link", {"role": role})["path"])
+
+
+COMMANDS = (run, data, logs, env, export, import_, key, dashboard)

@@ -1,0 +1,153 @@
+"""`concave` against a server that runs: every command as it is typed, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from convex import ConvexClient
+
+from tests.support.official import post
+from tests.walk.server import ROOT, Served
+
+PROJECT = """
+[tool.concave]
+apps = ["tests.apps.variables"]
+chat = true
+"""
+
+
+class Project:
+    """A project's folder, its server, and its command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "pyproject.toml").write_text(PROJECT)
+        self.server = Served(folder / ".concave", CONCAVE_APPS="chalicelib.functions,tests.apps.variables")
+
+    def concave(self, *words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-c", "from concave.cli import main; main()", *words],
+            cwd=self.folder,
+            env={**keep, "PYTHONPATH": str(ROOT), **env},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def done(self, *words: str, **named: str) -> str:
+        """What a command prints that goes well."""
+        told = self.concave(*words, **named)
+        assert told.returncode == 0, told.stdout + told.stderr
+        return told.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    made = Project(tmp_path_factory.mktemp("shop"))
+    yield made
+    made.server.stop()
+
+
+def test_functions_are_called_as_anybody(project: Project) -> None:
+    made = json.loads(project.done("run", "tasks:create", '{"title": "one"}', "--org", "acme", "--as", "alice"))
+    assert made["title"] == "one"
+    assert json.loads(project.done("run", "variables:hidden")) == "none"
+    listed = [json.loads(line) for line in project.done("data", "tasks", "--org", "acme").splitlines()]
+    assert [task["title"] for task in listed] == ["one"]
+    assert project.done("data", "tasks", "--org", "other") == ""
+    assert "tasks" in project.done("data").split()
+
+
+def test_variables_are_set_without_standing_in_the_shells_history(project: Project) -> None:
+    project.done("env", "set", "GREETING", "moin")
+    project.done("env", "set", "TOKEN", stdin="geheim\n")
+    assert set(project.done("env", "list").splitlines()) >= {"GREETING=moin", "TOKEN=geheim"}
+    assert json.loads(project.done("run", "variables:greeting", "--org", "acme")) == "moin, acme"
+    project.done("env", "unset", "TOKEN")
+    told = project.concave("env", "get", "TOKEN")
+    assert (told.returncode, told.stderr) == (1, "Error: There is no variable TOKEN.\n")
+
+
+def test_a_call_that_failed_is_found_by_the_request_id_that_its_client_saw(project: Project) -> None:
+    client = ConvexClient(project.server.url)
+    with pytest.raises(Exception, match="Request ID") as refused:
+        client.query("variables:greeting", {"nothing": 1})
+    request = str(refused.value).partition("[Request ID: ")[2][:16]
+    told = project.done("logs", "--request-id", request)
+    assert "variables:greeting" in told
+    assert request in told
+    (entry,) = [json.loads(line) for line in project.done("logs", "--request-id", request, "--json").splitlines()]
+    assert entry["error"]
+    assert project.concave("logs", "--request-id", "0" * 15 + "x").returncode == 1
+    assert len(project.done("logs", "--no-follow", "--history", "2").splitlines()) >= 2
+
+
+def test_what_is_exported_comes_into_a_running_server_and_whoever_watches_is_told(project: Project, tmp_path: Path) -> None:
+    project.done("run", "tasks:create", '{"title": "kept"}', "--org", "old", "--as", "alice")
+    file = tmp_path / "out.jsonl"
+    told = json.loads(project.done("export", str(file), "--org", "old", "--table", "tasks"))
+    assert told["documents"] == 1
+    kept = json.loads(file.read_text())["document"]
+    alice = ConvexClient(project.server.url)
+    alice.set_auth(post(project.server.url, "/dev/token", {"subject": "alice", "org": "new"})["token"])
+    watching = iter(alice.subscribe("tasks:list", {}))
+    assert next(watching) == []
+    again = json.loads(project.done("import", str(file), "--org", "new"))
+    assert again == {"written": 1, "thereAlready": 0}
+    assert [task["title"] for task in next(watching)] == ["kept"]
+    assert json.loads(project.done("import", str(file), "--org", "new")) == {"written": 0, "thereAlready": 1}
+    (there,) = [json.loads(line) for line in project.done("data", "tasks", "--org", "new").splitlines()]
+    assert there == kept, "with its own id and creation time"
+    listed = json.loads(project.done("run", "tasks:list", "--org", "new", "--as", "alice"))
+    assert [task["title"] for task in listed] == ["kept"], "the index knows it"
+
+
+def test_a_key_that_may_only_read_does_not_write(project: Project) -> None:
+    key = project.done("key", "--name", "eve").strip()
+    server = {"CONCAVE_URL": project.server.url, "CONCAVE_ADMIN_KEY": key}
+    assert "tasks" in project.done("data", **server).split()
+    for words in (("env", "set", "A", "1"), ("run", "tasks:create", '{"title": "x"}')):
+        told = project.concave(*words, **server)
+        assert told.returncode == 1
+        assert "ReadOnlyKey" in told.stderr or "only queries" in told.stderr
+
+
+def test_a_link_to_the_dashboard_is_made(project: Project) -> None:
+    assert project.done("dashboard").startswith(f"{project.server.url}/_/?key=")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "tasks:list", "{"), 2, "no JSON"),
+        (("run", "tasks:list", "[]"), 2, "a JSON object"),
+        (("run", "tasks:lisst"), 1, "did you mean tasks:list?"),
+        (("data", "taskss"), 1, "There is no table 'taskss'"),
+        (("data", "--limit", "0"), 2, "--limit"),
+        (("key", "--name", "a b"), 2, "--name"),
+        (("import", "pyproject.toml"), 1, "Line 2 is none of an export."),
+    ],
+)
+def test_what_cannot_be_is_said(project: Project, words: tuple[str, ...], code: int, said: str) -> None:
+    told = project.concave(*words)
+    assert told.returncode == code, told.stderr
+    assert said in told.stderr
+
+
+def test_without_a_server_it_says_how_to_start_one(tmp_path: Path, project: Project) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    command = [sys.executable, "-c", "from concave.cli import main; main()", "run", "tasks:list"]
+    told = subprocess.run(
+        command, cwd=tmp_path, env={**keep, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (told.returncode, "start it with `concave dev`" in told.stderr) == (1, True)
