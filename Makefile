@@ -21,7 +21,9 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/functions/test_,strangers.py conversations_rules.py answers_fit.py conversations_delete.py \
             steps_of_a_reply.py long_texts_open.py budget.py conversations_more.py) \
           $(addprefix tests/runtime/test_,faults.py indexes.py mount.py declarations.py) \
-          $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
+          $(addprefix tests/,docs/test_pages.py codegen/test_types.py admin/test_check.py admin/test_admin.py local/test_stack.py) \
+          $(addprefix tests/local/test_,protective_steps.py restart.py self_hosting.py) tests/concave/test_operating.py \
+          $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help wheel dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
@@ -40,7 +42,7 @@ serve: $(STAMP) ## serve others from this machine (docs/self-hosting.md says wha
 backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<time> (OUT=folder)
 	@$(PY) -m infra.admin backup --out $(or $(OUT),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
 
-test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under five minutes)
+test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
 	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
 
 agents: tests/worker/node_modules/.installed ## the coding agents that tests of the worker run against (600 MB)
