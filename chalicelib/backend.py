@@ -22,6 +22,7 @@ from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
+from chalicelib.live.called import Called
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.driver import Driver
@@ -31,7 +32,7 @@ from chalicelib.live.lane import Lane, key_of
 from chalicelib.live.mailbox import Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.owner.owner import Owner
-from chalicelib.live.owner.ports import Called, Calls, Hear, Threads
+from chalicelib.live.owner.ports import Calls, Hear, Threads
 from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
@@ -287,10 +288,9 @@ class Backend:
             return Identity(error=str(error))
         return Identity(json.dumps(user.to_json()), user.org, user.expires_at and user.expires_at + LEEWAY_MS)
 
-    def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None:
-        """Run a mutation; None when it committed. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
-        called = self._run(frame, identity, key, connection, connection, self.settings.lane_lease_s * 700)
-        return None if called.commit else called.answer
+    def _mutate(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Called:
+        """Run a mutation. Raises `StoreFailed` when nobody knows: that is not a failure to be told."""
+        return self._run(frame, identity, key, connection, connection, self.settings.lane_lease_s * 700)
 
     def _call(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Called:
         """Run a mutation of an owned socket: its commit names no connection, for there is no row of one."""

@@ -15,7 +15,7 @@ from chalicelib.data.ids import of_table
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
 from chalicelib.data.side_index import Asked, Vector
 from chalicelib.data.store import Key
-from chalicelib.data.tables import Range, Record, Table, org_key
+from chalicelib.data.tables import Range, Record, Table, document_key, org_key
 from chalicelib.data.transaction import Transaction
 
 T = TypeVar("T", bound=Table)
@@ -191,6 +191,15 @@ class Reader:
     def _hit(asked: Asked, found: searching.Found) -> Hit[Any]:
         return Hit(document(asked.index.table, found.record), found.score, found.highlights)
 
+    def load(self, *wanted: tuple[type[Table], Any]) -> None:
+        """Read documents that will be asked for in one request: `load((Note, id), (Tag, other))`. `get` and `peek` then answer
+        from there; nothing is watched, or a condition, that is not asked for.
+
+        Args:
+            wanted: a table with an id, or with the values of a composite key as a tuple.
+        """
+        self._tx.load([document_key(table, self._tx.org, *(ids if table.key else (ids,))) for table, ids in wanted])
+
     def peek(self, table: type[T], *ids: Any) -> T | None:
         """The document, unchecked and unwatched: only to build return values."""
         rec = self._tx.peek(table, *ids)
@@ -258,8 +267,12 @@ class Writer(Reader):
         super().__init__(tx)
         self._new_id = new_id
 
-    def insert(self, doc: Table) -> str:
+    def insert(self, doc: Table, *, fresh: bool = False) -> str:
         """Add a document under its own id, or a new one. Returns the id.
+
+        Args:
+            fresh: its id has a part that this call drew (`ctx.new_id`): nobody can have looked for it. So it is not looked for,
+                and nobody is told of it who watches a document by this id.
 
         Raises:
             BadValue: the table does not allow it; the error names the field and the rule.
@@ -269,7 +282,9 @@ class Writer(Reader):
         given = doc.id
         try:
             doc.id = given or of_table(type(doc).table_name, self._new_id())
-            doc.creation_time = float(self._tx.insert(doc, look=bool(given) and not type(doc).key)["_creationTime"])
+            drawn = (fresh or not given) and not type(doc).key
+            look = not drawn and not type(doc).key
+            doc.creation_time = float(self._tx.insert(doc, look=look, fresh=drawn)["_creationTime"])
         except BadRequest:
             doc.id = given
             raise

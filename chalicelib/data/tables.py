@@ -52,6 +52,7 @@ class TableMeta(msgspec.StructMeta):
         parent: tuple[str, str] | None = None,
         stream: bool = False,
         ttl: str = "",
+        watched: bool = True,
         **options: Any,
     ) -> Any:
         cls: Any = super().__new__(mcls, class_name, bases, namespace, **{"rename": "camel", "kw_only": True, **options})
@@ -64,7 +65,7 @@ class TableMeta(msgspec.StructMeta):
             raise WrongDeclaration(place, f"class {class_name}(Table, name=…): a table needs a name.")
         check_name(name, namespace["__module__"], place)
         check_body(class_name, namespace, place)
-        cls.table_name, cls.stream = name, stream
+        cls.table_name, cls.stream, cls.is_watched = name, stream, watched
         cls.wires = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
         check_wires(class_name, cls.wires, place)
         check_fields(f"{class_name}'s key", key, cls.wires, place)
@@ -106,6 +107,7 @@ class Table(msgspec.Struct, metaclass=TableMeta):
         parent: for a log with a dense last key field, (table, counter field): the document that counts it.
         stream: changes of this table travel in its own stream (for single-item appends).
         ttl: a field in ms since the epoch after which the document may vanish.
+        watched: False: only mutations read it, so nobody is told of its changes; a query that asks for it is refused.
     """
 
     id: str = msgspec.field(default="", name="_id")
@@ -116,6 +118,7 @@ class Table(msgspec.Struct, metaclass=TableMeta):
     parent: ClassVar[tuple[str, str] | None] = None
     stream: ClassVar[bool] = False
     ttl: ClassVar[str] = ""
+    is_watched: ClassVar[bool] = True
     indexes: ClassVar[dict[str, Index]] = {}
     sides: ClassVar[dict[str, SideIndex]] = {}
     wires: ClassVar[dict[str, str]] = {}

@@ -54,7 +54,10 @@ def touched_between(org: str, before: Mapping[Key, Pending], after: Mapping[Key,
 def _touched(org: str, key: Key, then: Pending | None, now: Pending | None) -> Iterator[Touched]:
     pending = now or then
     assert pending is not None
-    yield key.pk, key.sk or MARK
+    if not pending.table.is_watched:
+        return
+    if then is not None or not pending.fresh:
+        yield key.pk, key.sk or MARK
     before = stored_standing(org, pending) if then is None else new_standing(then)
     for old, new in moves(before, {} if now is None else new_standing(now)):
         yield from ((place.address, place.order) for place in (old, new) if place is not None)

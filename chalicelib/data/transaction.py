@@ -21,7 +21,7 @@ import msgspec
 from chalicelib.data import gate, records
 from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
-from chalicelib.data.pending import Pending
+from chalicelib.data.pending import Pending, order_in, own
 from chalicelib.data.plain import normal, number, optional_fields
 from chalicelib.data.ranges import RangeReader, dense_of
 from chalicelib.data.reads import ReadSet, version_of
@@ -29,7 +29,7 @@ from chalicelib.data.records import Rough
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
-from chalicelib.data.tables import MARK, Index, Range, Record, Table, document_key, places, record_key
+from chalicelib.data.tables import MARK, Range, Record, Table, document_key, places, record_key
 from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
@@ -80,6 +80,7 @@ class Transaction:
 
     def get(self, table: type[Table], *ids: Any) -> Record | None:
         """The document with this id (or composite key), or None."""
+        self._may_watch(table)
         return self.at(document_key(table, self.org, *ids))
 
     def at(self, key: Key) -> Record | None:
@@ -89,17 +90,22 @@ class Transaction:
 
     def all_at(self, keys: Sequence[Key]) -> list[Record | None]:
         """The documents at some keys; those that were not read before, in one request."""
-        unread = [key for key in keys if key not in self._items and key not in self.known]
-        self.known = {**self.known, **dict(zip(unread, self.store.batch_get(unread), strict=True))}
+        self.load(keys)
         return [self.at(key) for key in keys]
+
+    def load(self, keys: Sequence[Key]) -> None:
+        """Read items from the store in one request, but for those that were read before; they are seen only when asked for."""
+        unread = [key for key in dict.fromkeys(keys) if not (key in self._items or key in self.known or key in self.writes)]
+        if unread:
+            self.known = {**self.known, **dict(zip(unread, self.store.batch_get(unread), strict=True))}
 
     def peek(self, table: type[Table], *ids: Any) -> Record | None:
         """The document, unchecked: for return values only, never to decide what to write."""
         key = document_key(table, self.org, *ids)
         if key in self.writes:
             written = self.writes[key].after
-            return None if written is None else _own(written)
-        item = self._items.get(key) or self.store.get(key)
+            return None if written is None else own(written)
+        item = self._items.get(key) or (self.known[key] if key in self.known else self.store.get(key))
         return None if item is None else records.at(key, item)
 
     def peek_range(self, wanted: Range, newest: bool, limit: int) -> list[Record]:
@@ -112,6 +118,7 @@ class Transaction:
 
     def unique(self, wanted: Range) -> Record | None:
         """The one document that holds a unique value, or None. Strongly consistent through its claim."""
+        self._may_watch(wanted.index.table)
         self.building.check(wanted.index, self.reads.watch)
         address = wanted.address(self.org)
         self.reads.watch(address)
@@ -143,6 +150,7 @@ class Transaction:
         index = wanted.index
         if index.eventual:
             raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
+        self._may_watch(index.table)
         if not index.is_log:
             self.building.check(index, self.reads.watch)
         low, high = wanted.bounds()
@@ -154,7 +162,7 @@ class Transaction:
         found = self._stored(wanted, address, low, high, newest, ask)
         rows = {order: records.at(key, item) for order, key, item in found if key not in self.writes}
         for pending in self.writes.values():
-            order = self._order_in(index, address, pending.after, pending.table)
+            order = order_in(self.org, index, address, pending.after, pending.table)
             if order is not None and low <= order <= high and pending.after is not None:
                 rows[order] = normal(pending.after)
         chosen = sorted(rows.items(), reverse=newest)[:limit]
@@ -172,6 +180,7 @@ class Transaction:
             raise BadRequest(
                 f"Only whole partitions of fenced indexes are counted; {index.table.table_name}.{index.name} is not."
             )
+        self._may_watch(index.table)
         self.building.check(index, self.reads.watch)
         self.reads.watch(address)
         size = 0
@@ -179,18 +188,19 @@ class Transaction:
             fence = self._item(Key("fences", shard, MARK))
             size += 0 if fence is None else int(fence["size"])
         for pending in self.writes.values():
-            before = self._order_in(index, address, pending.before, pending.table)
-            after = self._order_in(index, address, pending.after, pending.table)
+            before = order_in(self.org, index, address, pending.before, pending.table)
+            after = order_in(self.org, index, address, pending.after, pending.table)
             size += (after is not None) - (before is not None)
         return size
 
     # Writing -----------------------------------------------------------------------------------------------------------
 
-    def insert(self, doc: Table, *, look: bool = False) -> Record:
+    def insert(self, doc: Table, *, look: bool = False, fresh: bool = False) -> Record:
         """Add a document under its own id. Returns the record.
 
         Args:
             look: whether the id may be taken. Where it is new, or part of a composite key, only the commit looks.
+            fresh: the id was drawn in this run: nobody can have looked for it, and nobody waits to be told of it.
 
         Raises:
             BadValue: the table does not allow it.
@@ -211,7 +221,7 @@ class Transaction:
             self.unseen.add(key)
         if self._items.get(key) is not None if known is None else known.after is not None:
             raise BadRequest(f"{table.table_name}: there is already a document {new['_id']!a}.", "AlreadyExists")
-        self._write(key, known or Pending(table, None, self.reads.versions.get(key), None), new)
+        self._write(key, known or Pending(table, None, self.reads.versions.get(key), None, fresh=fresh), new)
         self._inserts += 1
         return new
 
@@ -299,6 +309,10 @@ class Transaction:
         if not self.writable:
             raise BadRequest("A query only reads; write in a mutation.", "ReadOnly")
 
+    def _may_watch(self, table: type[Table]) -> None:
+        if not (table.is_watched or self.writable):
+            raise BadRequest(f"{table.table_name} is declared with watched=False: only mutations read it.", "Unwatched")
+
     def _there(self, table: type[Table], ids: tuple[Any, ...], to: str) -> Record:
         """The document as it is now, to be written. Refuses an absent one."""
         self._may_write()
@@ -309,7 +323,7 @@ class Transaction:
 
     def _rewritten(self, table: type[Table], ids: tuple[Any, ...], current: Record, after: Record) -> Record:
         self._rewrite(document_key(table, self.org, *ids), table, current, after)
-        return _own(after)
+        return own(after)
 
     def _rewrite(self, key: Key, table: type[Table], current: Record, after: Record | None) -> None:
         pending = self.writes.get(key)
@@ -336,7 +350,7 @@ class Transaction:
             if address not in held and self.uniques.holder(address) not in (None, key):
                 raise NotUnique(table.table_name, table.indexes[name].partition)
         self.uniques.move(key, held, wanted)
-        self.writes[key] = Pending(table, pending.before, pending.version, after, pending.item, stands)
+        self.writes[key] = Pending(table, pending.before, pending.version, after, pending.item, stands, pending.fresh)
 
     def _item(self, key: Key) -> Item | None:
         if key not in self._items:
@@ -347,7 +361,7 @@ class Transaction:
         """A document as it stands now: as this run has written it, or as it is stored."""
         if key in self.writes:
             written = self.writes[key].after
-            return None if written is None else _own(written)
+            return None if written is None else own(written)
         item = self._item(key)
         return None if item is None else records.at(key, item)
 
@@ -382,19 +396,3 @@ class Transaction:
         for shard in shards:
             found += self._reader.index(index, address, shard, low, high, newest, limit, belongs)
         return sorted(found, key=lambda row: row[0], reverse=newest)[:limit]
-
-    def _order_in(self, index: Index, address: str, rec: Record | None, table: type[Table]) -> str | None:
-        """The order at which a pending record stands in a partition, or None."""
-        if rec is None or table is not index.table:
-            return None
-        if index.is_log:
-            key = record_key(table, self.org, rec)
-            return key.sk if key.pk == address else None
-        position = index.position(self.org, rec)
-        return position.order if position is not None and position.address == address else None
-
-
-def _own(written: Record) -> Record:
-    """A copy of what this run has written: whoever reads it may change the copy, and nothing passes the gate that way."""
-    copy: Record = written if isinstance(written, Rough) else normal(written)
-    return copy

@@ -106,6 +106,7 @@ def send_message(
         if known is not None:
             raise Refused("ClientKeyReused", "This clientKey was used for another message; choose a new one.")
     starting.check_send(ctx, session)
+    ctx.db.load((Conversation, session.conversation), (Image, session.image_id))
     conversation = ctx.db.get(Conversation, session.conversation)
     image = ctx.db.peek(Image, session.image_id)
     if conversation is None or image is None:

@@ -22,9 +22,10 @@ from typing import Any
 
 from chalicelib.data.store import Action, Item, Put
 from chalicelib.live import messages, rows
+from chalicelib.live.called import Called
 from chalicelib.live.lane import Lane
 from chalicelib.live.mailbox import Held, retry_until_done
-from chalicelib.live.session import Answer, fitted
+from chalicelib.live.session import fitted
 
 logger = logging.getLogger("concave")
 
@@ -61,11 +62,11 @@ class AtOnce:
             return self._leave(call, store)
         marks = self.lane.marks(call.row, frame)
         identity = marks["as"] or None
-        answer = self.lane.mutate(frame, identity, marks["key"], connection)
-        if answer is not None and identity is None:
+        called = self.lane.mutate(frame, identity, marks["key"], connection)
+        if not called.commit and identity is None:
             return self._leave(call, store)  # it has left nothing, and who is nobody may be signing in: the lane waits for that
         row = {**rows.frame_row(connection, rows.MUTATION, frame.request_id, body, world.clock.now_ms()), **marks, "ran": True}
-        self._tell(call, row, answer)
+        self._tell(call, row, called)
         return True
 
     def _leave(self, call: Held, store: Callable[[], object]) -> bool:
@@ -83,14 +84,14 @@ class AtOnce:
         known = state.callable(open_to_nobody) and not rows.changing(mailbox) and not rows.expired(mailbox, now)
         return known and before and frame.request_id not in replied
 
-    def _tell(self, call: Held, row: Item, answer: Answer | None) -> None:
+    def _tell(self, call: Held, row: Item, called: Called) -> None:
         world = self.lane.world
         told = [row]
-        if answer is not None:
-            told.append(rows.answer_row(call.connection, fitted(answer), world.clock.now_ms()))
+        if not called.commit:
+            told.append(rows.answer_row(call.connection, fitted(called.answer), world.clock.now_ms()))
         held = world.mailboxes.finish_call(call)
         if held is not None:
-            held.given = told
+            held.given, held.called = told, called
             self.serve(held)
             return
         stored: list[Action] = [Put("inbox", each) for each in told]

@@ -117,9 +117,9 @@ class Fanout:
         for place in touched:
             places[place[0]].append(place)
         found: list[Item] = []
-        for address, written in places.items():
-            listed = self._watching(address)
-            for row in listed:
+        listed = self.world.parallel([partial(self._watching, address) for address in places])
+        for (address, written), rows_ in zip(places.items(), listed, strict=True):
+            for row in rows_:
                 heard = told.get(row["connection"], ())
                 if any(overlap(place, (address, row["low"], row["high"])) for place in written if place not in heard):
                     found.append(row)

@@ -29,8 +29,9 @@ from chalicelib.data.errors import ConditionFailed
 from chalicelib.data.store import Exists, Item, Key, Put, Update
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
+from chalicelib.live.called import Called
 from chalicelib.live.mailbox import Held, LeaseLost, Mailboxes, retry_until_done
-from chalicelib.live.session import Answer, fitted
+from chalicelib.live.session import fitted
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
@@ -42,9 +43,9 @@ ARRIVAL_MS = 20
 
 
 class Mutate(Protocol):
-    """Runs a mutation: (frame, identity, idempotency key, connection) → None when it committed, else the answer."""
+    """Runs a mutation: (frame, identity, idempotency key, connection) → what it came to."""
 
-    def __call__(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Answer | None: ...
+    def __call__(self, frame: messages.Mutation, identity: str | None, key: str, connection: str) -> Called: ...
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,12 @@ class Lane:
         if not self._mark(place, {(name,): value for name, value in marks.items()}):
             return  # answered already, by a lane that was slower than its lease
         with tracing(str(row.get("trace", ""))):
-            answer = self.mutate(frame, identity, key, connection)
-        if answer is not None and identity is None and self._signs_in(connection, int(row["at"])):
+            called = self.mutate(frame, identity, key, connection)
+        if not called.commit and identity is None and self._signs_in(connection, int(row["at"])):
             self._mark(place, {}, remove=(("commit",), ("call",), ("as",), ("key",)))
             return
-        if answer is not None:
-            self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(answer), self.world.clock.now_ms()))])
+        if not called.commit:
+            self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(called.answer), self.world.clock.now_ms()))])
         self._mark(place, {("ran",): True})
         self.deliver(connection)
 

@@ -39,6 +39,7 @@ from chalicelib.data.store import (
     Update,
 )
 from chalicelib.data.store import Action as StoreAction
+from chalicelib.live.called import Called
 
 NO_MARKS: tuple[str, ...] = ()
 NO_DIRT: dict[str, str] = {}
@@ -94,6 +95,8 @@ class Held:
     until: int
     given: list[Item] = field(default_factory=list)
     """Rows of the inbox that the holder brings with it, and that are stored only if they must wait."""
+    called: Called | None = None
+    """What the call came to that the holder has run: nobody has to look for its commit."""
     alone: bool = False
     """Nobody has left a note since the last holder left, and the inbox was empty then: only what is given is new."""
     ends: tuple[Path, ...] = ()

@@ -218,7 +218,11 @@ class Turn(Queries):
             elif row["sk"].startswith(rows.ANSWER) and number not in self.answers:
                 fresh[number] = (rows.answer_of(row), [])
         # A commit is a success, whatever a lane that lost its answer may have thought.
-        for number, commit in self._commits({n: row for n, row in asked.items() if n not in self.answers}).items():
+        open_ = {number: row for number, row in asked.items() if number not in self.answers}
+        mine = self.held.called
+        if mine is not None and mine.commit and open_.pop(mine.answer.request_id, None) is not None:
+            fresh[mine.answer.request_id] = session.fitted(mine.answer), list(mine.touched)
+        for number, commit in self._commits(open_).items():
             fresh[number] = _committed(number, commit)
         for number, row in asked.items():
             given_up = row["sk"].startswith(rows.ACTION) and self.world.clock.now_ms() - int(row["at"]) > ACTION_MS
@@ -268,9 +272,11 @@ class Turn(Queries):
     def _look_again(self) -> bool:
         """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one."""
         self.ran = self.held.alone = False
-        row = self.world.mailboxes.reread(self.held)
-        self.newest = int(row["notes"])
-        opened = self._open(row) if not self.held.ends else False
+        opened = False
+        if not self.held.ends:  # while its own call stands there no other one begins
+            row = self.world.mailboxes.reread(self.held)
+            self.newest = int(row["notes"])
+            opened = self._open(row)
         return self._collect(self._inbox(rows.MUTATION)) or opened
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class JobWriter:
         given = wire_args(function, args)
         validate.bind(function, given)
         job = Job(id=new_id("job-"), org=self._org, path=function.path, args=given, due=due_ms)
-        self._db.insert(job)
+        self._db.insert(job, fresh=True)
         self.listed.append({"id": job.id, "due": int(due_ms), "runner": function.options.get("runner", "run_job")})
         return job.id
 

@@ -57,7 +57,7 @@ class Residue(Table, name="residues"):
     """Which are to be looked at? Asked by the sweep."""
 
 
-class Budget(Table, name="budgets"):
+class Budget(Table, name="budgets", watched=False):
     """What an org's replies cost on one UTC day: a few rows that are added up. The id is the day, and a number after a colon."""
 
     spent: int = 0
@@ -65,7 +65,7 @@ class Budget(Table, name="budgets"):
     """Tokens that replies which have not ended may cost."""
 
 
-class OpenReplies(Table, name="openReplies"):
+class OpenReplies(Table, name="openReplies", watched=False):
     """How many replies a user has asked for that have not ended; the id is the user's."""
 
     number: int = 0

@@ -35,8 +35,8 @@ def test_the_places_of_a_commit_are_kept_in_few_bytes_and_are_the_same_when_they
     harbour = Harbour()
 
     def build(run: Run) -> str:
-        for _ in range(boats):
-            run.db.insert(Boat(harbour="h"))
+        for number in range(boats):
+            run.db.insert(Boat(id=f"boat-{number}-of-a-large-fleet", harbour="h"))
         return dumps("built")
 
     harbour.alone(build, "k")

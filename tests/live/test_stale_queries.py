@@ -197,9 +197,9 @@ def slow_and_busy(backend: type[Backend]) -> None:
         def commit(path: str, **args: Any) -> None:
             sim.invoke("bob", lambda: sim.executor.mutation(path, args, bob))
 
-        for number in range(1400):
+        for number in range(1600):
             sim.schedule.at(
-                number * 20.0, lambda n=number: commit("counters:transfer", first=f"x{n % 4}", second=f"y{n % 4}", op=f"t{n}")
+                number * 18.0, lambda n=number: commit("counters:transfer", first=f"x{n % 4}", second=f"y{n % 4}", op=f"t{n}")
             )  # type: ignore[misc]
         for number in range(5):
             sim.schedule.at(1.0, lambda n=number: commit("counters:add", name="a", op=f"a{n}"))  # type: ignore[misc]

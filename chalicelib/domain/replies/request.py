@@ -138,7 +138,7 @@ def reply(
         linking.link(ctx, agent_run, conversation, run)
     asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
     ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
-    ctx.db.insert(run)
+    ctx.db.insert(run, fresh=True)
     changes = lifecycle.activate_or_queue(ctx, conversation, run)
     ctx.db.patch(conversation, message_count=sequence, updated_at=ctx.now, last_message_at=now, **changes)
     return run

@@ -12,8 +12,8 @@ from typing import Any
 from chalicelib.data.errors import StoreFailed
 from chalicelib.data.reads import Touched
 from chalicelib.data.trace import tracing
+from chalicelib.live.called import Called
 from chalicelib.live.messages import Action, Mutation
-from chalicelib.live.owner.ports import Called
 from chalicelib.live.owner.socket import SLOW_BYTES, Call, Socket
 from chalicelib.live.owner.state import Holding
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from chalicelib.data.reads import Touched
 from chalicelib.data.store import Item
+from chalicelib.live.called import Called
 from chalicelib.live.messages import Action, Mutation
 from chalicelib.live.session import Answer
 
@@ -20,16 +21,6 @@ class Threads(Protocol):
 
     def later(self, delay_ms: int, work: Callable[[], object]) -> None:
         """Do it after so many milliseconds, in another thread."""
-
-
-@dataclass(frozen=True)
-class Called:
-    """What a mutation came to."""
-
-    answer: Answer
-    commit: str = ""
-    """The id of its commits row; empty: it has not committed."""
-    touched: Sequence[Touched] = ()
 
 
 @dataclass(frozen=True)
