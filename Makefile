@@ -24,7 +24,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy smoke destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -41,7 +41,10 @@ backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<
 	@$(PY) -m infra.admin backup --out $(or $(OUT),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
 
 test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under five minutes)
-	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --ignore=tests/cloud $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
+
+cloud-test: $(STAMP) $(NODE) $(DIST) ## the main job on a whole emulated AWS account: deployed, used, changed, taken down
+	$(PY) -m pytest tests/cloud $(ARGS)
 
 agents: tests/worker/node_modules/.installed ## the coding agents that tests of the worker run against (600 MB)
 
@@ -85,6 +88,9 @@ package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 
 deploy: $(STAMP) ## package and deploy a stage to AWS; prints its one address (STAGE=dev, docs/operating.md)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.deploy $(ARGS)
+
+smoke: $(STAMP) ## ask a deployed stage for everything it is for (STAGE=dev, SMOKE_TOKEN=a user's token)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.smoke $(ARGS)
 
 destroy: $(STAMP) ## take a stage down; refuses while it holds data (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.destroy $(ARGS)

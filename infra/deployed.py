@@ -65,8 +65,9 @@ class Deployed:
         self._store = DynamoStore(all_specs(), prefix=settings.prefix, region=region)
         nothing = Nothing()
         parts = wiring.Parts(self._store, nothing, nothing, wiring.SystemClock(), [], settings=settings)
-        executor = wiring.build(settings, registry, parts).executor
-        self._indexes, self._agreement = Indexes(executor), Agreement(executor)
+        self.executor = wiring.build(settings, registry, parts).executor
+        """Runs functions on the tables of the stage."""
+        self._indexes, self._agreement = Indexes(self.executor), Agreement(self.executor)
 
     def check(self, tell: Callable[[str], object]) -> None:
         """Refuse the new code if stored documents are not what its tables declare. Nothing has been changed then.

@@ -82,11 +82,23 @@ def parameters() -> Resource:
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret with the EC P-256 private key (PEM) that signs agents' tokens; empty: no agents.",
     }
+    made["SigningPublicKey"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": "^[A-Za-z0-9_-]*$",
+        "Description": "The public half of that key; make deploy works it out.",
+    }
     made["PushKeySecret"] = {
         "Type": "String",
         "Default": "",
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret with the private half of PushPublicKey (base64url); empty: no push messages are sent.",
+    }
+    made["ApiEndpoint"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(https?://[^ ]+[^/ ])?$",
+        "Description": "Where APIs are reached, as URL/<API id>/<stage>, such as a private endpoint's; empty: the region's own.",
     }
     made["AlarmEmail"] = {"Type": "String", "Default": "", "Description": "Who is told of alarms; empty: nobody."}
     made["TokensPerHourAlarm"] = {
@@ -109,5 +121,6 @@ def conditions() -> Resource:
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
         "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
         "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
+        "HasApiEndpoint": {"Fn::Not": [{"Fn::Equals": [ref("ApiEndpoint"), ""]}]},
         "HasAlarmEmail": {"Fn::Not": [{"Fn::Equals": [ref("AlarmEmail"), ""]}]},
     }

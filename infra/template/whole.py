@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.data.store import TableSpec
+from infra.template.apis import apis, without_deployment
 from infra.template.edge import edge
 from infra.template.functions import functions
 from infra.template.merge import Template, merge
@@ -34,7 +35,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
     """
     deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
-    for part in (policies, tables, streams, queues, functions, edge, watching):
+    for part in (policies, tables, streams, queues, functions, apis, edge, watching):
         made = part(deployment)
         twice = sorted(set(made) & set(resources))
         if twice:
@@ -47,7 +48,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
         "Resources": resources,
         "Outputs": outputs(),
     }
-    return merge(packaged, ours)
+    return merge(without_deployment(packaged), ours)
 
 
 def outputs() -> dict[str, Any]:
