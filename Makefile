@@ -24,7 +24,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/,data/test_rough_sea.py docs/test_pages.py codegen/test_types.py admin/test_check.py local/test_stack.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy smoke destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -91,6 +91,9 @@ deploy: $(STAMP) ## package and deploy a stage to AWS; prints its one address (S
 
 smoke: $(STAMP) ## ask a deployed stage for everything it is for (STAGE=dev, SMOKE_TOKEN=a user's token)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.smoke $(ARGS)
+
+restore: $(STAMP) ## a stage's documents as they were, as another stage (ARGS='--to prod-2 --at 2026-11-28T08:00:00Z')
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.restore $(ARGS)
 
 destroy: $(STAMP) ## take a stage down; refuses while it holds data (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.destroy $(ARGS)

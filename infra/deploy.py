@@ -27,6 +27,7 @@ from infra.deployed import Deployed
 from infra.indexes import plan
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import publish
+from infra.quotas import looked_up
 from infra.smoke.__main__ import smoke
 from infra.template.parameters import SETTINGS
 
@@ -37,6 +38,14 @@ GIVEN = {
     "SIGNING_PUBLIC_KEY": "SigningPublicKey",
     "PUSH_KEY_SECRET": "PushKeySecret",
     "API_ENDPOINT": "ApiEndpoint",
+    "EDGE": "EdgeSwitch",
+    "DOMAIN": "Domain",
+    "CERTIFICATE_ID": "CertificateId",
+    "WEB_ACL_ARN": "WebAclArn",
+    "REQUESTS_PER_SECOND": "RequestsPerSecond",
+    "FRAMES_PER_SECOND": "FramesPerSecond",
+    "FRONT_RESERVED": "FrontReserved",
+    "GENERATE_AT_ONCE": "GenerateAtOnce",
     "ALARM_EMAIL": "AlarmEmail",
     "TOKENS_PER_HOUR_ALARM": "TokensPerHourAlarm",
     "LOG_RETENTION_DAYS": "LogRetentionDays",
@@ -168,8 +177,21 @@ def _uploaded(where: Account, stage: str, folder: Path, template: dict[str, Any]
                 properties[field] = {"Bucket": bucket, "Key": key}
     sent = folder / "deployed.json"
     sent.write_text(json.dumps(template, separators=(",", ":")))
-    bucket, key = upload(where, stage, sent)
-    return f"{where.client('s3').meta.endpoint_url}/{bucket}/{key}"
+    return template_url(where, upload(where, stage, sent))
+
+
+def template_url(where: Account, place: tuple[str, str]) -> str:
+    """The address of an uploaded template, (bucket, key), at the S3 that the account's clients use."""
+    return "/".join((where.client("s3").meta.endpoint_url, *place))
+
+
+def await_stack(client: Any, name: str, change: str, tell: Tell, poll_s: float) -> None:
+    """Carry out a change set and wait for its end. Raises `NotDone` when it is refused or fails."""
+    if not _ready(client, change, poll_s):
+        return
+    started = datetime.now(UTC)
+    client.execute_change_set(ChangeSetName=change)
+    _follow(client, name, started, tell, poll_s)
 
 
 def _public_key(where: Account, env: Mapping[str, str]) -> dict[str, str]:
@@ -241,7 +263,7 @@ def _follow(client: Any, name: str, started: datetime, tell: Tell, poll_s: float
                 failures.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}")
                 tell(failures[-1])
         if not status.endswith("_IN_PROGRESS"):
-            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
                 return
             raise NotDone(f"{name} is {status}; what went wrong first: {failures[0] if failures else 'see its events'}")
         time.sleep(poll_s)
@@ -260,7 +282,13 @@ def main(arguments: Sequence[str]) -> int:
         package(settings.stage, settings.apps, folder)
         sys.stdout.write(f"deploying {stack_name(settings.stage)} to account {where.number} in {where.region}\n")
         data = Deployed(settings.stage, settings.apps, where.region)
-        url = deploy(where, settings.stage, folder, os.environ, lambda line: sys.stdout.write(f"  {line}\n"), data)
+
+        def tell(line: str) -> None:
+            sys.stdout.write(f"  {line}\n")
+            sys.stdout.flush()
+
+        looked_up(where.client("lambda"), os.environ, tell)
+        url = deploy(where, settings.stage, folder, os.environ, tell, data)
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
         return 0 if asked.no_smoke or smoke(where, settings.stage, data, os.environ) else 1

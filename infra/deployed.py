@@ -107,6 +107,16 @@ class Deployed:
         if broken:
             raise NotDone(f"deployed, but reads of these indexes are refused until this is put right: {' | '.join(broken)}")
 
+    def audit(self, tell: Callable[[str], object]) -> list[str]:
+        """Compare every index with its table; those that do not agree, each of them told."""
+        wrong = []
+        for name in self._indexes.declared():
+            found = self._indexes.audit(name)
+            if not found.clean:
+                tell(f"{name} does not agree with its table: {'; '.join(found.examples)}")
+                wrong.append(name)
+        return wrong
+
     def close(self) -> None:
         """Let go of the sockets."""
         self._store.close()

@@ -34,11 +34,14 @@ def smoke(where: Account, stage: str, data: Deployed, env: Mapping[str, str], ur
         NotDone: there is no such stack.
     """
     inside = Stage(where, stage, data.executor)
+    address, sync = (url or inside.outputs["Url"]).rstrip("/"), "/api/1.0.0/sync"
+    edge = bool(url) or "EdgeId" in inside.outputs
     look = Smoke(
-        url or inside.outputs["Url"],
+        address,
+        address.replace("http", "ws", 1) + sync if edge else f"{inside.outputs['SocketEndpoint']}?path={sync}",
         inside,
         env.get("SMOKE_TOKEN") or None,
-        page=(PAGE / "index.html").is_file(),
+        page=edge and (PAGE / "index.html").is_file(),
         seconds=seconds,
     )
     marks = {"ok": "ok     ", "failed": "FAILED ", "none": "not seen"}

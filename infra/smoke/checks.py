@@ -47,14 +47,16 @@ class Smoke:
 
     Args:
         url: where its users go.
+        sockets: where the sync protocol is spoken.
         stage: the same from the inside.
         token: a user's token; None: what only signed-in users see is left out.
         page: whether the page was published.
         seconds: how long one thing may take; a cold function needs some.
     """
 
-    def __init__(self, url: str, stage: Stage, token: str | None, *, page: bool, seconds: float = 60) -> None:
-        self.url, self.stage, self.token, self.page, self.seconds = url.rstrip("/"), stage, token, page, seconds
+    def __init__(self, url: str, sockets: str, stage: Stage, token: str | None, *, page: bool, seconds: float = 60) -> None:
+        self.url, self.sockets, self.stage, self.token = url, sockets, stage, token
+        self.page, self.seconds = page, seconds
 
     def run(self) -> Iterator[Found]:
         """Look at everything."""
@@ -129,7 +131,7 @@ class Smoke:
     # By a socket ------------------------------------------------------------------------------------------------------------
 
     def _socket(self) -> str:
-        with Socket(self.url, self.token, self.seconds) as socket:
+        with Socket(self.sockets, self.token, self.seconds) as socket:
             fine, told = socket.value(socket.follow(mount.path(QUERY), {}))
         if fine:
             return "a subscription has its first value"
@@ -138,7 +140,7 @@ class Smoke:
         raise Failed(f"a subscription to {QUERY} fails: {told}")
 
     def _posts(self) -> str:
-        with Socket(self.url, self.token, self.seconds) as socket:
+        with Socket(self.sockets, self.token, self.seconds) as socket:
             socket.value(socket.follow(mount.path(QUERY), {}))
             connection = self.stage.connection_of(socket.session)
             if connection is None:
@@ -156,7 +158,7 @@ class Smoke:
         if not self.stage.given.get("AnthropicKeySecret"):
             raise Unseen("there is no model's key (ANTHROPIC_API_KEY_SECRET)")
         session = self._call("mutation", "chat:startSession", {})
-        with Socket(self.url, self.token, self.seconds) as socket:
+        with Socket(self.sockets, self.token, self.seconds) as socket:
             number = socket.follow(mount.path("chat:subscribeToMessages"), {"sessionId": session})
             socket.value(number)
             reply = self._call("mutation", "chat:sendMessage", {"sessionId": session, "content": ASK})

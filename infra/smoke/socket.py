@@ -24,7 +24,7 @@ class Socket:
     """A connection with its queries.
 
     Args:
-        url: the deployment's address (http or https).
+        address: where the sync protocol is spoken (ws or wss).
         token: who asks; None: nobody.
         seconds: how long one wait may take.
 
@@ -32,11 +32,10 @@ class Socket:
         NoSocket: it could not be opened.
     """
 
-    def __init__(self, url: str, token: str | None, seconds: float) -> None:
+    def __init__(self, address: str, token: str | None, seconds: float) -> None:
         self.session = str(uuid.uuid4())
         self._seconds, self._queries = seconds, 0
         self._values: dict[int, tuple[bool, Value]] = {}
-        address = url.replace("http", "ws", 1) + "/api/1.0.0/sync"
         try:
             self._socket = connect(address, open_timeout=seconds, max_size=2**20, ping_interval=None, compression=None)
         except (OSError, WebSocketException, TimeoutError) as error:

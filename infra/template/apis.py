@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.template.merge import MatchesNothing, Template
-from infra.template.parts import API_STAGE, Deployment, Resource, Resources, either, sub
+from infra.template.parts import API_STAGE, Deployment, Resource, Resources, either, ref, sub
 
 REST, STAGE, ONCE = "RestAPI", "WebsocketAPIStage", "WebsocketAPIDeployment"
 
@@ -33,8 +33,19 @@ def without_deployment(packaged: Mapping[str, Any]) -> Template:
 
 
 def apis(deployment: Deployment) -> Resources:
-    """The patches of both APIs: one deploys itself; the other has the stage's name, under which CloudWatch counts its errors."""
-    return {STAGE: {"Properties": {"AutoDeploy": True}}, REST: {"Properties": {"Name": deployment.name("http")}}}
+    """The patches of both APIs.
+
+    One deploys itself; the other has the stage's name, under which CloudWatch counts its errors. Both are throttled: API Gateway
+    counts requests, frames and posts to sockets against one limit of the account, and a flood at the door must leave room for the
+    posts. A burst is one second's worth.
+    """
+    frames, requests = ref("FramesPerSecond"), ref("RequestsPerSecond")
+    sockets = {"AutoDeploy": True, "DefaultRouteSettings": {"ThrottlingRateLimit": frames, "ThrottlingBurstLimit": frames}}
+    every = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": requests, "ThrottlingBurstLimit": requests}
+    return {
+        STAGE: {"Properties": sockets},
+        REST: {"Properties": {"Name": deployment.name("http"), "MethodSettings": [every]}},
+    }
 
 
 def endpoint() -> Resource:

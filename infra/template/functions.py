@@ -8,7 +8,7 @@ from chalicelib.data import mount
 from infra.template.apis import endpoint
 from infra.template.edge import ORIGIN_SECRET
 from infra.template.parameters import SETTINGS
-from infra.template.parts import Deployment, Function, Resource, Resources, att, ref, sub
+from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref, sub
 from infra.template.policies import ASIDE, ROLES, merged
 from infra.template.queues import FAILURES, LATER, queue_id
 
@@ -17,6 +17,8 @@ AT_THE_EDGE = ("api", "ws_connect")
 """Functions that the outside reaches; they ask for the edge's secret."""
 PUSHES = ("run_job",)
 """Functions that send push messages; they sign them."""
+FRONT = ("api", "ws_connect", "ws_message")
+"""Functions that somebody waits for: environments can be kept for them, so that a wave of long replies does not shut the door."""
 CHAINED = ("on_change", "serve", "act", "run_job", "generate", "sweep")
 """Functions that start one another on purpose, in chains with ends of their own: a job's last hop, a mailbox's last note. Lambda
 drops the seventeenth link of a chain unless that is allowed ("recursive loop detection" in its developer guide)."""
@@ -58,6 +60,10 @@ def _properties(deployment: Deployment, function: Function) -> Resource:
         # Named here, so that the group exists before Lambda would make one that is kept for ever.
         "LoggingConfig": {"LogGroup": ref(_log_id(function))},
     }
+    if function.entry in FRONT:
+        made["ReservedConcurrentExecutions"] = either("HasFrontReserved", ref("FrontReserved"))
+    if function.entry == "generate":
+        made["ReservedConcurrentExecutions"] = either("HasGenerateAtOnce", ref("GenerateAtOnce"))
     if function.entry in CHAINED:
         made["RecursiveLoop"] = "Allow"
     if function.entry in ASIDE and function.entry != "on_change":
@@ -83,7 +89,7 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     made |= {"PING_SECONDS_RUST": "15", "PING_SECONDS": "45"}
     made |= {f"QUEUE_{entry.upper()}": ref(queue_id(entry)) for entry in LATER if entry in grant.later}
     if function.entry in AT_THE_EDGE:
-        made["ORIGIN_SECRET"] = ORIGIN_SECRET
+        made["ORIGIN_SECRET"] = either("HasEdge", ORIGIN_SECRET)
     made["SIGNING_PUBLIC_KEY"] = ref("SigningPublicKey")
     if "signing" in grant.secrets:
         made["SIGNING_KEY_SECRET"] = ref("SigningKeySecret")

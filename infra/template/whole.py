@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.data.store import TableSpec
 from infra.template.apis import apis, without_deployment
-from infra.template.edge import edge
+from infra.template.edge import addresses, edge
 from infra.template.functions import functions
 from infra.template.merge import Template, merge
 from infra.template.parameters import conditions, parameters
@@ -54,9 +54,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
 def outputs() -> dict[str, Any]:
     """What a deployment says about itself."""
     return {
-        "Url": {"Description": "The one address of this deployment.", "Value": sub("https://${Edge.DomainName}")},
-        "PageBucket": {"Description": "Where the page's files go.", "Value": ref("Page")},
-        "EdgeId": {"Description": "The distribution, for invalidations.", "Value": ref("Edge")},
+        **addresses(),
         "FailureQueueUrl": {"Description": "What failed for good.", "Value": ref("FailureQueue")},
         "SocketEndpoint": {
             "Description": "The WebSocket API behind the edge.",
