@@ -26,7 +26,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -43,7 +43,10 @@ backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<
 	@$(PY) -m infra.admin backup --out $(or $(OUT),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
 
 test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
-	$(PY) -m pytest -n $(WORKERS) $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --ignore=tests/cloud $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
+
+cloud-test: $(STAMP) $(NODE) $(DIST) ## the main job on a whole emulated AWS account: deployed, used, changed, taken down
+	$(PY) -m pytest tests/cloud $(ARGS)
 
 agents: tests/worker/node_modules/.installed ## the coding agents that tests of the worker run against (600 MB)
 
@@ -87,6 +90,12 @@ package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 
 deploy: $(STAMP) ## package and deploy a stage to AWS; prints its one address (STAGE=dev, docs/operating.md)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.deploy $(ARGS)
+
+smoke: $(STAMP) ## ask a deployed stage for everything it is for (STAGE=dev, SMOKE_TOKEN=a user's token)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.smoke $(ARGS)
+
+restore: $(STAMP) ## a stage's documents as they were, as another stage (ARGS='--to prod-2 --at 2026-11-28T08:00:00Z')
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.restore $(ARGS)
 
 destroy: $(STAMP) ## take a stage down; refuses while it holds data (STAGE=dev)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.destroy $(ARGS)

@@ -24,6 +24,8 @@
 | OPERATOR_SECRET | (none; the local server makes one) | signs the keys of operators; 32 characters or more (docs/operators.md) |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
+| SIGNING_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key, read where something is signed |
+| SIGNING_PUBLIC_KEY | (SIGNING_KEY's) | base64url of its public point: verifies agents' tokens where nothing is signed |
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
@@ -147,6 +149,8 @@ class Settings:
     org_claim: str = "org"
     org_default: str | None = None
     signing_key: str | None = field(default=None, repr=False)
+    signing_key_secret: str | None = None
+    signing_public_key: str | None = None
     chunk_flush_ms: int = 60
     generation_timeout_s: int = 840
     model_failures: int = 5
@@ -228,6 +232,8 @@ class Settings:
             org_claim=text_of(env, "AUTH_ORG_CLAIM") or "org",
             org_default=org_of(env, "AUTH_ORG_DEFAULT"),
             signing_key=pem_of(env, "SIGNING_KEY"),
+            signing_key_secret=text_of(env, "SIGNING_KEY_SECRET"),
+            signing_public_key=key_of(env, "SIGNING_PUBLIC_KEY", 65),
             chunk_flush_ms=number_of(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             generation_timeout_s=number_of(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
             model_failures=number_of(env, "MODEL_FAILURES", 5, 0, 1000),

@@ -28,7 +28,7 @@ from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import Provider, Verifier, fetch
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.lines import Lines
-from chalicelib.runtime.minting import Minter
+from chalicelib.runtime.minting import Minter, provider_of, public_half
 from chalicelib.runtime.parallel import Parallel
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry, load
@@ -64,6 +64,8 @@ class Parts:
     settings: Settings | None = None
     model_key: Callable[[], str | None] | None = None
     """Fetches the model's key when it is first needed; None: it is in the settings."""
+    signing_key: Callable[[], str | None] | None = None
+    """Fetches the key that signs agents' tokens, when one is signed; None: it is in the settings, or nothing is signed here."""
     sweeps: Sequence[Callable[[Executor], object]] = ()
     """Further sweeps, which look before the domain's put right what they find."""
     threads: bool = False
@@ -143,8 +145,10 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
 
         use_service(parts.store, service_of(settings.vectors, settings.prefix))
     jobs.append(JobRunner(executor, parts.invoker, lease_s=settings.job_lease_s))
-    minter = Minter(settings.signing_key, parts.clock) if settings.signing_key else None
-    providers = [*parts.providers, minter.provider()] if minter else parts.providers
+    signing = settings.signing_key or parts.signing_key
+    minter = Minter(signing, parts.clock) if signing else None
+    public = public_half(settings.signing_key) if settings.signing_key else settings.signing_public_key
+    providers = [*parts.providers, provider_of(public)] if public else parts.providers
     verifier = Verifier(
         providers,
         fetch,
@@ -244,6 +248,7 @@ def _cloud(settings: Settings) -> Parts:
     store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
     providers = [Provider(*each) for each in settings.auth]
     secret = Secret(settings.anthropic_key_secret).read if settings.anthropic_key_secret else None
+    signing = Secret(settings.signing_key_secret).read if settings.signing_key_secret else None
     return Parts(
         store,
         LambdaInvoker(settings),
@@ -252,6 +257,7 @@ def _cloud(settings: Settings) -> Parts:
         providers,
         settings.model_url,
         model_key=secret,
+        signing_key=signing,
         sweeps=[overdue, index_lag],
         threads=True,
     )

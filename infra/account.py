@@ -28,6 +28,11 @@ class Account:
         return self.session.client(service)
 
 
+def stack_name(stage: str) -> str:
+    """The CloudFormation stack of a stage."""
+    return f"concave-{stage}"
+
+
 def account() -> Account:
     """The account of the usual credentials (environment, profile, role) and the usual region.
 

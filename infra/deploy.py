@@ -1,4 +1,5 @@
-"""`make deploy STAGE=dev`: package, upload, show what will change to CloudFormation's rules, change it, print the address.
+"""`make deploy STAGE=dev`: package, upload, show what will change to CloudFormation's rules, change it, print the address, look
+whether it does what it is for (`infra/smoke`; not with ARGS=--no-smoke).
 
 Parameters are taken from the environment under the names of the settings (`AUTH_ISSUER=… make deploy`); one that is not
 given keeps the value of the last deployment. boto3 is all it needs: no AWS CLI, no SAM CLI.
@@ -6,11 +7,12 @@ given keeps the value of the last deployment. boto3 is all it needs: no AWS CLI,
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,18 +22,30 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.data.errors import ConcaveError
 from chalicelib.environment import BadSetting
 from chalicelib.settings import Settings
-from infra.account import Account, NotDone, account, upload
+from infra.account import Account, NotDone, account, stack_name, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import publish
+from infra.quotas import looked_up
+from infra.smoke.__main__ import smoke
 from infra.template.parameters import SETTINGS
 
 GIVEN = {
     **{variable: name for variable, (name, _) in SETTINGS.items()},
     "ANTHROPIC_API_KEY_SECRET": "AnthropicKeySecret",
     "SIGNING_KEY_SECRET": "SigningKeySecret",
+    "SIGNING_PUBLIC_KEY": "SigningPublicKey",
     "PUSH_KEY_SECRET": "PushKeySecret",
+    "API_ENDPOINT": "ApiEndpoint",
+    "EDGE": "EdgeSwitch",
+    "DOMAIN": "Domain",
+    "CERTIFICATE_ID": "CertificateId",
+    "WEB_ACL_ARN": "WebAclArn",
+    "REQUESTS_PER_SECOND": "RequestsPerSecond",
+    "FRAMES_PER_SECOND": "FramesPerSecond",
+    "FRONT_RESERVED": "FrontReserved",
+    "GENERATE_AT_ONCE": "GenerateAtOnce",
     "ALARM_EMAIL": "AlarmEmail",
     "TOKENS_PER_HOUR_ALARM": "TokensPerHourAlarm",
     "LOG_RETENTION_DAYS": "LogRetentionDays",
@@ -39,11 +53,6 @@ GIVEN = {
 """Parameters of the template by environment variable."""
 _NOTHING_NEW = ("didn't contain changes", "No updates are to be performed")
 Tell = Callable[[str], object]
-
-
-def stack_name(stage: str) -> str:
-    """The CloudFormation stack of a stage."""
-    return f"concave-{stage}"
 
 
 def deploy(
@@ -73,6 +82,7 @@ def deploy(
         NotDone: CloudFormation, or a rule of ours, refused; nothing has been changed, or it was rolled back.
     """
     client, name = where.client("cloudformation"), stack_name(stage)
+    env = {**env, **_public_key(where, env)}
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
     if data and stack is not None:
@@ -106,7 +116,17 @@ def deploy(
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
+    _warn(_stack(client, name), tell)
     return str(found.get("Url", ""))
+
+
+def _warn(stack: Any, tell: Tell) -> None:
+    """Say what a deployment does not have and people expect."""
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
+    if "AlarmEmail" in given and not given["AlarmEmail"]:
+        tell("WARNING: alarms tell nobody: ALARM_EMAIL=you@example.com make deploy")
+    if "AnthropicKeySecret" in given and not given["AnthropicKeySecret"]:
+        tell("WARNING: there is no model's key, so replies fail: ANTHROPIC_API_KEY_SECRET=<the ARN of its secret> make deploy")
 
 
 def _stack(client: Any, name: str) -> Any:
@@ -157,8 +177,37 @@ def _uploaded(where: Account, stage: str, folder: Path, template: dict[str, Any]
                 properties[field] = {"Bucket": bucket, "Key": key}
     sent = folder / "deployed.json"
     sent.write_text(json.dumps(template, separators=(",", ":")))
-    bucket, key = upload(where, stage, sent)
-    return f"https://{bucket}.s3.{where.region}.amazonaws.com/{key}"
+    return template_url(where, upload(where, stage, sent))
+
+
+def template_url(where: Account, place: tuple[str, str]) -> str:
+    """The address of an uploaded template, (bucket, key), at the S3 that the account's clients use."""
+    return "/".join((where.client("s3").meta.endpoint_url, *place))
+
+
+def await_stack(client: Any, name: str, change: str, tell: Tell, poll_s: float) -> None:
+    """Carry out a change set and wait for its end. Raises `NotDone` when it is refused or fails."""
+    if not _ready(client, change, poll_s):
+        return
+    started = datetime.now(UTC)
+    client.execute_change_set(ChangeSetName=change)
+    _follow(client, name, started, tell, poll_s)
+
+
+def _public_key(where: Account, env: Mapping[str, str]) -> dict[str, str]:
+    """The public half of the key that signs agents' tokens, for the functions that only verify them."""
+    secret = env.get("SIGNING_KEY_SECRET")
+    if not secret:
+        return {}
+    from chalicelib.runtime.minting import BadKey, public_half
+
+    try:
+        pem = where.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        return {"SIGNING_PUBLIC_KEY": public_half(pem.replace("\\n", "\n"))}
+    except ClientError as error:
+        raise NotDone(f"SIGNING_KEY_SECRET: the secret cannot be read here, to work out its public half: {error}") from error
+    except BadKey as error:
+        raise NotDone(f"SIGNING_KEY_SECRET: {error}") from error
 
 
 def _parameters(template: Mapping[str, Any], stack: Any, env: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -214,14 +263,17 @@ def _follow(client: Any, name: str, started: datetime, tell: Tell, poll_s: float
                 failures.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}")
                 tell(failures[-1])
         if not status.endswith("_IN_PROGRESS"):
-            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
                 return
             raise NotDone(f"{name} is {status}; what went wrong first: {failures[0] if failures else 'see its events'}")
         time.sleep(poll_s)
 
 
-def main() -> int:
-    """Package and deploy the stage named by STAGE (default dev)."""
+def main(arguments: Sequence[str]) -> int:
+    """Package, deploy and look at the stage named by STAGE (default dev)."""
+    parser = argparse.ArgumentParser(prog="make deploy", description="Package and deploy a stage.")
+    parser.add_argument("--no-smoke", action="store_true", help="do not look at what was deployed")
+    asked = parser.parse_args(arguments)
     try:
         settings = Settings.from_env({"STAGE": "dev", **{k: v for k, v in os.environ.items() if k in ("STAGE", "CONCAVE_APPS")}})
         assert settings.stage is not None
@@ -230,13 +282,20 @@ def main() -> int:
         package(settings.stage, settings.apps, folder)
         sys.stdout.write(f"deploying {stack_name(settings.stage)} to account {where.number} in {where.region}\n")
         data = Deployed(settings.stage, settings.apps, where.region)
-        url = deploy(where, settings.stage, folder, os.environ, lambda line: sys.stdout.write(f"  {line}\n"), data)
+
+        def tell(line: str) -> None:
+            sys.stdout.write(f"  {line}\n")
+            sys.stdout.flush()
+
+        looked_up(where.client("lambda"), os.environ, tell)
+        url = deploy(where, settings.stage, folder, os.environ, tell, data)
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
+        return 0 if asked.no_smoke or smoke(where, settings.stage, data, os.environ) else 1
     except (NotDone, NotPackaged, BadSetting, ConcaveError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{url}\n")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -65,8 +65,9 @@ class Deployed:
         self._store = DynamoStore(all_specs(), prefix=settings.prefix, region=region)
         nothing = Nothing()
         parts = wiring.Parts(self._store, nothing, nothing, wiring.SystemClock(), [], settings=settings)
-        executor = wiring.build(settings, registry, parts).executor
-        self._indexes, self._agreement = Indexes(executor), Agreement(executor)
+        self.executor = wiring.build(settings, registry, parts).executor
+        """Runs functions on the tables of the stage."""
+        self._indexes, self._agreement = Indexes(self.executor), Agreement(self.executor)
 
     def check(self, tell: Callable[[str], object]) -> None:
         """Refuse the new code if stored documents are not what its tables declare. Nothing has been changed then.
@@ -105,6 +106,16 @@ class Deployed:
                 broken.append(f"{name}: {'; '.join(audit.examples)}")
         if broken:
             raise NotDone(f"deployed, but reads of these indexes are refused until this is put right: {' | '.join(broken)}")
+
+    def audit(self, tell: Callable[[str], object]) -> list[str]:
+        """Compare every index with its table; those that do not agree, each of them told."""
+        wrong = []
+        for name in self._indexes.declared():
+            found = self._indexes.audit(name)
+            if not found.clean:
+                tell(f"{name} does not agree with its table: {'; '.join(found.examples)}")
+                wrong.append(name)
+        return wrong
 
     def close(self) -> None:
         """Let go of the sockets."""

@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.environment import BadSetting
 from chalicelib.settings import Settings
-from infra.account import Account, NotDone, account
-from infra.deploy import stack_name, until_gone
+from infra.account import Account, NotDone, account, stack_name
+from infra.deploy import until_gone
 from infra.page import clear
 from infra.template.tables import OF_CONNECTIONS
 

@@ -33,9 +33,7 @@ _UNSENDABLE = (
     ProfileNotFound,
 )
 
-_BUSY = {
-    "TransactionConflictException",
-    "TransactionConflict",
+_THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ProvisionedThroughputExceeded",
     "ThrottlingException",
@@ -43,6 +41,7 @@ _BUSY = {
     "Throttling",
     "RequestLimitExceeded",
 }
+_BUSY = {"TransactionConflictException", "TransactionConflict", *_THROTTLED}
 _INVALID = {"ValidationException", "ValidationError", "ItemCollectionSizeLimitExceeded"}
 _FOR_GOOD = {
     "AccessDenied",
@@ -91,6 +90,12 @@ def failure(response: dict[str, Any], tables: Sequence[str] = (), *, writes: boo
     if code in _FOR_GOOD:
         return StoreRefused(code, message)
     return StoreFailed(f"DynamoDB: {code} {message}")
+
+
+def throttled(response: dict[str, Any]) -> bool:
+    """Whether a table, one of its indexes or the account took no more, as opposed to two writers of one item."""
+    reasons = response.get("CancellationReasons") or []
+    return any(str(each.get("Code", "")) in _THROTTLED for each in (response.get("Error", {}), *reasons))
 
 
 def _found(reason: dict[str, Any]) -> dict[str, Any] | None:

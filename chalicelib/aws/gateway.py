@@ -11,6 +11,7 @@ import logging
 import threading
 from typing import Any
 
+from chalicelib.data.meters import measure
 from chalicelib.runtime.ports import Posted
 
 log = logging.getLogger("concave.gateway")
@@ -44,7 +45,10 @@ class ApiGateway:
     def post(self, connection: str, text: str) -> Posted:
         """Send one message (at most 128 KB). Anything but "ok" means that it may not have arrived; see `Posted`."""
         status = self._ask("post_to_connection", ConnectionId=connection, Data=text.encode())
-        return "ok" if status == 200 else _POSTED.get(status, "unknown")
+        outcome: Posted = "ok" if status == 200 else _POSTED.get(status, "unknown")
+        if outcome in ("unknown", "too_large"):
+            measure("FailedPosts")
+        return outcome
 
     def is_open(self, connection: str) -> bool:
         """Whether its handshake is over. Inside `$connect`, and until API Gateway has taken in its answer, it is not."""

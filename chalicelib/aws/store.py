@@ -21,7 +21,7 @@ from pynamodb.connection import Connection
 
 from chalicelib.aws import rules
 from chalicelib.aws.expressions import Placeholders, condition_text, update_text
-from chalicelib.aws.failures import failure, unanswered
+from chalicelib.aws.failures import failure, throttled, unanswered
 from chalicelib.aws.wire import item_from_wire, item_to_wire, to_wire
 from chalicelib.data.errors import BadRequest, Contention, StoreRefused
 from chalicelib.data.meters import measure
@@ -255,6 +255,8 @@ class DynamoStore:
             return getattr(self.client, operation)(**request)
         except ClientError as error:
             told = failure(dict(error.response), tables, writes=writes)
+            if throttled(dict(error.response)):
+                measure("StoreThrottled")
             cause: Exception = error
         except BotoCoreError as error:
             told, cause = unanswered(operation, error), error

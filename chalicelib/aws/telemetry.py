@@ -34,7 +34,7 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
     logger = Logger(service=SERVICE)
     metrics = Metrics(namespace="Concave", service=SERVICE)
     metrics.set_default_dimensions(function=function)
-    meters = Meters(function)
+    meters = Meters(function, os.environ["STAGE"])
     LISTENED.addHandler(meters)
     LISTENED.setLevel(logging.DEBUG)
 
@@ -59,12 +59,21 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
     return observe
 
 
-class Meters(logging.Handler):
-    """Makes metrics of what the engine measures (`data/meters.py`), each with its one dimension beside the function's."""
+WHOLE = {"FailedPosts", "FunctionFaults", "StoreRefused", "StoreThrottled"}
+"""What is measured of the whole stage too: an alarm watches one metric, and no function by itself."""
 
-    def __init__(self, function: str) -> None:
+
+class Meters(logging.Handler):
+    """Makes metrics of what the engine measures (`data/meters.py`), each with its one dimension beside the function's.
+
+    Args:
+        function: the function's name.
+        stage: the stage, of which some are measured as a whole (`WHOLE`).
+    """
+
+    def __init__(self, function: str, stage: str) -> None:
         super().__init__(logging.DEBUG)
-        self._function = function
+        self._function, self._stage = function, stage
         self._seen: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], list[float]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -74,18 +83,22 @@ class Meters(logging.Handler):
 
     def flush(self) -> None:
         """Write what this invocation has measured: counts as their sum, durations one by one."""
-        from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
         seen, self._seen = self._seen, {}
         for (name, unit, org, by), values in seen.items():
-            kind = MetricUnit(unit)
-            for value in [sum(values)] if kind is MetricUnit.Count else values[:20]:
-                with single_metric(name=name, unit=kind, value=value, namespace="Concave") as metric:
-                    metric.add_dimension(name="function", value=self._function)
-                    if org:
-                        metric.add_metadata("org", org)
-                    for dimension, of in by:
-                        metric.add_dimension(name=dimension, value=of)
+            for value in [sum(values)] if unit == "Count" else values[:20]:
+                self._write(name, unit, value, {"function": self._function, **dict(by)}, org)
+            if name in WHOLE:
+                self._write(name, unit, sum(values), {"stage": self._stage})
+
+    @staticmethod
+    def _write(name: str, unit: str, value: float, dimensions: dict[str, str], org: str = "") -> None:
+        from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+        with single_metric(name=name, unit=MetricUnit(unit), value=value, namespace="Concave") as metric:
+            for dimension, of in dimensions.items():
+                metric.add_dimension(name=dimension, value=of)
+            if org:
+                metric.add_metadata("org", org)
 
 
 IDS = ("request_id", "connection_id", "message_id", "records", "first_sequence")

@@ -7,9 +7,11 @@ In Lambda `aws/telemetry.py` makes metrics of it; on a laptop nobody listens and
 | CommitRetries | count | a mutation was run again; by table |
 | FunctionFaults | count | a function failed in a way that is no refusal; by kind (query, mutation, action, job, sweep …) |
 | StoreRefused | count | the store refused a request for good (no permission, no table, expired credentials); by code |
+| StoreThrottled | count | the store took no more: a table, one of its indexes or the account |
 | FanOutConnections | count | connections that a change reached |
 | FanOutLag | ms | from a commit to its fan-out |
 | Posts | count | messages to sockets, by outcome (ok, gone, unknown, too_large) |
+| FailedPosts | count | those of them that nobody knows the fate of, or that were too large |
 | ExpiredLeases | count | holders that were found dead or frozen |
 | OrphanRuns | count | replies whose writer let its lease pass; told at every sweep in the cloud, zero too |
 | IndexLag | ms | from a write to its appearance in an index; measured once a minute by a row that is there for it |

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.doors.headers import FRAMES, HSTS_S, page
 from chalicelib.doors.routes import ROUTES
-from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, ref, sub
+from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, either, ref, sub
 
 HEADER = "x-concave-origin"
 SOCKETS = ("/api/sync", "/api/*/sync", "/chat", "/chat/", "/socket.io", "/socket.io/*", "/conversations/*/stream")
@@ -29,6 +29,9 @@ PAGE = ("/", "/assets/*", "/*.html", "/*.js", "/*.css", "/*.svg", "/*.png", "/*.
 SECRET = "OriginSecret"
 ORIGIN_SECRET = sub("{{resolve:secretsmanager:${" + SECRET + "}}}")
 """Resolved by CloudFormation; no template and no output shows it."""
+
+CERTIFICATE = "arn:${AWS::Partition}:acm:us-east-1:${AWS::AccountId}:certificate/${CertificateId}"
+"""CloudFront looks for certificates in one region only."""
 
 # AWS's managed policies, by their published ids.
 NO_CACHE = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -60,8 +63,8 @@ function handler(event) {
 
 
 def edge(deployment: Deployment) -> Resources:
-    """The secret, the page's bucket, both edge functions, what browsers are told, and the distribution."""
-    return {
+    """The secret, the page's bucket, both edge functions, what browsers are told, and the distribution; nothing with EDGE=off."""
+    made: Resources = {
         SECRET: {
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {
@@ -77,6 +80,23 @@ def edge(deployment: Deployment) -> Resources:
         "PageAccess": _access(deployment),
         "PagePolicy": _bucket_policy(),
         "Edge": {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": _distribution(deployment)}},
+    }
+    return {name: {**each, "Condition": "HasEdge"} for name, each in made.items()}
+
+
+def addresses() -> dict[str, Any]:
+    """The stack's outputs that say where users go, and what is behind it."""
+    api = sub("https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/" + API_STAGE)
+    edge = either("HasDomain", sub("https://${Domain}"), sub("https://${Edge.DomainName}"))
+    return {
+        "Url": {"Description": "The one address of this deployment.", "Value": either("HasEdge", edge, api)},
+        "PageBucket": {"Description": "Where the page's files go.", "Value": ref("Page"), "Condition": "HasEdge"},
+        "EdgeId": {"Description": "The distribution, for invalidations.", "Value": ref("Edge"), "Condition": "HasEdge"},
+        "EdgeName": {
+            "Description": "What a name of your own points to (CNAME).",
+            "Value": att("Edge", "DomainName"),
+            "Condition": "HasEdge",
+        },
     }
 
 
@@ -158,6 +178,16 @@ def _distribution(deployment: Deployment) -> Resource:
         "Enabled": True,
         "HttpVersion": "http2",
         "PriceClass": "PriceClass_100",
+        "Aliases": either("HasDomain", [ref("Domain")]),
+        "ViewerCertificate": either(
+            "HasDomain",
+            {
+                "AcmCertificateArn": sub(CERTIFICATE),
+                "SslSupportMethod": "sni-only",
+                "MinimumProtocolVersion": "TLSv1.2_2021",
+            },
+        ),
+        "WebACLId": either("HasWebAcl", ref("WebAclArn")),
         "Origins": [
             _api("http", "${RestAPI}"),
             _api("sockets", "${WebsocketAPI}"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.data import mount
+from infra.template.apis import endpoint
 from infra.template.edge import ORIGIN_SECRET
 from infra.template.parameters import SETTINGS
-from infra.template.parts import API_STAGE, Deployment, Function, Resource, Resources, att, ref, sub
+from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref, sub
 from infra.template.policies import ASIDE, ROLES, merged
 from infra.template.queues import FAILURES, LATER, queue_id
 
@@ -16,6 +17,11 @@ AT_THE_EDGE = ("api", "ws_connect")
 """Functions that the outside reaches; they ask for the edge's secret."""
 PUSHES = ("run_job",)
 """Functions that send push messages; they sign them."""
+FRONT = ("api", "ws_connect", "ws_message")
+"""Functions that somebody waits for: environments can be kept for them, so that a wave of long replies does not shut the door."""
+CHAINED = ("on_change", "serve", "act", "run_job", "generate", "sweep")
+"""Functions that start one another on purpose, in chains with ends of their own: a job's last hop, a mailbox's last note. Lambda
+drops the seventeenth link of a chain unless that is allowed ("recursive loop detection" in its developer guide)."""
 ASYNC_TRIES, ASYNC_AGE_S = 2, 3600
 """Retries of an asynchronous invocation that failed, and how long it may wait. All of them are safe to repeat: a job or a
 run is claimed by a condition."""
@@ -54,6 +60,12 @@ def _properties(deployment: Deployment, function: Function) -> Resource:
         # Named here, so that the group exists before Lambda would make one that is kept for ever.
         "LoggingConfig": {"LogGroup": ref(_log_id(function))},
     }
+    if function.entry in FRONT:
+        made["ReservedConcurrentExecutions"] = either("HasFrontReserved", ref("FrontReserved"))
+    if function.entry == "generate":
+        made["ReservedConcurrentExecutions"] = either("HasGenerateAtOnce", ref("GenerateAtOnce"))
+    if function.entry in CHAINED:
+        made["RecursiveLoop"] = "Allow"
     if function.entry in ASIDE and function.entry != "on_change":
         made["EventInvokeConfig"] = {
             "MaximumRetryAttempts": ASYNC_TRIES,
@@ -71,20 +83,20 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     made: dict[str, Any] = {"STAGE": deployment.stage, "CONCAVE_APPS": ",".join(deployment.apps)}
     if mount.MOUNT:
         made["CHAT_MOUNT"] = mount.MOUNT
-    made["WS_ENDPOINT"] = sub("https://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/" + API_STAGE)
+    made["WS_ENDPOINT"] = endpoint()
     made |= {name: ref(parameter) for name, (parameter, _) in SETTINGS.items() if name not in FOR_THE_MODEL}
     # A sweep every 10 s (backend.TICK_S): quiet clients hear something in time, Rust-based ones (30 s) and npm (60 s).
     made |= {"PING_SECONDS_RUST": "15", "PING_SECONDS": "45"}
     made |= {f"QUEUE_{entry.upper()}": ref(queue_id(entry)) for entry in LATER if entry in grant.later}
     if function.entry in AT_THE_EDGE:
-        made["ORIGIN_SECRET"] = ORIGIN_SECRET
-    # Who verifies an agent's token, or makes one, has the key; resolved at the deployment, as the edge's secret is.
-    signing = sub("{{resolve:secretsmanager:${SigningKeySecret}}}")
-    made["SIGNING_KEY"] = {"Fn::If": ["HasSigningKey", signing, {"Ref": "AWS::NoValue"}]}
+        made["ORIGIN_SECRET"] = either("HasEdge", ORIGIN_SECRET)
+    made["SIGNING_PUBLIC_KEY"] = ref("SigningPublicKey")
+    if "signing" in grant.secrets:
+        made["SIGNING_KEY_SECRET"] = ref("SigningKeySecret")
     if function.entry in PUSHES:
         secret = sub("{{resolve:secretsmanager:${PushKeySecret}}}")
         made["PUSH_PRIVATE_KEY"] = {"Fn::If": ["HasPushKey", secret, {"Ref": "AWS::NoValue"}]}
-    if grant.secret:
+    if "model" in grant.secrets:
         made |= {name: ref(SETTINGS[name][0]) for name in FOR_THE_MODEL}
         made["ANTHROPIC_API_KEY_SECRET"] = ref("AnthropicKeySecret")
     return made

@@ -64,6 +64,54 @@ _DEFAULTS = {
 }
 
 
+_PLATFORM: dict[str, Any] = {
+    "EdgeSwitch": {
+        "Type": "String",
+        "Default": "on",
+        "AllowedValues": ["on", "off"],
+        "Description": "off: no CloudFront and no page, where an account may not make distributions yet.",
+    },
+    "Domain": {"Type": "String", "Default": "", "Description": "A name of your own for the edge; empty: CloudFront's."},
+    "CertificateId": {
+        "Type": "String",
+        "Default": "none",
+        "AllowedPattern": "^(none|[0-9a-f-]{36})$",
+        "Description": "The id of that name's certificate in ACM of us-east-1, where CloudFront looks for it.",
+    },
+    "WebAclArn": {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(arn:[a-z-]+:wafv2:us-east-1:[0-9]{12}:global/webacl/.+)?$",
+        "Description": "A web ACL of AWS WAF with the scope CLOUDFRONT; empty: none.",
+    },
+    "RequestsPerSecond": {
+        "Type": "Number",
+        "Default": 2000,
+        "MinValue": 1,
+        "Description": "HTTP requests that the API takes a second; more are refused with 429.",
+    },
+    "FramesPerSecond": {
+        "Type": "Number",
+        "Default": 4000,
+        "MinValue": 1,
+        "Description": "Frames that sockets may send a second, all together.",
+    },
+    "FrontReserved": {
+        "Type": "Number",
+        "Default": 0,
+        "MinValue": 0,
+        "Description": "Environments kept for each of api, ws_connect and ws_message, which have no more; 0: none kept.",
+    },
+    "GenerateAtOnce": {
+        "Type": "Number",
+        "Default": 0,
+        "MinValue": 0,
+        "Description": "Replies written at once; further ones wait. 0: as many as the account lets.",
+    },
+}
+"""What differs between accounts: names, certificates, and how much of the account's limits a stage takes."""
+
+
 def parameters() -> Resource:
     """The Parameters section. Every parameter has a default, so that a first deployment needs none."""
     made: dict[str, Any] = {
@@ -82,11 +130,23 @@ def parameters() -> Resource:
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret with the EC P-256 private key (PEM) that signs agents' tokens; empty: no agents.",
     }
+    made["SigningPublicKey"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": "^[A-Za-z0-9_-]*$",
+        "Description": "The public half of that key; make deploy works it out.",
+    }
     made["PushKeySecret"] = {
         "Type": "String",
         "Default": "",
         "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
         "Description": "ARN of the secret with the private half of PushPublicKey (base64url); empty: no push messages are sent.",
+    }
+    made["ApiEndpoint"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(https?://[^ ]+[^/ ])?$",
+        "Description": "Where APIs are reached, as URL/<API id>/<stage>, such as a private endpoint's; empty: the region's own.",
     }
     made["AlarmEmail"] = {"Type": "String", "Default": "", "Description": "Who is told of alarms; empty: nobody."}
     made["TokensPerHourAlarm"] = {
@@ -94,6 +154,7 @@ def parameters() -> Resource:
         "Default": 5_000_000,
         "Description": "Model tokens per hour, all orgs together, above which the alarm rings.",
     }
+    made |= _PLATFORM
     made["LogRetentionDays"] = {
         "Type": "Number",
         "Default": 30,
@@ -109,5 +170,11 @@ def conditions() -> Resource:
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
         "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
         "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
+        "HasEdge": {"Fn::Equals": [ref("EdgeSwitch"), "on"]},
+        "HasDomain": {"Fn::Not": [{"Fn::Equals": [ref("Domain"), ""]}]},
+        "HasWebAcl": {"Fn::Not": [{"Fn::Equals": [ref("WebAclArn"), ""]}]},
+        "HasFrontReserved": {"Fn::Not": [{"Fn::Equals": [ref("FrontReserved"), 0]}]},
+        "HasGenerateAtOnce": {"Fn::Not": [{"Fn::Equals": [ref("GenerateAtOnce"), 0]}]},
+        "HasApiEndpoint": {"Fn::Not": [{"Fn::Equals": [ref("ApiEndpoint"), ""]}]},
         "HasAlarmEmail": {"Fn::Not": [{"Fn::Equals": [ref("AlarmEmail"), ""]}]},
     }

@@ -40,15 +40,18 @@ class Capability:
         invokes: entry points that it starts at once.
         later: entry points that it starts through their delay queue.
         sockets: `GET` to look whether one is there, `POST` to write to it, `DELETE` to close it.
-        secret: whether it reads the model's key.
+        secrets: kept keys that it reads, by their names in `SECRETS`.
     """
 
     tables: dict[str, str] = field(default_factory=dict)
     invokes: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
-    secret: bool = False
+    secrets: tuple[str, ...] = ()
 
+
+SECRETS = {"model": ("HasModelKey", "AnthropicKeySecret"), "signing": ("HasSigningKey", "SigningKeySecret")}
+"""Keys in Secrets Manager that a function reads when it needs them: the condition and the parameter that names each."""
 
 READ = Capability({DOCUMENTS: "gbq", "fences": "gq", "claims": "g"})
 """Run a query."""
@@ -78,8 +81,10 @@ ACT = Capability({"inbox": "gpu"})
 """Run an action whose frame waits in the inbox."""
 LOOK = Capability({DOCUMENTS: "bq", "mailboxes": "bq"})
 """Look over everything, through indexes."""
-ASK = Capability(secret=True)
+ASK = Capability(secrets=("model",))
 """Ask the model."""
+SIGN = Capability(secrets=("signing",))
+"""Sign agents' tokens; who only verifies them has the public half."""
 SWEEP = Capability(invokes=("sweep",), later=("sweep",))
 """Have it swept."""
 
@@ -91,14 +96,14 @@ HOLD = (*CALL, SERVE)
 """Whoever may hold a mailbox may find anything in it: queries, and mutations with their jobs."""
 
 ROLES: dict[str, tuple[Capability, ...]] = {
-    "api": (*CALL, POLL),
+    "api": (*CALL, POLL, SIGN),
     "ws_connect": (OPEN,),
     "ws_message": (TAKE_IN, *HOLD),
     "ws_disconnect": (END, *CALL),
     "welcome": (GREET, *HOLD),
     "on_change": (FAN_OUT, *HOLD),
     "serve": HOLD,
-    "act": (ACT, *HOLD),
+    "act": (ACT, SIGN, *HOLD),
     "run_job": CALL,
     "generate": (ASK, FAN_OUT, *HOLD),
     "tick": (SWEEP,),
@@ -119,7 +124,7 @@ def merged(capabilities: Iterable[Capability]) -> Capability:
         tuple(sorted({entry for each in whole for entry in each.invokes})),
         tuple(sorted({entry for each in whole for entry in each.later})),
         tuple(verb for verb in ("GET", "POST", "DELETE") if any(verb in each.sockets for each in whole)),
-        any(each.secret for each in whole),
+        tuple(name for name in SECRETS if any(name in each.secrets for each in whole)),
     )
 
 
@@ -145,8 +150,10 @@ def _policy(deployment: Deployment, function: Function) -> Resource:
     grant = merged(ROLES[function.entry])
     statements = [_logs(deployment, function), *_tables(deployment, grant), *_starts(deployment, grant)]
     statements += [*_service(deployment, function), *_sockets(grant.sockets)]
-    if grant.secret:
-        statements.append(either("HasModelKey", _allow("ModelKey", ["secretsmanager:GetSecretValue"], ref("AnthropicKeySecret"))))
+    for name in grant.secrets:
+        condition, parameter = SECRETS[name]
+        statement = _allow(f"{name.capitalize()}Key", ["secretsmanager:GetSecretValue"], ref(parameter))
+        statements.append(either(condition, statement))
     return {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}
 
 

@@ -8,6 +8,8 @@ LATER = ("serve", "run_job", "generate", "sweep")
 """Entry points that `aws/invoke.py` starts after a delay."""
 BEFORE_GIVING_UP = 5
 """Receptions of a message before it goes to the failure queue."""
+AT_ONCE = 100
+"""Invocations that one delay queue starts at once: a wave of jobs waits there, and leaves the account to others."""
 FAILURES = "FailureQueue"
 _DAY_S = 24 * 3600
 
@@ -60,6 +62,7 @@ def _source(function: Function) -> Resource:
             "EventSourceArn": att(queue_id(function.entry), "Arn"),
             "FunctionName": ref(function.logical),
             "BatchSize": 1,
+            "ScalingConfig": {"MaximumConcurrency": AT_ONCE},
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         },
     }

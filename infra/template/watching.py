@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.template.parts import Deployment, Resource, Resources, att, camel, either, ref, sub
-from infra.template.queues import FAILURES, LATER
+from infra.template.alarms import NAMESPACE, alarms
+from infra.template.parts import Deployment, Resource, Resources, ref, sub
+from infra.template.queues import LATER
 
-NAMESPACE = "Concave"
-"""Of our own metrics; `aws/telemetry.py` writes to the same."""
-LAG_MS = 60_000
-"""Fresh rows live for an hour and clients wait for seconds: a minute of lag needs a person."""
-
-INDEX_LAG_MS = 300_000
-"""Reads are exact up to an hour of lag (`data/ranges.py`); this is far more than DynamoDB usually takes, and in good time."""
-
-WATCHED = ("api", "ws_connect", "ws_message", "on_change", "sweep")
-"""Functions whose failures nobody else tells: what is invoked without anybody waiting ends in the failure queue."""
+WHOLE = ("FailedPosts", "FunctionFaults", "StoreRefused", "StoreThrottled")
+"""What `aws/telemetry.py` measures of the whole stage."""
 
 LOG_METRICS = {
     "Tokens": ("generate", '{ $.message = "reply ended" }', "$.tokens"),
+    "ReplyFailures": ("generate", '{ $.message = "reply ended" && $.state = "failed" }', "1"),
+    "ReplySuccesses": ("generate", '{ $.message = "reply ended" && $.state != "failed" }', "0"),
     "FailedReplies": ("generate", '{ $.message = "reply ended" && $.state = "failed" }', "1"),
     "OverdueRuns": ("sweep", '{ $.message = "runs overdue" }', "$.overdue"),
 }
 """Metrics read from log lines: name, function, pattern, value."""
+ONE_METRIC = {"ReplySuccesses": "ReplyFailures"}
+"""Filters that write another's metric: its average is the share of replies that failed."""
 
 
 def watching(deployment: Deployment) -> Resources:
@@ -43,90 +40,20 @@ def watching(deployment: Deployment) -> Resources:
     }
     for name, (entry, pattern, value) in LOG_METRICS.items():
         made[f"{name}Metric"] = _log_metric(deployment, name, entry, pattern, value)
-    return made | {f"{name}Alarm": alarm for name, alarm in _alarms(deployment).items()}
+    return made | alarms(deployment)
 
 
 def _log_metric(deployment: Deployment, name: str, entry: str, pattern: str, value: str) -> Resource:
-    transformation = {"MetricNamespace": NAMESPACE, "MetricName": f"{deployment.stage}-{name}", "MetricValue": value}
+    transformation = {
+        "MetricNamespace": NAMESPACE,
+        "MetricName": f"{deployment.stage}-{ONE_METRIC.get(name, name)}",
+        "MetricValue": value,
+    }
     group = ref(f"{deployment.functions[entry].logical}Logs")
     return {
         "Type": "AWS::Logs::MetricFilter",
         "Properties": {"LogGroupName": group, "FilterPattern": pattern, "MetricTransformations": [transformation]},
     }
-
-
-def _alarms(deployment: Deployment) -> Resources:
-    lag = {"FunctionName": deployment.name("on_change")}
-    aside = {"QueueName": att(FAILURES, "QueueName")}
-    stage = deployment.stage
-    made = {
-        "StreamAge": _alarm(
-            "Subscribers hear of changes over a minute late.", "AWS/Lambda", "IteratorAge", lag, LAG_MS, minutes=3
-        ),
-        "Failures": _alarm(
-            "Something failed for good: see the failure queue.", "AWS/SQS", "ApproximateNumberOfMessagesVisible", aside, 0
-        ),
-        "OverdueRuns": _alarm("Replies do not end.", NAMESPACE, f"{stage}-OverdueRuns", {}, 0, minutes=3),
-        "IndexLag": _alarm(
-            "Indexes show what was written over five minutes late.",
-            NAMESPACE,
-            "IndexLag",
-            {"function": deployment.name("sweep")},
-            INDEX_LAG_MS,
-            minutes=3,
-        ),
-        "Tokens": _alarm(
-            "More model tokens in an hour than expected.",
-            NAMESPACE,
-            f"{stage}-Tokens",
-            {},
-            ref("TokensPerHourAlarm"),
-            statistic="Sum",
-            period_s=3600,
-        ),
-    }
-    for entry in WATCHED:
-        name = {"FunctionName": deployment.name(entry)}
-        made[f"{camel(entry)}Errors"] = _alarm(
-            f"{entry} fails.", "AWS/Lambda", "Errors", name, 5, statistic="Sum", period_s=300, minutes=2
-        )
-    made["Throttles"] = _alarm(
-        "Functions are throttled, of this stage or another: raise the account's concurrency.",
-        "AWS/Lambda",
-        "Throttles",
-        {},
-        0,
-        statistic="Sum",
-    )
-    return made
-
-
-def _alarm(
-    text: str,
-    namespace: str,
-    metric: str,
-    dimensions: dict[str, Any],
-    above: Any,
-    *,
-    statistic: str = "Maximum",
-    period_s: int = 60,
-    minutes: int = 1,
-) -> Resource:
-    properties: dict[str, Any] = {
-        "AlarmDescription": text,
-        "Namespace": namespace,
-        "MetricName": metric,
-        "Statistic": statistic,
-        "Period": period_s,
-        "EvaluationPeriods": minutes,
-        "Threshold": above,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching",
-        "AlarmActions": [either("HasAlarmEmail", ref("Alarms"))],
-    }
-    if dimensions:
-        properties["Dimensions"] = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
 
 
 # The dashboard ------------------------------------------------------------------------------------------------------------
@@ -147,13 +74,21 @@ def _dashboard(deployment: Deployment) -> Resource:
             [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name] for name in queues],
             "Maximum",
         ),
-        ("Sockets", [["AWS/ApiGateway", name, "ApiId", "${WebsocketAPI}"] for name in ("ConnectCount", "MessageCount")], "Sum"),
-        ("Model tokens", [[NAMESPACE, f"{stage}-Tokens"]], "Sum"),
         (
-            "Replies that failed, runs that are late",
-            [[NAMESPACE, f"{stage}-{name}"] for name in ("FailedReplies", "OverdueRuns")],
+            "Sockets",
+            [
+                ["AWS/ApiGateway", name, "ApiId", "${WebsocketAPI}"]
+                for name in ("ConnectCount", "MessageCount", "ExecutionError", "IntegrationError")
+            ],
             "Sum",
         ),
+        ("HTTP", [["AWS/ApiGateway", name, "ApiName", deployment.name("http")] for name in ("Count", "5XXError")], "Sum"),
+        ("Time to the first token (ms)", [[NAMESPACE, "FirstToken", "function", names["generate"]]], "p90"),
+        ("From a commit to its fan-out (ms)", [[NAMESPACE, "FanOutLag", "function", names["on_change"]]], "p90"),
+        ("Model tokens", [[NAMESPACE, f"{stage}-Tokens"]], "Sum"),
+        ("Share of replies that failed", [[NAMESPACE, f"{stage}-ReplyFailures"]], "Average"),
+        ("Replies that failed, runs late", [[NAMESPACE, f"{stage}-{name}"] for name in ("FailedReplies", "OverdueRuns")], "Sum"),
+        ("Of the whole stage", [[NAMESPACE, name, "stage", stage] for name in WHOLE], "Sum"),
         ("Lag of indexes (ms)", [[NAMESPACE, "IndexLag", "function", names["sweep"]]], "Maximum"),
         ("DynamoDB: conflicts", [_per_table(deployment, spec.name, "TransactionConflict") for spec in deployment.specs], "Sum"),
         ("DynamoDB: throttles", [_per_table(deployment, spec.name, "ThrottledRequests") for spec in deployment.specs], "Sum"),

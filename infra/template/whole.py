@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.data.store import TableSpec
-from infra.template.edge import edge
+from infra.template.apis import apis, without_deployment
+from infra.template.edge import addresses, edge
 from infra.template.functions import functions
 from infra.template.merge import Template, merge
 from infra.template.parameters import conditions, parameters
@@ -34,7 +35,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
     """
     deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
-    for part in (policies, tables, streams, queues, functions, edge, watching):
+    for part in (policies, tables, streams, queues, functions, apis, edge, watching):
         made = part(deployment)
         twice = sorted(set(made) & set(resources))
         if twice:
@@ -47,15 +48,13 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
         "Resources": resources,
         "Outputs": outputs(),
     }
-    return merge(packaged, ours)
+    return merge(without_deployment(packaged), ours)
 
 
 def outputs() -> dict[str, Any]:
     """What a deployment says about itself."""
     return {
-        "Url": {"Description": "The one address of this deployment.", "Value": sub("https://${Edge.DomainName}")},
-        "PageBucket": {"Description": "Where the page's files go.", "Value": ref("Page")},
-        "EdgeId": {"Description": "The distribution, for invalidations.", "Value": ref("Edge")},
+        **addresses(),
         "FailureQueueUrl": {"Description": "What failed for good.", "Value": ref("FailureQueue")},
         "SocketEndpoint": {
             "Description": "The WebSocket API behind the edge.",

@@ -41,9 +41,12 @@ def _admin(command: str) -> str:
 
 
 DRY: dict[str, tuple[str, Callable[[str], str]]] = {
-    r"\bmake (test|check|bench|bench-cost|bench-search)\b": ("they run for minutes, and the first two run this test", _make),
+    r"\bmake (test|check|cloud-test|bench|bench-cost|bench-search)\b": (
+        "they run for minutes, and the first two run this test",
+        _make,
+    ),
     r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
-    r"\bmake (deploy|destroy)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
+    r"\bmake (deploy|destroy|smoke|restore)\b": ("they need an AWS account; tests/infra/test_deploy.py runs them on an imitation", _make),
     r"\bmake wheel\b|myenv|\bcd myapp\b": (
         "they make an environment and a project; tests/concave/test_installed.py takes the same steps",
         _typed,

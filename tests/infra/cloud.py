@@ -23,13 +23,14 @@ from typing import Any
 import boto3
 
 from chalicelib.data.store import TableSpec
+from chalicelib.runtime.minting import public_half
 from chalicelib.settings import Settings
 from infra.bundle import SITE
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas
 from infra.local.aws.pump import Pump, StreamFeed
 from infra.local.aws.streams import DynamoStreams
-from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer
+from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.loop import Loop
 from infra.local.model.server import ScriptedModel
 from infra.local.origin_check import OriginCheck
@@ -42,6 +43,7 @@ from tests.infra.resolved import ACCOUNT, REGION, Resolved
 
 RUNNER = Path(__file__).with_name("runner.py")
 KEY_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:model-key"
+SIGNING_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:signing-key"
 EDGE_SECRET = "what-the-edge-says"
 AT_ONCE = {"ws_message": 3, "on_change": 2}
 """Processes of one function; the others have one. A laptop has no thousand."""
@@ -173,7 +175,8 @@ class Cloud:
         )
         self._make_tables()
         policies = {each.entry: statements(self.resolved.properties(each.role)) for each in self.functions.values()}
-        self.aws = Aws(engine, policies, self._invoked, self._enqueued, {KEY_SECRET: "scripted\n"})
+        secrets = {KEY_SECRET: "scripted\n", SIGNING_SECRET: signing_key(folder)}
+        self.aws = Aws(engine, policies, self._invoked, self._enqueued, secrets)
         self._instances = {each.entry: self._instances_of(each) for each in self.functions.values()}
         self.lambdas = Functions(self._instances, self.functions)
         self._serve()
@@ -187,6 +190,8 @@ class Cloud:
             "AuthAudience": AUDIENCE,
             "AuthJwks": self.issuer.jwks_data_url(),
             "AnthropicKeySecret": KEY_SECRET,
+            "SigningKeySecret": SIGNING_SECRET,
+            "SigningPublicKey": public_half(signing_key(self.root)),
             "ModelUrl": self.model.url,
         }
 

@@ -319,7 +319,7 @@ def _grants(capability: Capability) -> list[Wanted]:
     made += [("lambda:InvokeFunction", entry) for entry in capability.invokes]
     made += [("sqs:SendMessage", entry) for entry in capability.later]
     made += [("execute-api:ManageConnections", f"/{verb}/") for verb in capability.sockets]
-    return made + ([("secretsmanager:GetSecretValue", "model-key")] if capability.secret else [])
+    return made + [("secretsmanager:GetSecretValue", f"{name}-key") for name in capability.secrets]
 
 
 def _matches(cloud: Cloud, wanted: Wanted, asked: set[Asked]) -> bool:

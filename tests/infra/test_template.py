@@ -14,6 +14,7 @@ import pytest
 from chalicelib.data.store import TableSpec
 from chalicelib.data.tables import SYSTEM_SPECS, TABLES, spec
 from chalicelib.schema import ChatChunk, Conversation
+from infra.template.queues import LATER
 from infra.template.tables import OF_CONNECTIONS, table_id
 from infra.template.whole import write
 
@@ -149,9 +150,38 @@ def test_only_who_sends_push_messages_has_their_private_key(template: Template) 
     assert all("PUSH_PUBLIC_KEY" in json.dumps(each) for each in functions.values())
 
 
+def _readers(template: Template, parameter: str) -> set[str]:
+    return {name for name, role in _of_type(template, "AWS::IAM::Role").items() if parameter in json.dumps(role)}
+
+
+def test_only_who_signs_agents_tokens_can_read_the_key_and_it_stands_in_no_environment(template: Template) -> None:
+    assert _readers(template, "SigningKeySecret") == {"ApiHandlerRole", "ActRole"}
+    functions = {name: json.dumps(each["Properties"]) for name, each in _of_type(template, "AWS::Serverless::Function").items()}
+    assert {name for name, each in functions.items() if "SIGNING_KEY_SECRET" in each} == {"APIHandler", "Act"}
+    assert all("SIGNING_PUBLIC_KEY" in each and "resolve:secretsmanager:${SigningKey" not in each for each in functions.values())
+
+
+def test_functions_that_start_one_another_are_not_taken_for_a_loop(template: Template) -> None:
+    functions = _of_type(template, "AWS::Serverless::Function")
+    allowed = {name for name, each in functions.items() if each["Properties"].get("RecursiveLoop") == "Allow"}
+    starting = {
+        deployed
+        for deployed, entry in ((name, each["Properties"]["Handler"].removeprefix("app.")) for name, each in functions.items())
+        if entry in LATER or entry in ("on_change", "act")
+    }
+    assert allowed == starting
+
+
+def test_the_socket_api_deploys_what_changes(template: Template) -> None:
+    """Chalice's one deployment has a name that never changes: a route that is changed later would reach nobody."""
+    assert _of_type(template, "AWS::ApiGatewayV2::Deployment") == {}
+    (stage,) = _of_type(template, "AWS::ApiGatewayV2::Stage").values()
+    assert stage["Properties"]["AutoDeploy"] is True
+    assert set(stage["DependsOn"]) == set(_of_type(template, "AWS::ApiGatewayV2::Route"))
+
+
 def test_only_the_function_that_asks_the_model_can_read_its_key(template: Template) -> None:
-    readers = {name for name, role in _of_type(template, "AWS::IAM::Role").items() if "secretsmanager" in json.dumps(role)}
-    assert readers == {"GenerateRole"}
+    assert _readers(template, "AnthropicKeySecret") == {"GenerateRole"}
     named = {
         name for name, each in _of_type(template, "AWS::Serverless::Function").items() if "AnthropicKeySecret" in json.dumps(each)
     }
@@ -179,8 +209,15 @@ ALARMS = {
     "OverdueRuns": ("Concave", "dev-OverdueRuns", 0),
     "Tokens": ("Concave", "dev-Tokens", {"Ref": "TokensPerHourAlarm"}),
     "IndexLag": ("Concave", "IndexLag", 300_000),
+    "FailedReplies": ("Concave", "dev-ReplyFailures", 0.5),
+    "Posts": ("Concave", "FailedPosts", 20),
+    "StoreRefused": ("Concave", "StoreRefused", 0),
+    "StoreThrottled": ("Concave", "StoreThrottled", 100),
+    "FunctionFaults": ("Concave", "FunctionFaults", 5),
+    "HttpErrors": ("AWS/ApiGateway", "5XXError", 5),
+    "SocketExecutionErrors": ("AWS/ApiGateway", "ExecutionError", 5),
 }
-"""The age of streams, the failure queue, stuck runs, tokens per hour, the lag of indexes."""
+"""What a person can do something about."""
 
 
 def test_each_thing_that_people_must_know_of_has_an_alarm_that_tells_them(template: Template) -> None:
@@ -192,6 +229,38 @@ def test_each_thing_that_people_must_know_of_has_an_alarm_that_tells_them(templa
     assert alarms["TokensAlarm"]["Properties"]["Period"] == 3600
     for alarm in alarms.values():
         assert alarm["Properties"]["AlarmActions"] == [{"Fn::If": ["HasAlarmEmail", {"Ref": "Alarms"}, {"Ref": "AWS::NoValue"}]}]
+
+
+def test_a_sweep_that_is_dead_rings_also_when_nothing_is_measured(template: Template) -> None:
+    told = _of_type(template, "AWS::CloudWatch::Alarm")["SweepDeadAlarm"]["Properties"]
+    assert (told["MetricName"], told["ComparisonOperator"], told["Threshold"]) == ("Invocations", "LessThanThreshold", 1)
+    assert told["TreatMissingData"] == "breaching"
+
+
+def test_no_alarm_watches_a_whole_region(template: Template) -> None:
+    """What AWS measures is measured of every stage of the account, unless its name is said."""
+    for name, each in _of_type(template, "AWS::CloudWatch::Alarm").items():
+        assert not each["Properties"]["Namespace"].startswith("AWS/") or each["Properties"].get("Dimensions"), name
+
+
+def test_the_runbook_says_what_to_do_about_each_alarm(template: Template) -> None:
+    headings = re.findall(r"^### (\w+)$", (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    assert headings == sorted(headings, key=str.lower)
+    alarms = _of_type(template, "AWS::CloudWatch::Alarm")
+    assert set(headings) == {name.removesuffix("Alarm") for name in alarms}
+    assert all(each["Properties"]["AlarmDescription"].endswith(name.removesuffix("Alarm")) for name, each in alarms.items())
+
+
+def test_share_of_failed_replies_is_made_of_both_kinds_of_replies(template: Template) -> None:
+    filters = [each["Properties"] for each in _of_type(template, "AWS::Logs::MetricFilter").values()]
+    written = {
+        each["FilterPattern"]: transformation["MetricValue"]
+        for each in filters
+        for transformation in each["MetricTransformations"]
+        if transformation["MetricName"] == "dev-ReplyFailures"
+    }
+    assert sorted(written.values()) == ["0", "1"]
+    assert all("reply ended" in pattern and "failed" in pattern for pattern in written)
 
 
 def test_a_metric_from_the_log_has_the_words_that_the_log_has(template: Template) -> None:
