@@ -1,4 +1,4 @@
-"""A machine and its backend on a DynamoDB engine, with its sockets in memory and in rows: one walk through all that a reply meets."""
+"""A machine whose backend is on a DynamoDB engine, its sockets in memory and in rows: one walk through a reply's whole life."""
 
 from __future__ import annotations
 
