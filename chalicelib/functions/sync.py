@@ -15,9 +15,20 @@ MOST_APPLIED = 10
 
 
 @query
-def plan(ctx: QueryCtx, sessions: Annotated[list[EngineSession], Meta(max_length=500)]) -> Planned:
-    """What differs between what an agent's program lists and the sessions of the worker that asks; empty once it was applied."""
-    return Planned(actions=syncing.plan(sessions, syncing.chats_of(ctx, workers.caller(ctx))))
+def plan(
+    ctx: QueryCtx,
+    sessions: Annotated[list[EngineSession], Meta(max_length=500)],
+    agents: Annotated[list[str], Meta(max_length=20)] | None = None,
+) -> Planned:
+    """What differs between what agents' programs list and the sessions of the worker that asks; empty once it was applied.
+
+    Args:
+        sessions: what they list.
+        agents: whose sessions these are, by their kinds; sessions of other agents are left alone. None: of all.
+    """
+    worker = workers.caller(ctx)
+    found = syncing.plan(sessions, syncing.chats_of(ctx, worker, agents))
+    return Planned(actions=[each for each in found if each.kind != "import" or syncing.unknown(ctx, worker, each)])
 
 
 @mutation

@@ -317,6 +317,16 @@ def go_offline(ctx: MutationCtx, instance: Id) -> None:
     workers.went(ctx, worker)
 
 
+@mutation
+def leave(ctx: MutationCtx, instance: Id) -> None:
+    """A worker ends its own access, at once and for good, as its owner could: what it is writing ends with what it has said.
+
+    Raises:
+        Refused: WorkerRevoked, InstanceReplaced.
+    """
+    assignments.revoke(ctx, workers.speaking(ctx, instance))
+
+
 @internal_mutation
 def went_offline(ctx: MutationCtx, worker_id: str) -> None:
     """A worker that was not heard of."""

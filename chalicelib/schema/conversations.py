@@ -173,6 +173,8 @@ class ChatSession(Table, name="chatSessions"):
     """What becomes of a message while its worker is offline."""
     gone_in_engine: bool = False
     """The agent's own session was deleted by its user."""
+    engine_title: str | None = None
+    """The agent's own title of it when both were last brought together."""
     ready: bool = False
     title_generated: bool = False
     """Its name was made from its first message."""
@@ -181,5 +183,7 @@ class ChatSession(Table, name="chatSessions"):
     """A user's sessions."""
     by_worker = Index("worker_id")
     """The sessions that a worker holds."""
+    by_engine = Index("worker_id", "agent_session_id")
+    """Which session of a worker is this one of its agent's?"""
     by_status_activity = Index("status", order="last_activity", coarse=MINUTE, eventual=True, everywhere=True)
     """Which active sessions have been quiet for long? Asked by the sweep."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.machines.syncing import EngineSession, plan
+from chalicelib.domain.machines.syncing import COMPARED, EngineSession, plan
 from chalicelib.schema import ChatSession
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Person
@@ -28,11 +28,14 @@ def engine(name: str, title: str = "Fix the build", at: float = AT, **more: Any)
 
 
 def synced(worker: Person, *sessions: dict[str, Any]) -> list[str]:
-    """Plan and apply; what it did. Another plan finds nothing."""
+    """Plan and apply, on both sides; what it did. Another plan finds nothing."""
     actions = worker.query("sync:plan", sessions=list(sessions))["actions"]
+    for action in actions:
+        for each in sessions:
+            if action["kind"] == "renameInEngine" and action["agentSessionId"] == each["agentSessionId"]:
+                each["title"] = action["name"]
     worker.mutation("sync:apply", actions=actions)
-    left = worker.query("sync:plan", sessions=list(sessions))["actions"]
-    assert [each["kind"] for each in left if each["kind"] != "renameInEngine"] == []
+    assert worker.query("sync:plan", sessions=list(sessions))["actions"] == []
     assert worker.mutation("sync:apply", actions=actions)["applied"] == 0
     return [each["kind"] for each in actions]
 
@@ -47,16 +50,42 @@ def opened(house: House, worker: Person, name: str = "ses_1") -> str:
 def test_what_was_renamed_there_is_renamed_here(house: House) -> None:
     worker = taken_in(house).access()
     session = opened(house, worker)
+    assert synced(worker, engine("ses_1", "New session")) == ["renameInEngine"]
     assert synced(worker, engine("ses_1", "Fix  the build")) == ["rename"]
     assert house.person("ada").query("chat:getSession", sessionId=session)["name"] == "Fix the build"
 
 
-def test_what_is_newer_here_is_renamed_there(house: House) -> None:
+def test_a_name_that_a_person_gives_here_is_not_taken_back_by_a_turn_there(house: House) -> None:
+    worker, ada = taken_in(house).access(), house.person("ada")
+    session = opened(house, worker)
+    assert synced(worker, engine("ses_1", "New session")) == ["renameInEngine"]
+    ada.mutation("images:update", imageId=ada.query("chat:getSession", sessionId=session)["imageId"], name="Mine")
+    there = engine("ses_1", "My chat", at=AT + 1)
+    assert synced(worker, there) == ["renameInEngine"]
+    assert there["title"] == ada.query("chat:getSession", sessionId=session)["name"] == "Mine"
+
+
+def test_sessions_of_agents_that_were_not_listed_are_left_alone(house: House) -> None:
     worker = taken_in(house).access()
+    session = str(house.person("ada").mutation("chat:startSession", workerId=WORKER, agent="claude"))
+    worker.mutation("chat:sessionReady", sessionId=session, agentSessionId="c1")
     opened(house, worker)
-    (action,) = worker.query("sync:plan", sessions=[engine("ses_1", "old", at=1.0)])["actions"]
-    assert (action["kind"], action["name"]) == ("renameInEngine", "My chat")
-    assert worker.query("sync:plan", sessions=[engine("ses_1", "My chat", at=1.0)])["actions"] == []
+    assert [each["sessionId"] for each in worker.query("sync:plan", sessions=[], agents=["claude"])["actions"]] == [session]
+    (action,) = worker.query("sync:plan", sessions=[], agents=["opencode"])["actions"]
+    assert (action["kind"], action["agentSessionId"]) == ("deletedInEngine", "ses_1")
+    assert worker.query("sync:plan", sessions=[], agents=["goose"])["actions"] == []
+
+
+def test_a_session_that_is_taken_in_goes_on_with_its_own_agent_and_is_not_taken_in_again(house: House) -> None:
+    worker = taken_in(house).access()
+    (action,) = worker.query("sync:plan", sessions=[engine("c9", agent="claude")])["actions"]
+    assert worker.mutation("sync:apply", actions=[action])["applied"] == 1
+    (session,) = house.person("ada").query("chat:listSessions")
+    assert (session["agent"], session["agentSessionId"]) == ("claude", "c9")
+    for _ in range(COMPARED):
+        house.person("ada").mutation("chat:startSession", workerId=WORKER)
+    assert worker.query("sync:plan", sessions=[engine("c9", agent="claude")])["actions"] == []
+    assert worker.mutation("sync:apply", actions=[action])["applied"] == 0
 
 
 @pytest.mark.parametrize("sessions", [[], [engine("ses_1", deleted=True)]])
@@ -114,8 +143,9 @@ def test_whatever_differs_one_round_brings_it_together(sessions: list[EngineSess
     for action in plan(sessions, chats.values()):
         match action.kind:
             case "rename":
-                chats[action.agent_session_id].name = action.name
+                chats[action.agent_session_id].name = chats[action.agent_session_id].engine_title = action.name
             case "renameInEngine":
+                chats[action.agent_session_id].engine_title = action.name
                 there[action.agent_session_id].title = action.name or ""
             case "deletedInEngine" | "deleteInEngine":
                 chats[action.agent_session_id].gone_in_engine = True

@@ -136,6 +136,17 @@ def test_a_revoked_worker_is_refused_at_its_next_call_and_gets_no_access_again(h
     assert refused(house.person("ada").mutation, "chat:startSession", workerId=WORKER) == "WorkerNotFound"
 
 
+def test_a_worker_ends_its_own_access_and_nobody_elses(house: House) -> None:
+    machine, other = taken_in(house), taken_in(house, workerId="worker-laptop-2")
+    worker = machine.access()
+    assert refused(other.access("instance-2").mutation, "workers:leave", instance=machine.instance) == "InstanceReplaced"
+    worker.mutation("workers:leave", instance=machine.instance)
+    assert refused(worker.mutation, "workers:leave", instance=machine.instance) == "WorkerRevoked"
+    assert refused(machine.access) == "WorkerNotFound"
+    (told,) = house.person("ada").query("machines:list")
+    assert {each["workerId"]: each["approval"] for each in told["workers"]} == {WORKER: "revoked", "worker-laptop-2": "approved"}
+
+
 def test_a_new_token_makes_the_old_one_and_all_access_void(house: House) -> None:
     machine = taken_in(house)
     worker, old = machine.access(), machine.token

@@ -204,12 +204,14 @@ class House:
         self._running.append(process)
         return process
 
-    def run(self, agent: str = "opencode", *arguments: str) -> MachineProcess:
-        """The worker at work, once it is ready."""
+    def run(self, agent: str = "opencode", *arguments: str, sync: bool = False) -> MachineProcess:
+        """The worker at work, once it is ready; sessions that were begun elsewhere are left alone unless a test is about them."""
         named = agent if agent == "claude" else f"{agent}={opencode_program()}"
         through = [name for name in self.env if name.startswith("npm_config")]
         variables = [each for name in (*through, "DISABLE_AUTOUPDATER") for each in ("--env", name)]
-        process = self.program("run", "--dir", str(self.work), "--agent", named, *variables, *arguments)
+        process = self.program(
+            "run", "--dir", str(self.work), "--agent", named, *variables, *arguments, *([] if sync else ["--no-sync"])
+        )
         process.hear("INFO ready")
         return process
 

@@ -86,10 +86,25 @@ def test_a_secret_that_others_can_read_is_not_used(house: House) -> None:
     assert "chmod 600" in "\n".join(run.lines)
 
 
-def test_a_machine_that_gives_itself_up_forgets_its_secret_and_stops(house: House) -> None:
-    worker = house.run()
+def test_a_machine_that_gives_itself_up_stops_and_has_no_access_and_no_secret_any_more(house: House) -> None:
+    worker = house.run("claude")
+    known = house.home.identity()
     assert house.program("revoke").ended() == 0
     assert worker.ended() == 0
+    assert not (house.home.folder / "worker.json").exists()
+    (machine,) = house.owner.asks("machines:list")
+    assert [(each["approval"], each["status"]) for each in machine["workers"]] == [("revoked", "offline")]
+    house.home.keep(known)
+    assert house.program("run", "--dir", str(house.work), "--agent", "claude").ended() == 3
+    again = house.program("revoke")
+    assert again.ended() == 0, "that it is revoked already is as well"
+
+
+def test_a_machine_that_gives_itself_up_while_its_backend_is_away_says_what_is_left_to_do(house: House) -> None:
+    house.served.kill()
+    program = house.program("revoke")
+    assert program.ended() == 1
+    assert "Revoke it in the page, too" in "\n".join(program.lines)
     assert not (house.home.folder / "worker.json").exists()
 
 

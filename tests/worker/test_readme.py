@@ -11,7 +11,7 @@ from concave_worker import cli, limits
 from concave_worker.agents.environment import PREFIXES
 from concave_worker.agents.guard import Limits
 from concave_worker.kinds import KNOWN
-from concave_worker.server import Exit
+from concave_worker.setup import Exit
 
 PAGE = (Path(__file__).parents[2] / "sdk" / "worker" / "README.md").read_text()
 COMMANDS = re.findall(r"^ *worker/bin/concave-worker (.*)$", PAGE, re.MULTILINE)

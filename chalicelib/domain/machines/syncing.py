@@ -1,11 +1,14 @@
 """The sessions of an agent's own program and those of the chat, brought together: a plan says what differs, and applying it twice
 changes nothing more.
 
-    renamed there, later than here          the chat's session is renamed
+    renamed there                           the chat's session is renamed
     renamed here                            the worker renames it there
     deleted there                           the chat's session says so; it goes on with a new one
-    ended here                              the worker deletes it there
+    ended here                              the worker puts it away there
     made there                              a session of the worker's owner, with what was said so far
+
+Who renamed is seen by the title of the last time (`engine_title`), and not by clocks: agents do not tell when a title changed,
+and a turn makes a session newer without renaming it. Where both sides changed, the name that a person gave here stays.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib import MutationCtx
+from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain.conversations.opening import id_suffix, later, open_conversation
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Worker
 
@@ -36,6 +39,8 @@ class EngineSession(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=
     updated_at: float
     """Milliseconds since the epoch."""
     directory: Annotated[str, Meta(max_length=1000)] | None = None
+    agent: Annotated[str, Meta(max_length=40)] | None = None
+    """Which of the worker's agents it is a session of."""
     deleted: bool = False
 
 
@@ -54,6 +59,8 @@ class SyncAction(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     session_id: Annotated[str, Meta(max_length=200)] | None = None
     name: Annotated[str, Meta(max_length=1000)] | None = None
     directory: Annotated[str, Meta(max_length=1000)] | None = None
+    agent: Annotated[str, Meta(max_length=40)] | None = None
+    """Which of the worker's agents it is a session of, where that is known."""
     messages: Annotated[list[Entry], Meta(max_length=IMPORTED)] | None = None
     """Of an import: what was said so far, oldest first; the worker fills it in."""
 
@@ -78,62 +85,100 @@ def plan(engine: Iterable[EngineSession], chats: Iterable[ChatSession]) -> list[
     new = [each for name, each in there.items() if name not in known and not each.deleted]
     newest = sorted(new, key=lambda each: -each.updated_at)[:IMPORTED]
     return found + [
-        SyncAction(kind="import", agent_session_id=each.agent_session_id, name=_name(each.title), directory=each.directory)
+        SyncAction(
+            kind="import",
+            agent_session_id=each.agent_session_id,
+            name=_name(each.title),
+            directory=each.directory,
+            agent=each.agent,
+        )
         for each in newest
     ]
 
 
 def _of_known(engine: EngineSession | None, chat: ChatSession) -> SyncAction | None:
-    own: dict[str, Any] = {"agent_session_id": chat.agent_session_id, "session_id": chat.id}
+    own: dict[str, Any] = {"agent_session_id": chat.agent_session_id, "session_id": chat.id, "agent": chat.agent}
     if chat.gone_in_engine:
         return None
     if engine is None or engine.deleted:
         return SyncAction(kind="deletedInEngine", **own)
     if chat.status == "terminated":
         return SyncAction(kind="deleteInEngine", **own)
-    title, name = _name(engine.title), chat.name or ""
-    if title == _name(name) or not (title or name):
+    title, name = _name(engine.title), _name(chat.name or "")
+    if title == name:
         return None
-    if title and engine.updated_at > chat.last_activity:
+    if title and not (name and _named_here(chat)):
         return SyncAction(kind="rename", name=title, **own)
-    return SyncAction(kind="renameInEngine", name=_name(name), **own) if name else None
+    return SyncAction(kind="renameInEngine", name=name, **own)
+
+
+def _named_here(chat: ChatSession) -> bool:
+    """Whether a session got its name here since both sides were last brought together."""
+    return not chat.title_generated if chat.engine_title is None else _name(chat.name or "") != chat.engine_title
 
 
 def _name(text: str) -> str:
     return " ".join(text.split())[:NAME_CHARS]
 
 
-def chats_of(ctx: Any, worker: Worker) -> list[ChatSession]:
-    """The sessions of a worker that are compared."""
+def chats_of(ctx: QueryCtx | MutationCtx, worker: Worker, agents: list[str] | None = None) -> list[ChatSession]:
+    """The sessions of a worker that are compared: the newest, of these agents where some are named."""
     found: list[ChatSession] = ctx.db.query(ChatSession.by_worker(worker.id)).newest().take(COMPARED)
-    return found
+    first = worker.agents[0]["kind"] if worker.agents else None
+    return [each for each in found if agents is None or (each.agent or first) in agents]
+
+
+def unknown(ctx: QueryCtx | MutationCtx, worker: Worker, action: SyncAction) -> bool:
+    """Whether no session of the worker, however old, is the one of an action."""
+    return ctx.db.query(ChatSession.by_engine(worker.id, action.agent_session_id)).first() is None
 
 
 def apply(ctx: MutationCtx, worker: Worker, actions: list[SyncAction]) -> int:
     """Apply these, those that were applied before left out. Returns how many changed something."""
-    known = {each.agent_session_id: each for each in chats_of(ctx, worker) if each.agent_session_id}
-    return sum(_applied(ctx, worker, known.get(action.agent_session_id), action) for action in actions)
+    return sum(_applied(ctx, worker, action) for action in actions)
 
 
-def _applied(ctx: MutationCtx, worker: Worker, chat: ChatSession | None, action: SyncAction) -> bool:
+def _applied(ctx: MutationCtx, worker: Worker, action: SyncAction) -> bool:
+    chat = ctx.db.query(ChatSession.by_engine(worker.id, action.agent_session_id)).first()
     if action.kind == "import":
         if chat is None:
             _take_in(ctx, worker, action)
         return chat is None
     if chat is None:
         return False
-    if action.kind == "rename" and action.name and chat.name != action.name:
-        ctx.db.patch(chat, name=action.name, title_generated=True)
-        return True
-    if action.kind in ("deletedInEngine", "deleteInEngine") and not chat.gone_in_engine:
+    if action.kind in ("rename", "renameInEngine"):
+        return _renamed(ctx, chat, action)
+    if not chat.gone_in_engine:
         ctx.db.patch(chat, gone_in_engine=True)
         return True
     return False
 
 
+def _renamed(ctx: MutationCtx, chat: ChatSession, action: SyncAction) -> bool:
+    """Both sides have this name now; what was renamed here meanwhile stays, and goes there with the next plan."""
+    if not action.name or chat.engine_title == action.name:
+        return False
+    chat = ctx.db.patch(chat, engine_title=action.name)
+    if action.kind == "rename" and chat.name != action.name:
+        ctx.db.patch(chat, name=action.name, title_generated=True)
+        conversation = ctx.db.get(Conversation, chat.conversation)
+        if conversation is not None:
+            ctx.db.patch(conversation, title=action.name)
+    return True
+
+
 def _take_in(ctx: MutationCtx, worker: Worker, action: SyncAction) -> None:
     session = open_conversation(ctx, worker.owner, responder="worker", worker_id=worker.id, name=action.name or None)
-    ctx.db.patch(session, agent_session_id=action.agent_session_id, directory=action.directory, ready=True, title_generated=True)
+    agent = action.agent if action.agent in [each["kind"] for each in worker.agents] else None
+    ctx.db.patch(
+        session,
+        agent_session_id=action.agent_session_id,
+        directory=action.directory,
+        agent=agent,
+        engine_title=action.name or None,
+        ready=True,
+        title_generated=True,
+    )
     conversation = ctx.db.get(Conversation, session.conversation)
     for entry in action.messages or ():
         if conversation is None or not entry.content.strip():

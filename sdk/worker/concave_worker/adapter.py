@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx2
 
 from concave_worker.agents.events import Permission, scope
 from concave_worker.calls import Calls
-from concave_worker.errors import Refused
+from concave_worker.errors import Refused, Revoked
 from concave_worker.parts import clipped, fitting
 from concave_worker.subscriptions import Subscriptions, Watch
 from concave_worker.tokens import Tokens
@@ -157,6 +158,15 @@ class Adapter:
         }
         return dict(await self.calls.mutation("permissions:ask", asked))
 
+    async def plan(self, sessions: list[dict[str, Any]], agents: Iterable[str]) -> list[dict[str, Any]]:
+        """What differs between the sessions that agents' programs list and those of the chat."""
+        said = await self.calls.query("sync:plan", {"sessions": sessions, "agents": list(agents)})
+        return list(said["actions"])
+
+    async def apply(self, actions: list[dict[str, Any]]) -> int:
+        """Say that actions are done on this side, and have the backend do its own. Returns how many changed something."""
+        return int((await self.calls.mutation("sync:apply", {"actions": actions}))["applied"])
+
     async def heartbeat(self, **said: Any) -> None:
         """This process lives."""
         await self.calls.mutation("workers:heartbeat", {"instance": self.tokens.instance, **said}, patience_s=SHORT_S)
@@ -164,6 +174,11 @@ class Adapter:
     async def go_offline(self) -> None:
         """This process ends."""
         await self.calls.mutation("workers:goOffline", {"instance": self.tokens.instance}, patience_s=SHORT_S)
+
+    async def leave(self) -> None:
+        """End this worker's access for good. That it has none any more is as well."""
+        with suppress(Revoked):
+            await self.calls.mutation("workers:leave", {"instance": self.tokens.instance}, patience_s=SHORT_S)
 
     async def close(self) -> None:
         """Give the connections back."""

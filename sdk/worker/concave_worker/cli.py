@@ -17,11 +17,12 @@ from concave_worker import home as homes
 from concave_worker import limits
 from concave_worker.agents.environment import allowed
 from concave_worker.doctor import examined
-from concave_worker.enrolment import enrol
+from concave_worker.enrolment import enrol, leave
 from concave_worker.errors import Revoked, WorkerError
 from concave_worker.home import Home
-from concave_worker.kinds import Kind, Kinds, found, parse
-from concave_worker.server import Exit, MachineServer, Setup
+from concave_worker.kinds import Kind, Kinds, found, histories, parse
+from concave_worker.server import MachineServer
+from concave_worker.setup import Exit, Setup
 
 STOP_S = limits.STOP_S * 1.5 + 10
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("url", metavar="URL", help="the backend's address, https://…")
     enrolling.add_argument("--name", required=True, help="how people will see it")
     running = word("run", _run, "answer sessions until it is stopped")
+    running.add_argument("--no-sync", action="store_true", help="leave sessions alone that were not begun in the chat")
     running.add_argument("--allow-bypass", action="store_true", help="agents ask nobody; only where nothing can be broken")
     for each in (enrolling, running):
         each.add_argument("--dir", type=_directory, action="append", help="a directory that agents may work in; repeatable")
@@ -72,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     word("status", _status, "how it is doing")
     stopping = word("stop", _stop, "stop the running process; its replies have 30 s")
     stopping.add_argument("--now", action="store_true", help="break its replies off")
-    word("revoke", _revoke, "forget this machine's secret; revoke the worker itself in the page")
+    word("revoke", _revoke, "stop it, end its access at the backend, and forget its secret")
     return parser
 
 
@@ -122,11 +124,18 @@ def _run(home: Home, asked: argparse.Namespace) -> int:
     chosen = _kinds(asked)
     if not chosen:
         raise WorkerError("There is no agent on this machine: install opencode or claude, or name one with --agent.")
-    kinds = Kinds(chosen, allowed(os.environ, asked.env), home.logs, bypass=asked.allow_bypass)
+    environment, directories = allowed(os.environ, asked.env), _directories(asked)
+    kinds = Kinds(chosen, environment, home.logs, bypass=asked.allow_bypass)
     setup = Setup(
-        identity.url, lambda: home.identity().token, kinds.make, _directories(asked), kinds.told(), parallel=asked.parallel
+        identity.url,
+        lambda: home.identity().token,
+        kinds.make,
+        directories,
+        kinds.told(),
+        parallel=asked.parallel,
+        histories=None if asked.no_sync else lambda: histories(chosen, environment, directories[0], home.logs),
     )
-    about = {"name": identity.name, "url": identity.url, "directories": [str(each) for each in _directories(asked)]}
+    about = {"name": identity.name, "url": identity.url, "directories": [str(each) for each in directories]}
 
     def told(server: MachineServer) -> None:
         sessions = [{"session": each.session, "state": each.machine.state} for each in server.sessions.engines]
@@ -174,8 +183,15 @@ def _runs(process: psutil.Process) -> bool:
 def _revoke(home: Home, asked: argparse.Namespace) -> int:
     identity = home.identity()
     _stop(home, argparse.Namespace(now=True))
+    try:
+        asyncio.run(leave(identity))
+    except WorkerError as error:
+        home.forget()
+        _say(f"{identity.name} has no secret on this machine any more, but its backend could not be told: {error}")
+        _say(f"Revoke it in the page, too: {identity.url}")
+        return Exit.ERROR
     home.forget()
-    _say(f"{identity.name} has no secret on this machine any more. Remove it in the page, too: {identity.url}")
+    _say(f"{identity.name} is revoked, and its secret is gone from this machine.")
     return Exit.OK
 
 

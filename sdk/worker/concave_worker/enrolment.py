@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from concave_worker.adapter import Adapter, Heard
 from concave_worker.answers import value_of
 from concave_worker.errors import Refused, Unreachable, WorkerError
 from concave_worker.home import Home, Identity
@@ -61,6 +62,19 @@ async def enrol(
         await _approved(http, identity, until, max(LEAST_S, float(said["interval"])))
     home.keep(identity)
     return identity
+
+
+async def leave(identity: Identity) -> None:
+    """End this worker's access at its backend, for good. Raises `WorkerError`: the backend does not answer, or says no."""
+    adapter = Adapter(identity.url, lambda: identity.token, Heard(_deaf, _deaf, _deaf, _deaf))
+    try:
+        await adapter.leave()
+    finally:
+        await adapter.close()
+
+
+def _deaf(_: Any) -> None:
+    """Whoever leaves watches nothing."""
 
 
 async def _approved(http: httpx2.AsyncClient, identity: Identity, until: float, interval_s: float) -> None:

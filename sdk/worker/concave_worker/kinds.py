@@ -15,8 +15,11 @@ from pathlib import Path
 from concave_worker.agents.acp import Acp
 from concave_worker.agents.agent import Agent, AgentError
 from concave_worker.agents.claude import Claude
+from concave_worker.agents.claude_history import ClaudeHistory
 from concave_worker.agents.guard import Guarded
+from concave_worker.agents.history import History
 from concave_worker.agents.opencode import OpencodeServer
+from concave_worker.agents.opencode_history import OpencodeHistory
 
 ASK = json.dumps({"edit": "ask", "bash": "ask", "webfetch": "ask", "external_directory": "ask", "doom_loop": "deny"})
 ALLOW = json.dumps({"edit": "allow", "bash": "allow", "webfetch": "allow", "doom_loop": "deny"})
@@ -124,6 +127,24 @@ class Kinds:
     def told(self) -> list[dict[str, str]]:
         """As the backend is told of them."""
         return [{"kind": each.name, **({"version": version} if (version := each.version()) else {})} for each in self._kinds]
+
+
+def histories(kinds: list[Kind], environment: Mapping[str, str], directory: Path, log: Path | None) -> list[History]:
+    """The programs of these agents that keep sessions which can be listed: opencode, by whichever road it is driven, and Claude.
+
+    Args:
+        directory: where a program is started that is needed for looking.
+    """
+    found: list[History] = []
+    opencode = [kind for kind in kinds if kind.driver in ("opencode", "opencode-server") and kind.program is not None]
+    if opencode:
+        command = [str(opencode[0].program), "serve"]
+        names = tuple(dict.fromkeys(kind.name for kind in opencode))
+        found.append(OpencodeHistory(names, command, environment, str(directory), log))
+    claude = tuple(kind.name for kind in kinds if kind.driver == "claude")
+    if claude and importlib.util.find_spec("claude_agent_sdk") is not None:
+        found.append(ClaudeHistory(claude))
+    return found
 
 
 def found() -> list[Kind]:

@@ -20,6 +20,8 @@ LARGEST_PARTS = 200 * 1024
 HEARTBEAT_S = 30.0
 RENEW_S = 15.0
 """A reply's lease is 60 s."""
+SYNC_S = 600.0
+"""How often the sessions of agents' programs are brought together with those of the chat."""
 IDLE_S = 600.0
 """After so long without a turn an agent's process is closed; its session is resumed with the next message."""
 STOP_S = 30.0

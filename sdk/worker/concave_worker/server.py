@@ -10,11 +10,8 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from concave_worker import limits
@@ -23,38 +20,15 @@ from concave_worker.decisions import Decisions
 from concave_worker.errors import Refused, Replaced, Revoked, Unreachable, WorkerError
 from concave_worker.messages import MessageProcessor
 from concave_worker.pauses import pauses
-from concave_worker.sessions import ChatSessionManager, Make
+from concave_worker.sessions import ChatSessionManager
+from concave_worker.setup import Exit, Setup
 from concave_worker.states import WORKER, Change, Machine, WorkerState
+from concave_worker.sync import Sync
 
 log = logging.getLogger("concave_worker")
 ASK_AGAIN_S = 3.0
 """How often it is asked whether somebody has approved."""
 NEVER = ("EnrolmentDenied", "EnrolmentExpired", "EnrolmentNotFound")
-
-
-class Exit(IntEnum):
-    """How a process of this package ends."""
-
-    OK = 0
-    ERROR = 1
-    USAGE = 2
-    REVOKED = 3
-    REPLACED = 4
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a process is started with.
-
-    `agents` are told to the backend: [{kind, version?}], the first answers sessions that name none.
-    """
-
-    url: str
-    secret: Callable[[], str]
-    make: Make
-    directories: Sequence[Path]
-    agents: Sequence[dict[str, str]]
-    parallel: int = 4
 
 
 class MachineServer:
@@ -72,6 +46,9 @@ class MachineServer:
         self.adapter = Adapter(setup.url, setup.secret, heard)
         self._decisions = Decisions()
         self.sessions = ChatSessionManager(self.adapter, setup.make, setup.directories)
+        directories = [each.resolve() for each in setup.directories]
+        self._sync = Sync(self.adapter, self.sessions, setup.histories, directories) if setup.histories else None
+        self._ready = asyncio.Event()
         self._listed: dict[str, Work] = {}
         self._running: dict[str, tuple[MessageProcessor, asyncio.Task[None]]] = {}
         self._through: set[str] = set()
@@ -155,7 +132,15 @@ class MachineServer:
         assert self._fatal is not None
         parts: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(part)
-            for part in (self._subscribed(), self._beats(), self._renews(), self._idles(), self._stop.wait(), self._fell())
+            for part in (
+                self._subscribed(),
+                self._beats(),
+                self._renews(),
+                self._idles(),
+                self._syncs(),
+                self._stop.wait(),
+                self._fell(),
+            )
         ]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -221,6 +206,7 @@ class MachineServer:
     def _connected(self, connected: bool) -> None:
         if self.machine.state is WorkerState.CONNECTING and connected:
             self.machine.to(WorkerState.READY)
+            self._ready.set()
         elif self.machine.state is WorkerState.READY and not connected and not self._stop.is_set():
             self.machine.to(WorkerState.CONNECTING, "the connection broke")
 
@@ -257,6 +243,14 @@ class MachineServer:
         while True:
             await asyncio.sleep(limits.IDLE_S / 20)
             await self.sessions.close_idle()
+
+    async def _syncs(self) -> None:
+        await self._ready.wait()
+        while self._sync is not None:
+            if (done := await _patient(self._sync.round())) is not None:
+                log.info("%s sessions brought together with those of agents", done)
+            await asyncio.sleep(limits.SYNC_S)
+        await self._stop.wait()
 
     # The end ------------------------------------------------------------------------------------------------------------
 

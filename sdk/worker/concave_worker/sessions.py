@@ -58,6 +58,17 @@ class ChatSessionManager:
         self._adapter, self._make = adapter, make
         self._directories = [directory.resolve() for directory in directories]
         self._engines: dict[str, Engine] = {}
+        self._starting = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Wait until no agent is opening a session."""
+        await self._quiet.wait()
+
+    def opened(self, id: str) -> bool:
+        """Whether the agent's session with this id of its own is one of these."""
+        return any(engine.id == id for engine in self._engines.values())
 
     def engine(self, session: str) -> Engine:
         """The engine of a session, whatever its state."""
@@ -102,7 +113,14 @@ class ChatSessionManager:
         if engine.agent is not None and engine.agent.alive and engine.machine.state is EngineState.READY:
             return engine, False
         await self._shut(engine)
-        return engine, await self._start(engine, work)
+        self._starting += 1
+        self._quiet.clear()
+        try:
+            return engine, await self._start(engine, work)
+        finally:
+            self._starting -= 1
+            if not self._starting:
+                self._quiet.set()
 
     async def _start(self, engine: Engine, work: Work) -> bool:
         directory = self.directory(work.directory)

@@ -339,6 +339,11 @@ export interface EngineSession {
   updatedAt: number;
   /** At most 1000 characters. */
   directory?: string;
+  /**
+   * Which of the worker's agents it is a session of.
+   * At most 40 characters.
+   */
+  agent?: string;
   deleted?: boolean;
 }
 
@@ -1045,6 +1050,11 @@ export interface SyncAction {
   name?: string;
   /** At most 1000 characters. */
   directory?: string;
+  /**
+   * Which of the worker's agents it is a session of, where that is known.
+   * At most 40 characters.
+   */
+  agent?: string;
   /**
    * Of an import: what was said so far, oldest first; the worker fills it in.
    * At most 50 items.
@@ -2462,10 +2472,18 @@ export const api = anyApi as unknown as {
       /** At most 10 items. */
       actions: SyncAction[];
     }, Applied>;
-    /** What differs between what an agent's program lists and the sessions of the worker that asks; empty once it was applied. */
+    /**
+     * What differs between what agents' programs list and the sessions of the worker that asks; empty once it was applied.
+     *
+     * Args:
+     *     sessions: what they list.
+     *     agents: whose sessions these are, by their kinds; sessions of other agents are left alone. None: of all.
+     */
     plan: Query<{
       /** At most 500 items. */
       sessions: EngineSession[];
+      /** At most 20 items. */
+      agents?: string[];
     }, Planned>;
   };
   tasks: {
@@ -2667,6 +2685,16 @@ export const api = anyApi as unknown as {
       /** A whole number, 0 to 1000. */
       inFlight?: number;
     }, number>;
+    /**
+     * A worker ends its own access, at once and for good, as its owner could: what it is writing ends with what it has said.
+     *
+     * Raises:
+     *     Refused: WorkerRevoked, InstanceReplaced.
+     */
+    leave: Mutation<{
+      /** 8 to 64 characters. Matches ^[A-Za-z0-9_-]+$. */
+      instance: string;
+    }, null>;
     /** Which worker shows this code: what a person looks at before approving it. Null when there is none. */
     pendingByCode: Action<{
       /** 1 to 40 characters. */

@@ -152,6 +152,8 @@ export interface ChatSession {
   onOffline: "reject" | "wait";
   /** The agent's own session was deleted by its user. */
   goneInEngine: boolean;
+  /** The agent's own title of it when both were last brought together. */
+  engineTitle?: string;
   ready: boolean;
   /** Its name was made from its first message. */
   titleGenerated: boolean;

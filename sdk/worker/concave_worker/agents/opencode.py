@@ -56,26 +56,37 @@ class OpencodeServer:
 
     async def open(self, directory: str, model: str | None, resume: str | None) -> Opened:
         """Start the server and open or find a session. `model` is "provider/model". Raises `AgentError`."""
-        self._process = await processes.start(self._command, directory, self._environment, self._log, deaf=True)
         provider, _, name = (model or "").partition("/")
         self._model = {"providerID": provider, "modelID": name} if name else None
+        await self.start(directory)
         try:
-            async with asyncio.timeout(START_S):
-                url = await self._listening(self._process)
-            auth = httpx2.BasicAuth("opencode", self._password)
-            self._http = httpx2.AsyncClient(base_url=url, auth=auth, timeout=CALL_S, trust_env=False)
-            if resume and (await self._http.get(f"/session/{resume}")).is_success:
+            if resume and (await self.http.get(f"/session/{resume}")).is_success:
                 self._session = resume
                 return Opened(resume, True)
-            made = (await self._http.post("/session", json={})).raise_for_status().json()
-        except TimeoutError as error:
-            await self.close()
-            raise AgentError("timeout", "opencode did not start in time") from error
+            made = (await self.http.post("/session", json={})).raise_for_status().json()
         except httpx2.HTTPError as error:
             await self.close()
             raise AgentError("agent_error", f"opencode: {error}") from error
         self._session = str(made["id"])
         return Opened(self._session, False)
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """The way to the server that was started."""
+        assert self._http is not None
+        return self._http
+
+    async def start(self, directory: str) -> None:
+        """Start the server, without a session. Raises `AgentError`."""
+        self._process = await processes.start(self._command, directory, self._environment, self._log, deaf=True)
+        try:
+            async with asyncio.timeout(START_S):
+                url = await self._listening(self._process)
+        except TimeoutError as error:
+            await self.close()
+            raise AgentError("timeout", "opencode did not start in time") from error
+        auth = httpx2.BasicAuth("opencode", self._password)
+        self._http = httpx2.AsyncClient(base_url=url, auth=auth, timeout=CALL_S, trust_env=False)
 
     async def _listening(self, process: Process) -> str:
         """The address that it says; what it says later is read and dropped, so that it never waits for a reader."""
