@@ -18,6 +18,7 @@ COPY chalicelib chalicelib
 COPY examples examples
 COPY infra infra
 COPY --from=page /concave/web/dist web/dist
+COPY --from=page /concave/web/dist-dashboard web/dist-dashboard
 RUN python -m compileall -q app.py chalicelib infra examples && useradd --system --home-dir /data --create-home concave
 USER concave
 VOLUME /data

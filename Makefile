@@ -105,7 +105,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules web/node_modules web/dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules web/node_modules web/dist web/dist-dashboard .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -139,5 +139,5 @@ $(WEB): web/package.json web/package-lock.json
 	  echo "*** Node 20.19 or newer is missing: there will be no page at /, and its tests will be SKIPPED ***" >&2; \
 	fi
 
-$(DIST): $(WEB) web/index.html web/vite.config.ts web/tsconfig.json $(shell find web/src web/public sdk/js -type f 2>/dev/null)
+$(DIST): $(WEB) web/index.html web/vite.config.ts web/vite.dashboard.config.ts web/tsconfig.json $(shell find web/src web/dashboard web/public sdk/js -type f 2>/dev/null)
 	@if [ -e $(WEB) ]; then cd web && npm run --silent build; fi

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +11,24 @@ import msgspec
 from chalicelib.runtime.registry import Function
 
 ANY = {"type": "any"}
+
+
+def readable(annotation: Any) -> str:
+    """A type as people write it: `str | null`, `"a" | "b"`, `list[Note]`."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return readable(parts[0])
+    if origin is Literal:
+        return " | ".join(repr(part).replace("'", '"') for part in parts)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(readable(part) for part in parts if part is not msgspec.UnsetType)
+    if annotation is type(None):
+        return "null"
+    if origin is not None and parts:
+        return f"{origin.__name__}[{', '.join(readable(part) for part in parts)}]"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).rpartition(".")[2]
+
+
 Detail = Literal["all", "args", "names"]
 
 

@@ -45,10 +45,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (WEB / "node_modules").exists():
         pytest.skip("the page's tools come with `npm ci` in web, which needs Node")
     dist = WEB / "dist" / "index.html"
-    folders = (WEB / "src", WEB / "public", ROOT / "sdk" / "js")
+    folders = (WEB / "src", WEB / "dashboard", WEB / "public", ROOT / "sdk" / "js")
     sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     newest = max(path.stat().st_mtime for path in [*sources, WEB / "index.html", WEB / "package-lock.json"])
-    if not dist.exists() or dist.stat().st_mtime < newest:
+    dashboard = WEB / "dist-dashboard" / "index.html"
+    if not dist.exists() or not dashboard.exists() or min(dist.stat().st_mtime, dashboard.stat().st_mtime) < newest:
         subprocess.run(["npm", "run", "build"], cwd=WEB, check=True, stdin=subprocess.DEVNULL, timeout=120)
     return dist.parent
 

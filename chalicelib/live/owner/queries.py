@@ -96,6 +96,8 @@ class SharedQuery(Generic[S]):
     """When (ms) the first of them was."""
     due: int = 0
     """When (ms) it is tried again after a failure."""
+    why: tuple[Touched, ...] = ()
+    """What was written when it was marked last."""
     texts: dict[tuple[Dialect, int], str] = field(default_factory=dict)
 
     @property
@@ -166,8 +168,10 @@ class Queries(Generic[S]):
 
     def touched(self, touched: Iterable[Touched]) -> set[SharedQuery[S]]:
         """The queries that these writes make untrue; they are marked."""
-        found = self.watches.touched(touched)
+        places = tuple(touched)
+        found = self.watches.touched(places)
         for query in found:
+            query.why = places
             self.mark(query)
         return found
 

@@ -1,0 +1,132 @@
+import type { ConvexReactClient } from "convex/react";
+import { Activity, Clock, Database, FunctionSquare, House, Radio, ScrollText, Settings2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import { usePolled } from "./calls";
+import { Data } from "./panes/Data";
+import { Functions } from "./panes/Functions";
+import { Home } from "./panes/Home";
+import { Jobs } from "./panes/Jobs";
+import { Logs } from "./panes/Logs";
+import { Operators } from "./panes/Operators";
+import { Settings } from "./panes/Settings";
+import { Sync } from "./panes/Sync";
+import { type Acting, actAs, openSession, type Session } from "./session";
+
+const PANES = [
+  { name: "home", title: "Home", icon: House, pane: Home },
+  { name: "data", title: "Data", icon: Database, pane: Data },
+  { name: "functions", title: "Functions", icon: FunctionSquare, pane: Functions },
+  { name: "logs", title: "Logs", icon: ScrollText, pane: Logs },
+  { name: "sync", title: "Sync", icon: Radio, pane: Sync },
+  { name: "jobs", title: "Jobs", icon: Clock, pane: Jobs },
+  { name: "operators", title: "Operators", icon: Activity, pane: Operators },
+  { name: "settings", title: "Settings", icon: Settings2, pane: Settings },
+] as const;
+
+/** What every pane is given. */
+export interface PaneProps {
+  session: Session;
+  acting: Acting;
+  /** The part of the address behind the pane's name. */
+  rest: string;
+}
+
+function useHash(): string {
+  const [hash, setHash] = useState(location.hash);
+  useEffect(() => {
+    const changed = () => setHash(location.hash);
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return hash.replace(/^#\/?/, "");
+}
+
+export function App({ client }: { client: ConvexReactClient }) {
+  const [session, setSession] = useState<Session | null>();
+  const [problem, setProblem] = useState("");
+  const [acting, setActing] = useState<Acting>(() => ({ org: sessionStorage.getItem("org") ?? undefined }));
+
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>;
+    const open = async () => {
+      try {
+        const opened = await openSession();
+        setSession(opened);
+        if (opened) timer = setTimeout(open, Math.max(60_000, opened.expires - Date.now() - 300_000));
+      } catch (error) {
+        setProblem(String(error));
+        timer = setTimeout(open, 5_000);
+      }
+    };
+    void open();
+    return () => clearTimeout(timer);
+  }, []);
+
+  if (session === undefined) return <p className="alone">{problem || "Opening…"}</p>;
+  if (session === null) {
+    return (
+      <main className="alone">
+        <h1>This browser has no key</h1>
+        <p>
+          Open the link that the server has printed at its start, or make one with <code>concave dashboard</code>. A link works
+          once.
+        </p>
+      </main>
+    );
+  }
+  actAs(client, session, acting);
+  return <Signed key={acting.org ?? ""} session={session} acting={acting} onActing={setActing} />;
+}
+
+function Signed({ session, acting, onActing }: { session: Session; acting: Acting; onActing: (acting: Acting) => void }) {
+  const [name = "home", ...rest] = useHash().split("/");
+  const shown = PANES.find((each) => each.name === name) ?? PANES[0];
+  const orgs = usePolled<string[]>("overview:orgs", {}, 30_000);
+  const choose = (org: string) => {
+    if (org) sessionStorage.setItem("org", org);
+    else sessionStorage.removeItem("org");
+    onActing({ org: org || undefined });
+  };
+  useEffect(() => {
+    document.title = `${shown.title} · Concave`;
+  }, [shown.title]);
+  const known = [...new Set([...(orgs.value ?? []), ...(acting.org ? [acting.org] : [])])];
+  return (
+    <div className={session.stage ? "dash stage" : "dash"}>
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
+      <header className="top">
+        <strong>Concave</strong>
+        <span className="where">{session.stage ?? "development"}</span>
+        {session.role === "read" && <span className="where">read only</span>}
+        <label>
+          Org
+          <select value={acting.org ?? ""} onChange={(event) => choose(event.target.value)}>
+            <option value="">of callers without a token</option>
+            {known
+              .filter((org) => org !== "_public")
+              .map((org) => (
+                <option key={org}>{org}</option>
+              ))}
+          </select>
+        </label>
+      </header>
+      <nav className="panes" aria-label="Panes">
+        {PANES.map(({ name: path, title, icon: Icon }) => (
+          <a key={path} href={`#/${path}`} aria-current={path === shown.name ? "page" : undefined}>
+            <Icon aria-hidden="true" size={16} />
+            <span>{title}</span>
+          </a>
+        ))}
+        <a href="/docs">
+          <ScrollText aria-hidden="true" size={16} />
+          <span>API</span>
+        </a>
+      </nav>
+      <main id="content" className="pane" tabIndex={-1}>
+        <shown.pane session={session} acting={acting} rest={rest.map(decodeURIComponent).join("/")} />
+      </main>
+    </div>
+  );
+}

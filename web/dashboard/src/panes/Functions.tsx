@@ -1,0 +1,162 @@
+import { useConvex } from "convex/react";
+import { makeFunctionReference } from "convex/server";
+import { useEffect, useMemo, useState } from "react";
+import type { PaneProps } from "../App";
+import { sentence, usePolled } from "../calls";
+import { ms, typed } from "../words";
+import type { Call } from "./Logs";
+
+interface Described {
+  path: string;
+  kind: "query" | "mutation" | "action";
+  public: boolean;
+  doc: string;
+  place: string;
+  args: { name: string; type: string; required: boolean }[];
+}
+
+/** Every function: what it takes, run it or subscribe to it, what it cost. */
+export function Functions(props: PaneProps) {
+  const { value: functions } = usePolled<Described[]>("overview:functions", {}, 10_000);
+  const [wanted, setWanted] = useState("");
+  if (!functions) return <p>Looking…</p>;
+  const fits = functions.filter((each) => each.path.toLowerCase().includes(wanted.toLowerCase()));
+  const rooms = new Map<string, Described[]>();
+  for (const each of fits) {
+    const room = each.path.split(":")[0] ?? "";
+    rooms.set(room, [...(rooms.get(room) ?? []), each]);
+  }
+  const chosen = functions.find((each) => each.path === props.rest);
+  return (
+    <div className="split">
+      <section className="list" aria-label="Functions">
+        <h1>Functions</h1>
+        <input aria-label="Find a function" placeholder="Find a function" value={wanted} onChange={(event) => setWanted(event.target.value)} />
+        {[...rooms].map(([room, inside]) => (
+          <details key={room} open={wanted !== "" || inside.some((each) => each.path === props.rest) || rooms.size < 4}>
+            <summary>{room}</summary>
+            <ul>
+              {inside.map((each) => (
+                <li key={each.path}>
+                  <a href={`#/functions/${each.path}`} aria-current={each.path === props.rest ? "true" : undefined}>
+                    {each.path.split(":")[1]} <span className="soft">{each.public ? each.kind : `internal ${each.kind}`}</span>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </details>
+        ))}
+      </section>
+      <section className="detail" aria-label={chosen?.path ?? "A function"}>
+        {chosen ? <One key={chosen.path} of={chosen} {...props} /> : <p className="soft">Choose a function.</p>}
+      </section>
+    </div>
+  );
+}
+
+function One({ of: called, session }: PaneProps & { of: Described }) {
+  const client = useConvex();
+  const [given, setGiven] = useState<Record<string, string>>({});
+  const [values, setValues] = useState<{ at: number; text: string }[]>([]);
+  const [said, setSaid] = useState("");
+  const [watching, setWatching] = useState(false);
+  const { value: calls, again } = usePolled<Call[]>("logs:recent", { path: called.path, limit: 10 }, 3_000);
+  const args = useMemo(
+    () => Object.fromEntries(called.args.filter(({ name }) => given[name]).map(({ name }) => [name, typed(given[name] as string)])),
+    [called.args, given],
+  );
+  const may = called.kind === "query" || session.role === "edit";
+  const show = (value: unknown) => {
+    setSaid("");
+    setValues((before) => [{ at: Date.now(), text: JSON.stringify(value, null, 2) ?? "null" }, ...before].slice(0, 20));
+  };
+  useEffect(() => {
+    if (!watching) return;
+    const watch = client.watchQuery(makeFunctionReference<"query">(called.path), args);
+    const look = () => {
+      try {
+        const value = watch.localQueryResult();
+        if (value !== undefined) show(value);
+      } catch (error) {
+        setSaid(sentence(error));
+      }
+    };
+    look();
+    return watch.onUpdate(look);
+  }, [watching, client, called.path, args]);
+  const run = async () => {
+    try {
+      if (called.kind === "query") show(await client.query(makeFunctionReference<"query">(called.path), args));
+      else if (called.kind === "mutation") show(await client.mutation(makeFunctionReference<"mutation">(called.path), args));
+      else show(await client.action(makeFunctionReference<"action">(called.path), args));
+    } catch (error) {
+      setSaid(sentence(error));
+    }
+    await again();
+  };
+  const [last] = calls ?? [];
+  return (
+    <>
+      <h2>{called.path}</h2>
+      <p>{called.doc}</p>
+      <p className="soft">
+        {called.public ? "" : "internal "}
+        {called.kind} · <code>{called.place}</code>
+      </p>
+      <form
+        className="card"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        {called.args.map(({ name, type, required }) => (
+          <label key={name}>
+            {name} <span className="soft">{required ? type : `${type}, may be missing`}</span>
+            <input value={given[name] ?? ""} onChange={(event) => setGiven({ ...given, [name]: event.target.value })} spellCheck={false} />
+          </label>
+        ))}
+        <div className="bar">
+          <button type="submit" disabled={!may}>
+            Run
+          </button>
+          {called.kind === "query" && (
+            <button type="button" aria-pressed={watching} onClick={() => setWatching(!watching)}>
+              {watching ? "Stop watching" : "Subscribe"}
+            </button>
+          )}
+          {!may && <span className="soft">Your key may only read.</span>}
+        </div>
+      </form>
+      {said && <p role="alert">{said}</p>}
+      {last && (
+        <p className="soft">
+          The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {Math.max(1, last.reads)} read
+          {last.writes > 0 ? ` and ${2 * last.writes + 2} write` : ""} units.
+        </p>
+      )}
+      <div aria-live="polite">
+        {values.map(({ at, text }, number) => (
+          <pre key={at + text} className={number === 0 ? "value" : "value old"}>
+            {text}
+          </pre>
+        ))}
+      </div>
+      <details>
+        <summary>From your own code</summary>
+        <pre>{snippets(called, args)}</pre>
+      </details>
+    </>
+  );
+}
+
+function snippets(called: Described, args: Record<string, unknown>): string {
+  const [module, name] = called.path.split(":");
+  const given = JSON.stringify(args);
+  const hook = called.kind === "query" ? "useQuery" : called.kind === "mutation" ? "useMutation" : "useAction";
+  return [
+    `// React\n${hook}(api.${module?.replaceAll("/", ".")}.${name}${called.kind === "query" ? `, ${given}` : ""})`,
+    `# Python\nclient.${called.kind}("${called.path}", ${given.replaceAll("true", "True").replaceAll("null", "None")})`,
+    `# curl\ncurl ${location.origin}/api/${called.kind} -H 'content-type: application/json' \\\n  -d '${JSON.stringify({ path: called.path, args })}'`,
+  ].join("\n\n");
+}

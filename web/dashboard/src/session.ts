@@ -1,0 +1,33 @@
+import type { ConvexReactClient } from "convex/react";
+
+/** What the server tells a browser that an operator's link has opened. */
+export interface Session {
+  key: string;
+  role: "read" | "edit";
+  /** When the key ends, in milliseconds since the epoch. */
+  expires: number;
+  stage: string | null;
+  store: string;
+}
+
+/** As whom the operator looks: an org, and a user of it or the service. */
+export interface Acting {
+  org?: string | undefined;
+  subject?: string | undefined;
+}
+
+/** A key for this browser's cookie; null where it has none. */
+export async function openSession(): Promise<Session | null> {
+  const answer = await fetch("session", { method: "POST" });
+  if (answer.status === 401) return null;
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return (await answer.json()) as Session;
+}
+
+/** Convex's clients have it, and their types leave it out. */
+type WithAdmin = ConvexReactClient & { setAdminAuth(key: string, identity?: Acting): void };
+
+/** From now on the client calls as an operator. */
+export function actAs(client: ConvexReactClient, session: Session, acting: Acting): void {
+  (client as WithAdmin).setAdminAuth(session.key, acting.org || acting.subject ? acting : undefined);
+}
