@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from chalicelib.data import values
 from chalicelib.data.database import Writer
 from chalicelib.data.tables import Index, Table
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
-from chalicelib.runtime.identity import ORG, User, service
+from chalicelib.runtime.identity import MAX_SUBJECT_BYTES, MAX_TOKEN_CHARS, ORG, User, service
 from chalicelib.runtime.keys import AuthFailed, Clock
 
 Role = Literal["read", "edit"]
@@ -98,8 +99,8 @@ class Operators:
             AuthFailed: no key of this deployment, or one that has ended, or the identity is none.
         """
         head, _, proof = key.partition("|")
-        found = _HEAD.fullmatch(head)
-        if self.secret is None or found is None or not hmac.compare_digest(proof.encode(), _signed(self.secret, head).encode()):
+        found = _HEAD.fullmatch(head) if proof.isascii() else None
+        if self.secret is None or found is None or not hmac.compare_digest(proof, _signed(self.secret, head)):
             raise AuthFailed(_NOT_A_KEY)
         role, until, name = found[1], int(found[2]) * 1000, found[3]
         if until and self.clock.now_ms() > until:
@@ -110,13 +111,15 @@ class Operators:
     def by_header(self, told: str) -> User:
         """The same by what stands behind `Convex ` in an Authorization header. Raises `AuthFailed`."""
         key, colon, encoded = told.partition(":")
-        return self.user(key, _identity(encoded) if colon else None)
+        operator = self.user(key)  # who has no key is told nothing about the rest
+        return self.user(key, _identity(encoded)) if colon else operator
 
     def _acting(self, acting: Any) -> User:
         if acting is None:
             return service(self.org, "operator")
         if not isinstance(acting, Mapping):
             raise AuthFailed('The identity to act as must be an object, such as {"subject": "alice", "org": "acme"}.')
+        _check_size(acting)
         org = acting.get("org", self.org)
         if not isinstance(org, str) or not (org == ANONYMOUS_ORG or ORG.fullmatch(org)):
             raise AuthFailed("The `org` of the identity to act as must be the name of an org.")
@@ -127,6 +130,9 @@ class Operators:
         texts = [subject, issuer, *(roles if isinstance(roles, list) else [None])]
         if not all(isinstance(each, str) and each for each in texts):
             raise AuthFailed("The identity to act as has a `subject` and an `issuer`, texts, and `roles`, a list of texts.")
+        if not all(each.isprintable() and len(each.encode()) <= MAX_SUBJECT_BYTES for each in (str(subject), str(issuer))):
+            rule = f"printable characters, at most {MAX_SUBJECT_BYTES} bytes"
+            raise AuthFailed(f"The `subject` and the `issuer` of the identity to act as are {rule}.")
         claims = {name: value for name, value in acting.items() if name not in ("subject", "issuer", "org", "roles")}
         return User(str(subject), str(issuer), org, claims, tuple(roles))
 
@@ -134,8 +140,18 @@ class Operators:
 def _identity(encoded: str) -> Any:
     try:
         return msgspec.json.decode(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise AuthFailed("The identity to act as, behind the key, must be base64 of JSON.") from error
+
+
+def _check_size(acting: Mapping[str, Any]) -> None:
+    """What a token could hold, which is read the same way. Raises `AuthFailed`."""
+    try:
+        size = len(json.dumps(acting, ensure_ascii=False, allow_nan=False).encode())
+    except (ValueError, TypeError, RecursionError) as error:
+        raise AuthFailed("The identity to act as must be JSON, of whole characters.") from error
+    if size > MAX_TOKEN_CHARS:
+        raise AuthFailed(f"The identity to act as has at most {MAX_TOKEN_CHARS} bytes.")
 
 
 def audited(db: Writer, user: User | None, path: str, args: Mapping[str, Any], now_ms: float) -> None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
+from chalicelib.runtime.identity import User
 from chalicelib.runtime.keys import AuthFailed
 from chalicelib.runtime.operators import Operators, Role, mint
 from infra.local.aws.shapes import Request
@@ -83,6 +83,7 @@ class Dashboard:
         operators: checks keys.
         secret: signs them.
         everywhere: answer other machines, too; else only this one.
+        tls: whether browsers reach it by TLS without a proxy.
         about: what the page is told beside its key.
         now: seconds since the epoch.
     """
@@ -94,11 +95,12 @@ class Dashboard:
         secret: str,
         *,
         everywhere: bool = False,
+        tls: bool = False,
         about: Mapping[str, object] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._files, self._operators, self._secret = Site(folder), operators, secret
-        self._everywhere, self._about, self._now = everywhere, about or {}, now
+        self._everywhere, self._tls, self._about, self._now = everywhere, tls, about or {}, now
         self._links: dict[str, Link] = {}
         self._gate = threading.Lock()
 
@@ -126,10 +128,12 @@ class Dashboard:
             return self._new_link(request)
         if request.method not in ("GET", "HEAD"):
             return Answer.error(405, "MethodNotAllowed", f"{path} takes GET.")
-        key = parse_qs(urlsplit(request.target).query).get("key")
-        return self._enter(key[0]) if key and path == ROOT else self._file(request)
+        key = dict(request.query).get("key")
+        return self._enter(request, key) if key and path == ROOT else self._file(request)
 
-    def _enter(self, key: str) -> Answer:
+    def _enter(self, request: Request, key: str) -> Answer:
+        if request.method == "HEAD":  # what only looks, such as a preview of a link, does not use it up
+            return Answer.error(405, "MethodNotAllowed", "A link is opened by GET.")
         with self._gate:
             link = self._links.pop(key, None)
         if link is None or link.until < self._now():
@@ -137,27 +141,42 @@ class Dashboard:
             return Answer(403, told.encode(), (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")))
         until = int(self._now()) + STAY_S
         value = mint(self._secret, link.role, "dashboard", until)
-        cookie = f"{COOKIE}={value}; Path={ROOT}; Max-Age={STAY_S}; HttpOnly; SameSite=Strict"
+        cookie = self._cookie(request, value, STAY_S)
         return Answer(303, b"", (("Location", ROOT), ("Set-Cookie", cookie), ("Cache-Control", "no-store"), *_PRIVATE))
 
     def _session(self, request: Request) -> Answer:
         """POST: a key of an hour for the page whose browser has the cookie. DELETE: the browser forgets it."""
         if request.method == "DELETE":
-            cookie = f"{COOKIE}=; Path={ROOT}; Max-Age=0; HttpOnly; SameSite=Strict"
-            return Answer(204, b"", (("Set-Cookie", cookie),))
+            return Answer(204, b"", (("Set-Cookie", self._cookie(request, "", 0)),))
         if request.method != "POST":
             return Answer.error(405, "MethodNotAllowed", "A session is asked for by POST.")
-        origin = urlsplit(request.header("origin") or "")
-        if origin.netloc.lower() != (request.header("host") or "").lower():
+        host = (request.header("host") or "").lower()
+        if (request.header("origin") or "").lower() not in (f"http://{host}", f"https://{host}"):
             return Answer.error(403, "Forbidden", "Only the dashboard itself gets a session.")
-        try:
-            user = self._operators.user(_cookie(request))
-        except AuthFailed:
+        user = self._known(request)
+        if user is None:
             return Answer.error(401, "Unauthenticated", "Open the link that the server has printed, or `concave dashboard`.")
         until = int(self._now()) + KEY_S
         role: Role = "edit" if user.operator_role == "edit" else "read"
         told = {"key": mint(self._secret, role, "dashboard", until), "role": role, "expires": until * 1000, **self._about}
         return Answer.json(200, told, (("Cache-Control", "no-store"), *_PRIVATE))
+
+    def _known(self, request: Request) -> User | None:
+        """The operator whose cookie came. Other programs of this machine, and older servers, may have set cookies beside it."""
+        name = _cookie_name(request)
+        for part in (request.header("cookie") or "").split(";"):
+            here, _, value = part.strip().partition("=")
+            if here == name:
+                with contextlib.suppress(AuthFailed):
+                    return self._operators.user(value)
+        return None
+
+    def _cookie(self, request: Request, value: str, seconds: int) -> str:
+        secure = self._tls or request.header("x-forwarded-proto") == "https"
+        return (
+            f"{_cookie_name(request)}={value}; Path={ROOT}; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+            f"{'; Secure' if secure else ''}"
+        )
 
     def _new_link(self, request: Request) -> Answer:
         """POST {role?} with an operator's key: a new link."""
@@ -165,7 +184,7 @@ class Dashboard:
         try:
             user = self._operators.by_header(key) if scheme.lower() == "convex" else None
             asked = json.loads(request.body or b"{}").get("role", "edit")
-        except (AuthFailed, ValueError, AttributeError):
+        except (AuthFailed, ValueError, AttributeError, RecursionError):
             user = asked = None
         if request.method != "POST" or user is None or asked not in ("read", "edit"):
             return Answer.error(401, "Unauthenticated", 'POST {"role": "read" or "edit"} with an operator\'s key.')
@@ -184,9 +203,7 @@ class Dashboard:
 _PRIVATE = (("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"))
 
 
-def _cookie(request: Request) -> str:
-    try:
-        found = SimpleCookie(request.header("cookie") or "").get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+def _cookie_name(request: Request) -> str:
+    """With the port, which cookies do not know (RFC 6265, section 8.5): the servers of a machine must not take each other's."""
+    port = re.search(r":(\d+)$", request.header("host") or "")
+    return f"{COOKIE}_{port[1]}" if port else COOKIE

@@ -193,7 +193,8 @@ class Stack:
     def _dashboard(self, folder: Path) -> Dashboard:
         secret, org = self.settings.operator_secret or "", self.settings.org_default or ANONYMOUS_ORG
         everywhere, about = self._extras.dashboard_everywhere, {"stage": self.settings.stage, "store": self.settings.store}
-        return Dashboard(folder, Operators(secret, SystemClock(), org), secret, everywhere=everywhere, about=about)
+        tls, operators = bool(self._listen.certificate), Operators(secret, SystemClock(), org)
+        return Dashboard(folder, operators, secret, everywhere=everywhere, tls=tls, about=about)
 
     def _load(self) -> None:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""

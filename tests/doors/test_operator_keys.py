@@ -1,0 +1,129 @@
+"""What is thrown at operators' keys: forged, broken, without end; each is refused in words, and none is a fault of ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from chalicelib.live.messages import Authenticate
+from chalicelib.runtime.keys import AuthFailed
+from chalicelib.runtime.operators import mint
+from tests.doors.test_operators import EDIT, PAGE, READ, as_, ask, call
+from tests.functions.conftest import SECRET, House, Refusal
+
+HEAD, PROOF = EDIT.split("|")
+DEEP = base64.b64encode(b"[" * 3_000).decode()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "|",
+        "\ud800",
+        f"{HEAD}|",
+        f"{HEAD}|\ud800",
+        f"{HEAD}|{PROOF}\n",
+        f"{HEAD}\n|{PROOF}",
+        f"{HEAD}|{PROOF.upper()}",
+        f"{HEAD}|{PROOF}|{PROOF}",
+        f"{HEAD}|é{PROOF[1:]}",
+        f"{HEAD}\x00|{PROOF}",
+        f"{HEAD.replace('-0-', '-٠-')}|{PROOF}",
+        f"{HEAD.replace('edit', 'admin')}|{PROOF}",
+        f"{HEAD}|{'0' * 1_000_000}",
+        f"concave-edit-0-{'c' * 1_000_000}|{PROOF}",
+        mint(SECRET, "edit", "cli2").replace("cli2", "cli"),
+        EDIT.replace("-0-", "-99999999999-"),
+    ],
+)
+def test_a_key_that_was_tampered_with_is_refused_in_words_and_a_socket_lives_to_hear_them(house: House, key: str) -> None:
+    with pytest.raises(AuthFailed, match="no operator's key"):
+        house.backend.operators.user(key)
+    told = house.backend._identify(Authenticate(base_version=0, token_type="Admin", value=key))
+    assert told.error
+    assert told.stored is None
+
+
+@pytest.mark.parametrize("key", ["nothing", EDIT])
+def test_an_identity_without_end_is_refused_in_words_and_reported_to_nobody(
+    house: House, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="concave"):
+        status, told = call(house, "tasks:list", {}, f"Convex {key}:{DEEP}")
+    assert (status, told["code"]) == (401, "Unauthenticated")
+    assert not caplog.records
+
+
+def test_whoever_has_no_key_is_told_nothing_about_his_identity(house: House) -> None:
+    _, broken = call(house, "tasks:list", {}, "Convex nothing:!")
+    _, whole = call(house, "tasks:list", {}, as_({"org": "acme"}, "nothing"))
+    assert broken == whole
+
+
+@pytest.mark.parametrize(
+    "acting",
+    [
+        {"subject": "a" * 513, "org": "acme"},
+        {"subject": "\ud800", "org": "acme"},
+        {"subject": "a\x00b", "org": "acme"},
+        {"subject": "alice", "issuer": "\ud800", "org": "acme"},
+        {"subject": "alice", "issuer": "i" * 2_000, "org": "acme"},
+        {"subject": "alice", "roles": ["\ud800"], "org": "acme"},
+        {"subject": "alice", "name": "\ud800", "org": "acme"},
+        {"subject": "alice", "name": {"a": [float("nan")]}, "org": "acme"},
+        {"subject": "alice", "name": "x" * 20_000, "org": "acme"},
+        {"subject": "alice", "isService": True, "operator": "edit:root", "org": 7},
+        {"org": "a\n"},
+        {"org": "é"},
+    ],
+)
+def test_an_operator_acts_only_as_somebody_whom_a_token_could_name(house: House, acting: Any) -> None:
+    with pytest.raises(AuthFailed):
+        house.backend.operators.user(EDIT, acting)
+    told = house.backend._identify(Authenticate(base_version=0, token_type="Admin", value=EDIT, impersonating=acting))
+    assert told.error
+
+
+def test_an_operators_identity_gives_no_further_rights(house: House) -> None:
+    acting = {"subject": "alice", "org": "acme", "isService": True, "is_service": True, "operator": "edit:root"}
+    user = house.backend.operators.user(READ, acting)
+    assert (user.operator, user.is_service) == ("read:eve", False)
+
+
+# What is written down ---------------------------------------------------------------------------------------------------
+
+
+def acts(house: House, org: str = "acme") -> list[str]:
+    """The paths that are written down, the oldest first."""
+    found = house.operator(org=org).query("_system/audit:acts", paginationOpts=PAGE)["page"]
+    return [act["path"] for act in found][::-1]
+
+
+def test_what_an_operator_does_to_the_variables_can_be_read_by_operators(house: House) -> None:
+    eve = f"Convex {mint(SECRET, 'edit', 'eve')}"
+    assert ask(house, "/api/update_environment_variables", {"changes": [{"name": "A", "value": "secret"}]}, eve)[0] == 200
+    (act,) = house.operator(role="read").action("_system/audit:deployment")
+    assert (act["operator"], act["path"], json.loads(act["args"])) == ("eve", "environment", {"names": ["A"]})
+    with pytest.raises(Refusal, match="Could not find public function"):
+        house.person("alice").action("_system/audit:deployment")
+
+
+@pytest.mark.parametrize("address", ["/api/mutation", "/api/function", "/api/run/tasks/create"])
+def test_every_address_that_takes_a_mutation_leaves_an_entry(house: House, address: str) -> None:
+    body = {"path": "tasks:create", "args": {"title": "x"}}
+    assert ask(house, address, body, as_({"subject": "alice", "org": "acme"}))[1]["status"] == "success"
+    assert acts(house) == ["tasks:create"]
+
+
+def test_an_action_leaves_an_entry_and_so_does_every_mutation_that_it_runs(house: House) -> None:
+    house.operator().action("conversations:purgeAll", confirm=True)
+    with pytest.raises(Refusal):
+        house.operator("alice").action("agents:regenerate", agentId="agent-nobody")
+    told = acts(house)
+    assert told[0] == "conversations:purgeAll"
+    assert "agents:regenerate" in told, "it may have done something before it failed"
