@@ -49,6 +49,7 @@ class Call(Generic[T]):
     path: str
     args: dict[str, Any]
     read: Callable[[Any], T]
+    group: str = "conversations"
 
     @property
     def wire(self) -> dict[str, Any]:
