@@ -329,7 +329,7 @@ export interface DomainsPageMeta {
   totalPages: number;
 }
 
-/** Roles and retrieval, for tools. */
+/** Roles and retrieval, for tools; and memory. */
 export interface DomainsSettings {
   /** 1 to 200 characters. */
   primaryRoleId?: string;
@@ -339,6 +339,11 @@ export interface DomainsSettings {
   retrievalTopK?: number;
   /** 0 to 1. */
   retrievalThreshold?: number;
+  /**
+   * Where the model answers: the space of the user's memories that a reply is told of, and in which it is remembered.
+   * 1 to 200 characters. Matches ^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$.
+   */
+  memorySpace?: string;
 }
 
 /** A session as an agent's program lists it. */
