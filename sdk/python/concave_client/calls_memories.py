@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 
 def _call(kind: Kind, path: str, args: dict[str, Any], read: Callable[[Any], T]) -> Call[T]:
-    return Call(kind, path, args, read, group="memories")
+    return Call(kind, f"memories:{path}", args, read)
 
 
 def _memory(value: Any) -> Memory:
@@ -185,14 +184,6 @@ def list_memories(
         "offset": offset,
     }
     return _call("query", "list", args, _memories)
-
-
-def rest_of_list(call: Call[list[Memory]], found: list[Memory]) -> Call[list[Memory]] | None:
-    """The call for what a list had no room for, or None."""
-    if not found or not found[-1].list_truncated:
-        return None
-    offset, limit = int(call.args["offset"] or 0) + len(found), int(call.args["limit"] or checks.LISTED) - len(found)
-    return dataclasses.replace(call, args={**call.args, "offset": offset, "limit": limit})
 
 
 def count(

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def _call(kind: Kind, path: str, args: dict[str, Any], read: Callable[[Any], T]) -> Call[T]:
-    return Call(kind, path, args, read, group="memory")
+    return Call(kind, f"memory:{path}", args, read)
 
 
 def _or_none(kind: type[T]) -> Callable[[Any], T | None]:

@@ -207,7 +207,7 @@ class Cortex:
         live = Live(url, token)
         self.conversations = Conversations(self._transport, live)
         self.memories = self.vector = Memories(self._transport, live)
-        self.memory = MemoryApi(self._transport, live)
+        self.memory = MemoryApi(self._transport)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -228,7 +228,7 @@ class AsyncCortex:
         live = Live(url, token)
         self.conversations = AsyncConversations(self._transport, live)
         self.memories = self.vector = AsyncMemories(self._transport, live)
-        self.memory = AsyncMemoryApi(self._transport, live)
+        self.memory = AsyncMemoryApi(self._transport)
 
     async def close(self) -> None:
         """Give the connections back."""

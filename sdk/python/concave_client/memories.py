@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from concave_client import calls_memories as calls
-from concave_client.calls import Call, Part
-from concave_client.groups import AsyncGroup, Group, async_method, sync_method
+from concave_client.calls import Part
+from concave_client.groups import AsyncGroup, Group, awaited, listing, listing_awaited, method
+from concave_client.live import Live
 from concave_client.models import Exported, Format
 from concave_client.models_memory import Memory
+from concave_client.transport import AsyncTransport, Transport
 
 
 class Memories(Group):
     """Texts that are found by words and by meaning: see `calls_memories.py` for each method."""
 
-    store = sync_method(calls.store)
-    get = sync_method(calls.get)
-    search = sync_method(calls.search)
-    count = sync_method(calls.count)
-    update = sync_method(calls.update)
-    update_many = sync_method(calls.update_many)
-    get_version = sync_method(calls.get_version)
-    get_history = sync_method(calls.get_history)
-    get_at_timestamp = sync_method(calls.get_at_timestamp)
-    archive = sync_method(calls.archive)
-    restore_from_archive = sync_method(calls.restore_from_archive)
-    delete = sync_method(calls.delete)
-    delete_many = sync_method(calls.delete_many)
+    def __init__(self, transport: Transport, live: Live) -> None:
+        super().__init__(transport)
+        self._live = live
 
-    def list(self, space: str, **filters: Any) -> builtins.list[Memory]:
-        """The memories of a space, newest first, all that was asked for: see `calls_memories.list_memories` for the filters."""
-        found: builtins.list[Memory] = []
-        call: Call[builtins.list[Memory]] | None = calls.list_memories(space, **filters)
-        while call is not None:
-            answer = self._transport.send(call)
-            found, call = [*found, *answer], calls.rest_of_list(call, answer)
-        return [dataclasses.replace(each, list_truncated=False) for each in found]
+    store = method(calls.store)
+    get = method(calls.get)
+    list = listing(calls.list_memories)
+    search = method(calls.search)
+    count = method(calls.count)
+    update = method(calls.update)
+    update_many = method(calls.update_many)
+    get_version = method(calls.get_version)
+    get_history = method(calls.get_history)
+    get_at_timestamp = method(calls.get_at_timestamp)
+    archive = method(calls.archive)
+    restore_from_archive = method(calls.restore_from_archive)
+    delete = method(calls.delete)
+    delete_many = method(calls.delete_many)
 
     def export(self, space: str, *, format: Format, **filters: Any) -> Exported:
         """The memories of a space as text; filters are `user_id`, `include_embeddings`, `include_archived`."""
@@ -60,30 +57,24 @@ class Memories(Group):
 class AsyncMemories(AsyncGroup):
     """`cortex.memories` of the async client: see `calls_memories.py` for each method."""
 
-    store = async_method(calls.store)
-    get = async_method(calls.get)
-    search = async_method(calls.search)
-    count = async_method(calls.count)
-    update = async_method(calls.update)
-    update_many = async_method(calls.update_many)
-    get_version = async_method(calls.get_version)
-    get_history = async_method(calls.get_history)
-    get_at_timestamp = async_method(calls.get_at_timestamp)
-    archive = async_method(calls.archive)
-    restore_from_archive = async_method(calls.restore_from_archive)
-    delete = async_method(calls.delete)
-    delete_many = async_method(calls.delete_many)
+    def __init__(self, transport: AsyncTransport, live: Live) -> None:
+        super().__init__(transport)
+        self._live = live
 
-    def list(self, space: str, **filters: Any) -> Coroutine[Any, Any, builtins.list[Memory]]:
-        """The memories of a space, newest first, all that was asked for. The arguments are checked at once."""
-        return self._rest(calls.list_memories(space, **filters))
-
-    async def _rest(self, call: Call[builtins.list[Memory]] | None) -> builtins.list[Memory]:
-        found: builtins.list[Memory] = []
-        while call is not None:
-            answer = await self._transport.send(call)
-            found, call = [*found, *answer], calls.rest_of_list(call, answer)
-        return [dataclasses.replace(each, list_truncated=False) for each in found]
+    store = awaited(calls.store)
+    get = awaited(calls.get)
+    list = listing_awaited(calls.list_memories)
+    search = awaited(calls.search)
+    count = awaited(calls.count)
+    update = awaited(calls.update)
+    update_many = awaited(calls.update_many)
+    get_version = awaited(calls.get_version)
+    get_history = awaited(calls.get_history)
+    get_at_timestamp = awaited(calls.get_at_timestamp)
+    archive = awaited(calls.archive)
+    restore_from_archive = awaited(calls.restore_from_archive)
+    delete = awaited(calls.delete)
+    delete_many = awaited(calls.delete_many)
 
     async def export(self, space: str, *, format: Format, **filters: Any) -> Exported:
         """The memories of a space as text; filters are `user_id`, `include_embeddings`, `include_archived`."""

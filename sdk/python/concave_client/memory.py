@@ -7,7 +7,7 @@ from typing import Any
 
 from concave_client import calls_memory as calls
 from concave_client.errors import ValidationError
-from concave_client.groups import AsyncGroup, Group, async_method, sync_method
+from concave_client.groups import AsyncGroup, Group, awaited, method
 from concave_client.models_memory import OnFailure, Remembered, Streamed
 from concave_client.streams import Plan, StreamFailed
 
@@ -15,21 +15,21 @@ from concave_client.streams import Plan, StreamFailed
 class MemoryApi(Group):
     """Remembering and recalling: see `calls_memory.py` for each method."""
 
-    remember = sync_method(calls.remember)
-    remember_part = sync_method(calls.remember_part)
-    get_part = sync_method(calls.get_part)
-    drop_part = sync_method(calls.drop_part)
-    recall = sync_method(calls.recall)
-    get = sync_method(calls.get)
-    forget = sync_method(calls.forget)
-    erase = sync_method(calls.erase)
-    get_erasure = sync_method(calls.get_erasure)
-    store_fact = sync_method(calls.store_fact)
-    get_fact = sync_method(calls.get_fact)
-    list_facts = sync_method(calls.list_facts)
-    count_facts = sync_method(calls.count_facts)
-    get_fact_history = sync_method(calls.get_fact_history)
-    delete_fact = sync_method(calls.delete_fact)
+    remember = method(calls.remember)
+    remember_part = method(calls.remember_part)
+    get_part = method(calls.get_part)
+    drop_part = method(calls.drop_part)
+    recall = method(calls.recall)
+    get = method(calls.get)
+    forget = method(calls.forget)
+    erase = method(calls.erase)
+    get_erasure = method(calls.get_erasure)
+    store_fact = method(calls.store_fact)
+    get_fact = method(calls.get_fact)
+    list_facts = method(calls.list_facts)
+    count_facts = method(calls.count_facts)
+    get_fact_history = method(calls.get_fact_history)
+    delete_fact = method(calls.delete_fact)
 
     def remember_stream(
         self,
@@ -75,21 +75,21 @@ class MemoryApi(Group):
 class AsyncMemoryApi(AsyncGroup):
     """`cortex.memory` of the async client: see `calls_memory.py` for each method."""
 
-    remember = async_method(calls.remember)
-    remember_part = async_method(calls.remember_part)
-    get_part = async_method(calls.get_part)
-    drop_part = async_method(calls.drop_part)
-    recall = async_method(calls.recall)
-    get = async_method(calls.get)
-    forget = async_method(calls.forget)
-    erase = async_method(calls.erase)
-    get_erasure = async_method(calls.get_erasure)
-    store_fact = async_method(calls.store_fact)
-    get_fact = async_method(calls.get_fact)
-    list_facts = async_method(calls.list_facts)
-    count_facts = async_method(calls.count_facts)
-    get_fact_history = async_method(calls.get_fact_history)
-    delete_fact = async_method(calls.delete_fact)
+    remember = awaited(calls.remember)
+    remember_part = awaited(calls.remember_part)
+    get_part = awaited(calls.get_part)
+    drop_part = awaited(calls.drop_part)
+    recall = awaited(calls.recall)
+    get = awaited(calls.get)
+    forget = awaited(calls.forget)
+    erase = awaited(calls.erase)
+    get_erasure = awaited(calls.get_erasure)
+    store_fact = awaited(calls.store_fact)
+    get_fact = awaited(calls.get_fact)
+    list_facts = awaited(calls.list_facts)
+    count_facts = awaited(calls.count_facts)
+    get_fact_history = awaited(calls.get_fact_history)
+    delete_fact = awaited(calls.delete_fact)
 
     async def remember_stream(
         self,
