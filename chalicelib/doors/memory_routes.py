@@ -47,6 +47,8 @@ MEMORY = [
     _memory("GET", "/facts/{factId}", "getFact", missing=("FACT_NOT_FOUND", "Fact not found")),
     _memory("DELETE", "/facts/{factId}", "deleteFact"),
     _memory("GET", "/facts/{factId}/history", "getFactHistory"),
+    _memory("GET", "/retention", "getRetention", missing=("RETENTION_NOT_FOUND", "Kept for ever")),
+    _memory("PUT", "/retention", "setRetention"),
     Route("POST", "/spaces/erase", "memory:erase", "memory"),
     Route("GET", "/spaces/erasures/{receiptId}", "memory:getErasure", "memory", missing=NO_RECEIPT),
 ]

@@ -17,12 +17,13 @@ from chalicelib.domain.conversations.codes import check_id, refused
 from chalicelib.domain.memories import access as may
 from chalicelib.domain.memories.codes import check_embedding, check_importance, check_tags, explain
 from chalicelib.domain.memories.views import MemoryView, whole
-from chalicelib.domain.memory import erasing, facts, forgetting, recalling, remembering
+from chalicelib.domain.memory import erasing, facts, forgetting, recalling, remembering, retention
 from chalicelib.domain.memory.erasure_views import MemoryErasureView, erasure_view
 from chalicelib.domain.memory.facts import FactStored, FactView, NewFact
 from chalicelib.domain.memory.forgetting import EnrichedMemory, Forgotten
 from chalicelib.domain.memory.recalling import Question, Recalled
 from chalicelib.domain.memory.remembering import Ids, Remembered, Turn
+from chalicelib.domain.memory.retention import RetentionView
 from chalicelib.schema import FactType, MemoryErasure
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
@@ -227,6 +228,27 @@ def get_erasure(ctx: QueryCtx, receipt_id: str) -> MemoryErasureView | None:
     if user is None or receipt is None or not (acts_for_org(user) or receipt.requested_by == user.token_identifier):
         return None
     return erasure_view(receipt)
+
+
+@mutation(explain=explain)
+def set_retention(
+    ctx: MutationCtx, space: str, days: float | None = None, keep_importance: int | None = None
+) -> RetentionView | None:
+    """Say how long the memories of a space are kept; without `days` for ever. Only the org's backend.
+
+    Args:
+        days: after so many a sweep erases a memory, within an hour or so; each time with a receipt.
+        keep_importance: memories of at least this importance stay.
+
+    Refuses: `FORBIDDEN`, `INVALID_RANGE`, `INVALID_IMPORTANCE`.
+    """
+    return retention.set_rule(ctx, space, days, keep_importance)
+
+
+@query(explain=explain)
+def get_retention(ctx: QueryCtx, space: str) -> RetentionView | None:
+    """How long the memories of a space are kept, for the org's backend; null where it is for ever, and for others."""
+    return retention.rule_of(ctx, space)
 
 
 # Facts -------------------------------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain.conversations import erasure as conversations
-from chalicelib.domain.memory import erasure
+from chalicelib.domain.memory import erasure, retention
 from chalicelib.domain.memory.erasure import STILL_MS, Told
 from chalicelib.domain.memory.layers import LAYERS
-from chalicelib.schema import DIMENSIONS, Memory, MemoryErasure
+from chalicelib.schema import DIMENSIONS, Memory, MemoryErasure, MemoryRetention
 
 
 @internal_action
@@ -76,6 +76,19 @@ def restart(ctx: MutationCtx, erasure_id: str) -> None:
     if receipt is not None and receipt.state == "running":
         ctx.db.patch(receipt, touched_at=ctx.now)
         ctx.scheduler.run_after(0, carry_on, erasure_id=erasure_id)
+
+
+@internal_mutation
+def look(ctx: MutationCtx, retention_id: str) -> None:
+    """The next part of a round over a space whose memories are kept for a time."""
+    retention.look(ctx, retention_id)
+
+
+@sweep
+def forget_old(executor: Any) -> None:
+    """Memories whose time is over: over all orgs."""
+    for item in executor.listed(MemoryRetention.by_state_look, ("on",), executor.clock.now_ms()):
+        executor.repair(item["org"], look, retention_id=item["_id"])
 
 
 @sweep

@@ -10,7 +10,7 @@ that a subscriber watches cannot read them.
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
 facts.py           Fact
-memories.py        Memory, MemoryVersion, MemoryErasure
+memories.py        Memory, MemoryVersion, MemoryErasure, MemoryRetention
 machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
@@ -41,6 +41,7 @@ from chalicelib.schema.memories import (
     ImmutableRef,
     Memory,
     MemoryErasure,
+    MemoryRetention,
     MemoryVersion,
     MutableRef,
     SourceType,
@@ -77,6 +78,7 @@ __all__ = [
     "Machine",
     "Memory",
     "MemoryErasure",
+    "MemoryRetention",
     "MemoryVersion",
     "MutableRef",
     "OpenReplies",

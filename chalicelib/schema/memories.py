@@ -137,3 +137,21 @@ class MemoryErasure(Table, name="memoryErasures"):
 
     by_state_touched = Index("state", order="touched_at", eventual=True, everywhere=True)
     """Which erasures stand still? Asked by the sweep."""
+
+
+class MemoryRetention(Table, name="memoryRetentions"):
+    """How long the memories of a space are kept; the id is a digest of the space's name."""
+
+    org: str
+    space: str
+    days: float
+    keep_importance: int = 101
+    """Memories of at least this importance stay; over 100: none does."""
+    passed: float | None = None
+    """Memories created up to this moment have been looked at in this round."""
+    look_at: float
+    state: Literal["on"] = "on"
+    updated_at: float
+
+    by_state_look = Index("state", order="look_at", eventual=True, everywhere=True)
+    """Which spaces are to be looked at? Asked by the sweep."""

@@ -323,6 +323,7 @@ ROWS: dict[str, list[str]] = {
     "003-39": [
         ONE_TURN,
         f"{MEMORIES}an_erasure_of_a_user_is_one_receipt_over_all_layers",
+        f"{MEMORIES}a_space_keeps_its_memories_for_a_time",
         f"{MEMORY_OF}what_fits_a_question_is_recalled_with_a_text_for_a_model",
         f"{MEMORY_OF}forgetting_takes_the_memory_and_its_facts_and_leaves_the_conversation",
         f"{MEMORY_ERASED}many_memories_are_erased_in_steps_that_each_fit_a_commit",

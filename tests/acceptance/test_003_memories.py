@@ -145,3 +145,17 @@ def test_isolation_by_space_and_by_user(house: House, alice: Person, org: Person
     assert code(bob, "mutation", "memories:delete", space="home", memoryId=memory)[0] == "MEMORY_NOT_FOUND"
     assert code(alice, "mutation", "memories:delete", space="work", memoryId=memory)[0] == "PERMISSION_DENIED"
     assert ids(org.query("memories:list", space="home")) == [memory]
+
+
+def test_a_space_keeps_its_memories_for_a_time(house: House, org: Person) -> None:
+    """003-39: more than one look takes, and what is important stays."""
+    for number in range(33):
+        keep(org, f"m{number}", generateEmbedding=False, metadata={"importance": 90 if number % 11 == 0 else 10})
+    org.mutation("memory:setRetention", space="home", days=1, keepImportance=80)
+    house.clock.ahead += 2 * 86_400_000
+    for _ in range(4):
+        house.sweep()
+        house.work()
+    found = org.query("memories:list", space="home")
+    assert {each["metadata"]["importance"] for each in found} == {90}
+    assert org.query("memories:count", space="home") == len(found) == 3

@@ -62,6 +62,12 @@ def test_a_turn_its_facts_and_its_erasure(rest: People) -> None:
     assert (erased["state"], erased["erased"]["conversations"]) == ("completed", 1)
 
 
+def test_how_long_memories_are_kept_is_for_the_orgs_backend(rest: People) -> None:
+    alice = rest("alice@acme")
+    assert alice("GET", "/spaces/diary/retention")[0] == 404
+    assert alice("PUT", "/spaces/diary/retention", {"days": 30})[0] == 403
+
+
 @pytest.mark.parametrize(
     ("who", "method", "path", "body", "status", "code"),
     [

@@ -34,6 +34,7 @@ NAMES = {
 """Wire names of arguments that name something of somebody's, with the beginning of such a name. `…Ids` are lists of them."""
 FREE = {"agentSessionId", "claudeSessionId", "parentId", "message.id", "message.agentId", "paginationOpts.id"}
 FREE |= {"toolCallId", "optionId", "immutableRef.id"}
+FREE |= {"conversationRef.conversationId", "conversationRef.messageIds"}  # tests/functions/test_memories_rules.py
 FREE |= {"options.conversationId", "settings.primaryRoleId", "settings.subRoleIds"}
 """Names that the caller makes up, within something of its own."""
 CHOSEN = {("conversations:create", "conversationId"), ("agents:create", "id"), ("gateway:open", "socket")}

@@ -56,6 +56,38 @@ def test_a_memory_is_its_users_and_in_its_space_and_org_only(house: House, org: 
     assert code(nobody, "mutation", "memories:store", space="home", content="x", source=SYSTEM)[0] == "Unauthorized"
 
 
+def test_users_refer_to_conversations_and_messages_that_they_see_only(house: House, org: Person) -> None:
+    alice, bob, namesake = house.person("alice"), house.person("bob"), house.person("alice", org="north")
+
+    def talk(person: Person) -> tuple[str, str]:
+        who = {"userId": person.user.subject if person.user else "", "agentId": "helper"}
+        made = person.mutation("conversations:create", type="user-agent", participants=who)["conversationId"]
+        told = person.mutation("conversations:addMessage", conversationId=made, message={"role": "user", "content": "x"})
+        return made, told["messages"][0]["id"]
+
+    (hers, her_message), (his, his_message) = talk(alice), talk(bob)
+    from_talk: Any = {"space": "home", "content": "x", "source": {"type": "conversation"}}
+
+    def refused(person: Person, conversation: str, *messages: str) -> tuple[str, str | None]:
+        ref = {"conversationId": conversation, "messageIds": list(messages)}
+        return code(person, "mutation", "memories:store", **from_talk, conversationRef=ref)
+
+    for stranger in (bob, namesake):
+        for conversation in (hers, "conv-none"):
+            assert refused(stranger, conversation) == ("CONVERSATION_NOT_FOUND", "conversationRef.conversationId")
+    for message in (her_message, "msg-none"):
+        assert refused(bob, his, message) == ("MESSAGE_NOT_FOUND", "conversationRef.messageIds")
+    kept = keep(bob, "x", conversationRef={"conversationId": his, "messageIds": [his_message]})
+    assert bob.query("memories:get", space="home", memoryId=kept)["conversationRef"]["messageIds"] == [his_message]
+    elsewhere = {"conversationId": "kept-elsewhere", "messageIds": ["m1"]}
+    assert (
+        org.query("memory:get", space="home", memoryId=keep(org, "x", conversationRef=elsewhere), includeConversation=True)[
+            "messages"
+        ]
+        == []
+    )
+
+
 # Refusals ----------------------------------------------------------------------------------------------------------------
 
 GOOD: dict[str, Any] = {"space": "home", "content": "x", "source": SYSTEM}

@@ -106,6 +106,18 @@ def test_a_summary_may_be_made_by_the_caller(cortex: Cortex) -> None:
     assert [(each.content, each.content_type) for each in made.memories] == [("I drink tea; Noted", "summarized")]
 
 
+def test_the_backend_says_how_long_memories_are_kept(cortex: Cortex, served: Served, token: Mint) -> None:
+    with pytest.raises(ConversationError, match="FORBIDDEN"):
+        cortex.memory.set_retention("home", days=30)
+    with Cortex(served.url, token()) as backend:
+        rule = backend.memory.set_retention("home", days=30, keep_importance=80)
+        assert rule is not None
+        assert (rule.days, rule.keep_importance) == (30, 80)
+        assert backend.memory.get_retention("home") == rule
+        assert backend.memory.set_retention("home") is None
+        assert backend.memory.get_retention("home") is None
+
+
 # Streams -----------------------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ def _memories(ctx: MutationCtx, work: Work) -> float | None:
         return ctx.now
     while work.children and work.actions > 0:
         fit = work.actions
-        kept = ctx.db.query(MemoryVersion.log(work.children[0])).take(fit)
+        kept = ctx.db.peek_log(MemoryVersion.log(work.children[0]), fit, newest=False)  # to which nobody adds any more
         for each in kept:
             work.remove(ctx, each)
         if len(kept) == fit:

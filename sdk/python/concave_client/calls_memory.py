@@ -21,6 +21,7 @@ from concave_client.models_memory import (
     NewFactDict,
     Recalled,
     Remembered,
+    Retention,
 )
 
 T = TypeVar("T")
@@ -205,6 +206,25 @@ def get_erasure(receipt_id: str) -> Call[MemoryErasure | None]:
     """The receipt of an erasure, or None."""
     checks.text(receipt_id, "receiptId")
     return _call("query", "getErasure", {"receiptId": receipt_id}, _or_none(MemoryErasure))
+
+
+def set_retention(space: str, *, days: float | None = None, keep_importance: int | None = None) -> Call[Retention | None]:
+    """Say how long the memories of a space are kept; without `days` for ever. Only the org's own backend.
+
+    Raises `ConversationError`: `FORBIDDEN`.
+    """
+    checks.name(space, "space")
+    rules.importance(keep_importance, "keepImportance")
+    if days is not None and (isinstance(days, bool) or not isinstance(days, (int, float)) or days <= 0):
+        raise ValidationError("INVALID_RANGE", "days is a number above 0", "days")
+    args = {"space": space, "days": days, "keepImportance": keep_importance}
+    return _call("mutation", "setRetention", args, _or_none(Retention))
+
+
+def get_retention(space: str) -> Call[Retention | None]:
+    """How long the memories of a space are kept; None: for ever."""
+    checks.name(space, "space")
+    return _call("query", "getRetention", {"space": space}, _or_none(Retention))
 
 
 def store_fact(

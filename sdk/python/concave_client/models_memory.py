@@ -235,6 +235,16 @@ class MemoryErasure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How long the memories of a space are kept."""
+
+    space: str
+    days: float
+    updated_at: float
+    keep_importance: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Streamed:
     """A stream that is remembered: all of it, or with `best-effort` what came before it failed (`error`)."""
 

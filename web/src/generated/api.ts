@@ -938,6 +938,15 @@ export interface Renewed {
   lost: string[];
 }
 
+/** How long the memories of a space are kept. */
+export interface RetentionView {
+  space: string;
+  days: number;
+  /** Memories of at least this importance stay. */
+  keepImportance?: number;
+  updatedAt: number;
+}
+
 /** The gateway's part of a conversation. Costs are millionths of a dollar. */
 export interface Room {
   /** Made by an agent's connection: an agent has one active at most (`AgentRoom`). */
@@ -2694,6 +2703,8 @@ export const api = anyApi as unknown as {
     getFactHistory: Query<{ space: string; factId: string }, FactView[]>;
     /** What was kept of an answer that did not end, or null. */
     getPart: Query<{ space: string; key: string; userId?: string; agentId?: string }, MemoryView | null>;
+    /** How long the memories of a space are kept, for the org's backend; null where it is for ever, and for others. */
+    getRetention: Query<{ space: string }, RetentionView | null>;
     /** The facts of a space that are held to be true, newest first. */
     listFacts: Query<{
       space: string;
@@ -2770,6 +2781,16 @@ export const api = anyApi as unknown as {
       userId?: string;
       agentId?: string;
     }, MemoryView>;
+    /**
+     * Say how long the memories of a space are kept; without `days` for ever. Only the org's backend.
+     *
+     * Args:
+     *     days: after so many a sweep erases a memory, within an hour or so; each time with a receipt.
+     *     keepImportance: memories of at least this importance stay.
+     *
+     * Refuses: `FORBIDDEN`, `INVALID_RANGE`, `INVALID_IMPORTANCE`.
+     */
+    setRetention: Mutation<{ space: string; days?: number; keepImportance?: number }, RetentionView | null>;
     /**
      * Hold a statement to be true. Said again it is confirmed; another about the same supersedes it, and its history stays.
      *

@@ -452,6 +452,23 @@ export interface MemoryErasure {
   completedAt?: number;
 }
 
+/** How long the memories of a space are kept; the id is a digest of the space's name. */
+export interface MemoryRetention {
+  _id: Id<"memoryRetentions">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  space: string;
+  days: number;
+  /** Memories of at least this importance stay; over 100: none does. */
+  keepImportance: number;
+  /** Memories created up to this moment have been looked at in this round. */
+  passed?: number;
+  lookAt: number;
+  state: "on";
+  updatedAt: number;
+}
+
 /** A version of a memory that was replaced; it never changes. Vectors are not kept with it. */
 export interface MemoryVersion {
   _id: Id<"memoryVersions">;
@@ -720,6 +737,7 @@ export interface Tables {
   machines: Machine;
   memories: Memory;
   memoryErasures: MemoryErasure;
+  memoryRetentions: MemoryRetention;
   memoryVersions: MemoryVersion;
   openReplies: OpenReplies;
   participants: Participant;
