@@ -26,17 +26,21 @@ ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 LISTED = 100
 PAGE, LARGEST_PAGE = 20, 100
+SPACE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+"""A space's name: something beside spaces, and no control characters."""
 DEEPEST = 1000
 """Conversations of a domain that pages reach; a page is found by skipping those before it."""
 
 
 class Settings(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Roles and retrieval, for tools."""
+    """Roles and retrieval, for tools; and memory."""
 
     primary_role_id: ShortText | None = None
     sub_role_ids: Annotated[list[ShortText], Meta(max_length=20)] | None = None
     retrieval_top_k: Annotated[int, Meta(ge=1, le=100)] | None = None
     retrieval_threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
+    memory_space: Annotated[str, Meta(min_length=1, max_length=200, pattern=SPACE)] | None = None
+    """Where the model answers: the space of the user's memories that a reply is told of, and in which it is remembered."""
 
 
 class DomainView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):

@@ -17,7 +17,8 @@ from chalicelib.data import values
 from chalicelib.data.json_text import whole, whole_value
 from chalicelib.doors import openapi
 from chalicelib.doors.docs_page import PAGE
-from chalicelib.doors.routes import ROUTES, Route
+from chalicelib.doors.route import Route
+from chalicelib.doors.routes import ROUTES
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, caller, json_answer, run
 from chalicelib.runtime.errors import FunctionError
 from chalicelib.runtime.registry import Function
@@ -26,7 +27,7 @@ STATUSES = [
     (re.compile(r"MCP_.*"), 400),
     (re.compile(r"Unauthorized|Unauthenticated|BadCredentials|InvalidToken"), 401),
     (re.compile(r".*NotFound|.*NOT_FOUND"), 404),
-    (re.compile(r"Forbidden|FORBIDDEN|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
+    (re.compile(r"Forbidden|FORBIDDEN|PERMISSION_DENIED|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
     (
         re.compile(
             r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
@@ -92,7 +93,7 @@ def _arguments(row: Route, function: Function[..., Any], request: HttpRequest) -
     unknown = given.keys() & {*row.hidden, *row.fixed}
     if unknown:
         raise Refusal(400, "BadArguments", f"{row.method} {row.path} takes no {', '.join(sorted(unknown))}.")
-    placed = {name: unquote(text) for name, text in match.groupdict().items()}
+    placed = {name: _typed(function, name, unquote(text)) for name, text in match.groupdict().items()}
     return {**given, **placed, **row.fixed}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain import budget
 from chalicelib.domain.machines import assignments
-from chalicelib.domain.replies import lifecycle, prompt
+from chalicelib.domain.replies import lifecycle, prompt, remembered
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.schema import ChatSession, Conversation, Run, Status
 
@@ -85,14 +85,27 @@ def end(
     reasoning: str | None = None,
     usage: dict[str, Any] | None = None,
     parts: list[Any] | None = None,
+    remember_in: str | None = None,
 ) -> bool:
-    """The writer's last commit. A writer that lost its epoch changes nothing."""
+    """The writer's last commit. A writer that lost its epoch changes nothing.
+
+    Args:
+        remember_in: the space of memory in which a job remembers the reply, and what it answers.
+    """
     run = ctx.db.get(Run, run_id)
     if run is None or run.epoch != epoch or run.state != "running":
         lifecycle.charge(ctx, run, usage)
         return False
     lifecycle.finish(ctx, run, state, content, reason=reason, reasoning=reasoning, usage=usage, parts=parts)
+    if remember_in is not None:
+        ctx.scheduler.run_after(0, remember, run_id=run_id, space=remember_in)
     return True
+
+
+@internal_mutation
+def remember(ctx: MutationCtx, run_id: str, space: str) -> None:
+    """The job: remember a completed reply, and what it answers."""
+    remembered.remember(ctx, run_id, space)
 
 
 @internal_mutation

@@ -9,6 +9,8 @@ that a subscriber watches cannot read them.
 
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
+facts.py           Fact
+memories.py        Memory, MemoryVersion, MemoryErasure, MemoryRetention
 machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
@@ -28,14 +30,28 @@ from chalicelib.schema.conversations import (
     RunState,
     Status,
 )
+from chalicelib.schema.facts import Fact, FactType
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
 from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
+from chalicelib.schema.memories import (
+    DIMENSIONS,
+    ContentType,
+    ConversationRef,
+    ImmutableRef,
+    Memory,
+    MemoryErasure,
+    MemoryRetention,
+    MemoryVersion,
+    MutableRef,
+    SourceType,
+)
 from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
 
 __all__ = [
+    "DIMENSIONS",
     "MINUTE",
     "WORKFLOW_COMPLETE",
     "Agent",
@@ -48,13 +64,23 @@ __all__ = [
     "ChatSession",
     "ChatSocket",
     "ClientKey",
+    "ContentType",
     "Conversation",
+    "ConversationRef",
     "CronAgent",
     "Domain",
     "Enrolment",
     "Erasure",
+    "Fact",
+    "FactType",
     "Image",
+    "ImmutableRef",
     "Machine",
+    "Memory",
+    "MemoryErasure",
+    "MemoryRetention",
+    "MemoryVersion",
+    "MutableRef",
     "OpenReplies",
     "Participant",
     "Permission",
@@ -67,6 +93,7 @@ __all__ = [
     "Run",
     "RunState",
     "Said",
+    "SourceType",
     "Status",
     "Task",
     "TaskStatus",

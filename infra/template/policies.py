@@ -168,7 +168,11 @@ def _logs(deployment: Deployment, function: Function) -> Resource:
 
 
 def _tables(deployment: Deployment, grant: Capability) -> list[Resource]:
-    """One statement per set of verbs; an index is asked by Query only."""
+    """One statement per set of verbs; an index is asked by Query only.
+
+    The indexes of declared tables are named together, by the stage's prefix: a role holds 10,240 characters of policies, and
+    with a line for each they do not fit.
+    """
     system = [spec for spec in deployment.specs if spec.name in grant.tables]
     declared = [spec for spec in deployment.specs if spec.name not in SYSTEM] if DOCUMENTS in grant.tables else []
     by_verbs: dict[str, list[Any]] = {}
@@ -176,12 +180,16 @@ def _tables(deployment: Deployment, grant: Capability) -> list[Resource]:
         letters = grant.tables[spec.name] if spec in system else grant.tables[DOCUMENTS]
         where = by_verbs.setdefault(letters, [])
         where.append(att(table_id(spec.name), "Arn"))
-        if spec.indexes and "q" in letters:
+        if spec.indexes and "q" in letters and spec in system:
             where.append(sub("${" + table_id(spec.name) + ".Arn}/index/*"))
-    return [
+    made = [
         _allow(f"Tables{number}", [VERBS[letter] for letter in letters], where)
         for number, (letters, where) in enumerate(sorted(by_verbs.items()))
     ]
+    if "q" in grant.tables.get(DOCUMENTS, "") and any(spec.indexes for spec in declared):
+        tables = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/" + deployment.name("*/index/*")
+        made.append(_allow("Indexes", [VERBS["q"]], [sub(tables)]))
+    return made
 
 
 SYSTEM = frozenset({"fences", "commits", "claims", "mailboxes", "subscriptions", "inbox", "watches"})

@@ -1,8 +1,9 @@
 """What each number means: the requirements that the tests of this folder show, one sentence each.
 
 Numbers that begin with 000 are of conversations with images (a conversation owns an image: its configuration, its messages,
-its events), those with 001 of the one adapter that starts and resumes the conversations of tasks. Plain numbers are the rules
-themselves; U are cases that follow from them, E belong to the engine's own requests. `rows.py` names the tests of each.
+its events), those with 001 of the one adapter that starts and resumes the conversations of tasks, and those with 003 of what is
+remembered. Plain numbers are the rules themselves; U are cases that follow from them, E belong to the engine's own requests.
+`rows.py` names the tests of each.
 """
 
 from __future__ import annotations
@@ -131,5 +132,15 @@ ADAPTER = {
     ),
 }
 
-MEANINGS = {**IMAGES, **ADAPTER}
+MEMORIES = {
+    "003-38": "Memories: stored, found by meaning, by words and by both, over what was said in conversations.",
+    "003-39": "One call remembers a turn, one recalls what fits, one forgets, one erases a user with one receipt.",
+    "003-40": "Each layer has tables with indexes, functions, types, an SDK and tests that look at what is stored.",
+    "003-U13": "A memory keeps its versions and references through changes, archive and restoring, in its space and to its user.",
+    "003-U14": "Facts: the same confirms, another supersedes, the history stays, one of a slot is held at any time.",
+    "003-U15": "Remembering is repeated without harm; a stream that breaks off is kept, undone, tried again or remembered.",
+    "003-U19": "A count is the length of the list, for every filter, also after changes at once.",
+}
+
+MEANINGS = {**IMAGES, **ADAPTER, **MEMORIES}
 """Every number, in order."""

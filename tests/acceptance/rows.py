@@ -27,6 +27,12 @@ PUSH = "tests/functions/test_push.py::test_"
 MIGRATE = "tests/admin/test_migrate.py::test_"
 PAGE = "tests/web/test_chat_page.py::test_"
 
+MEMORIES = "tests/acceptance/test_003_memories.py::test_"
+MEMORY_RULES = "tests/functions/test_memories.py::test_"
+MEMORY_OF = "tests/functions/test_memory.py::test_"
+MEMORY_ERASED = "tests/functions/test_memory_erasure.py::test_"
+MEMORY_SDK = "tests/sdk/test_memories.py::test_"
+
 PAIRED = f"{IMAGES}a_conversation_its_image_and_its_session_are_one_commit"
 IDS = f"{IMAGES}ids_have_their_formats_and_an_agents_is_stored_nowhere"
 COPIED = f"{IMAGES}every_field_of_the_configuration_is_copied_and_then_the_images_own"
@@ -45,6 +51,8 @@ ONE_PLACE = f"{ADAPTER}there_is_one_place_where_a_reply_begins_and_one_where_it_
 STARTED = f"{CONTROLS}a_new_conversations_reply_is_told_from_its_start_to_its_end"
 BY_TYPE = f"{ADAPTER}an_agents_type_chooses_its_instruction"
 OWN_WORDS = f"{ADAPTER}the_message_is_the_callers_and_the_adapter_adds_nothing"
+STORED = f"{MEMORIES}a_memory_is_stored_as_it_is_told_with_its_versions_and_references"
+ONE_TURN = f"{MEMORIES}a_turn_with_its_facts_is_one_commit_that_is_made_once"
 
 ROWS: dict[str, list[str]] = {
     "000-01": [PAIRED, f"{IMAGES}a_death_at_any_write_leaves_all_three_or_none"],
@@ -305,6 +313,50 @@ ROWS: dict[str, list[str]] = {
         f"{ADAPTER}who_comes_late_hears_an_agents_reply_from_its_beginning",
         f"{ADAPTER}two_sends_at_once_are_two_turns_and_never_two_writers",
     ],
+    "003-38": [
+        STORED,
+        f"{MEMORY_RULES}words_are_found_at_once_and_the_meaning_when_the_row_says_so",
+        f"{MEMORY_RULES}words_and_meaning_together_put_first_what_is_first_in_both",
+        f"{MEMORY_RULES}filters_that_no_index_knows_still_find_as_many_as_there_are",
+        f"{MEMORY_SDK}a_search_is_live",
+    ],
+    "003-39": [
+        ONE_TURN,
+        f"{MEMORIES}an_erasure_of_a_user_is_one_receipt_over_all_layers",
+        f"{MEMORIES}a_space_keeps_its_memories_for_a_time",
+        f"{MEMORY_OF}what_fits_a_question_is_recalled_with_a_text_for_a_model",
+        f"{MEMORY_OF}forgetting_takes_the_memory_and_its_facts_and_leaves_the_conversation",
+        f"{MEMORY_ERASED}many_memories_are_erased_in_steps_that_each_fit_a_commit",
+        f"{MEMORY_ERASED}an_erasure_that_nobody_carries_on_is_carried_on_by_the_sweep",
+    ],
+    "003-40": [
+        STORED,
+        f"{MEMORY_SDK}a_memory_is_stored_found_changed_put_away_and_deleted",
+        f"{MEMORY_SDK}what_is_wrong_is_told_before_any_request",
+        "tests/doors/test_rest_memories.py::test_a_memory_from_its_storing_to_its_deletion",
+    ],
+    "003-U13": [
+        STORED,
+        f"{MEMORIES}isolation_by_space_and_by_user",
+        f"{MEMORY_RULES}changes_at_once_are_versions_without_gap_or_repeat",
+        f"{MEMORY_RULES}what_is_archived_is_in_no_list_and_no_search_and_comes_back_as_it_was",
+        f"{MEMORY_RULES}a_deleted_conversation_takes_its_references_away_and_leaves_the_memory",
+        "tests/functions/test_strangers.py::test_strangers_get_the_answer_for_a_random_name",
+    ],
+    "003-U14": [
+        f"{MEMORIES}facts_that_come_at_once_leave_one_that_is_held",
+        f"{MEMORY_OF}a_newer_fact_supersedes_and_the_same_confirms",
+    ],
+    "003-U15": [
+        ONE_TURN,
+        f"{MEMORY_OF}what_was_forgotten_is_not_remembered_again_by_a_late_repetition",
+        f"{MEMORY_SDK}a_stream_that_breaks_off_is_kept_as_was_said",
+        f"{MEMORY_SDK}a_retry_that_succeeds_remembers_the_whole_once",
+    ],
+    "003-U19": [
+        f"{MEMORIES}counts_are_lists_after_changes_at_once",
+        f"{MEMORY_RULES}counts_agree_with_lists_whatever_happens",
+    ],
 }
 
 DIFFERENT: dict[str, str] = {
@@ -312,6 +364,8 @@ DIFFERENT: dict[str, str] = {
     "000-U17": "The limit is GENERATION_TIMEOUT_S, 840 seconds unless the operator says otherwise.",
     "001-07": "There are no callbacks: whoever watches is told.",
     "001-U04": "A session is made with its conversation, so none can be without an id, and its making cannot take too long.",
+    "003-39": "Messages are not taken out of a log one by one: forgetting with the conversation deletes it whole, or is refused.",
+    "003-U15": "There is no resume token: the turn's own key goes on, and `getPart` has what came.",
     "001-U14": "An image is never a file; it is kept with the reply that it was asked with, and erased with the conversation.",
 }
 """Where something else than the requirement's own way is done on purpose; the row's tests show what."""

@@ -15,12 +15,18 @@ from chalicelib.domain.conversations import codes, history, listing, search, vie
 from chalicelib.domain.feeds import sizes
 from chalicelib.domain.feeds import socket as feed
 from chalicelib.domain.images import forking, mcp
+from chalicelib.domain.memories import codes as memory_codes
+from chalicelib.domain.memories import listing as memory_listing
+from chalicelib.domain.memories import searching as memory_searching
+from chalicelib.domain.memories import versions
+from chalicelib.domain.memory import facts, recalling, remembering
 from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.embedders import vectors
 from chalicelib.live import messages
 from chalicelib.live.owner import hearing, owner, socket
 from chalicelib.push import sender
+from chalicelib.schema import DIMENSIONS
 from chalicelib.settings import Settings
 from infra.local.aws.api_gateway import Walls
 from tests.docs.pages import ROOT
@@ -113,6 +119,23 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     ),
     "a page of messages, rooms or agents": (answer_size.ANSWER_BYTES / KB,),
     "`conversations:list` by filters without an index": (listing.LOOKED_AT,),
+    "a memory's text; its metadata; tags of one, each; messages that it refers to": (
+        codes.LONGEST_CONTENT / KB,
+        codes.LARGEST_METADATA / KB,
+        memory_codes.MOST_TAGS,
+        memory_codes.LONGEST_TAG,
+        memory_codes.MOST_MESSAGES,
+    ),
+    "a memory's vector": (DIMENSIONS,),
+    "an answer of `memories:*`; memories of one `list`; that are looked at by `agentId`, `participantId`, `sourceType`, `tags` "
+    "or `minImportance`": (answer_size.ANSWER_BYTES / KB, memory_listing.MOST_READ, memory_listing.LOOKED_AT),
+    "memories that a search compares by tags and importance: by words, by meaning": (
+        memory_searching.MOST_BY_WORDS,
+        memory_searching.MOST_BY_MEANING,
+    ),
+    "versions that `getHistory` and `getAtTimestamp` look at": (versions.LOOKED_AT,),
+    "a fact; facts of one turn, of one memory": (facts.LONGEST_FACT, remembering.MOST_FACTS, facts.MOST_FACTS),
+    "`context` of `memory:recall`; a message in its answer": (recalling.MOST_CONTEXT, recalling.MESSAGE_BYTES / KB),
     "`conversations:search`": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
     "agents of a user; open chat sockets of a user or an agent; conversations of an agent without a user": (
         Settings.agents_per_user,

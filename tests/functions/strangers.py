@@ -21,9 +21,10 @@ from infra.local.model.server import ScriptedModel
 from infra.local.push_keys import encoded
 from tests.functions.conftest import Refusal
 from tests.functions.machines import with_a_question
-from tests.functions.names import CHOSEN, FREE, MADE_NOW, NAMES
+from tests.functions.names import CHOSEN, FREE, MADE_AT_ONCE, MADE_NOW, NAMES
 from tests.functions.tabs import Live, who
 from tests.live import counters
+from tests.support.memories import of_a_fact, remembered
 from tests.support.push_service import Browser
 from tests.support.sim import Sim
 from tests.support.verdict import check, rows
@@ -35,9 +36,10 @@ OWNED = ("conversations", "domains", "tasks", "agentRuns", "cronAgents", "images
 OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
 OWNED += ("machines", "workers", "workerBeats", "permissionRequests")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
+OWNED += ("memories", "memoryVersions", "memoryErasures", "facts")
 """The tables of people's things."""
 KNOWN = ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId", "taskId", "agentRunId")
-KNOWN += ("scheduleId", "endpoint", "machineId", "requestId")
+KNOWN += ("scheduleId", "endpoint", "machineId", "requestId", "memoryId", "factId")
 """What only its owner and the owner's own know by name."""
 STRANGERS = [
     "bob@acme",
@@ -105,6 +107,9 @@ class Scene:
         ]
         asked = {"name": "a canary", "prompt": "sing", "schedule": "0 0 1 1 *"}
         real["scheduleId"] = [alice.mutation("schedules:create", **asked)["scheduleId"] for _ in range(2)]
+        real["memoryId"] = [remembered(alice, f"a canary {number}") for number in range(2)]
+        real["factId"] = [of_a_fact(alice, f"a canary {number}") for number in range(2)]
+        real["receiptId"][1] = alice.mutation("memories:delete", space="x", memoryId=remembered(alice, "a canary"))["receiptId"]
         real["replyId"] = [f"agent_{each.removeprefix('msg-')}" for each in replies[:2]]
         real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
         for each in real["endpoint"]:
@@ -136,6 +141,8 @@ class Scene:
                 asked = {"name": "mine", "prompt": "sing", "schedule": "0 0 1 1 *"}
                 names["scheduleId"] = person.mutation("schedules:create", **asked)["scheduleId"]
                 names["userId"] = names["participantId"] = subject
+                if not stranger.endswith("+worker"):  # which have no memories
+                    names |= {"memoryId": remembered(person, "mine"), "factId": of_a_fact(person, "mine")}
                 if stranger.endswith("+agent"):
                     names |= {"userId": "user-own", "agentId": subject}
                 between = {"userId": names["userId"], "agentId": names["agentId"]}
@@ -248,7 +255,8 @@ def questions(scene: Scene, function: Function[..., Any], own: dict[str, str], c
     names = naming(function)
     kind = lambda path: path.rpartition(".")[2].removesuffix("s")  # noqa: E731
     for foreign in [[name] for name in names] + ([names] if len(names) > 1 else []):
-        if any((function.path, name) in CHOSEN for name in foreign) and (colleague or len(foreign) > 1):
+        chosen = {(function.path, name) for name in foreign} & CHOSEN
+        if chosen and (colleague or len(foreign) > 1 or chosen & MADE_AT_ONCE):
             continue
         for number in range(2):
             args = with_names(made_up(function), {name: own[kind(name)] for name in names})

@@ -17,6 +17,7 @@ from tests.functions.machines import MACHINE, taken_in
 from tests.functions.machines import asked as asked_of_worker
 from tests.functions.rooms import Gateway, Socket
 from tests.support.conversations import member
+from tests.support.memories import keep
 from tests.support.stores import Around
 
 COUNTED = {"chatSockets.by_member"}
@@ -128,6 +129,14 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     alice.query("permissions:waiting")
     alice.query("machines:list")
     alice.mutation("machines:remove", machineId=MACHINE)
+    # Memories.
+    for person in (alice, everything):
+        person.query("memories:list", space="home")
+        person.query("memory:listFacts", space="home")
+    fact = alice.mutation("memory:storeFact", space="home", fact="x", memoryId=keep(alice, "x"))["fact"]["factId"]
+    alice.query("memory:get", space="home", memoryId=keep(alice, "x"))
+    alice.query("memory:getFactHistory", space="home", factId=fact)
+    everything.action("memory:erase", userId="alice", confirm=True)
     house.clock.ahead += 3_600_000
     house.sweep()
     house.work()

@@ -28,6 +28,7 @@ from chalicelib import Index, MutationCtx
 from chalicelib.domain import budget
 from chalicelib.domain.conversations import late_writes, listing
 from chalicelib.domain.conversations.filters import Filters
+from chalicelib.domain.memories import refs
 from chalicelib.domain.replies import lifecycle
 from chalicelib.schema import (
     AgentRoom,
@@ -298,5 +299,5 @@ def _of(index: Index) -> Step:
     return erase
 
 
-CHILDREN: list[Step] = [_of(each.by_conversation) for each in (Participant, Receipt, Presence)]
+CHILDREN: list[Step] = [*(_of(each.by_conversation) for each in (Participant, Receipt, Presence)), refs.let_go]
 """What else hangs on a conversation, in the order of erasure."""

@@ -32,6 +32,7 @@ def of_run(ctx: QueryCtx | MutationCtx, run_id: str) -> dict[str, Any]:
         "options": {name: value for name, value in (run.options or {}).items() if name in ("thinking", "providerOptions")},
         "messageId": run.message_id,
         "sessionId": run.session_id,
+        "userId": session.user_id if session else None,
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib import ActionCtx
 from chalicelib.domain import budget
-from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import lifecycle, remembered
 from chalicelib.domain.replies.parts import Parts
 from chalicelib.domain.replies.text import ReplyText
 from chalicelib.schema import Status
@@ -50,6 +50,8 @@ class Writer:
         """Stream until the end. Returns the state that the reply came to, or None when somebody else ended it."""
         try:
             self.asked = self.ctx.run_query("runs:promptOf", run_id=self.run_id)
+            for part in remembered.recall(self.ctx, self.asked):
+                self._store("", self._parts.kept(part))
             return self._streamed()
         except Exception as fault:  # noqa: BLE001 - whatever it is: the reply ends, and `fault` is told
             self.fault = fault
@@ -65,7 +67,9 @@ class Writer:
         whole = {**text, "reasoning": self.reasoning or None, "parts": self.chunks.parts()}
         for told in (whole, text, {**text, "content": ""}):
             try:
-                self.ctx.run_mutation("runs:end", run_id=self.run_id, epoch=self.epoch, state=state, reason=reason, **told)
+                space = remembered.space_of(self.asked) if state == "completed" else None
+                how = {"state": state, "reason": reason, "remember_in": space}
+                self.ctx.run_mutation("runs:end", run_id=self.run_id, epoch=self.epoch, **how, **told)
                 return
             except Exception as fault:  # noqa: BLE001 - less is tried; `fault` is told
                 self.fault = self.fault or fault

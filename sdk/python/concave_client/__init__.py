@@ -16,6 +16,16 @@ The same with `AsyncCortex` and `await`. What is wrong with an argument is told 
 any request: also `AsyncCortex` raises it when the method is called, not when its result is awaited. What the backend refuses
 is a `ConversationError` with its `code`, such as `CONVERSATION_NOT_FOUND`.
 
+Memories, and memory as one thing (`cortex.vector` is `cortex.memories`):
+
+    cortex.memory.remember(
+        space="home", conversation_id="conv-1", user_id="user-123", agent_id="agent-456", key="turn-1",
+        user_message="I drink green tea", agent_response="Noted.",
+    )
+    print(cortex.memory.recall("home", "what does she drink?", user_id="user-123").context)
+    for memory in cortex.memories.search("home", "tea"):
+        print(memory.score, memory.content)
+
 Live, over the WebSocket of the official `convex` client (`pip install concave-client[live]`):
 
     for conversation in cortex.conversations.watch("conv-abc123"):   # now, and after every change; None when it is gone
@@ -42,24 +52,52 @@ from concave_client.models import (
     SearchAnswer,
     SearchResult,
 )
+from concave_client.models_memory import (
+    ConversationRef,
+    EnrichedMemory,
+    Fact,
+    FactStored,
+    Forgotten,
+    Memory,
+    MemoryErasure,
+    MemoryVersion,
+    Recalled,
+    Remembered,
+    Source,
+    Streamed,
+)
+from concave_client.streams import StreamFailed
 
 __all__ = [
     "AsyncConversations",
     "AsyncCortex",
     "Conversation",
     "ConversationError",
+    "ConversationRef",
     "Conversations",
     "Cortex",
     "CortexError",
     "Deleted",
     "DeletedMany",
+    "EnrichedMemory",
     "Erasure",
     "Exported",
+    "Fact",
+    "FactStored",
+    "Forgotten",
     "History",
+    "Memory",
+    "MemoryErasure",
+    "MemoryVersion",
     "Message",
     "NewMessage",
     "Participants",
+    "Recalled",
+    "Remembered",
     "SearchAnswer",
     "SearchResult",
+    "Source",
+    "StreamFailed",
+    "Streamed",
     "ValidationError",
 ]

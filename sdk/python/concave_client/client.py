@@ -11,6 +11,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from concave_client import calls
 from concave_client.calls import Call, Part
 from concave_client.live import Live
+from concave_client.memories import AsyncMemories, Memories
+from concave_client.memory import AsyncMemoryApi, MemoryApi
 from concave_client.models import Conversation, Exported, Format, Message
 from concave_client.transport import AsyncTransport, Token, Transport
 
@@ -202,7 +204,10 @@ class Cortex:
 
     def __init__(self, url: str, token: Token = None, *, timeout_s: float = 30.0) -> None:
         self._transport = Transport(url, token, timeout_s)
-        self.conversations = Conversations(self._transport, Live(url, token))
+        live = Live(url, token)
+        self.conversations = Conversations(self._transport, live)
+        self.memories = self.vector = Memories(self._transport, live)
+        self.memory = MemoryApi(self._transport)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -220,7 +225,10 @@ class AsyncCortex:
 
     def __init__(self, url: str, token: Token = None, *, timeout_s: float = 30.0) -> None:
         self._transport = AsyncTransport(url, token, timeout_s)
-        self.conversations = AsyncConversations(self._transport, Live(url, token))
+        live = Live(url, token)
+        self.conversations = AsyncConversations(self._transport, live)
+        self.memories = self.vector = AsyncMemories(self._transport, live)
+        self.memory = AsyncMemoryApi(self._transport)
 
     async def close(self) -> None:
         """Give the connections back."""

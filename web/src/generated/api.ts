@@ -236,6 +236,18 @@ export interface ConversationRecord {
   updatedAt: number;
 }
 
+/** The messages that a memory was made of. */
+export interface ConversationRef {
+  conversationId: string;
+  messageIds: string[];
+}
+
+/** The messages that a memory was made of. */
+export interface ConversationRefInput {
+  conversationId: string;
+  messageIds?: string[];
+}
+
 /** A conversation. Times are milliseconds since the epoch. */
 export interface ConversationView {
   conversationId: string;
@@ -317,7 +329,7 @@ export interface DomainsPageMeta {
   totalPages: number;
 }
 
-/** Roles and retrieval, for tools. */
+/** Roles and retrieval, for tools; and memory. */
 export interface DomainsSettings {
   /** 1 to 200 characters. */
   primaryRoleId?: string;
@@ -327,6 +339,11 @@ export interface DomainsSettings {
   retrievalTopK?: number;
   /** 0 to 1. */
   retrievalThreshold?: number;
+  /**
+   * Where the model answers: the space of the user's memories that a reply is told of, and in which it is remembered.
+   * 1 to 200 characters. Matches ^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$.
+   */
+  memorySpace?: string;
 }
 
 /** A session as an agent's program lists it. */
@@ -345,6 +362,13 @@ export interface EngineSession {
    */
   agent?: string;
   deleted?: boolean;
+}
+
+/** A memory, with what it was made of and what was taken from it. */
+export interface EnrichedMemory {
+  memory: MemoryView;
+  messages: ConversationMessage[];
+  facts: FactView[];
 }
 
 /** What a worker shows to a person, and what it keeps: the token is shown this once. */
@@ -426,12 +450,54 @@ export interface ExportPart {
   continueCursor: string;
 }
 
+/** What became of a statement: `ADD` a new fact, `NONE` it was known and is confirmed, `SUPERSEDE` it replaces one. */
+export interface FactStored {
+  action: "ADD" | "NONE" | "SUPERSEDE";
+  fact: FactView;
+  superseded?: string;
+}
+
+/** A fact. Times are milliseconds since the epoch. */
+export interface FactView {
+  factId: string;
+  space: string;
+  fact: string;
+  factType: "custom" | "event" | "identity" | "knowledge" | "observation" | "preference" | "relationship";
+  status: "active" | "superseded";
+  confidence: number;
+  /** How often it was said again. */
+  confirmations: number;
+  createdAt: number;
+  updatedAt: number;
+  subject?: string;
+  predicate?: string;
+  object?: string;
+  tags: string[];
+  userId?: string;
+  agentId?: string;
+  memoryId?: string;
+  supersedes?: string;
+  supersededBy?: string;
+  validUntil?: number;
+  score?: number;
+}
+
 /** How a session is that a worker has opened. */
 export interface Followed {
   sessionId: string;
   status: "active" | "gone" | "idle" | "terminated";
   name?: string;
   agentSessionId?: string;
+}
+
+/** What was forgotten; `memory:getErasure` tells when the indexes are cleared of it. */
+export interface Forgotten {
+  memoryId: string;
+  factsDeleted: number;
+  receiptId: string;
+  state: "completed" | "running";
+  /** The conversation that is deleted behind this commit. */
+  conversationId?: string;
 }
 
 /** Somebody who is online in a conversation. */
@@ -482,6 +548,13 @@ export interface ImagesSent {
   titleGenerated?: boolean;
 }
 
+/** The version of an immutable record that a memory was made of. */
+export interface ImmutableRef {
+  type: string;
+  id: string;
+  version?: number;
+}
+
 /** A conversation that a socket has joined. */
 export interface Joined {
   conversationId: string;
@@ -506,6 +579,96 @@ export interface MachineView {
   workers: WorkerView[];
   /** When its last worker went. */
   offlineSince?: number;
+}
+
+/** Several deleted memories, or with `dryRun` those that would be. */
+export interface MemoriesDeleted {
+  dryRun: boolean;
+  deleted: number;
+  /** As many as 32 KB hold; `deleted` counts all. */
+  memoryIds: string[];
+  wouldDelete?: number;
+  receiptId?: string;
+  state: "completed" | "running";
+}
+
+/** A part of an export. `count` is the number of memories in it. */
+export interface MemoriesPart {
+  format: "csv" | "json";
+  data: string;
+  count: number;
+  isDone: boolean;
+  continueCursor: string;
+}
+
+/** What `updateMany` has changed. */
+export interface MemoriesUpdated {
+  updated: number;
+  memoryIds: string[];
+}
+
+/** A deleted memory. `state` says whether the index is cleared of it; `memory:getErasure` tells when it was. */
+export interface MemoryDeleted {
+  deleted: boolean;
+  memoryId: string;
+  receiptId: string;
+  state: "completed" | "running";
+}
+
+/** The receipt of an erasure. It names ids and numbers, never contents. Times are milliseconds since the epoch. */
+export interface MemoryErasureView {
+  receiptId: string;
+  state: "completed" | "running";
+  requestedBy: string;
+  layers: string[];
+  userId?: string;
+  space?: string;
+  /** Documents by table. */
+  erased: Record<string, number>;
+  /** SHA-256 over digest so far, table and id of every erased document, in the order of their erasure. */
+  digest: string;
+  startedAt: number;
+  completedAt?: number;
+}
+
+/** A memory in its current version. */
+export interface MemoryView {
+  memoryId: string;
+  space: string;
+  content: string;
+  contentType: "raw" | "summarized";
+  status: "active" | "archived" | "partial";
+  source: Source;
+  /** `importance`, `tags`, and what else its writer keeps with it. */
+  metadata: Record<string, any>;
+  version: number;
+  createdAt: number;
+  updatedAt: number;
+  accessCount: number;
+  /** When `memory:recall` last brought it. */
+  lastAccessed?: number;
+  userId?: string;
+  agentId?: string;
+  participantId?: string;
+  conversationRef?: ConversationRef;
+  immutableRef?: ImmutableRef;
+  mutableRef?: MutableRef;
+  /** The version that is found by meaning; 0 before the first. By words every version is found at once. */
+  indexedVersion: number;
+  /** What made its vector; absent where the caller brought it. */
+  embeddingModel?: string;
+  /** Only where it is asked for. */
+  embedding?: number[];
+  /** The newest ten that were replaced, newest first, in `get` only. */
+  previousVersions?: VersionView[];
+  /** In a search: from 0 to 1, the best first. */
+  score?: number;
+  /** In a search for words: where they stand. */
+  highlights?: string[];
+  /** Fields that this answer had no room for; `get` has them whole. */
+  cut?: string[];
+  /** On the last one of a list that ends here because of its bytes: ask for the rest with `offset`. */
+  listTruncated?: boolean;
 }
 
 /** How many messages, both bounds included. */
@@ -563,6 +726,27 @@ export interface Metadata {
   claudeSdkSessionId?: string;
   model: string;
   provider: "agent" | "anthropic" | "none" | "worker";
+}
+
+/** A value of the mutable store, as it was when the memory was made. */
+export interface MutableRef {
+  namespace: string;
+  key: string;
+  snapshotValue?: any;
+  snapshotAt?: number;
+}
+
+/** A statement. With `subject` and `predicate` a later one about the same supersedes it. */
+export interface NewFact {
+  fact: string;
+  /** Default: "knowledge". */
+  factType?: "custom" | "event" | "identity" | "knowledge" | "observation" | "preference" | "relationship";
+  subject?: string;
+  predicate?: string;
+  object?: string;
+  /** Default: 80. */
+  confidence?: number;
+  tags?: string[];
 }
 
 /** A message to add. */
@@ -728,15 +912,44 @@ export interface ReadView {
   readAt?: number;
 }
 
+/** What was recalled. */
+export interface Recalled {
+  /** How: by words where there was no embedder. */
+  mode: "hybrid" | "semantic" | "words";
+  memories: MemoryView[];
+  facts: FactView[];
+  /** With `includeConversation`: the messages that the memories were made of, in the order of the memories. */
+  messages: ConversationMessage[];
+  /** The facts and the memories as lines, cut to the budget. */
+  context: string;
+}
+
 /** An agent and its secret, which is shown this once. */
 export interface Registered {
   agentId: string;
   secret: string;
 }
 
+/** A turn that is remembered. `added` is false where it was already. */
+export interface Remembered {
+  added: boolean;
+  conversation: ConversationView;
+  memories: MemoryView[];
+  facts: FactStored[];
+}
+
 /** Of the replies that a worker holds, those that it does not hold any more. */
 export interface Renewed {
   lost: string[];
+}
+
+/** How long the memories of a space are kept. */
+export interface RetentionView {
+  space: string;
+  days: number;
+  /** Memories of at least this importance stay. */
+  keepImportance?: number;
+  updatedAt: number;
 }
 
 /** The gateway's part of a conversation. Costs are millionths of a dollar. */
@@ -1012,6 +1225,16 @@ export interface SessionView {
   cut?: string[];
 }
 
+/** Where a memory comes from. */
+export interface Source {
+  type: "a2a" | "conversation" | "system" | "tool";
+  /** Who said it. */
+  userId?: string;
+  userName?: string;
+  /** When; without it, when it is stored. */
+  timestamp?: number;
+}
+
 /** A conversation in numbers. `byRole` and `byType` are of the newest thousand messages. */
 export interface Statistics {
   totalMessages: number;
@@ -1131,6 +1354,18 @@ export interface Verdict {
   valid: boolean;
   error?: string;
   nextRunAt?: number;
+}
+
+/** One version of a memory. */
+export interface VersionView {
+  memoryId: string;
+  version: number;
+  content: string;
+  contentType: "raw" | "summarized";
+  metadata: Record<string, any>;
+  /** When this version came. */
+  timestamp: number;
+  cut?: string[];
 }
 
 /** One reply that a worker is to write, with all that it needs for it. */
@@ -2230,6 +2465,367 @@ export const api = anyApi as unknown as {
       /** 1 to 200 characters. */
       name: string;
     }, null>;
+  };
+  memories: {
+    /**
+     * Put a memory away: it stays, and no search, list or count has it unless asked for. Twice is once.
+     *
+     * Refuses: `MEMORY_NOT_FOUND`, `PERMISSION_DENIED`.
+     */
+    archive: Mutation<{ space: string; memoryId: string }, MemoryView>;
+    /** How many memories `list` would find, exactly. */
+    count: Query<{
+      space: string;
+      userId?: string;
+      agentId?: string;
+      participantId?: string;
+      sourceType?: "a2a" | "conversation" | "system" | "tool";
+      includeArchived?: boolean;
+    }, number>;
+    /**
+     * Delete a memory with all its versions for good. It is not found from now on; the receipt says when the index is cleared.
+     *
+     * Refuses: `MEMORY_NOT_FOUND`, `PERMISSION_DENIED`.
+     */
+    delete: Mutation<{ space: string; memoryId: string }, MemoryDeleted>;
+    /**
+     * Delete every memory of a space that fits, up to 900 of the caller's, archived ones included.
+     *
+     * Args:
+     *     memoryIds: up to 100 by name instead; those that are not there are passed over.
+     *     dryRun: only say how many it would be.
+     *     confirmationThreshold: more than this many are refused; whoever means it raises the number.
+     *
+     * Refuses: `DELETE_MANY_THRESHOLD_EXCEEDED`.
+     */
+    deleteMany: Action<{
+      space: string;
+      userId?: string;
+      sourceType?: "a2a" | "conversation" | "system" | "tool";
+      tags?: string[];
+      memoryIds?: string[];
+      dryRun?: boolean;
+      /** A whole number, at least 0. Default: 10. */
+      confirmationThreshold?: number;
+    }, MemoriesDeleted>;
+    /** The memories of a space as text, `json` or `csv`, newest first, 96 KB at a time: call again with `continueCursor`. */
+    export: Query<{
+      space: string;
+      format: "csv" | "json";
+      userId?: string;
+      includeEmbeddings?: boolean;
+      /** Default: true. */
+      includeArchived?: boolean;
+      cursor?: string;
+    }, MemoriesPart>;
+    /** A memory with its newest earlier versions; null where it is not, also in another space. */
+    get: Query<{ space: string; memoryId: string; includeEmbedding?: boolean }, MemoryView | null>;
+    /** The version that was current at a moment (ms since the epoch); null before the first. Refuses: `INVALID_TIMESTAMP`. */
+    getAtTimestamp: Query<{ space: string; memoryId: string; timestamp: number }, VersionView | null>;
+    /** The versions of a memory, oldest first, the current one last; as many as 96 KB hold. [] for strangers. */
+    getHistory: Query<{
+      space: string;
+      memoryId: string;
+      /** A whole number, 1 to 900. Default: 100. */
+      limit?: number;
+      /** A whole number, at least 0. */
+      offset?: number;
+    }, VersionView[]>;
+    /** One version of a memory, or null. */
+    getVersion: Query<{
+      space: string;
+      memoryId: string;
+      /** A whole number, at least 1. */
+      version: number;
+    }, VersionView | null>;
+    /**
+     * The memories of a space that the caller may see, newest first.
+     *
+     * An answer holds 96 KB; a list that ends earlier because of that says so in its last element (`listTruncated`).
+     *
+     * Refuses: `FILTER_TOO_BROAD` where more than 400 had to be looked at one by one, `INVALID_RANGE`, `INVALID_DATE_RANGE`.
+     */
+    list: Query<{
+      space: string;
+      userId?: string;
+      agentId?: string;
+      participantId?: string;
+      sourceType?: "a2a" | "conversation" | "system" | "tool";
+      tags?: string[];
+      /** Default: "any". */
+      tagsMatch?: "all" | "any";
+      minImportance?: number;
+      includeArchived?: boolean;
+      createdAfter?: number;
+      createdBefore?: number;
+      /** A whole number, 1 to 900. Default: 100. */
+      limit?: number;
+      /** A whole number, at least 0. */
+      offset?: number;
+    }, MemoryView[]>;
+    /**
+     * Bring an archived memory back as it was: content, importance, tags, references and version.
+     *
+     * Refuses: `MEMORY_NOT_FOUND`, `MEMORY_NOT_ARCHIVED`, `PERMISSION_DENIED`.
+     */
+    restoreFromArchive: Mutation<{ space: string; memoryId: string }, MemoryView>;
+    /**
+     * Memories best first, each with its `score` from 0 to 1: a live query.
+     *
+     * Args:
+     *     query: words, any of them; the last is the beginning of one. With `embedding`, too, both lists are fused by their ranks.
+     *     embedding: 256 numbers: what is nearest in meaning. To have a text embedded here, ask `memory:recall`.
+     *     tags: any of them, or with `tagsMatch` all.
+     *     minScore: cosine with `embedding` alone; s / (1 + s) of BM25 with words alone; 1 for the first of both.
+     *
+     * Refuses: `MISSING_REQUIRED_FIELD` without words and vector, `INVALID_EMBEDDING`.
+     */
+    search: Query<{
+      space: string;
+      query?: string;
+      embedding?: number[];
+      userId?: string;
+      agentId?: string;
+      participantId?: string;
+      sourceType?: "a2a" | "conversation" | "system" | "tool";
+      tags?: string[];
+      /** Default: "any". */
+      tagsMatch?: "all" | "any";
+      minImportance?: number;
+      minScore?: number;
+      includeArchived?: boolean;
+      /** A whole number, 1 to 100. Default: 20. */
+      limit?: number;
+    }, MemoryView[]>;
+    /**
+     * Keep a memory: found by `get`, `list`, `count` and by its words at once, by its meaning when `indexedVersion` says so.
+     *
+     * Args:
+     *     space: a name within the org.
+     *     content: a text of up to 64 KB.
+     *     source: `conversation` needs `conversationRef`.
+     *     conversationRef: a conversation that you see; its deletion takes the reference away.
+     *     metadata: `importance` (0 to 100, else 50), `tags` (up to 20), and what else you keep with it; 16 KB.
+     *     embedding: 256 numbers of your own; without them the backend's embedder works them out behind the commit.
+     *     userId: whose it is. A user's own token says that by itself.
+     *     participantId: which of several tools or agents that share a space wrote it.
+     *     generateEmbedding: false: it is found by its words alone.
+     *
+     * Refuses: `INVALID_EMBEDDING`, `INVALID_IMPORTANCE`, `INVALID_TAGS`, `INVALID_SOURCE_TYPE`, `MISSING_CONVERSATION_REF`,
+     * `CONVERSATION_NOT_FOUND`, `MESSAGE_NOT_FOUND`, `CONTENT_TOO_LONG`, `FORBIDDEN`.
+     */
+    store: Mutation<{
+      space: string;
+      content: string;
+      source: Source;
+      /** Default: "raw". */
+      contentType?: "raw" | "summarized";
+      metadata?: Record<string, any>;
+      embedding?: number[];
+      embeddingModel?: string;
+      userId?: string;
+      agentId?: string;
+      participantId?: string;
+      conversationRef?: ConversationRefInput;
+      immutableRef?: ImmutableRef;
+      mutableRef?: MutableRef;
+      /** Default: true. */
+      generateEmbedding?: boolean;
+    }, MemoryView>;
+    /**
+     * A new version of a memory; the one that it replaces is kept. What is not named stays.
+     *
+     * Refuses: `MEMORY_NOT_FOUND`, `PERMISSION_DENIED` (it is in another space), `MISSING_REQUIRED_FIELD`, and what `store` does.
+     */
+    update: Mutation<{
+      space: string;
+      memoryId: string;
+      content?: string;
+      contentType?: "raw" | "summarized";
+      importance?: number;
+      tags?: string[];
+      metadata?: Record<string, any>;
+      embedding?: number[];
+      embeddingModel?: string;
+      /** Default: true. */
+      generateEmbedding?: boolean;
+    }, MemoryView>;
+    /**
+     * Give every memory that fits, up to 900, a new version with this importance or these tags.
+     *
+     * Args:
+     *     tags: only memories with any of these.
+     *     newTags: the tags of the new versions.
+     *
+     * Refuses: `MISSING_REQUIRED_FIELD` without a change.
+     */
+    updateMany: Action<{
+      space: string;
+      userId?: string;
+      sourceType?: "a2a" | "conversation" | "system" | "tool";
+      tags?: string[];
+      importance?: number;
+      newTags?: string[];
+    }, MemoriesUpdated>;
+  };
+  memory: {
+    /** How many facts there are, exactly. */
+    countFacts: Query<{ space: string; userId?: string; includeSuperseded?: boolean }, number>;
+    /** Delete one fact; what it superseded stays superseded. Refuses: `FACT_NOT_FOUND`. */
+    deleteFact: Mutation<{ space: string; factId: string }, boolean>;
+    /** Take what was kept of an answer away. Returns whether there was anything. */
+    dropPart: Mutation<{ space: string; key: string; userId?: string; agentId?: string }, boolean>;
+    /**
+     * Erase all that is kept of a user in every layer, or of a space, for good, with one receipt.
+     *
+     * Args:
+     *     userId: whose. Without `space` their conversations go, too. A user erases what is its own only.
+     *     space: what is in a space; of one user with `userId`, else of everybody, which only the org's backend may.
+     *
+     * Returns:
+     *     The receipt: `completed`, or still `running`, then `memory:getErasure` tells when it is.
+     *
+     * Refuses: `MISSING_REQUIRED_FIELD`, `CONFIRMATION_REQUIRED`, `FORBIDDEN`.
+     */
+    erase: Action<{ userId?: string; space?: string; confirm?: boolean }, MemoryErasureView>;
+    /**
+     * Forget a memory with its versions, and the facts that were taken from it; its conversation stays unless you say otherwise.
+     *
+     * Args:
+     *     deleteConversation: also what it was made of. A log's messages are not taken out one by one, so this needs
+     *         `deleteEntireConversation`, too.
+     *
+     * Refuses: `MEMORY_NOT_FOUND`, `PERMISSION_DENIED`, `ENTIRE_CONVERSATION_ONLY`, `FORBIDDEN` (the conversation is another's).
+     */
+    forget: Mutation<{
+      space: string;
+      memoryId: string;
+      deleteConversation?: boolean;
+      deleteEntireConversation?: boolean;
+    }, Forgotten>;
+    /** A memory, with the messages that it was made of and the facts that were taken from it; null where it is not. */
+    get: Query<{ space: string; memoryId: string; includeConversation?: boolean }, EnrichedMemory | null>;
+    /** The receipt of an erasure, for who asked for it and for the org's backend; null for others. */
+    getErasure: Query<{ receiptId: string }, MemoryErasureView | null>;
+    /** A fact, or null. */
+    getFact: Query<{ space: string; factId: string }, FactView | null>;
+    /** What was held to be true of the same, oldest first. [] for strangers. */
+    getFactHistory: Query<{ space: string; factId: string }, FactView[]>;
+    /** What was kept of an answer that did not end, or null. */
+    getPart: Query<{ space: string; key: string; userId?: string; agentId?: string }, MemoryView | null>;
+    /** How long the memories of a space are kept, for the org's backend; null where it is for ever, and for others. */
+    getRetention: Query<{ space: string }, RetentionView | null>;
+    /** The facts of a space that are held to be true, newest first. */
+    listFacts: Query<{
+      space: string;
+      userId?: string;
+      includeSuperseded?: boolean;
+      /** A whole number, 1 to 100. Default: 100. */
+      limit?: number;
+    }, FactView[]>;
+    /**
+     * Memories and facts that fit a question, each once, best first, and `context`: a text of them for a model.
+     *
+     * The question is embedded here, unless you bring `embedding`. What is recalled counts as accessed.
+     *
+     * Args:
+     *     maxCharacters: of `context`: facts first, then memories, as many as fit whole.
+     *     includeConversation: also the messages that the memories were made of.
+     */
+    recall: Action<{
+      space: string;
+      query: string;
+      userId?: string;
+      agentId?: string;
+      embedding?: number[];
+      /** A whole number, 1 to 100. Default: 10. */
+      limit?: number;
+      minImportance?: number;
+      tags?: string[];
+      /** Default: true. */
+      includeFacts?: boolean;
+      includeConversation?: boolean;
+      /** A whole number, 0 to 20000. Default: 4000. */
+      maxCharacters?: number;
+    }, Recalled>;
+    /**
+     * Remember a turn: two messages of the conversation, which is opened if there is none, and a memory of each, in one commit.
+     *
+     * Args:
+     *     key: your own name for this turn: the same again adds nothing and tells what is there.
+     *     summary: remembered in place of both texts, as one `summarized` memory.
+     *     facts: up to 3 statements that the turn shows.
+     *     metadata: kept with the user's message.
+     *
+     * Refuses: `OWNER_REQUIRED`, `AGENT_REQUIRED_FOR_USER_CONVERSATION`, `CONVERSATION_ALREADY_EXISTS` (somebody else's),
+     * `MESSAGE_ALREADY_EXISTS` where the key was another turn's, `INVALID_PARTICIPANTS`, `CONVERSATION_NOT_ACTIVE`.
+     */
+    remember: Mutation<{
+      space: string;
+      conversationId: string;
+      userMessage: string;
+      agentResponse: string;
+      userId?: string;
+      userName?: string;
+      agentId?: string;
+      key?: string;
+      importance?: number;
+      tags?: string[];
+      summary?: string;
+      facts?: NewFact[];
+      metadata?: any;
+      /** Default: true. */
+      generateEmbedding?: boolean;
+    }, Remembered>;
+    /**
+     * Keep what has come so far of an answer that is still being said: a `partial` memory, found by nobody.
+     *
+     * Args:
+     *     key: that of the `remember` which will take it away.
+     *     content: everything that has come, not only what is new.
+     */
+    rememberPart: Mutation<{
+      space: string;
+      key: string;
+      content: string;
+      userId?: string;
+      agentId?: string;
+    }, MemoryView>;
+    /**
+     * Say how long the memories of a space are kept; without `days` for ever. Only the org's backend.
+     *
+     * Args:
+     *     days: after so many a sweep erases a memory, within an hour or so; each time with a receipt.
+     *     keepImportance: memories of at least this importance stay.
+     *
+     * Refuses: `FORBIDDEN`, `INVALID_RANGE`, `INVALID_IMPORTANCE`.
+     */
+    setRetention: Mutation<{ space: string; days?: number; keepImportance?: number }, RetentionView | null>;
+    /**
+     * Hold a statement to be true. Said again it is confirmed; another about the same supersedes it, and its history stays.
+     *
+     * Args:
+     *     subject: with `predicate`: what it is about; of these two one fact is active.
+     *     confidence: 0 to 100.
+     *     memoryId: the memory that it was taken from; who forgets that one forgets the fact. Up to 6 of one.
+     *
+     * Refuses: `INVALID_CONFIDENCE`, `MISSING_REQUIRED_FIELD`, `CONTENT_TOO_LONG`, `MEMORY_NOT_FOUND`, `FORBIDDEN`.
+     */
+    storeFact: Mutation<{
+      space: string;
+      fact: string;
+      /** Default: "knowledge". */
+      factType?: "custom" | "event" | "identity" | "knowledge" | "observation" | "preference" | "relationship";
+      subject?: string;
+      predicate?: string;
+      object?: string;
+      /** Default: 80. */
+      confidence?: number;
+      tags?: string[];
+      userId?: string;
+      agentId?: string;
+      memoryId?: string;
+    }, FactStored>;
   };
   permissions: {
     /**

@@ -1,0 +1,1 @@
+"""Memories: stored, found by words and by meaning, kept in versions, archived and erased."""
