@@ -198,27 +198,33 @@ class Backend:
     # What happened in the store ----------------------------------------------------------------------------------------
 
     def changed(self, changes: Sequence[Change]) -> list[str]:
-        """Take in records of the streams: start jobs, tell subscribers. Returns the sequences that failed.
+        """Take in records of the streams: tell subscribers, then start jobs. Returns the sequences that failed.
 
-        One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told.
+        One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told; nor does a fan-out that
+        fails keep jobs from being started.
         """
-        told = Changes(self.driver, self.jobs.dispatch)
+        told = Changes(self.driver)
         failed = told.take_in(changes)
-        if told.touched or told.answered.own:
-            traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
-            try:
-                with tracing(" ".join(traces[:TRACES])):
-                    heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
-                    spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
-            except Exception:
-                logger.exception("fan-out failed")
-                return [change.sequence for change in changes]
-            measure("FanOutConnections", spread.connections)
-            logger.info(
-                "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
-            )
-            logger.debug("fan-out", extra={"touched": len(told.touched)})
+        if (told.touched or told.answered.own) and not self._told(told, changes):
+            failed = [change.sequence for change in changes]
+        for jobs, org in told.jobs:
+            self.jobs.dispatch(jobs, org)
         return failed
+
+    def _told(self, told: Changes, changes: Sequence[Change]) -> bool:
+        """Tell subscribers. Whether that went well."""
+        traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
+        try:
+            with tracing(" ".join(traces[:TRACES])):
+                heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
+                spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
+        except Exception:
+            logger.exception("fan-out failed")
+            return False
+        measure("FanOutConnections", spread.connections)
+        logger.info("told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served})
+        logger.debug("fan-out", extra={"touched": len(told.touched)})
+        return True
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""

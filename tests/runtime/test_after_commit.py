@@ -81,6 +81,32 @@ def test_subscribers_are_told_though_no_job_of_the_batch_can_be_started(error: E
     assert refuses.asked == 1
 
 
+def test_subscribers_are_told_before_jobs_are_handed_over() -> None:
+    """A platform that is slow to take a job makes nobody wait for what has happened."""
+    house = House(development=False)
+    orders(house)
+    rows = house.backend.store.scan("commits", limit=100).items
+    done: list[str] = []
+    driver: Any = house.backend.driver
+
+    class Telling:
+        """The driver, watched."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "changed":
+                done.append("told")
+            return getattr(driver, name)
+
+    class Slow(Refuses):
+        def invoke(self, function: str, payload: dict[str, Any]) -> None:
+            done.append(function)
+
+    house.backend.driver = Telling()  # type: ignore[assignment]
+    house.backend.jobs.invoker = Slow(KeyError())  # type: ignore[assignment]
+    house.backend.changed([Change(str(number), "commits", None, row) for number, row in enumerate(rows)])
+    assert done == ["told", "run_job"]
+
+
 def test_a_record_that_cannot_be_read_keeps_no_other_from_being_taken_in(records: Records) -> None:
     house = House(development=False)
     orders(house)
