@@ -245,16 +245,27 @@ class Backend:
         self.jobs.run(payload, left_ms)
 
     def tick(self) -> None:
-        """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up."""
+        """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up.
+
+        Sockets and everything else are looked at by invocations of their own: many sockets must not keep jobs from starting.
+        """
         for second in range(0, 60, TICK_S):
-            self.invoker.later("sweep", {}, second * 1000)
+            for part in ("sockets", "upkeep"):
+                self.invoker.later("sweep", {"only": part}, second * 1000)
 
     def sweep(self, share: Mapping[str, Any] | None = None) -> None:
-        """Everything that is found by looking: connections, jobs, what the domain left behind; or a share of the connections."""
+        """Everything that is found by looking: connections, jobs, what the domain left behind.
+
+        Args:
+            share: a share of the connections, or `{"only": "sockets"}`, `{"only": "upkeep"}`; None: all of it.
+        """
         if share and "connections" in share:
             self.keepalive.look(share["connections"], share["since"], share["until"])
             return
-        for look in (self.driver.sweep, self.jobs.sweep, self.jobs.tick, *self.sweeps):
+        only = (share or {}).get("only")
+        sockets = () if only == "upkeep" else (self.driver.sweep,)
+        upkeep = () if only == "sockets" else (self.jobs.sweep, self.jobs.tick, *self.sweeps)
+        for look in (*sockets, *upkeep):
             try:
                 look()
             except (Exception, SystemExit, KeyboardInterrupt):

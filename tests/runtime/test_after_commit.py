@@ -130,6 +130,22 @@ def test_one_sweep_that_fails_keeps_no_other_from_looking(records: Records) -> N
     assert any(each.levelno == logging.ERROR and each.exc_info for each in records.all)
 
 
+def test_jobs_and_crons_do_not_wait_for_a_look_at_all_sockets() -> None:
+    """One invocation of 55 seconds did both: with many sockets nothing else was looked at."""
+    house, looked = House(development=False), list[str]()
+    house.backend.sweeps = [lambda: looked.append("domain")]
+    house.backend.tick()
+    asked = [payload for function, payload in house.later.asked if function == "sweep"]
+    parts = [{name: payload[name] for name in payload} for payload in asked]
+    assert parts.count({"only": "sockets"}) == parts.count({"only": "upkeep"}) == len(parts) // 2 == 6
+    house.backend.sweep({"only": "sockets"})
+    assert looked == []
+    house.backend.sweep({"only": "upkeep"})
+    assert looked == ["domain"]
+    house.backend.sweep()
+    assert looked == ["domain", "domain"]
+
+
 def test_a_cron_that_cannot_be_scheduled_keeps_no_other_from_being(records: Records) -> None:
     house = House(development=False)
     crons = faulty.crons_of("breaks", "works")
