@@ -26,7 +26,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost package deploy smoke restore destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost bench-scale package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -81,6 +81,9 @@ bench-search: $(STAMP) ## searching words and vectors: times, recall, write unit
 
 bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
 	$(PY) -m tests.bench_cost
+
+bench-scale: $(STAMP) ## where an account's walls bind as users come: a simulation by counted units
+	@$(PY) -m tests.bench_scale
 
 wheel: $(STAMP) $(DIST) ## the package to install, with the command `concave`, in dist/
 	$(PY) -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation -w dist .

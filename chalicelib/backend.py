@@ -204,27 +204,33 @@ class Backend:
     # What happened in the store ----------------------------------------------------------------------------------------
 
     def changed(self, changes: Sequence[Change]) -> list[str]:
-        """Take in records of the streams: start jobs, tell subscribers. Returns the sequences that failed.
+        """Take in records of the streams: tell subscribers, then start jobs. Returns the sequences that failed.
 
-        One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told.
+        One record that cannot be taken in, or a job that cannot be started, keeps nobody from being told; nor does a fan-out that
+        fails keep jobs from being started.
         """
-        told = Changes(self.driver, self.jobs.dispatch)
+        told = Changes(self.driver)
         failed = told.take_in(changes)
-        if told.touched or told.answered.own:
-            traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
-            try:
-                with tracing(" ".join(traces[:TRACES])):
-                    heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
-                    spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
-            except Exception:
-                logger.exception("fan-out failed")
-                return [change.sequence for change in changes]
-            measure("FanOutConnections", spread.connections)
-            logger.info(
-                "told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served}
-            )
-            logger.debug("fan-out", extra={"touched": len(told.touched)})
+        if (told.touched or told.answered.own) and not self._told(told, changes):
+            failed = [change.sequence for change in changes]
+        for jobs, org in told.jobs:
+            self.jobs.dispatch(jobs, org)
         return failed
+
+    def _told(self, told: Changes, changes: Sequence[Change]) -> bool:
+        """Tell subscribers. Whether that went well."""
+        traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
+        try:
+            with tracing(" ".join(traces[:TRACES])):
+                heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
+                spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
+        except Exception:
+            logger.exception("fan-out failed")
+            return False
+        measure("FanOutConnections", spread.connections)
+        logger.info("told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served})
+        logger.debug("fan-out", extra={"touched": len(told.touched)})
+        return True
 
     def hint(self, org: str, document: Table) -> None:
         """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
@@ -245,16 +251,27 @@ class Backend:
         self.jobs.run(payload, left_ms)
 
     def tick(self) -> None:
-        """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up."""
+        """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up.
+
+        Sockets and everything else are looked at by invocations of their own: many sockets must not keep jobs from starting.
+        """
         for second in range(0, 60, TICK_S):
-            self.invoker.later("sweep", {}, second * 1000)
+            for part in ("sockets", "upkeep"):
+                self.invoker.later("sweep", {"only": part}, second * 1000)
 
     def sweep(self, share: Mapping[str, Any] | None = None) -> None:
-        """Everything that is found by looking: connections, jobs, what the domain left behind; or a share of the connections."""
+        """Everything that is found by looking: connections, jobs, what the domain left behind.
+
+        Args:
+            share: a share of the connections, or `{"only": "sockets"}`, `{"only": "upkeep"}`; None: all of it.
+        """
         if share and "connections" in share:
             self.keepalive.look(share["connections"], share["since"], share["until"])
             return
-        for look in (self.driver.sweep, self.jobs.sweep, self.jobs.tick, *self.sweeps):
+        only = (share or {}).get("only")
+        sockets = () if only == "upkeep" else (self.driver.sweep,)
+        upkeep = () if only == "sockets" else (self.jobs.sweep, self.jobs.tick, *self.sweeps)
+        for look in (*sockets, *upkeep):
             try:
                 look()
             except (Exception, SystemExit, KeyboardInterrupt):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.data.reads import Touched
@@ -17,17 +17,15 @@ logger = logging.getLogger("concave")
 
 
 class Changes:
-    """One batch of a stream.
+    """One batch of a stream."""
 
-    Args:
-        dispatch: starts the jobs of a commit: (jobs, org).
-    """
-
-    def __init__(self, driver: Driver, dispatch: Callable[[list[dict[str, Any]], str], Any]) -> None:
+    def __init__(self, driver: Driver) -> None:
         self.touched: dict[Touched, None] = {}
         """Places whose watchers are to be told; what they know already is left out."""
         self.answered = Answered()
-        self._driver, self._dispatch = driver, dispatch
+        self.jobs: list[tuple[list[dict[str, Any]], str]] = []
+        """Jobs to be started, with their org."""
+        self._driver = driver
 
     def take_in(self, changes: Sequence[Change]) -> list[str]:
         """Each by itself. Returns the sequences of those that failed."""
@@ -50,7 +48,8 @@ class Changes:
             if not self._driver.told(receipt.id):
                 self.touched |= dict.fromkeys(places)
             self.answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
-            self._dispatch(receipt.jobs, change.new["org"])
+            if receipt.jobs:
+                self.jobs.append((receipt.jobs, change.new["org"]))
         else:
             place = (change.new["pk"], change.new.get("sk", MARK))
             if not self._driver.told(str(change.new.get("_c"))):

@@ -64,6 +64,7 @@
 | EMBEDDER | offline; given with STAGE | what turns texts into vectors (docs/search.md) |
 | EMBEDDER_MODEL | (none) | the model that an endpoint is asked for |
 | EMBEDDER_KEY | (none) | an endpoint's key, sent as `Authorization: Bearer` |
+| EMBEDDER_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key |
 | EMBEDDER_DIMENSIONS | 256 | numbers of a vector, 2 to 4,096; wordllama's have 256 |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
@@ -182,6 +183,7 @@ class Settings:
     embedder: str = "offline"
     embedder_model: str = ""
     embedder_key: str | None = field(default=None, repr=False)
+    embedder_key_secret: str | None = None
     embedder_dimensions: int = 256
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
@@ -265,6 +267,7 @@ class Settings:
             embedder=embedder_of(env, "EMBEDDER", stage),
             embedder_model=text_of(env, "EMBEDDER_MODEL") or "",
             embedder_key=text_of(env, "EMBEDDER_KEY"),
+            embedder_key_secret=text_of(env, "EMBEDDER_KEY_SECRET"),
             embedder_dimensions=number_of(env, "EMBEDDER_DIMENSIONS", 256, 2, 4096),
             mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
             mcp_commands=words_of(env, "MCP_COMMANDS", ()),

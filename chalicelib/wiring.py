@@ -66,6 +66,8 @@ class Parts:
     """Fetches the model's key when it is first needed; None: it is in the settings."""
     signing_key: Callable[[], str | None] | None = None
     """Fetches the key that signs agents' tokens, when one is signed; None: it is in the settings, or nothing is signed here."""
+    embedder_key: Callable[[], str | None] | None = None
+    """Fetches the key of an endpoint of embeddings when it is asked; None: it is in the settings, or none is sent."""
     sweeps: Sequence[Callable[[Executor], object]] = ()
     """Further sweeps, which look before the domain's put right what they find."""
     threads: bool = False
@@ -139,7 +141,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         },
         lines=Lines(one=one_writer(parts.store)) if parts.threads else None,
     )
-    executor.embedder = chosen(settings)
+    executor.embedder = chosen(settings, parts.embedder_key)
     if settings.vectors != "rows":
         from chalicelib.aws.vectors import service_of
 
@@ -247,8 +249,8 @@ def _cloud(settings: Settings) -> Parts:
 
     store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
     providers = [Provider(*each) for each in settings.auth]
-    secret = Secret(settings.anthropic_key_secret).read if settings.anthropic_key_secret else None
-    signing = Secret(settings.signing_key_secret).read if settings.signing_key_secret else None
+    names = (settings.anthropic_key_secret, settings.signing_key_secret, settings.embedder_key_secret)
+    secret, signing, embedder = (Secret(name).read if name else None for name in names)
     return Parts(
         store,
         LambdaInvoker(settings),
@@ -258,6 +260,7 @@ def _cloud(settings: Settings) -> Parts:
         settings.model_url,
         model_key=secret,
         signing_key=signing,
+        embedder_key=embedder,
         sweeps=[overdue, index_lag],
         threads=True,
     )

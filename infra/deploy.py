@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,9 @@ GIVEN = {
     "SIGNING_KEY_SECRET": "SigningKeySecret",
     "SIGNING_PUBLIC_KEY": "SigningPublicKey",
     "PUSH_KEY_SECRET": "PushKeySecret",
+    "EMBEDDER_KEY_SECRET": "EmbedderKeySecret",
+    "VECTOR_BUCKET": "VectorBucket",
+    "BEDROCK_MODEL": "BedrockModel",
     "API_ENDPOINT": "ApiEndpoint",
     "EDGE": "EdgeSwitch",
     "DOMAIN": "Domain",
@@ -82,7 +86,7 @@ def deploy(
         NotDone: CloudFormation, or a rule of ours, refused; nothing has been changed, or it was rolled back.
     """
     client, name = where.client("cloudformation"), stack_name(stage)
-    env = {**env, **_public_key(where, env)}
+    env = {**env, **_public_key(where, env), **_resources(env)}
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
     if data and stack is not None:
@@ -208,6 +212,17 @@ def _public_key(where: Account, env: Mapping[str, str]) -> dict[str, str]:
         raise NotDone(f"SIGNING_KEY_SECRET: the secret cannot be read here, to work out its public half: {error}") from error
     except BadKey as error:
         raise NotDone(f"SIGNING_KEY_SECRET: {error}") from error
+
+
+def _resources(env: Mapping[str, str]) -> dict[str, str]:
+    """What VECTORS and EMBEDDER, where they are given, need a permission for; a region group before a model's id is left out."""
+    made = {}
+    if vectors := env.get("VECTORS"):
+        made["VECTOR_BUCKET"] = vectors.removeprefix("s3:") if vectors.startswith("s3:") else "none"
+    if embedder := env.get("EMBEDDER"):
+        kind, _, model = embedder.partition(":")
+        made["BEDROCK_MODEL"] = re.sub(r"^(us|eu|apac|global)\.", "", model) if kind == "bedrock" else "none"
+    return made
 
 
 def _parameters(template: Mapping[str, Any], stack: Any, env: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.settings import Settings
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     Embedders = Hashing | WordLlama | Remote | Bedrock
 
 
-def chosen(settings: Settings) -> Embedders | None:
-    """What EMBEDDER says; None: callers bring their vectors. Nothing is loaded or asked yet."""
+def chosen(settings: Settings, key: Callable[[], str | None] | None = None) -> Embedders | None:
+    """What EMBEDDER says; None: callers bring their vectors. Nothing is loaded or asked yet.
+
+    Args:
+        key: reads an endpoint's key when it is asked; None: it is in the settings.
+    """
     kind, dimensions = settings.embedder, settings.embedder_dimensions
     if kind == "given":
         return None
@@ -35,4 +40,4 @@ def chosen(settings: Settings) -> Embedders | None:
         return Bedrock(kind.removeprefix("bedrock:"), dimensions)
     from chalicelib.embedders.remote import Remote
 
-    return Remote(kind, settings.embedder_model, settings.embedder_key, dimensions)
+    return Remote(kind, settings.embedder_model, key or settings.embedder_key, dimensions)

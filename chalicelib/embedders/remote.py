@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,11 +26,11 @@ class Remote:
     Args:
         url: where to post to.
         model: what to ask for; empty: the server knows.
-        key: sent as `Authorization: Bearer`; None: nothing is sent.
+        key: sent as `Authorization: Bearer`, or what reads it when something is asked; None: nothing is sent.
         dimensions: how many numbers a vector must have.
     """
 
-    def __init__(self, url: str, model: str, key: str | None, dimensions: int) -> None:
+    def __init__(self, url: str, model: str, key: str | Callable[[], str | None] | None, dimensions: int) -> None:
         self._url, self._model, self._key = urlsplit(url), model, key
         self.dimensions = dimensions
         self.name = f"{model or self._url.hostname}-{dimensions}"
@@ -49,7 +49,8 @@ class Remote:
     def _asked(self, texts: list[str]) -> list[dict[str, Any]]:
         body = {"input": texts, "dimensions": self.dimensions, "encoding_format": "float"}
         said = json.dumps(body | ({"model": self._model} if self._model else {}))
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        key = self._key() if callable(self._key) else self._key
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         secure = self._url.scheme == "https"
         where = (self._url.hostname or "", self._url.port or (443 if secure else 80))
         connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(*where, timeout=TIMEOUT_S)

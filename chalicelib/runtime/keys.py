@@ -23,7 +23,7 @@ import jwt
 
 from chalicelib.data.errors import BadRequest
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("concave")
 
 KEYS_FRESH_MS = 3_600_000
 KEYS_USABLE_MS = 24 * 3_600_000

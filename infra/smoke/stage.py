@@ -39,6 +39,14 @@ class Stage:
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
         self.given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
 
+    def has(self, path: str) -> bool:
+        """Whether the deployed app has a function of this path."""
+        try:
+            self._executor.registry.get(mount.path(path))
+        except NotFound:
+            return False
+        return True
+
     def connection_of(self, session: str) -> str | None:
         """The connection of a client's session, by its mailbox."""
         asked = {
@@ -72,10 +80,7 @@ class Stage:
     def chained(self, count: int, seconds: float) -> int:
         """Start a chain of jobs, each of which schedules the next; how many had run when the last had, or the time was up."""
         executor = self._executor
-        try:
-            hop = executor.registry.get(mount.path(CHAIN))
-        except NotFound:
-            raise NotDone("this app has no chain of jobs to be started") from None
+        hop = executor.registry.get(mount.path(CHAIN))
         row = executor.transact(ORG, CHAIN, lambda run: _scheduled(run.jobs.schedule(hop, {"left": count}, float(run.now))))
         assert row.receipt is not None
         jobs, ran, end = row.receipt.jobs, 0, time.monotonic() + seconds

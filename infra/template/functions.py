@@ -11,6 +11,7 @@ from infra.template.parameters import SETTINGS
 from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref, sub
 from infra.template.policies import ASIDE, ROLES, merged
 from infra.template.queues import FAILURES, LATER, queue_id
+from infra.template.searching import ACTIONS
 
 FOR_THE_MODEL = ("MODEL_URL",)
 AT_THE_EDGE = ("api", "ws_connect")
@@ -90,6 +91,8 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     made |= {f"QUEUE_{entry.upper()}": ref(queue_id(entry)) for entry in LATER if entry in grant.later}
     if function.entry in AT_THE_EDGE:
         made["ORIGIN_SECRET"] = either("HasEdge", ORIGIN_SECRET)
+    if function.entry in ACTIONS:
+        made["EMBEDDER_KEY_SECRET"] = ref("EmbedderKeySecret")
     made["SIGNING_PUBLIC_KEY"] = ref("SigningPublicKey")
     if "signing" in grant.secrets:
         made["SIGNING_KEY_SECRET"] = ref("SigningKeySecret")

@@ -96,6 +96,16 @@ _PLATFORM: dict[str, Any] = {
         "MinValue": 1,
         "Description": "Frames that sockets may send a second, all together.",
     },
+    "VectorBucket": {
+        "Type": "String",
+        "Default": "none",
+        "Description": "The bucket that VECTORS names; make deploy works it out.",
+    },
+    "BedrockModel": {
+        "Type": "String",
+        "Default": "none",
+        "Description": "The model that EMBEDDER names; make deploy works it out.",
+    },
     "FrontReserved": {
         "Type": "Number",
         "Default": 0,
@@ -154,6 +164,12 @@ def parameters() -> Resource:
         "Default": 5_000_000,
         "Description": "Model tokens per hour, all orgs together, above which the alarm rings.",
     }
+    made["EmbedderKeySecret"] = {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)?$",
+        "Description": "ARN of the secret with the key of an endpoint of embeddings; empty: none is sent.",
+    }
     made |= _PLATFORM
     made["LogRetentionDays"] = {
         "Type": "Number",
@@ -173,6 +189,9 @@ def conditions() -> Resource:
         "HasEdge": {"Fn::Equals": [ref("EdgeSwitch"), "on"]},
         "HasDomain": {"Fn::Not": [{"Fn::Equals": [ref("Domain"), ""]}]},
         "HasWebAcl": {"Fn::Not": [{"Fn::Equals": [ref("WebAclArn"), ""]}]},
+        "HasVectorBucket": {"Fn::Not": [{"Fn::Equals": [ref("VectorBucket"), "none"]}]},
+        "HasBedrockModel": {"Fn::Not": [{"Fn::Equals": [ref("BedrockModel"), "none"]}]},
+        "HasEmbedderKey": {"Fn::Not": [{"Fn::Equals": [ref("EmbedderKeySecret"), ""]}]},
         "HasFrontReserved": {"Fn::Not": [{"Fn::Equals": [ref("FrontReserved"), 0]}]},
         "HasGenerateAtOnce": {"Fn::Not": [{"Fn::Equals": [ref("GenerateAtOnce"), 0]}]},
         "HasApiEndpoint": {"Fn::Not": [{"Fn::Equals": [ref("ApiEndpoint"), ""]}]},

@@ -14,6 +14,7 @@ from infra.template.parameters import conditions, parameters
 from infra.template.parts import Deployment, Resources, att, functions_of, ref, sub
 from infra.template.policies import policies
 from infra.template.queues import queues
+from infra.template.searching import searching
 from infra.template.streams import streams
 from infra.template.tables import tables
 from infra.template.watching import watching
@@ -35,7 +36,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
     """
     deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
-    for part in (policies, tables, streams, queues, functions, apis, edge, watching):
+    for part in (policies, searching, tables, streams, queues, functions, apis, edge, watching):
         made = part(deployment)
         twice = sorted(set(made) & set(resources))
         if twice:

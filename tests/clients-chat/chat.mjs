@@ -22,7 +22,7 @@ const connect = (token, more = {}) => {
   const socket = io(`${url}/chat`, { auth: { token }, ...transports, forceNew: true, reconnectionDelay: 50, ...more });
   socket.heard = [];
   socket.onAny((event, data) => socket.heard.push([event, data]));
-  socket.wait = async (event, fits = () => true, ms = 10_000) => {
+  socket.wait = async (event, fits = () => true, ms = options.patience ?? 10_000) => {
     const until = Date.now() + ms;
     for (;;) {
       const found = socket.heard.find(([name, data]) => name === event && fits(data));
@@ -31,7 +31,7 @@ const connect = (token, more = {}) => {
       await new Promise((next) => setTimeout(next, 10));
     }
   };
-  socket.ask = (event, data) => socket.timeout(10_000).emitWithAck(event, data);
+  socket.ask = (event, data) => socket.timeout(options.patience ?? 10_000).emitWithAck(event, data);
   socket.heardOf = (event) => socket.heard.filter(([name]) => name === event).map(([, data]) => data);
   return socket;
 };

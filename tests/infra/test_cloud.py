@@ -21,8 +21,8 @@ from infra.template.queues import LATER
 from tests.infra import aws_events
 from tests.infra.cloud import EDGE_SECRET, Cloud
 from tests.infra.permissions import Asked
+from tests.infra.person import Person, registers_agents
 from tests.infra.test_bundle import here_is_lambda
-from tests.support.bench_client import Client
 from tests.support.engine import Engine, available
 from tests.support.official import CLIENTS
 from tests.support.official import Client as Official
@@ -160,17 +160,6 @@ def _http(cloud: Cloud, kind: str, path: str, **args: Any) -> Any:
     return answer["value"]
 
 
-class Person(Client):
-    """A client that also calls actions over its socket."""
-
-    def action(self, path: str, args: dict[str, Any]) -> Any:
-        number = self._requests
-        self._requests += 1
-        self._send(type="Action", requestId=number, udfPath=path, args=[args])
-        self._until(lambda: number in self._answers)
-        return self._answers.pop(number)["result"]
-
-
 def _tour(cloud: Cloud) -> None:
     """Everything that a deployment does, through every function."""
     _npm(cloud, "reply")
@@ -183,6 +172,7 @@ def _tour(cloud: Cloud) -> None:
     bob.mutation("permitted:remove", {"code": "c1"})
     assert _http(cloud, "action", "permitted:work", owner="ann", code="c2") == ["c2"]
     assert bob.action("permitted:work", {"owner": "ann", "code": "c3"}) == ["c2", "c3"]
+    registers_agents(cloud.url, bob)
     for number, (by, delay) in enumerate([(alice.mutation, 0), (alice.mutation, 1500)]):
         by("permitted:addLater", {"owner": "late", "code": f"j{number}", "delayMs": delay})
         by("permitted:workLater", {"owner": "late", "code": f"w{number}", "delayMs": delay})

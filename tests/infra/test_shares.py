@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.deploy import _resources
 from infra.template.functions import FRONT
 from infra.template.parts import functions_of
+from infra.template.policies import LOOK, READ, ROLES
 from infra.template.queues import LATER
 from tests.infra.resolved import Resolved
 
@@ -65,3 +67,30 @@ def test_a_name_of_ones_own_comes_with_its_certificate(template: Template) -> No
     named = _resolved(template, Domain="chat.example.com", CertificateId="0" * 36).properties("Edge")["DistributionConfig"]
     assert named["Aliases"] == ["chat.example.com"]
     assert named["ViewerCertificate"]["AcmCertificateArn"].startswith("arn:aws:acm:us-east-1:")
+
+
+def test_vectors_and_embedders_of_aws_may_be_used_where_they_are_chosen_and_nowhere_else(template: Template) -> None:
+    entries = {each.role: entry for entry, each in functions_of(template).items()}
+
+    def allowed(name: str) -> tuple[str, set[str]]:
+        resource = template["Resources"][name]
+        (statement,) = resource["Properties"]["PolicyDocument"]["Statement"]
+        assert not any(action.endswith("*") for action in statement["Action"])
+        return resource["Condition"], {entries[each["Ref"]] for each in resource["Properties"]["Roles"]}
+
+    actions = {"api", "act", "run_job", "generate"}
+    readers = {entry for entry, each in ROLES.items() if READ in each or LOOK in each}
+    assert allowed("EmbedPolicy") == ("HasBedrockModel", actions)
+    assert allowed("EmbedderKeyPolicy") == ("HasEmbedderKey", actions)
+    assert allowed("VectorsPolicy") == ("HasVectorBucket", readers)
+    held = {name: _resolved(template).value(template["Conditions"][name]) for name in ("HasBedrockModel", "HasVectorBucket")}
+    assert held == {"HasBedrockModel": False, "HasVectorBucket": False}
+
+
+def test_what_is_chosen_for_searching_is_what_is_granted() -> None:
+    assert _resources({"VECTORS": "s3:meanings", "EMBEDDER": "bedrock:eu.amazon.titan-embed-text-v2:0"}) == {
+        "VECTOR_BUCKET": "meanings",
+        "BEDROCK_MODEL": "amazon.titan-embed-text-v2:0",
+    }
+    assert _resources({"VECTORS": "rows", "EMBEDDER": "hashing"}) == {"VECTOR_BUCKET": "none", "BEDROCK_MODEL": "none"}
+    assert _resources({}) == {}

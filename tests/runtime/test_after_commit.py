@@ -81,6 +81,32 @@ def test_subscribers_are_told_though_no_job_of_the_batch_can_be_started(error: E
     assert refuses.asked == 1
 
 
+def test_subscribers_are_told_before_jobs_are_handed_over() -> None:
+    """A platform that is slow to take a job makes nobody wait for what has happened."""
+    house = House(development=False)
+    orders(house)
+    rows = house.backend.store.scan("commits", limit=100).items
+    done: list[str] = []
+    driver: Any = house.backend.driver
+
+    class Telling:
+        """The driver, watched."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "changed":
+                done.append("told")
+            return getattr(driver, name)
+
+    class Slow(Refuses):
+        def invoke(self, function: str, payload: dict[str, Any]) -> None:
+            done.append(function)
+
+    house.backend.driver = Telling()  # type: ignore[assignment]
+    house.backend.jobs.invoker = Slow(KeyError())  # type: ignore[assignment]
+    house.backend.changed([Change(str(number), "commits", None, row) for number, row in enumerate(rows)])
+    assert done == ["told", "run_job"]
+
+
 def test_a_record_that_cannot_be_read_keeps_no_other_from_being_taken_in(records: Records) -> None:
     house = House(development=False)
     orders(house)
@@ -102,6 +128,22 @@ def test_one_sweep_that_fails_keeps_no_other_from_looking(records: Records) -> N
     house.backend.sweep()
     assert looked == ["next"]
     assert any(each.levelno == logging.ERROR and each.exc_info for each in records.all)
+
+
+def test_jobs_and_crons_do_not_wait_for_a_look_at_all_sockets() -> None:
+    """One invocation of 55 seconds did both: with many sockets nothing else was looked at."""
+    house, looked = House(development=False), list[str]()
+    house.backend.sweeps = [lambda: looked.append("domain")]
+    house.backend.tick()
+    asked = [payload for function, payload in house.later.asked if function == "sweep"]
+    parts = [{name: payload[name] for name in payload} for payload in asked]
+    assert parts.count({"only": "sockets"}) == parts.count({"only": "upkeep"}) == len(parts) // 2 == 6
+    house.backend.sweep({"only": "sockets"})
+    assert looked == []
+    house.backend.sweep({"only": "upkeep"})
+    assert looked == ["domain"]
+    house.backend.sweep()
+    assert looked == ["domain", "domain"]
 
 
 def test_a_cron_that_cannot_be_scheduled_keeps_no_other_from_being(records: Records) -> None:
