@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from concave_worker.agents.changes import by_input
 from concave_worker.agents.events import Event, Failed, Finished, Reason, Text, Thought, Tool, ToolStatus, Usage
 
 REASONS: dict[str, Reason] = {"max_tokens": "max_tokens", "refusal": "refusal"}
@@ -28,13 +30,14 @@ class Reader:
             case sdk.AssistantMessage():
                 for block in message.content:
                     if isinstance(block, sdk.ToolUseBlock):
-                        yield self._tool(Tool(block.id, block.name, title_of(block.name, block.input), "running", block.input))
+                        title, change = title_of(block.name, block.input), by_input(block.name, block.input)
+                        yield self._tool(Tool(block.id, block.name, title, "running", block.input, diff=change))
             case sdk.UserMessage() if isinstance(message.content, list):
                 for block in message.content:
                     if isinstance(block, sdk.ToolResultBlock) and block.tool_use_id in self._tools:
                         before = self._tools[block.tool_use_id]
                         status: ToolStatus = "failed" if block.is_error else "completed"
-                        yield Tool(before.id, before.name, before.title, status, before.input, _text(block.content))
+                        yield replace(before, status=status, output=_text(block.content))
             case sdk.ResultMessage():
                 yield from self._ended(message)
 
