@@ -35,7 +35,7 @@ def test_a_suspended_agent_is_refused_and_its_sockets_end(gateway: Gateway) -> N
 WITHOUT_A_CALLER = {"agents:connect", "feeds:feed", "workers:enrol", "workers:token"}
 """What proves itself otherwise, or says that it is closed."""
 FOR_WORKERS = {"permissions:ask", "permissions:pending", "sync:apply", "sync:plan", "workers:goOffline", "workers:heartbeat"}
-FOR_WORKERS |= {"work:assigned", "work:claim", "work:fail", "work:renew", "work:sessions"}
+FOR_WORKERS |= {"work:assigned", "work:claim", "work:fail", "work:renew", "work:sessions", "workers:leave"}
 """What a worker's own token opens, and no other: also a suspended agent is told no more than that."""
 NOTHING = {
     None,

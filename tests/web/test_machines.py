@@ -23,6 +23,9 @@ OPTIONS = [
 ]
 
 
+CHANGE = "--- a/poem.txt\n+++ b/poem.txt\n@@ -1 +1 @@\n-roses are blue\n+roses are red"
+
+
 class Worker:
     """A worker as its own program would speak: over HTTP, with its own token."""
 
@@ -97,8 +100,11 @@ def test_a_worker_is_taken_in_answers_asks_and_is_revoked(either: Served, window
     worker.write(work, 1, part={"type": "tool_call", "id": "t1", "name": "bash", "title": "ls build", "input": {"command": "ls"}})
     expect(page.locator(".tool")).to_contain_text("ls build")
     expect(page.locator(".tool")).to_have_attribute("data-state", "running")
-    worker.write(work, 2, part={"type": "tool_result", "id": "t1", "content": "a.o"})
+    worker.write(work, 2, part={"type": "tool_result", "id": "t1", "content": "a.o", "diff": CHANGE})
     expect(page.locator(".tool")).to_have_attribute("data-state", "done")
+    page.locator(".tool summary").click()
+    for kind, line in (("place", "@@ -1 +1 @@"), ("removed", "-roses are blue"), ("added", "+roses are red")):
+        expect(page.locator(f'.tool [data-line="{kind}"]')).to_have_text(line)
     worker.ask(work)
     asking = page.get_by_role("region", name="The agent asks: rm -r build")
     asking.get_by_text("Everything that it is given").click()
@@ -114,6 +120,23 @@ def test_a_worker_is_taken_in_answers_asks_and_is_revoked(either: Served, window
     card.get_by_role("button", name="Revoke main").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(card).to_contain_text("Revoked")
+
+
+def test_a_machine_gets_another_name_and_an_empty_one_is_none(site: Served, window: Window) -> None:
+    owner = f"ren{uuid.uuid4().hex[:5]}"
+    ren = Reader(window(), site.url, owner).sign_in("#/machines")
+    taken_in(site, ren, owner)
+    page = ren.page
+    page.get_by_role("button", name=f"Rename {owner}'s laptop").click()
+    page.get_by_label("Name of the machine").fill("  ")
+    expect(page.get_by_role("button", name="Rename", exact=True)).to_be_disabled()
+    page.get_by_label("Name of the machine").fill("The attic")
+    page.get_by_label("Name of the machine").press("Enter")
+    expect(page.get_by_role("article", name="The attic")).to_be_visible()
+    expect(page.get_by_label("Name of the machine")).to_have_count(0)
+    page.get_by_role("button", name="Rename The attic").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("article", name="The attic")).to_be_visible()
 
 
 def test_a_machine_that_goes_is_said_where_one_writes(site: Served, window: Window) -> None:

@@ -125,11 +125,12 @@ class Person:
 
 
 class MachineProcess:
-    """`concave-worker` in a process of its own."""
+    """`concave-worker` in a process of its own, or one that leaves a protective step out."""
 
-    def __init__(self, home: Path, env: dict[str, str], *arguments: str) -> None:
-        keep = {"PYTHONPATH": f"{ROOT / 'sdk' / 'worker'}", "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "concave_worker", "--home", str(home), *arguments]
+    def __init__(self, home: Path, env: dict[str, str], *arguments: str, without: str | None = None) -> None:
+        keep = {"PYTHONPATH": f"{ROOT / 'sdk' / 'worker'}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
+        module = ["concave_worker"] if without is None else ["tests.worker.mutants", without]
+        command = [sys.executable, "-m", *module, "--home", str(home), *arguments]
         self.process = subprocess.Popen(
             command, env={**env, **keep}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -186,6 +187,8 @@ class House:
         self.work.mkdir()
         self.home = Home(folder / "worker")
         self.worker = ""
+        self.without: str | None = None
+        """The protective step that its programs leave out."""
         self._running: list[MachineProcess] = []
 
     def enrol(self, **approval: str) -> str:
@@ -200,7 +203,7 @@ class House:
 
     def program(self, *arguments: str) -> MachineProcess:
         """A `concave-worker` with any arguments."""
-        process = MachineProcess(self.home.folder, self.env, *arguments)
+        process = MachineProcess(self.home.folder, self.env, *arguments, without=self.without)
         self._running.append(process)
         return process
 

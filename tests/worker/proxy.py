@@ -1,10 +1,28 @@
-"""A road to the backend that can be cut: a TCP proxy."""
+"""A road to the backend that can be cut, and on which one call can be held: a TCP proxy."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["asked", "answered"]
+
+
+@dataclass
+class Held:
+    """A call that does not arrive, or whose answer does not, until it is let go.
+
+    `words` are in its body; so many of its kind are let through first.
+    """
+
+    words: bytes
+    side: Side
+    skipped: int
+    here: threading.Event = field(default_factory=threading.Event)
+    free: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Road:
@@ -18,6 +36,7 @@ class Road:
         self._port = port
         self._open = True
         self._writers: set[asyncio.StreamWriter] = set()
+        self._held: Held | None = None
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self.bytes = 0
@@ -40,6 +59,18 @@ class Road:
     def mend(self) -> None:
         """Let connections through again."""
         self._open = True
+
+    def hold(self, call: str, side: Side, after: int = 0) -> Held:
+        """Hold the next call of this function where it is: before the backend has it, or before its answer is here."""
+        self._held = Held(f'"{call}"'.encode(), side, after)
+        return self._held
+
+    def let_go(self, held: Held, lost: bool = False) -> None:
+        """Let a call go on, or lose it with every connection there is."""
+        self._held = None
+        if lost:
+            self._loop.call_soon_threadsafe(self._break)
+        self._loop.call_soon_threadsafe(held.free.set)
 
     def close(self) -> None:
         """End it."""
@@ -68,20 +99,44 @@ class Road:
         if not self._open:
             writer.transport.abort()
             return
-        with suppress(OSError):
+        try:
             there, back = await asyncio.open_connection("127.0.0.1", self._port)
-            both = {writer, back}
-            self._writers |= both
-            try:
-                await asyncio.gather(self._pass(reader, back, True), self._pass(there, writer, False))
-            finally:
-                self._writers -= both
-                for each in both:
-                    each.close()
+        except OSError:
+            writer.transport.abort()
+            return
+        both = {writer, back}
+        self._writers |= both
+        called = asyncio.Event()
+        try:
+            with suppress(OSError):
+                await asyncio.gather(self._out(reader, back, called), self._back(there, writer, called))
+        finally:
+            self._writers -= both
+            for each in both:
+                each.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, out: bool) -> None:
+    async def _out(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, called: asyncio.Event) -> None:
         while data := await reader.read(65536):
-            self.bytes += len(data) if out else 0
+            self.bytes += len(data)
+            held = self._held
+            if held is not None and held.words in data and not held.here.is_set():
+                held.skipped -= 1
+                if held.skipped < 0 and held.side == "asked":
+                    held.here.set()
+                    await held.free.wait()
+                elif held.skipped < 0:
+                    called.set()
+            writer.write(data)
+            await writer.drain()
+        with suppress(OSError):
+            writer.write_eof()
+
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, called: asyncio.Event) -> None:
+        while data := await reader.read(65536):
+            if called.is_set() and (held := self._held) is not None:
+                called.clear()
+                held.here.set()
+                await held.free.wait()
             writer.write(data)
             await writer.drain()
         with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import suppress
@@ -13,6 +14,7 @@ import pytest
 from concave_worker.agents.environment import allowed
 from concave_worker.agents.events import Permission, Text, Thought, Tool, Usage
 from concave_worker.agents.guard import Guarded, Limits
+from concave_worker.parts import Parts
 
 from infra.local.model.server import ScriptedModel
 from tests.worker.agents import DRIVERS, at_work, end, made, words
@@ -97,6 +99,30 @@ def test_a_stop_takes_a_question_back(driver: str, env: Env, tmp_path: Path) -> 
             assert end(events) == "cancelled"
             assert words(await desk.turn("please\n/say hello")) == "hello"
             assert not (desk.directory / "no.txt").exists()
+
+    alone(walk())
+
+
+def test_what_a_tool_changes_in_a_file_is_told_line_by_line(driver: str, env: Env, tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with at_work(driver, env, tmp_path / "d") as desk:
+            file = desk.directory / "poem.txt"
+            if driver == "claude":
+                call = ("Write", {"file_path": str(file), "content": "roses\nare red\n"})
+            else:
+                file.write_text("roses\nare blue\n")
+                call = ("edit", {"filePath": str(file), "oldString": "blue", "newString": "red"})
+            reads = {"opencode": "read", "acp": "read"}.get(driver)
+            first = [f"/use {reads} {json.dumps({'filePath': str(file)})}"] if reads else []
+            order = "\n".join(["please", *first, f"/use {call[0]} {json.dumps(call[1])}", "/say fin"])
+            events = await desk.turn(order, "allow_once")
+            assert (end(events), file.read_text()) == ("end_turn", "roses\nare red\n")
+            parts = Parts()
+            told = [part for event in events if isinstance(event, Tool) for part in parts.tool(event)]
+            (change,) = [part["diff"] for part in told if "diff" in part]
+            lines = [line for line in change.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+            assert lines == (["+roses", "+are red"] if driver == "claude" else ["-are blue", "+are red"])
+            assert "poem.txt" in change
 
     alone(walk())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ from tests.worker.loop import alone
 PROGRAMS = ("opencode", "claude")
 
 
-async def differences(house: House, program: str) -> int:
+async def differences(house: House, program: str, directory: Path | None = None) -> int:
     """How many differences a round of this machine's worker finds and brings together."""
     adapter = Adapter(house.url, lambda: house.home.identity().token, Heard(print, print, print, print))
     manager = ChatSessionManager(adapter, Kinds([], {}, None).make, [house.work])
     try:
-        return await Sync(adapter, manager, lambda: [history(house, program)], [house.work]).round()
+        return await Sync(adapter, manager, lambda: [history(house, program)], [directory or house.work]).round()
     finally:
         await adapter.close()
 
@@ -103,6 +104,7 @@ def test_only_what_is_in_the_directories_is_taken_in_and_what_is_deleted_in_the_
         assert worker.stop() == 0
         assert await differences(house, "claude") == 1, "the name goes to the agent"
         assert await differences(house, "claude") == 0
+        assert await differences(house, "claude", elsewhere / "none") == 0, "it is looked up before it counts as deleted"
         pytest.importorskip("claude_agent_sdk").delete_session(alice.asks("chat:getSession", sessionId=session)["agentSessionId"])
         assert await differences(house, "claude") == 1, "it was deleted in the agent"
         assert await differences(house, "claude") == 0

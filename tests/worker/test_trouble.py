@@ -41,6 +41,23 @@ def test_an_agent_that_is_killed_fails_its_reply_and_the_next_turn_works(house: 
     alone(walk())
 
 
+def test_an_agent_that_ends_as_it_starts_is_started_once_more(house: House) -> None:
+    async def walk() -> None:
+        program = house.folder / "opencode"
+        tried = house.folder / "tried"
+        locked = f'if [ "$1" = acp ] && [ ! -e {tried} ]; then touch {tried}; echo database is locked >&2; exit 1; fi'
+        program.write_text(f'#!/bin/sh\n{locked}\nexec {opencode_program()} "$@"\n')
+        program.chmod(0o755)
+        worker = house.program("run", "--dir", str(house.work), "--agent", f"opencode={program}", "--no-sync")
+        worker.hear("INFO ready")
+        alice = house.owner
+        session = alice.session(house.worker, house.work)
+        assert (await alice.answered(session, "please\n/say hello"))["content"].strip() == "hello"
+        assert tried.exists()
+
+    alone(walk())
+
+
 def test_an_agent_that_dies_again_and_again_is_not_started_for_a_while(house: House) -> None:
     async def walk() -> None:
         worker = house.run("claude")

@@ -11,11 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from concave_worker import home as homes
 from concave_worker import limits
 from concave_worker.agents.environment import allowed
+from concave_worker.agents.process import runs
 from concave_worker.doctor import examined
 from concave_worker.enrolment import enrol, leave
 from concave_worker.errors import Revoked, WorkerError
@@ -164,20 +163,12 @@ def _stop(home: Home, asked: argparse.Namespace) -> int:
         return Exit.OK
     process.send_signal(signal.SIGQUIT if asked.now else signal.SIGTERM)
     until = time.monotonic() + STOP_S
-    while _runs(process):
+    while runs(process):
         if time.monotonic() > until:
             raise WorkerError(f"process {process.pid} does not end")
         time.sleep(0.1)  # a process that is not ours can only be looked at
     _say("stopped")
     return Exit.OK
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether it works still: one that ended stays listed until whoever started it has looked."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _revoke(home: Home, asked: argparse.Namespace) -> int:

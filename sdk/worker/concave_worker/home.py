@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from concave_worker.agents.process import runs
 from concave_worker.errors import WorkerError
 
 SETTING = "CONCAVE_WORKER_HOME"
@@ -94,7 +95,8 @@ class Home:
         """The process of a status, if it is still the same one."""
         try:
             process = psutil.Process(int(status["pid"]))
-            return process if abs(process.create_time() - float(status["started"])) < 1 else None
+            same = abs(process.create_time() - float(status["started"])) < 1
+            return process if same and runs(process) else None
         except psutil.Error:
             return None
 

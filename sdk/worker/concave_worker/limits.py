@@ -24,6 +24,8 @@ SYNC_S = 600.0
 """How often the sessions of agents' programs are brought together with those of the chat."""
 IDLE_S = 600.0
 """After so long without a turn an agent's process is closed; its session is resumed with the next message."""
+START_AGAIN_S = 1.5
+"""An agent that could not be started is started once more after so long."""
 STOP_S = 30.0
 """How long turns may go on when the process is asked to stop."""
 DEATHS, DEATHS_WITHIN_S = 3, 300.0

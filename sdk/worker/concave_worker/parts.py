@@ -64,7 +64,8 @@ def _merged(before: Tool | None, now: Tool) -> Tool:
     if before is None:
         return now
     given = now.input if now.input not in (None, {}) else before.input
-    return Tool(now.id, now.name or before.name, now.title or before.title, now.status, given, now.output or before.output)
+    name, title = now.name or before.name, now.title or before.title
+    return Tool(now.id, name, title, now.status, given, now.output or before.output, now.diff or before.diff)
 
 
 def call_part(tool: Tool) -> dict[str, Any]:
@@ -81,7 +82,8 @@ def call_part(tool: Tool) -> dict[str, Any]:
 def result_part(tool: Tool) -> dict[str, Any]:
     """What a tool answered."""
     failed = {"isError": True} if tool.status == "failed" else {}
-    return {"type": "tool_result", "id": tool.id, **failed, "content": clipped(tool.output, limits.LARGEST_FIELD)}
+    changed = {"diff": clipped(tool.diff, limits.LARGEST_FIELD)} if tool.diff and not failed else {}
+    return {"type": "tool_result", "id": tool.id, **failed, "content": clipped(tool.output, limits.LARGEST_FIELD), **changed}
 
 
 def clipped(text: str, most: int) -> str:

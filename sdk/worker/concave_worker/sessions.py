@@ -11,7 +11,7 @@ from pathlib import Path
 
 from concave_worker import limits
 from concave_worker.adapter import Adapter, Work
-from concave_worker.agents.agent import Agent, AgentError
+from concave_worker.agents.agent import Agent, AgentError, Opened
 from concave_worker.states import ENGINE, EngineState, Machine
 
 Make = Callable[[str | None, str], Agent]
@@ -127,8 +127,13 @@ class ChatSessionManager:
         wanted = engine.id or work.engine
         engine.machine.to(EngineState.STARTING)
         try:
-            engine.agent = self._make(work.agent, directory)
-            opened = await engine.agent.open(directory, work.model if work.agent else None, wanted)
+            try:
+                opened = await self._opened(engine, work, directory, wanted)
+            except AgentError as error:
+                if error.code == "agent_not_found":
+                    raise
+                await asyncio.sleep(limits.START_AGAIN_S)
+                opened = await self._opened(engine, work, directory, wanted)
         except AgentError as error:
             self.died(engine)
             raise Barred(error.code, error.text) from error
@@ -140,6 +145,11 @@ class ChatSessionManager:
         if opened.id != work.engine:
             await self._adapter.ready(work.session, opened.id)
         return lost
+
+    async def _opened(self, engine: Engine, work: Work, directory: str, wanted: str | None) -> Opened:
+        """Start the agent. It is tried twice: of several that are started at once one may find the agent's own files locked."""
+        engine.agent = self._make(work.agent, directory)
+        return await engine.agent.open(directory, work.model if work.agent else None, wanted)
 
     def died(self, engine: Engine) -> None:
         """Its process ended by itself, or could not be started."""

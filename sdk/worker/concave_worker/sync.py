@@ -5,12 +5,14 @@ The backend compares (`sync:plan`); this does its part in the programs, and says
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from concave_worker import limits
 from concave_worker.adapter import Adapter
 from concave_worker.agents.agent import AgentError
 from concave_worker.agents.history import History, Past, Said
@@ -47,13 +49,22 @@ class Sync:
         done = 0
         for history in self.histories():
             try:
-                await history.open()
+                await self._opened(history)
                 done += await self._program(history)
             except AgentError as error:
                 log.warning("sessions of %s are not brought together: %s", ", ".join(history.agents), error.text)
             finally:
                 await history.close()
         return done
+
+    async def _opened(self, history: History) -> None:
+        """Twice, as agents are: while one starts, another may find its files locked."""
+        try:
+            await history.open()
+        except AgentError:
+            await history.close()
+            await asyncio.sleep(limits.START_AGAIN_S)
+            await history.open()
 
     async def _program(self, history: History) -> int:
         listed = {each.id: each for each in await history.listed() if self._inside(each.directory)}

@@ -1,5 +1,5 @@
 import { useAction, useMutation, useQuery } from "convex/react";
-import { KeyRound, MessageSquarePlus, Plus, ShieldOff, Trash2 } from "lucide-react";
+import { KeyRound, MessageSquarePlus, Pencil, Plus, ShieldOff, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { type Attempt, useAttempt } from "../hooks/useAttempt";
 import { api } from "../lib/api";
@@ -8,6 +8,7 @@ import type { MachineView, WorkerView } from "../lib/views";
 import { Cards } from "./Cards";
 import { Confirm } from "./Confirm";
 import { CopyButton } from "./CopyButton";
+import { RenameMachine } from "./RenameMachine";
 import { TakeIn } from "./TakeIn";
 import { Moment } from "./When";
 
@@ -44,6 +45,7 @@ export function Machines() {
 function Machine({ machine, attempt }: { machine: MachineView; attempt: Attempt }) {
   const { machineId, name, os, mine, owner, workers } = machine;
   const remove = useMutation(api.machines.remove);
+  const [renaming, setRenaming] = useState(false);
   return (
     <article className="card" aria-label={name}>
       <header>
@@ -57,8 +59,12 @@ function Machine({ machine, attempt }: { machine: MachineView; attempt: Attempt 
       {workers.map((worker) => (
         <Worker key={worker.workerId} worker={worker} attempt={attempt} />
       ))}
-      {mine && (
+      {renaming && <RenameMachine machineId={machineId} name={name} onDone={() => setRenaming(false)} />}
+      {mine && !renaming && (
         <menu>
+          <button type="button" className="quiet" aria-label={`Rename ${name}`} onClick={() => setRenaming(true)}>
+            <Pencil aria-hidden="true" size={15} /> Rename
+          </button>
           <Confirm
             label={`Remove ${name}`}
             question={`Remove the machine “${name}”?`}

@@ -4,6 +4,7 @@ import { useAttempt } from "../hooks/useAttempt";
 import { api } from "../lib/api";
 import { words } from "../lib/tools";
 import type { PermissionView } from "../lib/views";
+import { Diff } from "./Diff";
 import { Problem } from "./Problem";
 import { Moment } from "./When";
 
@@ -31,12 +32,14 @@ function Card({ request }: { request: PermissionView }) {
   const { problem, attempt } = useAttempt();
   const { requestId, tool, title, options, expiresAt } = request;
   const input = words(request.input);
+  const change = changeIn(request.input);
   return (
     <section className="card permission" aria-label={`The agent asks: ${title}`}>
       <h2>
         <ShieldQuestion aria-hidden="true" size={17} /> The agent wants to use <code>{tool}</code>
       </h2>
       <p>{title}</p>
+      {change && <Diff text={change} />}
       {input && (
         <details>
           <summary>Everything that it is given</summary>
@@ -62,6 +65,10 @@ function Card({ request }: { request: PermissionView }) {
     </section>
   );
 }
+
+/** The diff that an agent asks with, where there is one. */
+const changeIn = (input: unknown) =>
+  typeof input === "object" && input !== null && "diff" in input && typeof input.diff === "string" ? input.diff : "";
 
 const NAMES: Record<string, string> = {
   allow_once: "Allow once",

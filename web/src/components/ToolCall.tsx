@@ -1,5 +1,6 @@
 import { CircleCheck, CircleDashed, TriangleAlert } from "lucide-react";
 import { type Tool, words } from "../lib/tools";
+import { Diff } from "./Diff";
 
 const STATE = { running: "running", done: "done", failed: "failed" } as const;
 const ICON = { running: CircleDashed, done: CircleCheck, failed: TriangleAlert } as const;
@@ -15,7 +16,14 @@ export function ToolCall({ tool }: { tool: Tool }) {
         <span className="spoken">{STATE[tool.state]}</span>
       </summary>
       <Piece name="Asked" value={tool.input} />
-      <Piece name="Changed" value={tool.diff} />
+      {typeof tool.diff === "string" ? (
+        <div>
+          <h3>Changed</h3>
+          <Diff text={tool.diff} />
+        </div>
+      ) : (
+        <Piece name="Changed" value={tool.diff} />
+      )}
       <Piece name="Answered" value={tool.output} />
     </details>
   );

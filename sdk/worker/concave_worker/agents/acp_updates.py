@@ -9,6 +9,7 @@ from acp.schema import (
     AgentMessageChunk,
     AgentPlanUpdate,
     AgentThoughtChunk,
+    FileEditToolCallContent,
     PermissionOption,
     ToolCallProgress,
     ToolCallStart,
@@ -16,6 +17,7 @@ from acp.schema import (
 )
 
 from concave_worker.agents.agent import Decision
+from concave_worker.agents.changes import diff
 from concave_worker.agents.events import Event, Kind, Option, Permission, Plan, Reason, Text, Thought, Tool, ToolStatus, Usage
 
 STATUS: dict[str, ToolStatus] = {"pending": "pending", "in_progress": "running", "completed": "completed", "failed": "failed"}
@@ -45,6 +47,7 @@ def event_of(update: Any) -> Event | None:
                 status=STATUS.get(update.status or "pending", "pending"),
                 input=update.raw_input,
                 output=_output(update),
+                diff=_diff(update),
             )
         case AgentPlanUpdate():
             return Plan(tuple((entry.content, entry.status) for entry in update.entries))
@@ -52,16 +55,23 @@ def event_of(update: Any) -> Event | None:
 
 
 def _output(update: ToolCallStart | ToolCallProgress) -> str:
-    """What a tool answered: its content where it is text or a file's change, else what it answered as it is."""
+    """What a tool answered: its content where it is text, else what it answered as it is."""
     texts = []
     for each in update.content or []:
         if (inner := getattr(each, "content", None)) is not None and getattr(inner, "text", None):
             texts.append(inner.text)
-        elif getattr(each, "type", "") == "diff":
-            texts.append(f"--- {getattr(each, 'path', '')}\n{getattr(each, 'new_text', '')}")
     if texts or update.raw_output is None:
         return "\n".join(texts)
     return update.raw_output if isinstance(update.raw_output, str) else json.dumps(update.raw_output, ensure_ascii=False)
+
+
+def _diff(update: ToolCallStart | ToolCallProgress) -> str:
+    """What a tool changes in files. opencode has a diff of its own with the lines around it; the protocol has the words alone."""
+    whole = (update.raw_output.get("metadata") or {}).get("diff") if isinstance(update.raw_output, dict) else None
+    if whole:
+        return str(whole)
+    changes = [each for each in update.content or [] if isinstance(each, FileEditToolCallContent)]
+    return "\n".join(diff(each.path, each.old_text or "", each.new_text) for each in changes)
 
 
 def permission_of(call: ToolCallUpdate, options: list[PermissionOption]) -> Permission:

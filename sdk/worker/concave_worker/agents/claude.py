@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from concave_worker.agents import process as processes
 from concave_worker.agents.agent import AgentError, Decision, Opened
 from concave_worker.agents.claude_messages import Reader, title_of
@@ -44,12 +46,13 @@ class Claude:
         self._always: set[str] = set()
         self._turn: Reader | None = None
         self._broken = False
+        self._process: psutil.Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether it could take a turn now."""
-        return self._client is not None and not self._broken
+        """Whether it could take a turn now. The SDK says only in a turn that its process has ended; so it is looked for."""
+        return self._client is not None and not self._broken and processes.runs(self._process)
 
     async def open(self, directory: str, model: str | None, resume: str | None) -> Opened:
         """Start it. A session that it does not know any more is replaced by a new one. Raises `AgentError`."""
@@ -88,8 +91,15 @@ class Claude:
             with suppress(sdk.ClaudeSDKError):
                 await client.disconnect()
             return False
-        self._client, self._broken = client, False
+        self._client, self._broken, self._process = client, False, self._started()
         return True
+
+    def _started(self) -> psutil.Process | None:
+        """The process that the SDK has started: the script below says its number, which stays the same."""
+        assert self._folder is not None
+        with suppress(psutil.Error):
+            return psutil.Process(int((Path(self._folder.name) / "pid").read_text()))
+        return None
 
     def _kept(self) -> Path:
         """A program that runs Claude with its keeper: the SDK takes one file."""
@@ -102,7 +112,8 @@ class Claude:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="concave-worker-")
         script = Path(self._folder.name) / "claude"
-        script.write_text(f'#!/bin/sh\nexec {shlex.join(processes.kept([str(program)]))} "$@"\n')
+        number = shlex.quote(str(script.with_name("pid")))
+        script.write_text(f'#!/bin/sh\necho $$ > {number}\nexec {shlex.join(processes.kept([str(program)]))} "$@"\n')
         script.chmod(0o700)
         return script
 

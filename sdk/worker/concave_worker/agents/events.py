@@ -34,6 +34,8 @@ class Tool:
     status: ToolStatus = "pending"
     input: Any = None
     output: str = ""
+    diff: str = ""
+    """What it changes in files, as a unified diff."""
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ def _tool(part: Mapping[str, Any]) -> Tool:
         status=STATUS.get(str(state.get("status")), "pending"),
         input=state.get("input"),
         output=str(output),
+        diff=str((state.get("metadata") or {}).get("diff") or ""),
     )
 
 

@@ -93,6 +93,14 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
+def runs(process: psutil.Process | None) -> bool:
+    """Whether it works still: one that has ended is listed until whoever started it has looked."""
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def ended(process: Process | None, seconds: float) -> bool:
     """Wait for a process to end; whether it has."""
     if process is None:
