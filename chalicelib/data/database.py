@@ -15,7 +15,7 @@ from chalicelib.data.ids import of_table
 from chalicelib.data.paging import Journal, Page, PaginationOptions, read_page
 from chalicelib.data.side_index import Asked, Vector
 from chalicelib.data.store import Key
-from chalicelib.data.tables import Range, Record, Table, document_key, org_key
+from chalicelib.data.tables import MARK, Range, Record, Table, document_key, org_key
 from chalicelib.data.transaction import Transaction
 
 T = TypeVar("T", bound=Table)
@@ -148,6 +148,16 @@ class Reader:
         """The document with this id (or composite key), or None."""
         rec = self._tx.get(table, *ids)
         return None if rec is None else document(table, rec)
+
+    def apart(self, table: type[T], *ids: Any) -> T | None:
+        """The document, or None, of its own moment: a change is told, but a query does not look at it a second time, beside what
+        else it reads. For what is not compared with that, such as who may ask. In a mutation it is `get`."""
+        if self._tx.writable:
+            return self.get(table, *ids)
+        self._tx.may_watch(table)
+        key = document_key(table, self._tx.org, *ids)
+        self._tx.reads.watch(key.pk, key.sk or MARK, key.sk or MARK)
+        return self.peek(table, *ids)
 
     def query(self, wanted: Range) -> Query:
         """A read of a range: `ctx.db.query(Note.by_owner(owner)).newest().take(20)`."""

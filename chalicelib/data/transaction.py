@@ -80,7 +80,7 @@ class Transaction:
 
     def get(self, table: type[Table], *ids: Any) -> Record | None:
         """The document with this id (or composite key), or None."""
-        self._may_watch(table)
+        self.may_watch(table)
         return self.at(document_key(table, self.org, *ids))
 
     def at(self, key: Key) -> Record | None:
@@ -118,7 +118,7 @@ class Transaction:
 
     def unique(self, wanted: Range) -> Record | None:
         """The one document that holds a unique value, or None. Strongly consistent through its claim."""
-        self._may_watch(wanted.index.table)
+        self.may_watch(wanted.index.table)
         self.building.check(wanted.index, self.reads.watch)
         address = wanted.address(self.org)
         self.reads.watch(address)
@@ -150,7 +150,7 @@ class Transaction:
         index = wanted.index
         if index.eventual:
             raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
-        self._may_watch(index.table)
+        self.may_watch(index.table)
         if not index.is_log:
             self.building.check(index, self.reads.watch)
         low, high = wanted.bounds()
@@ -180,7 +180,7 @@ class Transaction:
             raise BadRequest(
                 f"Only whole partitions of fenced indexes are counted; {index.table.table_name}.{index.name} is not."
             )
-        self._may_watch(index.table)
+        self.may_watch(index.table)
         self.building.check(index, self.reads.watch)
         self.reads.watch(address)
         size = 0
@@ -309,7 +309,8 @@ class Transaction:
         if not self.writable:
             raise BadRequest("A query only reads; write in a mutation.", "ReadOnly")
 
-    def _may_watch(self, table: type[Table]) -> None:
+    def may_watch(self, table: type[Table]) -> None:
+        """Refuse a query to read what nobody is told of."""
         if not (table.is_watched or self.writable):
             raise BadRequest(f"{table.table_name} is declared with watched=False: only mutations read it.", "Unwatched")
 

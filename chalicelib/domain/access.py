@@ -91,6 +91,13 @@ def held(ctx: MutationCtx, session_id: str, to_do: str) -> ChatSession:
     return session
 
 
+def visible(ctx: QueryCtx, session_id: str) -> ChatSession | None:
+    """A session for who reads what is in it; None for strangers. Whose it is never changes, and its end is told: so it is not
+    looked at again beside each message and piece."""
+    session = ctx.db.apart(ChatSession, session_id) if session_id else None
+    return session if sees(reader(ctx), session) else None
+
+
 def run_of(ctx: QueryCtx | MutationCtx, session: ChatSession, message_id: str) -> Run | None:
     """The run behind a reply of this session: a message is checked to belong to its session."""
     run = ctx.db.get(Run, f"run-{message_id.removeprefix('msg-')}") if message_id.startswith("msg-") else None

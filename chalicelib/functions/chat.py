@@ -341,11 +341,11 @@ def subscribe_to_chunks(
     A page ends where the next chunk would not fit one answer, too (84 KB).
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
     """
-    session = access.readable(ctx, session_id)
+    session = access.visible(ctx, session_id)
     run = None if session is None else access.run_of(ctx, session, message_id)
     if run is None:
         return []
-    stream = ChatChunk.log(lifecycle.stream_of(message_id, run.epoch if run.read_epoch is None else run.read_epoch))
+    stream = ChatChunk.log(lifecycle.shown_stream(run))
     log = ctx.db.query(
         stream if after is None else stream.after(after)
     ).settled()  # chunks never change, the run vouches for them

@@ -20,7 +20,9 @@ IDLE_MS = 5 * 60 * 1000
 
 @internal_action(runner="generate", timeout_s=900)
 def generate(ctx: ActionCtx, run_id: str) -> None:
-    """Produce one reply. Started by the send's job; a run that is not pending any more is left alone."""
+    """Produce one reply. Started by the send's commit, often twice; a run that is not pending any more is left alone."""
+    if not ctx.run_query(waits, run_id=run_id):
+        return
     ctx.parts.model.load()
     epoch = ctx.run_mutation(claim, run_id=run_id)
     if epoch is None:
@@ -33,6 +35,13 @@ def generate(ctx: ActionCtx, run_id: str) -> None:
         ctx.run_mutation(charge, run_id=run_id, usage=writer.usage)
     if writer.fault is not None:  # the reply has its end; the operator hears why
         raise writer.fault
+
+
+@internal_query
+def waits(ctx: QueryCtx, run_id: str) -> bool:
+    """Whether a run is to be claimed, by one read."""
+    run = ctx.db.peek(Run, run_id)
+    return run is not None and run.state == "pending"
 
 
 @internal_mutation

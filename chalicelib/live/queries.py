@@ -80,6 +80,8 @@ class Queries:
         """Whether a query was tried that could not be evaluated."""
         self.beyond: list[int] = []
         self.gone_watches: set[tuple[int, Watch]] = set()
+        self.leaving: list[Action] = []
+        """Rows of queries that are over: they go with the next rows that are written, for one look at the lease."""
 
     def keep(self) -> None:
         """Renew the lease when that is due. Raises `LeaseLost`."""
@@ -102,8 +104,12 @@ class Queries:
             gone = self.queries.pop(query_id, None)
             if gone is None:
                 continue
-            watches: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
-            self.world.mailboxes.beside(self.held, [*watches, Delete(Key("subscriptions", self.connection, str(query_id)))])
+            over: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
+            over.append(Delete(Key("subscriptions", self.connection, str(query_id))))
+            if query_id in found.added:
+                self.world.mailboxes.beside(self.held, over)  # a transaction writes a row once
+            else:
+                self.leaving += over
             self.removed.add(query_id)
             self.hot.pop(query_id, None)
         for query_id, add in found.added.items():
@@ -205,7 +211,8 @@ class Queries:
         writes: list[Action] = [
             Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
         ]
-        self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes])
+        self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes, *self.leaving])
+        self.leaving = []
         sub.saved()
 
     def _refusals(self) -> list[str]:
@@ -228,7 +235,8 @@ class Queries:
     def _rows_left(self) -> list[Action]:
         """What the turn leaves to be written: watches that are over, queries that have changed."""
         left: list[Action] = [
-            Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in sorted(self.gone_watches)
+            *self.leaving,
+            *(Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in sorted(self.gone_watches)),
         ]
         moved = {query_id for query_id, _ in self.gone_watches}
         unseen = {query_id for query_id, sub in (self.subs or {}).items() if sub.stored is None}

@@ -122,6 +122,7 @@ class Scheduling(Protocol):
     """Where scheduled calls go."""
 
     def schedule(self, function: Function[..., Any] | str, args: dict[str, Any], due_ms: float) -> str: ...
+    def start(self, function: Function[..., Any] | str, args: dict[str, Any], now_ms: float) -> None: ...
     def cancel(self, job_id: str) -> None: ...
 
 
@@ -143,6 +144,17 @@ class Scheduler:
     def run_at(self, at_ms: float, function: Any, /, **args: Any) -> str:
         """Call a function at a time in milliseconds since the epoch (the past = at once). Returns the job's id."""
         return self._target.schedule(function, args, at_ms)
+
+    def start(self, function: Any, /, **args: Any) -> None:
+        """Have an action begun as soon as this commits, without a job: nothing is kept of it, and nothing takes it back.
+
+        For an action whose own documents say whether it is still to be done: it may be begun twice, and who runs it must claim it
+        there. A sweep of those documents asks again for what was begun and came to nothing.
+
+        Raises:
+            BadRequest: it is no action.
+        """
+        self._target.start(function, args, self._now())
 
     def cancel(self, job_id: str) -> None:
         """Take a call back. One that has started goes on; one that is done stays done.

@@ -61,7 +61,8 @@ class JobRunner:
             wait = int(job["due"]) - now
             if wait <= QUEUE_DELAY_MS:
                 try:
-                    self.invoker.later(job["runner"], {"jobId": job["id"], "org": org}, max(0, wait))
+                    told: dict[str, Any] = {name: job[name] for name in ("path", "args") if name in job}
+                    self.invoker.later(job["runner"], {"jobId": job["id"], "org": org, **told}, max(0, wait))
                 except Exception:
                     logger.exception("job %s could not be handed over; the sweep starts it", job["id"], extra={"org": org})
 
@@ -79,6 +80,9 @@ class JobRunner:
         deadline = None if left_ms is None else self.executor.clock.now_ms() + left_ms
         job_id, org = str(payload["jobId"]), str(payload["org"])
         with self._alone(org, job_id) as alone:
+            if alone and "path" in payload:
+                self._start(org, payload, deadline)
+                return
             job = self._peek(org, job_id) if alone else None
             if job is None or job.state not in ("pending", "inProgress"):
                 return
@@ -87,6 +91,17 @@ class JobRunner:
                 self.invoker.later("run_job", payload, min(wait, QUEUE_DELAY_MS))
                 return
             self._run(org, job, deadline)
+
+    def _start(self, org: str, payload: dict[str, Any], deadline: int | None) -> None:
+        """Run an action that has no row: it claims what it works on, and its failure is the operator's to hear."""
+        job_id, path = str(payload["jobId"]), str(payload["path"])
+        with Log(path, org, at_once=True) as log:
+            try:
+                function = self.executor.registry.get(path)
+                self.executor.perform(function, payload["args"], caller_of(service(org, f"job:{job_id}")), log, deadline)
+            except Exception as error:
+                if not report(error, log, development=True, kind=f"job {job_id}").ours:
+                    logger.exception("job %s was refused", job_id, extra={"path": path, "org": org})
 
     def _run(self, org: str, job: Job, deadline: int | None) -> None:
         logger.debug("job", extra={"path": job.path})

@@ -7,6 +7,8 @@ failed, not repeated.
 
 Two things start a job: the hand-over after the commit, which is fast and may be lost, and the stream of commits, which is
 not. Jobs due in more than 15 minutes (the longest delay of a queue) wait for the sweep. Starting a job twice is harmless.
+
+What `scheduler.start` begins has no row: its commit and the stream start it, and the documents that it claims say the rest.
 """
 
 from __future__ import annotations

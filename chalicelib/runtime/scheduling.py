@@ -48,12 +48,26 @@ class JobWriter:
             raise BadRequest(f"{function.path} is a query; only mutations and actions are scheduled.")
         if not gate.moment_ms(due_ms):
             raise BadRequest(f"{function.path} cannot be scheduled: {due_ms!r} is no moment in milliseconds since the epoch.")
-        given = wire_args(function, args)
-        validate.bind(function, given)
+        given = self._checked(function, args)
         job = Job(id=new_id("job-"), org=self._org, path=function.path, args=given, due=due_ms)
         self._db.insert(job, fresh=True)
         self.listed.append({"id": job.id, "due": int(due_ms), "runner": function.options.get("runner", "run_job")})
         return job.id
+
+    def start(self, function: Function[..., Any] | str, args: dict[str, Any], now_ms: float) -> None:
+        """Have an action begun after the commit, which alone says so."""
+        function = self._resolve(function, self._caller)
+        if function.kind != "action":
+            raise BadRequest(f"{function.path} is a {function.kind}; only actions are started, the others are scheduled.")
+        given = self._checked(function, args)
+        runner = function.options.get("runner", "run_job")
+        self.listed.append({"id": new_id("job-"), "due": int(now_ms), "runner": runner, "path": function.path, "args": given})
+
+    @staticmethod
+    def _checked(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
+        given = wire_args(function, args)
+        validate.bind(function, given)
+        return given
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not started; any other is left as it is. Raises `BadRequest` for what is no job's id."""
@@ -94,6 +108,15 @@ class Direct:
             return values.dumps(run.jobs.schedule(function, args, due_ms))
 
         return str(self._transact(self._org, "scheduler:schedule", body).value)
+
+    def start(self, function: Function[..., Any] | str, args: dict[str, Any], now_ms: float) -> None:
+        """Have an action begun."""
+
+        def body(run: Run) -> str:
+            run.jobs.start(function, args, now_ms)
+            return "null"
+
+        self._transact(self._org, "scheduler:start", body)
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job that has not started."""

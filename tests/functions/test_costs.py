@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from chalicelib.domain.replies import writer
@@ -49,7 +51,7 @@ def test_a_writer_that_looks_whether_it_was_stopped_writes_nothing(model: Script
         house.work()
     assert house.store.items["get", "runs"] > 20
     assert house.store.items["transact", "runs"] == 2, "the claim and the end"
-    assert house.store.items["transact", "commits"] == 4, "and those of its job"
+    assert house.store.items["transact", "commits"] == 2, "a reply is started without a job"
 
 
 @pytest.mark.parametrize("tabs", [1, 5])
@@ -78,3 +80,50 @@ def test_a_list_of_a_hundred_is_one_watch(model: ScriptedModel) -> None:
     assert len(tab.client.value(query)) == 100
     watches = house.sqlite._db.execute('SELECT CAST(pk AS TEXT) FROM "items.watches"').fetchall()
     assert watches == [("acme|chatSessions.by_user|5alice\x01",)]
+
+
+def test_a_message_is_three_reads_and_one_transaction(model: ScriptedModel) -> None:
+    """What a send asks for is read in one request, as far as it is known; what is new is not looked for."""
+    house = Live(model)
+    alice = house.person("alice")
+    session = alice.mutation("chat:startSession")
+    house.store.reset()
+    alice.mutation("chat:sendMessage", sessionId=session, content="hello")
+    assert {verb: house.store.requests[verb] for verb in ("get", "batch_get", "transact")} == {
+        "get": 1,
+        "batch_get": 2,
+        "transact": 1,
+    }
+    assert house.store.items["transact", "jobs"] == 0
+
+
+def test_a_viewer_who_comes_before_the_writer_watches_what_the_writer_will_write(model: ScriptedModel) -> None:
+    house = Live(model)
+    alice, tab = house.person("alice"), house.tab("alice@acme")
+    session = alice.mutation("chat:startSession")
+    reply = alice.mutation("chat:sendMessage", sessionId=session, content="/say some words")
+    query = tab.client.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply, "after": -1, "limit": 64})
+    tab.flush()
+    house.store.reset()
+    house.work()
+    house.tell()
+    assert "".join(each["chunk"] for each in tab.client.value(query)) == "some words"
+    assert house.store.items["transact", "watches"] == 0
+
+
+def test_a_query_that_takes_anothers_place_is_one_transaction(model: ScriptedModel) -> None:
+    house, (tab,), session, reply = watched(model, 1)
+    client = tab.client
+    (old,) = client.queries
+    house.store.reset()
+    added = client.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply, "after": -1, "limit": 64})
+    client.unsubscribe(old)
+    frames = [json.loads(frame) for frame in client.outbox]
+    changes = [change for frame in frames for change in frame["modifications"]]
+    client.outbox[:] = [json.dumps({**frames[0], "newVersion": frames[-1]["newVersion"], "modifications": changes})]
+    tab.flush()
+    assert [each["chunk"] for each in client.value(added)] == ["first"]
+    assert house.store.requests["transact"] == 1
+    rows = house.sqlite._db.execute('SELECT CAST(sk AS TEXT) FROM "items.watches"').fetchall()
+    assert len(rows) == 3
+    assert all(f"|{added}|" in sk for (sk,) in rows)

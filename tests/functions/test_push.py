@@ -93,7 +93,8 @@ def until(house: House, *functions: str) -> list[tuple[str, dict[str, Any]]]:
     for path in functions:
         asked_for, house.later.asked = house.later.asked, []
         for name, payload in asked_for:
-            if path in (name, house.backend.jobs._peek(payload["org"], payload["jobId"]).path):  # type: ignore[union-attr]
+            job = house.backend.jobs._peek(payload["org"], payload["jobId"])
+            if path == name or (job is not None and job.path == path):
                 house.backend.run_job(payload)
     kept, house.later.asked = house.later.asked, []
     return kept

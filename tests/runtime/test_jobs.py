@@ -68,6 +68,37 @@ def order(ctx: MutationCtx, name: str, delay: float = 0, refuse: bool = False, k
     return job
 
 
+@internal_action
+def claim_and_ring(ctx: ActionCtx, name: str) -> None:
+    if ctx.run_mutation(claim, name=name):
+        RAN.append(name)
+
+
+@internal_mutation
+def claim(ctx: MutationCtx, name: str) -> bool:
+    if ctx.db.get(Bell, name) is not None:
+        return False
+    ctx.db.insert(Bell(id=name, rung=1))
+    return True
+
+
+@mutation
+def begin(ctx: MutationCtx, name: str, refuse: bool = False, kind: str = "claim_and_ring") -> None:
+    if kind == "fail":
+        ctx.scheduler.start(fail)
+    elif kind == "ring":
+        ctx.scheduler.start(ring, name=name)
+    else:
+        ctx.scheduler.start(claim_and_ring, name=name)
+    if refuse:
+        raise Refused("Changed", "I changed my mind.")
+
+
+@action
+def begin_from_action(ctx: ActionCtx, name: str) -> None:
+    ctx.scheduler.start(claim_and_ring, name=name)
+
+
 @mutation
 def take_back(ctx: MutationCtx, job: str) -> None:
     ctx.scheduler.cancel(job)
@@ -94,7 +125,8 @@ class Tower:
     def __init__(self) -> None:
         self.clock, self.later = MovingClock(), Later()
         registry = Registry()
-        for function in (ring, shout, fail, order, take_back, order_from_action, rung, state):
+        ordered = (ring, shout, fail, order, take_back, order_from_action, rung, state)
+        for function in (*ordered, claim_and_ring, claim, begin, begin_from_action):
             registry.add(function, "bells")
         runners: list[JobRunner] = []
         self.executor = Executor(
@@ -211,3 +243,28 @@ def test_an_action_schedules_by_a_commit_of_its_own(tower: Tower) -> None:
     assert tower.executor.action("bells:orderFromAction", {"name": "a"}, None).ok
     tower.work()
     assert tower.ask("rung", name="a") == 1
+
+
+def test_what_is_started_without_a_job_commits_with_its_mutation_and_has_no_row(tower: Tower) -> None:
+    tower.call("begin", name="a", refuse=True)
+    assert tower.later.asked == []
+    tower.call("begin", name="a")
+    tower.work(times=6)
+    assert RAN == ["a"]
+    assert tower.executor.store.scan("jobs").items == []
+
+
+def test_an_action_starts_another_by_a_commit_of_its_own(tower: Tower) -> None:
+    assert tower.executor.action("bells:beginFromAction", {"name": "a"}, None).ok
+    tower.work()
+    assert RAN == ["a"]
+
+
+def test_only_an_action_is_started_without_a_job(tower: Tower) -> None:
+    assert "only actions are started" in str(tower.call("begin", name="a", kind="ring"))
+
+
+def test_the_failure_of_what_has_no_job_is_told_to_the_operator(tower: Tower, caplog: pytest.LogCaptureFixture) -> None:
+    tower.call("begin", name="a", kind="fail")
+    tower.work()
+    assert "boom" in caplog.text

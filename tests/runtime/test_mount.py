@@ -120,6 +120,9 @@ def test_what_the_chat_does_by_itself_goes_on_under_a_mount(tmp_path: Path) -> N
         work()
         backend.sweep()
         said = call("query", "chat/chat:getMessages", sessionId=session)["value"]
+        call("mutation", "chat/chat:sendMessage", sessionId=session, content="once more")
+        call("mutation", "chat/chat:endSession", sessionId=session)
+        work()
         rows = [row for row in backend.store.scan("jobs", limit=100).items]
         model.stop()
         print(json.dumps({

@@ -109,7 +109,7 @@ class Stream:
 
     def _chunks(self, entry: ChatMessage, run: Run) -> None:
         """Tell what was written since; so much of it as has room."""
-        log = ChatChunk.log(lifecycle.stream_of(entry.id, run.epoch if run.read_epoch is None else run.read_epoch))
+        log = ChatChunk.log(lifecycle.shown_stream(run))
         after = log.after(int(self.cursor.get("piece", -1)))
         chunks = self.ctx.db.query(after).settled().take(CHUNKS)  # they never change, and the run is looked at again
         for chunk in chunks:

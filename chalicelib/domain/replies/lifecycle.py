@@ -37,6 +37,14 @@ def stream_of(message_id: str, epoch: int) -> str:
     return f"{message_id}:{epoch}"
 
 
+def shown_stream(run: Run) -> str:
+    """The log whose chunks are a reply's text so far. Of a run that nobody has claimed it is the next writer's: it is empty, and
+    who watches it from then on has nothing else to watch once there is one."""
+    if run.state == "pending" and run.read_epoch is None:
+        return stream_of(run.message_id, run.epoch + 1)
+    return stream_of(run.message_id, run.epoch if run.read_epoch is None else run.read_epoch)
+
+
 def activate_or_queue(ctx: MutationCtx, conversation: Conversation, run: Run) -> dict[str, Any]:
     """What a new run changes in its conversation: it becomes the active one, or waits."""
     if conversation.active_run is not None:
@@ -48,7 +56,7 @@ def activate_or_queue(ctx: MutationCtx, conversation: Conversation, run: Run) ->
 def launch(ctx: MutationCtx, conversation: Conversation, run_id: str) -> None:
     """Have an active run produced. A worker finds its runs by subscribing; the model has to be called."""
     if conversation.responder == "model":
-        ctx.scheduler.run_after(0, "runs:generate", run_id=run_id)
+        ctx.scheduler.start("runs:generate", run_id=run_id)
     elif conversation.responder == "worker":
         run = ctx.db.get(Run, run_id)
         session = ctx.db.peek(ChatSession, run.session_id) if run is not None else None
