@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.data.errors import Refused
 from chalicelib.live.messages import Authenticate
+from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.keys import AuthFailed
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.operators import mint
 from tests.doors.test_operators import EDIT, PAGE, READ, as_, ask, call
 from tests.functions.conftest import SECRET, House, Refusal
@@ -148,3 +151,12 @@ def test_variables_that_several_set_at_once_are_all_there(house: House) -> None:
     found = {each["name"] for each in call(house, "_system/cli/queryEnvironmentVariables", {})[1]["value"]}
     assert found == {f"V{number}_{turn}" for number in range(6) for turn in range(4)}
     assert len(house.operator().action("_system/audit:deployment")) == 24
+
+
+def test_a_key_that_may_only_read_changes_nothing_through_an_action_that_says_it_only_reads(house: House) -> None:
+    """An action may be declared as one that only reads, and then run a mutation all the same."""
+    reader = caller_of(house.backend.operators.user(READ, {"subject": "alice", "org": "acme"}))
+    executor, create = house.backend.executor, house.backend.registry.get("tasks:create")
+    with pytest.raises(Refused, match="may only read"):
+        executor.run(create, {"title": "x"}, reader, Log("test", "acme"))
+    assert house.person("alice").query("tasks:list") == []
