@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.data import values
 from chalicelib.data.building import Building
 from chalicelib.data.database import Reader, Writer
-from chalicelib.data.errors import BadRequest, StoreFailed
+from chalicelib.data.errors import BadRequest, Refused, StoreFailed
 from chalicelib.data.reads import ReadSet
 from chalicelib.data.receipts import Receipt
 from chalicelib.data.side_index import SideIndex
@@ -198,8 +198,10 @@ class Executor:
     ) -> Outcome:
         """Run a mutation until it commits. `before` and `also` work beside the function, in the same commit.
 
-        Raises: what the function raises; `Conflict` when the deadline came first.
+        Raises: what the function raises; `Conflict` when the deadline came first; `Refused` to an operator who may only read.
         """
+        if caller.role == "read":
+            raise Refused("ReadOnlyKey", f"{function.path} changes something, and this key may only read.")
 
         def body(run: Run) -> str:
             ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs, self.limits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -123,4 +124,5 @@ def _here(folder: Path) -> str:
 def _minted(folder: Path) -> str:
     from chalicelib.runtime.operators import mint
 
-    return mint(secret(folder), "edit", os.environ.get("USER", "cli")[:40] or "cli")
+    name = re.sub(r"[^A-Za-z0-9_.]", "_", os.environ.get("USER", ""))[:40]  # whom the audit names
+    return mint(secret(folder), "edit", name or "cli")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 from typing import Any
 
 import pytest
 
+from chalicelib.data.errors import Refused
 from chalicelib.live.messages import Authenticate
+from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.keys import AuthFailed
+from chalicelib.runtime.logs import Log
 from chalicelib.runtime.operators import mint
 from tests.doors.test_operators import EDIT, PAGE, READ, as_, ask, call
 from tests.functions.conftest import SECRET, House, Refusal
@@ -127,3 +131,32 @@ def test_an_action_leaves_an_entry_and_so_does_every_mutation_that_it_runs(house
     told = acts(house)
     assert told[0] == "conversations:purgeAll"
     assert "agents:regenerate" in told, "it may have done something before it failed"
+
+
+def test_variables_that_several_set_at_once_are_all_there(house: House) -> None:
+    ready, told = threading.Barrier(6), []
+
+    def sets(number: int) -> None:
+        ready.wait(10)
+        for turn in range(4):
+            change = {"changes": [{"name": f"V{number}_{turn}", "value": str(turn)}]}
+            told.append(ask(house, "/api/update_environment_variables", change)[0])
+
+    setters = [threading.Thread(target=sets, args=(number,)) for number in range(6)]
+    for each in setters:
+        each.start()
+    for each in setters:
+        each.join(60)
+    assert told == [200] * 24
+    found = {each["name"] for each in call(house, "_system/cli/queryEnvironmentVariables", {})[1]["value"]}
+    assert found == {f"V{number}_{turn}" for number in range(6) for turn in range(4)}
+    assert len(house.operator().action("_system/audit:deployment")) == 24
+
+
+def test_a_key_that_may_only_read_changes_nothing_through_an_action_that_says_it_only_reads(house: House) -> None:
+    """An action may be declared as one that only reads, and then run a mutation all the same."""
+    reader = caller_of(house.backend.operators.user(READ, {"subject": "alice", "org": "acme"}))
+    executor, create = house.backend.executor, house.backend.registry.get("tasks:create")
+    with pytest.raises(Refused, match="may only read"):
+        executor.run(create, {"title": "x"}, reader, Log("test", "acme"))
+    assert house.person("alice").query("tasks:list") == []
