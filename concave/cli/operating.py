@@ -20,19 +20,22 @@ from concave.cli.project import entered
 
 BATCH, BATCH_BYTES = 20, 700_000
 """Documents, and bytes, of one call of an import."""
+DEPLOYMENT = "_system"
+"""Whose documents those of the deployment itself are, in an export."""
 
 
-def _at_the_door(command: Callable[..., None]) -> Callable[..., None]:
+def at_the_door(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--url` and `--key` to a command."""
     command = click.option("--key", help="An operator's key; otherwise CONCAVE_ADMIN_KEY, or this machine's own.")(command)
     return click.option("--url", help="The server; otherwise CONCAVE_URL, or this project's on this machine.")(command)
 
 
 def _door(url: str | None, key: str | None) -> Door:
-    return opened(url, key, _data())
+    return opened(url, key, data_folder())
 
 
-def _data() -> Path:
+def data_folder() -> Path:
+    """Where the server on this machine keeps its data: the project's, or DATA_DIR. Raises `click.ClickException`."""
     if "DATA_DIR" not in os.environ and not (os.environ.get("CONCAVE_URL")):
         entered()
     return Path(os.environ.get("DATA_DIR", ".concave"))
@@ -47,7 +50,7 @@ def _say(value: Any, *, lines: bool = False) -> None:
 @click.argument("arguments", default="{}")
 @click.option("--org", help="In whose data.")
 @click.option("--as", "subject", help="As this user of the org; otherwise as the service.")
-@_at_the_door
+@at_the_door
 def run(path: str, arguments: str, org: str | None, subject: str | None, url: str | None, key: str | None) -> None:
     """Call the function at PATH (`notes:add`) with ARGUMENTS, a JSON object, and print what it returns."""
     try:
@@ -64,7 +67,7 @@ def run(path: str, arguments: str, org: str | None, subject: str | None, url: st
 @click.option("--org", help="Whose documents.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
 @click.option("--order", default="desc", show_default=True, type=click.Choice(["asc", "desc"]))
-@_at_the_door
+@at_the_door
 def data(table: str | None, org: str | None, limit: int, order: str, url: str | None, key: str | None) -> None:
     """List the tables, or the documents that an org has in TABLE, one JSON object a line."""
     door = _door(url, key)
@@ -81,7 +84,7 @@ def data(table: str | None, org: str | None, limit: int, order: str, url: str | 
 @click.option("--request-id", help="Only the call of this Request ID, as a client has seen it; then end.")
 @click.option("--no-follow", is_flag=True, help="End when those of before are shown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@_at_the_door
+@at_the_door
 def logs(history: int, request_id: str | None, no_follow: bool, as_json: bool, url: str | None, key: str | None) -> None:
     """Show the calls of the running server until Ctrl-C. In a stage: `concave admin logs`."""
     door = _door(url, key)
@@ -121,7 +124,7 @@ def env() -> None:
 
 
 @env.command("list")
-@_at_the_door
+@at_the_door
 def env_list(url: str | None, key: str | None) -> None:
     """All variables, as NAME=value."""
     for each in _door(url, key).call("_system/cli/queryEnvironmentVariables", {}):
@@ -130,7 +133,7 @@ def env_list(url: str | None, key: str | None) -> None:
 
 @env.command("get")
 @click.argument("name")
-@_at_the_door
+@at_the_door
 def env_get(name: str, url: str | None, key: str | None) -> None:
     """The value of one variable."""
     found = _door(url, key).call("_system/cli/queryEnvironmentVariables:get", {"name": name})
@@ -142,7 +145,7 @@ def env_get(name: str, url: str | None, key: str | None) -> None:
 @env.command("set")
 @click.argument("name")
 @click.argument("value", required=False)
-@_at_the_door
+@at_the_door
 def env_set(name: str, value: str | None, url: str | None, key: str | None) -> None:
     """Set a variable; without VALUE it is asked for, or read from standard input, and stays out of the shell's history."""
     if value is None:
@@ -152,7 +155,7 @@ def env_set(name: str, value: str | None, url: str | None, key: str | None) -> N
 
 @env.command("unset")
 @click.argument("name")
-@_at_the_door
+@at_the_door
 def env_unset(name: str, url: str | None, key: str | None) -> None:
     """Remove a variable."""
     _door(url, key).request("POST", "/api/update_environment_variables", {"changes": [{"name": name, "value": None}]})
@@ -165,22 +168,42 @@ def _stdin() -> str:
 @click.command("import", short_help="Bring the documents of an export into the running server.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--org", help="Into this org, instead of those that the file names.")
-@_at_the_door
+@at_the_door
 def import_(file: Path, org: str | None, url: str | None, key: str | None) -> None:
     """Write the documents of FILE, lines of `concave export`. What is there already stays; whoever watches is told."""
-    door, written, there = _door(url, key), 0, 0
+    door, written, there, left_out = _door(url, key), 0, 0, 0
     with (
         file.open(encoding="utf-8") as source,
         click.progressbar(length=file.stat().st_size, label="import", file=sys.stderr) as bar,
     ):
-        for table, whose, documents, size in _batches(source, org):
-            new = int(door.call("_system/transfer:write", {"table": table, "documents": documents}, whose))
-            written, there = written + new, there + len(documents) - new
+        for table, whose, documents, size in _batches(source):
+            if whose == DEPLOYMENT:
+                new, known = (0, 0) if org is not None else _variables(door, table, documents)
+                left_out += len(documents) - new - known
+            else:
+                new = int(door.call("_system/transfer:write", {"table": table, "documents": documents}, org or whose))
+                known = len(documents) - new
+            written, there = written + new, there + known
             bar.update(size)
-    _say({"written": written, "thereAlready": there})
+    _say({"written": written, "thereAlready": there, **({"leftOut": left_out} if left_out else {})})
 
 
-def _batches(lines: Any, org: str | None) -> Iterator[tuple[str, str, list[Any], int]]:
+def _variables(door: Door, table: str, documents: list[Any]) -> tuple[int, int]:
+    """Set the app's variables that an export names and the server does not have. What else belongs to a deployment stays its own.
+
+    Returns how many documents were new, and how many there already.
+    """
+    if table != "appEnvironment":
+        return 0, 0
+    found = {each["name"] for each in door.call("_system/cli/queryEnvironmentVariables", {})}
+    told = {name: value for document in documents for name, value in document["variables"].items()}
+    missing = [{"name": name, "value": value} for name, value in told.items() if name not in found]
+    if missing:
+        door.request("POST", "/api/update_environment_variables", {"changes": missing})
+    return (len(documents), 0) if missing else (0, len(documents))
+
+
+def _batches(lines: Any) -> Iterator[tuple[str, str, list[Any], int]]:
     """Documents that one call takes: of one table and one org."""
     held: list[Any] = []
     place, size = ("", ""), 0
@@ -189,7 +212,7 @@ def _batches(lines: Any, org: str | None) -> Iterator[tuple[str, str, list[Any],
             continue
         try:
             told = json.loads(line)
-            here = (told["table"], org or told["org"])
+            here = (told["table"], told["org"])
             document = told["document"]
         except (ValueError, KeyError, TypeError):
             raise click.ClickException(f"Line {number} is none of an export.") from None
@@ -227,7 +250,7 @@ def export(file: Path, org: str | None, tables: tuple[str, ...]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
-        backup(_data(), copy)
+        backup(data_folder(), copy)
         os.environ["DATA_DIR"] = str(copy)
         sys.exit(main(words))
 
@@ -243,14 +266,14 @@ def key(role: Any, name: str, days: int) -> None:
     from chalicelib.runtime.operators import mint
 
     try:
-        click.echo(mint(secret(_data()), role, name, int(time.time()) + days * 86_400))
+        click.echo(mint(secret(data_folder()), role, name, int(time.time()) + days * 86_400))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--name") from None
 
 
 @click.command(short_help="Print a link that opens the dashboard, once.")
 @click.option("--role", default="edit", show_default=True, type=click.Choice(["read", "edit"]))
-@_at_the_door
+@at_the_door
 def dashboard(role: str, url: str | None, key: str | None) -> None:
     """Print a link to the dashboard of the running server. It works once, within a day."""
     door = _door(url, key)

@@ -31,8 +31,7 @@ from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.logs import Log
 from chalicelib.settings import Settings
-from infra.admin.check import check, wanted_of
-from infra.admin.erase import erase_org
+from infra.admin import upkeep
 from infra.admin.migrate import migrate
 from infra.admin.opened import opened
 from infra.admin.transfer import checked, exported, imported, items, org_of
@@ -185,43 +184,25 @@ def _copied(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def _check(backend: Backend, asked: argparse.Namespace) -> int:
-    left = 0
-    for told in check(backend, wanted_of(asked)):
-        left += not told["mended"]
-        _say(json.dumps(told, ensure_ascii=False))
-    return 1 if left else 0
+    return _lines(
+        upkeep.checked(backend, upkeep.CheckAsked(asked.table, asked.org, asked.id, asked.fix, asked.unset, asked.delete))
+    )
 
 
 def _indexes(backend: Backend, asked: argparse.Namespace) -> int:
-    indexes = Indexes(backend.executor)
-    if asked.build:
-        indexes.reconcile()
-    names: Iterable[str] = sorted(indexes.building()) if not asked.audit else indexes.declared()
-    clean = True
-    for name in names:
-        if asked.build or asked.audit:
-            audit = indexes.build(name) if asked.build else indexes.audit(name)
-            clean = clean and audit.clean
-            _say(
-                json.dumps(
-                    {
-                        "index": name,
-                        "documents": audit.documents,
-                        "ready": audit.clean,
-                        "found": audit.examples,
-                        "undecided": audit.undecided,
-                    }
-                )
-            )
-        else:
-            _say(json.dumps({"index": name, "building": indexes.building()[name]}))
-    return 0 if clean else 1
+    return _lines(upkeep.indexed(backend, upkeep.IndexesAsked(asked.build, asked.audit)))
 
 
 def _erase(backend: Backend, asked: argparse.Namespace) -> int:
-    told = erase_org(backend.store, asked.org, asked.yes)
-    _say(json.dumps({"org": asked.org, "removed": told.removed, "left": told.left}))
-    return 1 if told.left else 0
+    return _lines(upkeep.erased(backend, upkeep.EraseAsked(asked.org, asked.yes)))
+
+
+def _lines(found: Iterable[upkeep.Line]) -> int:
+    well = True
+    for line in found:
+        well = well and line.well
+        _say(json.dumps(line.told, ensure_ascii=False))
+    return 0 if well else 1
 
 
 def _migrate(backend: Backend, asked: argparse.Namespace) -> int:

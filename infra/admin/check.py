@@ -7,11 +7,10 @@ right by what was asked stays as it is, and is told with what is wrong with it t
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +22,17 @@ from chalicelib.data.tables import TABLES, Table
 from chalicelib.runtime.agreement import Disagreement, disagreement
 from chalicelib.runtime.scheduling import Run
 from infra.admin.transfer import items, known
+
+
+class Asked(Protocol):
+    """The options of a command line, as they were typed."""
+
+    table: list[str] | None
+    org: str | None
+    id: str | None
+    fix: list[str]
+    unset: list[str]
+    delete: str | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Wanted:
     delete: str | None = None
 
 
-def wanted_of(asked: argparse.Namespace) -> Wanted:
+def wanted_of(asked: Asked) -> Wanted:
     """The command line's wishes.
 
     Raises:

@@ -103,6 +103,9 @@ class Application:
             if len(body) > self._walls.body_bytes:
                 return Answer.error(413, "PayloadTooLarge", f"a request may have {self._walls.body_bytes} bytes").last()
         request = request.with_body(bytes(body))
+        working = self._routes.working(request)
+        if working is not None:
+            return await asyncio.to_thread(working, request)
         answer = await self._page(request) or self._routes.answer(request, self._connections) or await self._rest(request)
         return (self._routes.unknown(request) if answer.status == 404 else None) or answer
 

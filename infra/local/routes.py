@@ -87,6 +87,16 @@ class Below(Protocol):
         """The answer, or None where the address is not its."""
 
 
+class Working(Protocol):
+    """Answers what takes long."""
+
+    def wants(self, request: Request) -> bool:
+        """Whether this request is for it."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer, when it is through."""
+
+
 class LocalRoutes:
     """Answers a request, or leaves it to the app (None).
 
@@ -97,6 +107,7 @@ class LocalRoutes:
         posted_to: whether other processes of this machine may use `@connections`. Not where a proxy of this machine hands on
             requests from anywhere: they would look like this machine's own.
         dashboard: answers below its address; None where there is none.
+        working: answers what takes long; None where nothing does.
     """
 
     def __init__(
@@ -106,9 +117,10 @@ class LocalRoutes:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         posted_to: bool = True,
         dashboard: Below | None = None,
+        working: Working | None = None,
     ) -> None:
         self._issuer, self._site, self._now, self._posted_to = issuer, site, now, posted_to
-        self._dashboard = dashboard
+        self._dashboard, self._working = dashboard, working
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. `OriginCheck` has let the request in already."""
@@ -121,6 +133,10 @@ class LocalRoutes:
             return Answer.json(200, self._issuer.jwks(), _cors(request))
         found = self._dashboard.answer(request) if self._dashboard is not None else None
         return found or self._site.answer(request)
+
+    def working(self, request: Request) -> Callable[[Request], Answer] | None:
+        """What answers this request when it is through, to be called in a thread of its own; None to all that is quick."""
+        return self._working.answer if self._working is not None and self._working.wants(request) else None
 
     def unknown(self, request: Request) -> Answer | None:
         """What to say instead of the app's 404, or None to leave it at that."""

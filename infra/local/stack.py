@@ -25,6 +25,7 @@ from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
 from chalicelib.runtime.operators import Operators
 from chalicelib.settings import Settings
+from infra.local.administration import Administration
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway
@@ -107,7 +108,8 @@ class Stack:
         self.settings = self._adapted(settings)
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
         self.dashboard = self._dashboard(dashboard) if extras.dashboard else None
-        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to, dashboard=self.dashboard)
+        admin = Administration(self._operators())
+        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to, dashboard=self.dashboard, working=admin)
         self.call_log = CallLog()
         logging.getLogger("concave.calls").addHandler(self.call_log)
         self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)
@@ -191,10 +193,13 @@ class Stack:
         return settings
 
     def _dashboard(self, folder: Path) -> Dashboard:
-        secret, org = self.settings.operator_secret or "", self.settings.org_default or ANONYMOUS_ORG
+        secret = self.settings.operator_secret or ""
         everywhere, about = self._extras.dashboard_everywhere, {"stage": self.settings.stage, "store": self.settings.store}
-        tls, operators = bool(self._listen.certificate), Operators(secret, SystemClock(), org)
-        return Dashboard(folder, operators, secret, everywhere=everywhere, tls=tls, about=about)
+        tls = bool(self._listen.certificate)
+        return Dashboard(folder, self._operators(), secret, everywhere=everywhere, tls=tls, about=about)
+
+    def _operators(self) -> Operators:
+        return Operators(self.settings.operator_secret, SystemClock(), self.settings.org_default or ANONYMOUS_ORG)
 
     def _load(self) -> None:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""

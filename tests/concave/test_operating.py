@@ -111,11 +111,64 @@ def test_what_is_exported_comes_into_a_running_server_and_whoever_watches_is_tol
     assert [task["title"] for task in listed] == ["kept"], "the index knows it"
 
 
+def test_a_whole_export_comes_back_with_the_variables_and_without_what_is_the_deployments_own(
+    project: Project, tmp_path: Path
+) -> None:
+    project.done("env", "set", "KEPT", "1")
+    project.done("env", "set", "NEWER", "1")
+    project.done("run", "tasks:create", '{"title": "one"}', "--org", "whole", "--as", "alice")
+    file = tmp_path / "all.jsonl"
+    project.done("export", str(file))
+    project.done("env", "unset", "KEPT")
+    project.done("env", "set", "NEWER", "2")
+    told = json.loads(project.done("import", str(file)))
+    assert told["leftOut"] >= 1, "what operators did to the deployment"
+    assert {"KEPT=1", "NEWER=2"} <= set(project.done("env", "list").splitlines())
+    project.done("import", str(file), "--org", "copy")
+    assert project.done("data", "appEnvironment", "--org", "copy") == "", "the deployment's variables are no org's"
+    for name in ("KEPT", "NEWER"):
+        project.done("env", "unset", name)
+
+
+def test_documents_are_checked_and_mended_and_indexes_compared_while_the_server_runs(project: Project) -> None:
+    project.done("run", "tasks:create", '{"title": "one"}', "--org", "tidy", "--as", "alice")
+    assert project.done("check", "--table", "tasks") == ""
+    assert project.done("indexes") == ""
+    audits = [json.loads(line) for line in project.done("indexes", "--audit").splitlines()]
+    assert len(audits) > 10
+    assert all(audit["ready"] for audit in audits)
+    assert project.done("indexes", "--build") == ""
+    acts = json.loads(project.done("run", "_system/audit:deployment"))
+    assert {"admin:check", "admin:indexes"} <= {act["path"] for act in acts}
+
+
+def test_an_org_is_erased_while_the_server_runs_and_whoever_watches_sees_it(project: Project) -> None:
+    for org in ("leaving", "staying"):
+        project.done("run", "tasks:create", '{"title": "one"}', "--org", org, "--as", "alice")
+    client = ConvexClient(project.server.url)
+    client.set_auth(post(project.server.url, "/dev/token", {"subject": "alice", "org": "leaving"})["token"])
+    watching = iter(client.subscribe("tasks:list", {}))
+    assert [task["title"] for task in next(watching)] == ["one"]
+    refused = project.concave("erase", "leaving")
+    assert (refused.returncode, "--yes leaving" in refused.stderr) == (1, True)
+    told = json.loads(project.done("erase", "leaving", "--yes", "leaving"))
+    assert (told["removed"]["tasks"], told["left"]) == (1, {})
+    assert next(watching) == []
+    assert len(project.done("data", "tasks", "--org", "staying").splitlines()) == 1
+    acts = json.loads(project.done("run", "_system/audit:deployment"))
+    assert json.loads(acts[0]["args"]) == {"org": "leaving", "yes": "leaving"}
+
+
 def test_a_key_that_may_only_read_does_not_write(project: Project) -> None:
     key = project.done("key", "--name", "eve").strip()
     server = {"CONCAVE_URL": project.server.url, "CONCAVE_ADMIN_KEY": key}
     assert "tasks" in project.done("data", **server).split()
-    for words in (("env", "set", "A", "1"), ("run", "tasks:create", '{"title": "x"}')):
+    for words in (
+        ("env", "set", "A", "1"),
+        ("run", "tasks:create", '{"title": "x"}'),
+        ("indexes",),
+        ("erase", "a", "--yes", "a"),
+    ):
         told = project.concave(*words, **server)
         assert told.returncode == 1
         assert "ReadOnlyKey" in told.stderr or "only queries" in told.stderr
@@ -135,6 +188,10 @@ def test_a_link_to_the_dashboard_is_made(project: Project) -> None:
         (("data", "--limit", "0"), 2, "--limit"),
         (("key", "--name", "a b"), 2, "--name"),
         (("import", "pyproject.toml"), 1, "Line 2 is none of an export."),
+        (("check", "--table", "taskss"), 1, "taskss"),
+        (("check", "--table", "tasks", "--fix", "title"), 1, "FIELD=VALUE"),
+        (("indexes", "--build", "--audit"), 2, "--audit"),
+        (("erase", "_system", "--yes", "_system"), 1, "cannot be erased"),
     ],
 )
 def test_what_cannot_be_is_said(project: Project, words: tuple[str, ...], code: int, said: str) -> None:
