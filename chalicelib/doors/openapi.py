@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.doors.routes import ROUTES, Route
+from chalicelib.doors.route import Route
+from chalicelib.doors.routes import ROUTES
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.settings import VERSION
 

@@ -17,7 +17,8 @@ from chalicelib.data import values
 from chalicelib.data.json_text import whole, whole_value
 from chalicelib.doors import openapi
 from chalicelib.doors.docs_page import PAGE
-from chalicelib.doors.routes import ROUTES, Route
+from chalicelib.doors.route import Route
+from chalicelib.doors.routes import ROUTES
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, caller, json_answer, run
 from chalicelib.runtime.errors import FunctionError
 from chalicelib.runtime.registry import Function
@@ -29,7 +30,7 @@ STATUSES = [
     (re.compile(r"Forbidden|FORBIDDEN|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
     (
         re.compile(
-            r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
+            r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|CONFLICT|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
         ),
         409,
     ),
@@ -92,7 +93,7 @@ def _arguments(row: Route, function: Function[..., Any], request: HttpRequest) -
     unknown = given.keys() & {*row.hidden, *row.fixed}
     if unknown:
         raise Refusal(400, "BadArguments", f"{row.method} {row.path} takes no {', '.join(sorted(unknown))}.")
-    placed = {name: unquote(text) for name, text in match.groupdict().items()}
+    placed = {name: _typed(function, name, unquote(text)) for name, text in match.groupdict().items()}
     return {**given, **placed, **row.fixed}
 
 
@@ -108,6 +109,8 @@ def _types(function: Function[..., Any]) -> dict[str, Any]:
 def _typed(function: Function[..., Any], name: str, text: str) -> Any:
     """A text of the query string as the type that the argument has. What cannot be is left to the validator's words."""
     wanted = _types(function).get(name, str)
+    if _kinds(wanted) <= {msgspec.inspect.StrType, msgspec.inspect.NoneType}:  # "null" is a text like any other
+        return text
     try:
         return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError:

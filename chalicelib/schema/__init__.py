@@ -9,6 +9,8 @@ that a subscriber watches cannot read them.
 
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
+mutable.py         Mutable
+immutable.py       Immutable, ImmutableVersion
 machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
@@ -29,8 +31,10 @@ from chalicelib.schema.conversations import (
     Status,
 )
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
+from chalicelib.schema.immutable import Immutable, ImmutableVersion
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
 from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
+from chalicelib.schema.mutable import Mutable
 from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
@@ -54,7 +58,10 @@ __all__ = [
     "Enrolment",
     "Erasure",
     "Image",
+    "Immutable",
+    "ImmutableVersion",
     "Machine",
+    "Mutable",
     "OpenReplies",
     "Participant",
     "Permission",

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from chalicelib.doors.routes import ROUTES, Route
+from chalicelib.doors.route import Route
+from chalicelib.doors.routes import ROUTES
 from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House
 from tests.support.rest import Names, wsgi

@@ -39,7 +39,7 @@ CHOSEN |= {("push:subscribe", "subscription.endpoint")}
 """Names that the caller chooses for something new. They are unique in an org: a colleague may learn that one is taken.
 A browser's endpoint is the browser's own secret: who shows it has the browser before him, and takes it over."""
 MADE_NOW = re.compile(
-    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
+    r"(sess_|rev-|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
     r"|push-[0-9a-f]{40}|Request ID: [0-9a-f]{16}"
     r"|perm-[0-9a-f]{32}|secret_[A-Za-z0-9_-]{43}|\b[B-DF-HJ-NP-TV-Z]{4}-[B-DF-HJ-NP-TV-Z]{4}\b"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"

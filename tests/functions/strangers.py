@@ -35,6 +35,7 @@ OWNED = ("conversations", "domains", "tasks", "agentRuns", "cronAgents", "images
 OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
 OWNED += ("machines", "workers", "workerBeats", "permissionRequests")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
+OWNED += ("mutables",)
 """The tables of people's things."""
 KNOWN = ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId", "taskId", "agentRunId")
 KNOWN += ("scheduleId", "endpoint", "machineId", "requestId")
@@ -105,6 +106,9 @@ class Scene:
         ]
         asked = {"name": "a canary", "prompt": "sing", "schedule": "0 0 1 1 *"}
         real["scheduleId"] = [alice.mutation("schedules:create", **asked)["scheduleId"] for _ in range(2)]
+        for space in (None, "default"):  # what calls are made up with, in its own space and in the org's
+            keeper = alice if space is None else house.person_of("backend@acme+service")
+            keeper.mutation("mutable:set", namespace="x", key="x", value=f"a canary {own}", userId="alice", space=space)
         real["replyId"] = [f"agent_{each.removeprefix('msg-')}" for each in replies[:2]]
         real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
         for each in real["endpoint"]:

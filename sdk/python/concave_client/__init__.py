@@ -29,6 +29,16 @@ effect once.
 
 from concave_client.client import AsyncConversations, AsyncCortex, Conversations, Cortex
 from concave_client.errors import ConversationError, CortexError, ValidationError
+from concave_client.immutable import AsyncImmutableStore, ImmutableStore
+from concave_client.immutable_calls import (
+    ImmutableHit,
+    ImmutablePurged,
+    ImmutableRecord,
+    ImmutablesPurged,
+    ImmutableVersion,
+    PreviousVersion,
+    VersionsPurged,
+)
 from concave_client.models import (
     Conversation,
     Deleted,
@@ -42,10 +52,21 @@ from concave_client.models import (
     SearchAnswer,
     SearchResult,
 )
+from concave_client.mutable import AsyncMutableStore, MutableStore
+from concave_client.mutable_calls import (
+    MutableDeleted,
+    MutableRecord,
+    MutablesDeleted,
+    Operation,
+    OperationResult,
+    TransactionResult,
+)
 
 __all__ = [
     "AsyncConversations",
     "AsyncCortex",
+    "AsyncImmutableStore",
+    "AsyncMutableStore",
     "Conversation",
     "ConversationError",
     "Conversations",
@@ -56,10 +77,25 @@ __all__ = [
     "Erasure",
     "Exported",
     "History",
+    "ImmutableHit",
+    "ImmutablePurged",
+    "ImmutableRecord",
+    "ImmutableStore",
+    "ImmutableVersion",
+    "ImmutablesPurged",
     "Message",
+    "MutableDeleted",
+    "MutableRecord",
+    "MutableStore",
+    "MutablesDeleted",
     "NewMessage",
+    "Operation",
+    "OperationResult",
     "Participants",
+    "PreviousVersion",
     "SearchAnswer",
     "SearchResult",
+    "TransactionResult",
     "ValidationError",
+    "VersionsPurged",
 ]

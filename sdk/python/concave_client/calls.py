@@ -49,11 +49,18 @@ class Call(Generic[T]):
     path: str
     args: dict[str, Any]
     read: Callable[[Any], T]
+    nulls: tuple[str, ...] = ()
+    """Arguments of which None is a value like any other."""
+
+    @property
+    def function(self) -> str:
+        """The function's name on the wire; one of another module than `conversations` says so in its path."""
+        return self.path if ":" in self.path else f"conversations:{self.path}"
 
     @property
     def wire(self) -> dict[str, Any]:
         """The arguments that are there."""
-        return {name: to_wire(value) for name, value in self.args.items() if value is not None}
+        return {name: to_wire(value) for name, value in self.args.items() if value is not None or name in self.nulls}
 
 
 def _conversation(value: Any) -> Conversation:

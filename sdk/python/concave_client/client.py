@@ -10,8 +10,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from concave_client import calls
 from concave_client.calls import Call, Part
+from concave_client.immutable import AsyncImmutableStore, ImmutableStore
 from concave_client.live import Live
 from concave_client.models import Conversation, Exported, Format, Message
+from concave_client.mutable import AsyncMutableStore, MutableStore
 from concave_client.transport import AsyncTransport, Token, Transport
 
 P = ParamSpec("P")
@@ -203,6 +205,8 @@ class Cortex:
     def __init__(self, url: str, token: Token = None, *, timeout_s: float = 30.0) -> None:
         self._transport = Transport(url, token, timeout_s)
         self.conversations = Conversations(self._transport, Live(url, token))
+        self.mutable = MutableStore(self._transport)
+        self.immutable = ImmutableStore(self._transport)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -221,6 +225,8 @@ class AsyncCortex:
     def __init__(self, url: str, token: Token = None, *, timeout_s: float = 30.0) -> None:
         self._transport = AsyncTransport(url, token, timeout_s)
         self.conversations = AsyncConversations(self._transport, Live(url, token))
+        self.mutable = AsyncMutableStore(self._transport)
+        self.immutable = AsyncImmutableStore(self._transport)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -29,7 +29,7 @@ class Live:
         bearer = self._token() if callable(self._token) else self._token
         if bearer is not None:
             self._client.set_auth(bearer)
-        return self._client.subscribe(f"conversations:{call.path}", call.wire)
+        return self._client.subscribe(call.function, call.wire)
 
     def values(self, call: Call[T]) -> Iterator[T]:
         """The value now, and after each change, until the caller stops. Raises `ConversationError`."""

@@ -31,7 +31,7 @@ class _Attempt:
     def __init__(self, call: Call[T], token: Token) -> None:
         self.call, self.tries = call, 0
         self.url = f"/api/{call.kind}"
-        self.body = {"path": f"conversations:{call.path}", "format": "json", "args": call.wire}
+        self.body = {"path": call.function, "format": "json", "args": call.wire}
         self.headers = {}
         bearer = token() if callable(token) else token
         if bearer is not None:
