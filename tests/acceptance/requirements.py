@@ -1,7 +1,8 @@
 """What each number means: the requirements that the tests of this folder show, one sentence each.
 
 Numbers that begin with 000 are of conversations with images (a conversation owns an image: its configuration, its messages,
-its events), those with 001 of the one adapter that starts and resumes the conversations of tasks. Plain numbers are the rules
+its events), those with 001 of the one adapter that starts and resumes the conversations of tasks, those
+with 003 of the stores of memory. Plain numbers are the rules
 themselves; U are cases that follow from them, E belong to the engine's own requests. `rows.py` names the tests of each.
 """
 
@@ -131,5 +132,13 @@ ADAPTER = {
     ),
 }
 
-MEANINGS = {**IMAGES, **ADAPTER}
+STORES = {
+    "003-36": "Records by type and id keep every version: over functions, REST and the SDK, on both stores.",
+    "003-37": "Values by namespace and key keep the newest only: over functions, REST and the SDK, on both stores.",
+    "003-U11": "Versions count up without a gap, also of stores at once; history, a moment of it, search, counts and deletions.",
+    "003-U12": "Counting is exact and an update loses no change, also at once; a transaction is done as a whole or not at all.",
+    "003-U19": "A count is the length of its list, for every filter, after any creations and deletions.",
+}
+
+MEANINGS = {**IMAGES, **ADAPTER, **STORES}
 """Every number, in order."""
