@@ -30,7 +30,7 @@ STATUSES = [
     (re.compile(r"Forbidden|FORBIDDEN|PERMISSION_DENIED|.*NotAllowed|.*NOT_ALLOWED|.*Suspended"), 403),
     (
         re.compile(
-            r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
+            r".*(Exists|EXISTS|NOT_ACTIVE|Reused|Terminated|Closed|Ended|Lost|Conflict|CONFLICT|Taken|Busy|InProgress|Running)|NotTheNewestReply|NotConfigured"
         ),
         409,
     ),
@@ -109,6 +109,8 @@ def _types(function: Function[..., Any]) -> dict[str, Any]:
 def _typed(function: Function[..., Any], name: str, text: str) -> Any:
     """A text of the query string as the type that the argument has. What cannot be is left to the validator's words."""
     wanted = _types(function).get(name, str)
+    if _kinds(wanted) <= {msgspec.inspect.StrType, msgspec.inspect.NoneType}:  # "null" is a text like any other
+        return text
     try:
         return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError:

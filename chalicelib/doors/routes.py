@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from chalicelib.doors.memory_routes import MEMORY
 from chalicelib.doors.route import Route
+from chalicelib.doors.store_routes import STORES
 
 
 def _chat(method: str, path: str, function: str, **more: object) -> Route:
@@ -162,6 +163,6 @@ WORKERS = [
 ]
 
 ROUTES: list[Route] = sorted(
-    [*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS, *PUSH, *WORKERS, *MEMORY], key=lambda row: len(row.places)
+    [*SESSIONS, *AGENTS, *CONVERSATIONS, *IMAGES, *TASKS, *PUSH, *WORKERS, *MEMORY, *STORES], key=lambda row: len(row.places)
 )
 """Every row; a path without `{}` goes before one with it."""

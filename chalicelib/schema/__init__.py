@@ -11,6 +11,8 @@ conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ClientKey
 facts.py           Fact
 memories.py        Memory, MemoryVersion, MemoryErasure, MemoryRetention
+mutable.py         Mutable
+immutable.py       Immutable, ImmutableVersion
 machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
 gateway.py         Agent, AgentRoom, ChatSocket, Presence, Receipt
 tasks.py           Task, AgentRun, CronAgent
@@ -32,6 +34,7 @@ from chalicelib.schema.conversations import (
 )
 from chalicelib.schema.facts import Fact, FactType
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
+from chalicelib.schema.immutable import Immutable, ImmutableVersion
 from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
 from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
 from chalicelib.schema.memories import (
@@ -46,6 +49,7 @@ from chalicelib.schema.memories import (
     MutableRef,
     SourceType,
 )
+from chalicelib.schema.mutable import Mutable
 from chalicelib.schema.push import PushSubscription
 from chalicelib.schema.tasks import WORKFLOW_COMPLETE, AgentRun, AgentType, CronAgent, Task, TaskStatus
 from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
@@ -74,12 +78,15 @@ __all__ = [
     "Fact",
     "FactType",
     "Image",
+    "Immutable",
     "ImmutableRef",
+    "ImmutableVersion",
     "Machine",
     "Memory",
     "MemoryErasure",
     "MemoryRetention",
     "MemoryVersion",
+    "Mutable",
     "MutableRef",
     "OpenReplies",
     "Participant",

@@ -2,8 +2,8 @@
 
 Numbers that begin with 000 are of conversations with images (a conversation owns an image: its configuration, its messages,
 its events), those with 001 of the one adapter that starts and resumes the conversations of tasks, and those with 003 of what is
-remembered. Plain numbers are the rules themselves; U are cases that follow from them, E belong to the engine's own requests.
-`rows.py` names the tests of each.
+remembered and stored. Plain numbers are the rules themselves; U are cases that follow from them, E belong to the engine's own
+requests. `rows.py` names the tests of each.
 """
 
 from __future__ import annotations
@@ -139,8 +139,15 @@ MEMORIES = {
     "003-U13": "A memory keeps its versions and references through changes, archive and restoring, in its space and to its user.",
     "003-U14": "Facts: the same confirms, another supersedes, the history stays, one of a slot is held at any time.",
     "003-U15": "Remembering is repeated without harm; a stream that breaks off is kept, undone, tried again or remembered.",
-    "003-U19": "A count is the length of the list, for every filter, also after changes at once.",
 }
 
-MEANINGS = {**IMAGES, **ADAPTER, **MEMORIES}
+STORES = {
+    "003-36": "Records by type and id keep every version: over functions, REST and the SDK, on both stores.",
+    "003-37": "Values by namespace and key keep the newest only: over functions, REST and the SDK, on both stores.",
+    "003-U11": "Versions count up without a gap, also of stores at once; history, a moment of it, search, counts and deletions.",
+    "003-U12": "Counting is exact and an update loses no change, also at once; a transaction is done as a whole or not at all.",
+    "003-U19": "A count is the length of its list, for every filter, after any creations and deletions.",
+}
+
+MEANINGS = {**IMAGES, **ADAPTER, **MEMORIES, **STORES}
 """Every number, in order."""

@@ -25,6 +25,8 @@ SCHEDULES = "tests/functions/test_schedules.py::test_"
 NEWS = "tests/functions/test_notifications.py::test_"
 PUSH = "tests/functions/test_push.py::test_"
 MIGRATE = "tests/admin/test_migrate.py::test_"
+SDK = "tests/sdk/test_"
+STORES = "tests/functions/test_"
 PAGE = "tests/web/test_chat_page.py::test_"
 
 MEMORIES = "tests/acceptance/test_003_memories.py::test_"
@@ -313,6 +315,28 @@ ROWS: dict[str, list[str]] = {
         f"{ADAPTER}who_comes_late_hears_an_agents_reply_from_its_beginning",
         f"{ADAPTER}two_sends_at_once_are_two_turns_and_never_two_writers",
     ],
+    "003-36": [
+        f"{SDK}immutable.py::test_a_client_written_from_the_document_works",
+        "tests/doors/test_rest_stores.py::test_versions_are_stored_read_found_and_purged_over_rest",
+        f"{STORES}immutable_access.py::test_strangers_learn_nothing_in_any_function",
+    ],
+    "003-37": [
+        f"{SDK}mutable.py::test_a_client_written_from_the_document_works",
+        "tests/doors/test_rest_stores.py::test_a_value_is_set_read_counted_changed_and_deleted_over_rest",
+        f"{STORES}mutable_access.py::test_strangers_learn_nothing_in_any_function",
+    ],
+    "003-U11": [
+        f"{STORES}immutable_access.py::test_of_fifty_stores_at_once_each_is_a_version_of_its_own",
+        f"{STORES}immutable.py::test_each_store_is_a_version_and_old_ones_never_change",
+        f"{STORES}immutable.py::test_a_moment_shows_the_version_that_was_the_newest_then",
+        f"{STORES}immutable.py::test_old_versions_are_purged_and_numbers_stay",
+        f"{STORES}immutable.py::test_the_newest_data_are_found_by_their_words",
+    ],
+    "003-U12": [
+        f"{STORES}mutable_transactions.py::test_of_a_hundred_increments_at_once_none_is_lost",
+        f"{STORES}mutable_transactions.py::test_a_transaction_with_one_bad_operation_leaves_nothing",
+        f"{SDK}mutable.py::test_updates_at_once_lose_no_change",
+    ],
     "003-38": [
         STORED,
         f"{MEMORY_RULES}words_are_found_at_once_and_the_meaning_when_the_row_says_so",
@@ -356,6 +380,8 @@ ROWS: dict[str, list[str]] = {
     "003-U19": [
         f"{MEMORIES}counts_are_lists_after_changes_at_once",
         f"{MEMORY_RULES}counts_agree_with_lists_whatever_happens",
+        f"{STORES}mutable_lists.py::test_counts_are_the_lengths_of_lists_whatever_happens",
+        f"{STORES}immutable.py::test_counts_are_the_lengths_of_lists_whatever_happens",
     ],
 }
 

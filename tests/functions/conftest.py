@@ -178,6 +178,24 @@ def house(model: ScriptedModel) -> House:
 
 
 @pytest.fixture
+def org(house: House) -> Person:
+    """The org's own backend."""
+    return house.person("backend", roles=("service",))
+
+
+@pytest.fixture(params=["sqlite", "dynamo"])
+def either(request: pytest.FixtureRequest, model: ScriptedModel) -> Iterator[House]:
+    """A house on each store."""
+    from tests.support.conversations import dynamo_house  # which knows this file
+
+    if request.param == "sqlite":
+        yield House(model)
+    else:
+        with dynamo_house(model) as made:
+            yield made
+
+
+@pytest.fixture
 def service() -> Iterator[PushService]:
     """A push service on loopback."""
     with PushService() as running:

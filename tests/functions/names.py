@@ -45,7 +45,7 @@ A browser's endpoint is the browser's own secret: who shows it has the browser b
 MADE_AT_ONCE = {("memory:remember", "conversationId")}
 """Of these the ones that everybody may choose, and then has one of that name in an org of its own: nothing is learned by that."""
 MADE_NOW = re.compile(
-    r"(sess_|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|mem-|fact-|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
+    r"(sess_|rev-|msg-|conv-|img_|run-|chunk-|job-|erasure-|agent-|domain_d|mem-|fact-|task-|arun-|sched-|c-|d)([0-9]+-)?[a-z2-7]{20}"
     r"|push-[0-9a-f]{40}|Request ID: [0-9a-f]{16}"
     r"|conv-[0-9a-f-]{36}|perm-[0-9a-f]{32}|secret_[A-Za-z0-9_-]{43}|\b[B-DF-HJ-NP-TV-Z]{4}-[B-DF-HJ-NP-TV-Z]{4}\b"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b1[0-9]{12}(\.[0-9]+)?|.sequence.: ?[0-9]+"

@@ -36,7 +36,7 @@ OWNED = ("conversations", "domains", "tasks", "agentRuns", "cronAgents", "images
 OWNED += ("chatChunks", "participants", "erasures", "jobs", "pushSubscriptions")
 OWNED += ("machines", "workers", "workerBeats", "permissionRequests")
 OWNED += ("agents", "agentRooms", "chatSockets", "presences", "receipts")
-OWNED += ("memories", "memoryVersions", "memoryErasures", "facts")
+OWNED += ("memories", "memoryVersions", "memoryErasures", "facts", "mutables")
 """The tables of people's things."""
 KNOWN = ("sessionId", "messageId", "conversationId", "receiptId", "socket", "imageId", "domainId", "taskId", "agentRunId")
 KNOWN += ("scheduleId", "endpoint", "machineId", "requestId", "memoryId", "factId")
@@ -110,6 +110,9 @@ class Scene:
         real["memoryId"] = [remembered(alice, f"a canary {number}") for number in range(2)]
         real["factId"] = [of_a_fact(alice, f"a canary {number}") for number in range(2)]
         real["receiptId"][1] = alice.mutation("memories:delete", space="x", memoryId=remembered(alice, "a canary"))["receiptId"]
+        for space in (None, "default"):  # what calls are made up with, in its own space and in the org's
+            keeper = alice if space is None else house.person_of("backend@acme+service")
+            keeper.mutation("mutable:set", namespace="x", key="x", value=f"a canary {own}", userId="alice", space=space)
         real["replyId"] = [f"agent_{each.removeprefix('msg-')}" for each in replies[:2]]
         real["endpoint"] = [f"https://fcm.googleapis.com/fcm/send/of-alice-{number}" for number in range(2)]
         for each in real["endpoint"]:

@@ -39,6 +39,16 @@ effect once.
 
 from concave_client.client import AsyncConversations, AsyncCortex, Conversations, Cortex
 from concave_client.errors import ConversationError, CortexError, ValidationError
+from concave_client.immutable import AsyncImmutableStore, ImmutableStore
+from concave_client.immutable_calls import (
+    ImmutableHit,
+    ImmutablePurged,
+    ImmutableRecord,
+    ImmutablesPurged,
+    ImmutableVersion,
+    PreviousVersion,
+    VersionsPurged,
+)
 from concave_client.models import (
     Conversation,
     Deleted,
@@ -66,11 +76,22 @@ from concave_client.models_memory import (
     Source,
     Streamed,
 )
+from concave_client.mutable import AsyncMutableStore, MutableStore
+from concave_client.mutable_calls import (
+    MutableDeleted,
+    MutableRecord,
+    MutablesDeleted,
+    Operation,
+    OperationResult,
+    TransactionResult,
+)
 from concave_client.streams import StreamFailed
 
 __all__ = [
     "AsyncConversations",
     "AsyncCortex",
+    "AsyncImmutableStore",
+    "AsyncMutableStore",
     "Conversation",
     "ConversationError",
     "ConversationRef",
@@ -86,12 +107,25 @@ __all__ = [
     "FactStored",
     "Forgotten",
     "History",
+    "ImmutableHit",
+    "ImmutablePurged",
+    "ImmutableRecord",
+    "ImmutableStore",
+    "ImmutableVersion",
+    "ImmutablesPurged",
     "Memory",
     "MemoryErasure",
     "MemoryVersion",
     "Message",
+    "MutableDeleted",
+    "MutableRecord",
+    "MutableStore",
+    "MutablesDeleted",
     "NewMessage",
+    "Operation",
+    "OperationResult",
     "Participants",
+    "PreviousVersion",
     "Recalled",
     "Remembered",
     "SearchAnswer",
@@ -99,5 +133,7 @@ __all__ = [
     "Source",
     "StreamFailed",
     "Streamed",
+    "TransactionResult",
     "ValidationError",
+    "VersionsPurged",
 ]

@@ -10,10 +10,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from concave_client import calls
 from concave_client.calls import Call, Part
+from concave_client.immutable import AsyncImmutableStore, ImmutableStore
 from concave_client.live import Live
 from concave_client.memories import AsyncMemories, Memories
 from concave_client.memory import AsyncMemoryApi, MemoryApi
 from concave_client.models import Conversation, Exported, Format, Message
+from concave_client.mutable import AsyncMutableStore, MutableStore
 from concave_client.transport import AsyncTransport, Token, Transport
 
 P = ParamSpec("P")
@@ -208,6 +210,8 @@ class Cortex:
         self.conversations = Conversations(self._transport, live)
         self.memories = self.vector = Memories(self._transport, live)
         self.memory = MemoryApi(self._transport)
+        self.mutable = MutableStore(self._transport)
+        self.immutable = ImmutableStore(self._transport)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -229,6 +233,8 @@ class AsyncCortex:
         self.conversations = AsyncConversations(self._transport, live)
         self.memories = self.vector = AsyncMemories(self._transport, live)
         self.memory = AsyncMemoryApi(self._transport)
+        self.mutable = AsyncMutableStore(self._transport)
+        self.immutable = AsyncImmutableStore(self._transport)
 
     async def close(self) -> None:
         """Give the connections back."""

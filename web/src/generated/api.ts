@@ -548,11 +548,70 @@ export interface ImagesSent {
   titleGenerated?: boolean;
 }
 
+/** A record that was found. */
+export interface ImmutableHit {
+  entry: ImmutableView;
+  score: number;
+  highlights: string[];
+  /** On the last one of a search that had no room for all that it found. */
+  listTruncated?: boolean;
+}
+
+/** A record that is gone, with all of its versions. */
+export interface ImmutablePurged {
+  deleted: boolean;
+  type: string;
+  id: string;
+  versionsDeleted: number;
+}
+
 /** The version of an immutable record that a memory was made of. */
 export interface ImmutableRef {
   type: string;
   id: string;
   version?: number;
+}
+
+/** One version of a record. */
+export interface ImmutableVersionView {
+  type: string;
+  id: string;
+  version: number;
+  data: Record<string, any>;
+  /** When it came. */
+  timestamp: number;
+  userId?: string;
+  metadata?: any;
+  /** On the last one of a history that ends here because of its bytes or its `limit`: go on with `afterVersion`. */
+  listTruncated?: boolean;
+}
+
+/** A record in its newest version. */
+export interface ImmutableView {
+  space: string;
+  type: string;
+  id: string;
+  version: number;
+  data: Record<string, any>;
+  createdAt: number;
+  /** When the newest version came. */
+  updatedAt: number;
+  userId?: string;
+  metadata?: any;
+  /** The newest ten that were replaced and are kept, oldest first, in `store` and `get` only; `getHistory` has all. */
+  previousVersions?: PreviousVersion[];
+  /** On the last one of a list that ends here because of its bytes: ask for the rest with `offset`. */
+  listTruncated?: boolean;
+}
+
+/** Several records that are gone, or with `dryRun` those that would be. */
+export interface ImmutablesPurged {
+  deleted: number;
+  totalVersionsDeleted: number;
+  /** `type/id` of each, as many as 32 KB hold; `deleted`, or `wouldDelete`, counts all. */
+  entries: string[];
+  dryRun: boolean;
+  wouldDelete?: number;
 }
 
 /** A conversation that a socket has joined. */
@@ -728,12 +787,44 @@ export interface Metadata {
   provider: "agent" | "anthropic" | "none" | "worker";
 }
 
+/** A key that is gone. */
+export interface MutableDeleted {
+  deleted: boolean;
+  namespace: string;
+  key: string;
+}
+
 /** A value of the mutable store, as it was when the memory was made. */
 export interface MutableRef {
   namespace: string;
   key: string;
   snapshotValue?: any;
   snapshotAt?: number;
+}
+
+/** A value with all that is known of it. */
+export interface MutableView {
+  space: string;
+  namespace: string;
+  key: string;
+  value: any;
+  /** What `update` is given to change the value only where it is still this one. */
+  revision: string;
+  createdAt: number;
+  updatedAt: number;
+  userId?: string;
+  metadata?: any;
+  /** On the last one of a list that ends here because of its bytes: ask for the rest with `offset`. */
+  listTruncated?: boolean;
+}
+
+/** Several keys that are gone, or with `dryRun` those that would be. */
+export interface MutablesDeleted {
+  deleted: number;
+  /** As many as 32 KB hold; `deleted`, or `wouldDelete`, counts all. */
+  keys: string[];
+  dryRun: boolean;
+  wouldDelete?: number;
 }
 
 /** A statement. With `subject` and `predicate` a later one about the same supersedes it. */
@@ -780,6 +871,37 @@ export interface Opened {
   recovered: boolean;
   /** Where this socket begins: who is cut before its first message comes back with it, and misses nothing. */
   offset?: string;
+}
+
+/** One operation. */
+export interface Operation {
+  op: "decrement" | "delete" | "increment" | "set" | "update";
+  namespace: string;
+  key: string;
+  /** Of `set` and `update`. */
+  value?: any;
+  /**
+   * Of `increment` and `decrement`.
+   * Default: 1.
+   */
+  amount?: number;
+  /** Of `set`. */
+  userId?: string;
+  /** Of `set`. */
+  metadata?: any;
+  /** Of `update`: only where the value is still of this revision. */
+  revision?: string;
+}
+
+/** What one operation of a transaction did. */
+export interface OperationResult {
+  op: "decrement" | "delete" | "increment" | "set" | "update";
+  namespace: string;
+  key: string;
+  /** Absent after a deletion. */
+  revision?: string;
+  /** The sum, of an increment or a decrement. */
+  value?: number;
 }
 
 /** One way to answer. */
@@ -871,6 +993,14 @@ export interface PermissionView {
 /** What differs. */
 export interface Planned {
   actions: SyncAction[];
+}
+
+/** A version that was replaced. */
+export interface PreviousVersion {
+  version: number;
+  timestamp: number;
+  /** In `get`, as far as the answer has room; `getVersion` has every one. */
+  data?: Record<string, any>;
 }
 
 /** Options of the model's provider that a caller may set; there are no others. */
@@ -1333,6 +1463,13 @@ export interface TextPart {
   next?: number;
 }
 
+/** A transaction that took effect, all of it. */
+export interface TransactionView {
+  success: boolean;
+  operationsExecuted: number;
+  results: OperationResult[];
+}
+
 /** What the caller has not read of a conversation. */
 export interface Unread {
   conversationId: string;
@@ -1366,6 +1503,12 @@ export interface VersionView {
   /** When this version came. */
   timestamp: number;
   cut?: string[];
+}
+
+/** Old versions that are gone. */
+export interface VersionsPurged {
+  versionsPurged: number;
+  versionsRemaining: number;
 }
 
 /** One reply that a worker is to write, with all that it needs for it. */
@@ -2454,6 +2597,135 @@ export const api = anyApi as unknown as {
       description?: string;
     }, ImageRecord>;
   };
+  immutable: {
+    /** How many records `list` would find, exactly. */
+    count: Query<{ type?: string; userId?: string; space?: string }, number>;
+    /** A record in its newest version, with the newest ten before it; null where there is none. */
+    get: Query<{ type: string; id: string; space?: string }, ImmutableView | null>;
+    /**
+     * The version that was the newest at a time; null before the first that is kept.
+     *
+     * Args:
+     *     timestamp: milliseconds since the epoch, or a date of ISO 8601.
+     *
+     * Refuses: `INVALID_TIMESTAMP`.
+     */
+    getAtTimestamp: Query<{
+      type: string;
+      id: string;
+      timestamp: number | string;
+      space?: string;
+    }, ImmutableVersionView | null>;
+    /**
+     * The versions of a record that are kept, oldest first.
+     *
+     * Args:
+     *     afterVersion: only those after this one. limit: 1 to 1000.
+     *
+     * An answer holds 96 KB. A history that goes on says so in its last element (`listTruncated`).
+     */
+    getHistory: Query<{
+      type: string;
+      id: string;
+      /** A whole number, at least 0. */
+      afterVersion?: number;
+      /** A whole number, 1 to 1000. Default: 100. */
+      limit?: number;
+      space?: string;
+    }, ImmutableVersionView[]>;
+    /** One version of a record; null where there is none, or none any more. */
+    getVersion: Query<{
+      type: string;
+      id: string;
+      /** A whole number, at least 1. */
+      version: number;
+      space?: string;
+    }, ImmutableVersionView | null>;
+    /**
+     * Records in their newest version, those that were first stored last at the beginning.
+     *
+     * Args:
+     *     limit: 1 to 1000. offset: how many to pass over; together at most 900.
+     *
+     * An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
+     * (`listTruncated`); the rest is asked for with `offset`.
+     *
+     * Refuses: `INVALID_LIMIT`, `INVALID_OFFSET`.
+     */
+    list: Query<{
+      type?: string;
+      userId?: string;
+      /** A whole number, 1 to 1000. Default: 100. */
+      limit?: number;
+      /** A whole number, at least 0. */
+      offset?: number;
+      space?: string;
+    }, ImmutableView[]>;
+    /**
+     * Delete a record for good, with all of its versions: at once for every reader.
+     *
+     * Refuses: `IMMUTABLE_ENTRY_NOT_FOUND`.
+     */
+    purge: Mutation<{ type: string; id: string; space?: string }, ImmutablePurged>;
+    /**
+     * Delete the records of a type, of a user, or both, part by part.
+     *
+     * Args:
+     *     dryRun: only say how many and which it would be.
+     *
+     * Refuses: `INVALID_FILTER` without a filter.
+     */
+    purgeMany: Action<{ type?: string; userId?: string; dryRun?: boolean; space?: string }, ImmutablesPurged>;
+    /**
+     * Delete all versions of a record but the latest ones. Those that stay keep their numbers, and none is used again.
+     *
+     * Refuses: `INVALID_KEEP_LATEST`, `IMMUTABLE_ENTRY_NOT_FOUND`.
+     */
+    purgeVersions: Mutation<{
+      type: string;
+      id: string;
+      /** A whole number, at least 1. */
+      keepLatest: number;
+      space?: string;
+    }, VersionsPurged>;
+    /**
+     * Records whose newest data have words of `query`, best first. Older versions are not searched.
+     *
+     * Args:
+     *     query: words; case and accents do not matter, and the last one may be the beginning of a word.
+     *     limit: 1 to 100.
+     *
+     * Refuses: `MISSING_REQUIRED_FIELD` for an empty `query`, `INVALID_LIMIT`.
+     */
+    search: Query<{
+      query: string;
+      type?: string;
+      userId?: string;
+      /** A whole number, 1 to 100. Default: 20. */
+      limit?: number;
+      space?: string;
+    }, ImmutableHit[]>;
+    /**
+     * Store a record: version 1 where there is none of this type and id, else the next one. Earlier versions never change.
+     *
+     * Args:
+     *     type: 1 to 100 characters. id: 1 to 200 characters.
+     *     data: an object up to 64 KB; `{}` is one.
+     *     userId: whose it is; that user sees it, wherever it stands. What is not said stays as it was.
+     *     metadata: an object up to 16 KB, of this version.
+     *
+     * Refuses: `INVALID_TYPE`, `INVALID_ID`, `INVALID_DATA`, `DATA_TOO_LARGE`, `INVALID_METADATA`, `METADATA_TOO_LARGE`,
+     * `INVALID_USER_ID`, `FORBIDDEN`.
+     */
+    store: Mutation<{
+      type: string;
+      id: string;
+      data: any;
+      userId?: string;
+      metadata?: any;
+      space?: string;
+    }, ImmutableView>;
+  };
   machines: {
     /** The caller's machines, and those on which a worker is shared with the org; strangers get []. */
     list: Query<Record<string, never>, MachineView[]>;
@@ -2826,6 +3098,151 @@ export const api = anyApi as unknown as {
       agentId?: string;
       memoryId?: string;
     }, FactStored>;
+  };
+  mutable: {
+    /** How many values `list` would find, exactly. */
+    count: Query<{
+      namespace: string;
+      keyPrefix?: string;
+      userId?: string;
+      updatedAfter?: number;
+      updatedBefore?: number;
+      space?: string;
+    }, number>;
+    /** Count a number down, also below zero. Refuses as `increment`. */
+    decrement: Mutation<{
+      namespace: string;
+      key: string;
+      /** Default: 1. */
+      amount?: number;
+      space?: string;
+    }, MutableView>;
+    /** Delete a value for good. Refuses: `MUTABLE_KEY_NOT_FOUND`. */
+    delete: Mutation<{ namespace: string; key: string; space?: string }, MutableDeleted>;
+    /** Whether there is a value, if only null. */
+    exists: Query<{ namespace: string; key: string; space?: string }, boolean>;
+    /** A value; null where there is none. `exists` tells that from a null that was stored. */
+    get: Query<{ namespace: string; key: string; space?: string }, any>;
+    /** A value with its times, its owner, its metadata and its revision; null where there is none. */
+    getRecord: Query<{ namespace: string; key: string; space?: string }, MutableView | null>;
+    /**
+     * Count a number up: exactly, however many do so at once.
+     *
+     * Refuses: `MUTABLE_KEY_NOT_FOUND`, `INVALID_AMOUNT_TYPE` where value or amount is no number, `INVALID_AMOUNT_RANGE` beyond
+     * 2^53 - 1.
+     */
+    increment: Mutation<{
+      namespace: string;
+      key: string;
+      /** Default: 1. */
+      amount?: number;
+      space?: string;
+    }, MutableView>;
+    /**
+     * The values of a namespace, in the order of their keys.
+     *
+     * Args:
+     *     keyPrefix: how the keys begin, character by character: `%` and `_` mean themselves.
+     *     userId: whose they are.
+     *     updatedAfter: in milliseconds since the epoch, as `updatedBefore`; the value itself is outside.
+     *     limit: 1 to 1000. offset: how many to pass over. Beyond 900 together go on by `keyPrefix`.
+     *
+     * An answer holds 96 KB. A list that ends earlier than its `limit` because of that says so in its last element
+     * (`listTruncated`); the rest is asked for with `offset`.
+     *
+     * Refuses: `INVALID_LIMIT_RANGE`, `INVALID_OFFSET_RANGE`, `INVALID_DATE_RANGE`, `FILTER_TOO_BROAD` where a time or another order
+     * than that of keys would need more than 400 values to be looked at.
+     */
+    list: Query<{
+      namespace: string;
+      keyPrefix?: string;
+      userId?: string;
+      updatedAfter?: number;
+      updatedBefore?: number;
+      /** A whole number, 1 to 1000. Default: 100. */
+      limit?: number;
+      /** A whole number, at least 0. */
+      offset?: number;
+      /** Default: "key". */
+      sortBy?: "createdAt" | "key" | "updatedAt";
+      /** Default: "asc". */
+      sortOrder?: "asc" | "desc";
+      space?: string;
+    }, MutableView[]>;
+    /** The same as `delete`. */
+    purge: Mutation<{ namespace: string; key: string; space?: string }, MutableDeleted>;
+    /**
+     * Delete the values of a namespace that fit, part by part.
+     *
+     * Args:
+     *     lastAccessedBefore: refused: nothing is written down when a value is read.
+     *     dryRun: only say how many and which it would be.
+     *
+     * Refuses: `MISSING_FILTER` without one of `keyPrefix`, `userId` and `updatedBefore`; `UNSUPPORTED_FILTER`.
+     */
+    purgeMany: Action<{
+      namespace: string;
+      keyPrefix?: string;
+      userId?: string;
+      updatedBefore?: number;
+      lastAccessedBefore?: number;
+      dryRun?: boolean;
+      space?: string;
+    }, MutablesDeleted>;
+    /**
+     * Delete every value of a namespace that the caller reaches, part by part.
+     *
+     * Args:
+     *     dryRun: only say how many and which it would be.
+     */
+    purgeNamespace: Action<{ namespace: string; dryRun?: boolean; space?: string }, MutablesDeleted>;
+    /**
+     * Store a value under a key, whether or not there is one.
+     *
+     * Args:
+     *     namespace: 1 to 100 characters. key: 1 to 255 characters, at most 900 bytes.
+     *     value: any JSON value up to 64 KB, null too.
+     *     userId: whose it is; that user sees it, wherever it stands. What is not said stays as it was.
+     *     metadata: an object up to 16 KB.
+     *
+     * Refuses: `MISSING_NAMESPACE`, `MISSING_KEY`, `INVALID_NAMESPACE`, `INVALID_KEY`, `NAMESPACE_TOO_LONG`, `KEY_TOO_LONG`,
+     * `VALUE_TOO_LARGE`, `INVALID_VALUE`, `INVALID_METADATA`, `METADATA_TOO_LARGE`, `INVALID_USER_ID`, `FORBIDDEN`.
+     */
+    set: Mutation<{
+      namespace: string;
+      key: string;
+      value: any;
+      userId?: string;
+      metadata?: any;
+      space?: string;
+    }, MutableView>;
+    /**
+     * Up to 25 operations in one commit: all of them take effect, or none. A later one sees what an earlier one did.
+     *
+     * Args:
+     *     operations: `{op, namespace, key}` with `value` for `set` and `update`, `amount` for `increment` and `decrement`;
+     *         at most 256 KB of values, in at most 10 namespaces.
+     *
+     * Refuses: `EMPTY_OPERATIONS_ARRAY`, `TOO_MANY_OPERATIONS`, `INVALID_TRANSACTION_OPERATION`, and what an operation by itself
+     * would be refused for; `field` and `operation` name it.
+     */
+    transaction: Mutation<{ operations: Operation[]; space?: string }, TransactionView>;
+    /**
+     * Store a value in the place of one that is there.
+     *
+     * Args:
+     *     revision: of the value that the new one was made from, as `getRecord` tells it: where the value has changed since,
+     *         nothing is stored. Read it again, and try again; that is how the SDK's `update` loses no change.
+     *
+     * Refuses: `MUTABLE_KEY_NOT_FOUND`, `REVISION_CONFLICT`, `VALUE_TOO_LARGE`, `INVALID_VALUE`.
+     */
+    update: Mutation<{
+      namespace: string;
+      key: string;
+      value: any;
+      revision?: string;
+      space?: string;
+    }, MutableView>;
   };
   permissions: {
     /**

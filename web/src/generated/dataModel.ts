@@ -372,6 +372,47 @@ export interface Image {
   customData?: any;
 }
 
+/** The newest version of a record, and how many there are. Its id is a digest of space, type and id, so there is one. */
+export interface Immutable {
+  _id: Id<"immutables">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  space: string;
+  type: string;
+  /** The id that its writer gave it. */
+  entryId: string;
+  /** Of the newest; one more with every store. */
+  version: number;
+  /** The oldest version that is kept. */
+  oldest: number;
+  /** Under which its versions stand. One that was purged and comes again has another. */
+  record: string;
+  /** The newest ten that were replaced, oldest first: version and time. */
+  recent: number[][];
+  data: Record<string, any>;
+  userId?: string;
+  metadata?: any;
+  /** When the newest version came; each is later than the one before it, whatever the clocks say. */
+  updatedAt: number;
+  /** The texts in its data, by which it is found. */
+  words: string;
+}
+
+/** One version. It never changes; the newest stands here, too. */
+export interface ImmutableVersion {
+  _id: Id<"immutableVersions">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  /** `Immutable.record`. */
+  record: string;
+  version: number;
+  data: Record<string, any>;
+  userId?: string;
+  metadata?: any;
+  /** When it came. */
+  at: number;
+}
+
 /** Somebody's machine; the id is its own choice. It is online while one of its workers is. */
 export interface Machine {
   _id: Id<"machines">;
@@ -485,6 +526,26 @@ export interface MemoryVersion {
   metadata?: Record<string, any>;
   /** When it came. */
   at: number;
+}
+
+/** One value. Its id is a digest of space, namespace and key, so there is one. */
+export interface Mutable {
+  _id: Id<"mutables">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  space: string;
+  namespace: string;
+  /** The key in its namespace; a table's own `key` is another thing. */
+  key: string;
+  /** Any JSON value, null too. */
+  value: any;
+  /** Whose it is, where it is somebody's: that user sees it, and it goes when the user's data go. */
+  userId?: string;
+  /** What its writer keeps with it. */
+  metadata?: any;
+  /** Another with every change: who changes a value that was read before names the revision that it read. */
+  revision: string;
+  updatedAt: number;
 }
 
 /** How many replies a user has asked for that have not ended; the id is the user's. */
@@ -736,11 +797,14 @@ export interface Tables {
   erasures: Erasure;
   facts: Fact;
   images: Image;
+  immutableVersions: ImmutableVersion;
+  immutables: Immutable;
   machines: Machine;
   memories: Memory;
   memoryErasures: MemoryErasure;
   memoryRetentions: MemoryRetention;
   memoryVersions: MemoryVersion;
+  mutables: Mutable;
   openReplies: OpenReplies;
   participants: Participant;
   permissionRequests: Permission;

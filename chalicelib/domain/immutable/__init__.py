@@ -1,0 +1,1 @@
+"""The immutable store: `functions/immutable.py` has its names on the wire."""

@@ -1,0 +1,1 @@
+"""The mutable store: `functions/mutable.py` has its names on the wire."""
