@@ -12,6 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
+import yaml
+
 from tests.docs.exceptions import ALONE, LASTING, SERVERS, dry
 from tests.docs.pages import ROOT, RUN, SAVED, TOLD, Block
 
@@ -33,6 +35,16 @@ done
 STRICT = """set -eu -o pipefail
 curl() { command curl --fail-with-body -sS "$@"; }
 """
+
+
+def _steps(text: str) -> None:
+    """A workflow of continuous integration: it can be read, and every word of `make` that it runs is one. Raises `Wrong`."""
+    words = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for name, job in yaml.safe_load(text)["jobs"].items():
+        for step in job["steps"]:
+            for word in step.get("run", "").split()[1:]:
+                if not (word in words or "=" in word or "/" in word):
+                    raise Wrong(f"{name}: `make {word}` is no word of the Makefile")
 
 
 class Wrong(AssertionError):
@@ -162,6 +174,8 @@ class Reader:
             told = self._run(block)
             if block.answer is not None:
                 compare(self._here(block.answer), told)
+        elif block.language == "yaml":
+            _steps(block.text)
         elif block.language not in TOLD:
             raise Wrong(f"`{block.language}` is none of {(*RUN, *SAVED, *TOLD)}")
 

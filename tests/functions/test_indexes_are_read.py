@@ -123,6 +123,7 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
     desk = machine.access()
     on_desk, reply = asked_of_worker(house, "alice")
     desk.query("work:assigned")
+    desk.query("sync:plan", sessions=[{"agentSessionId": "ses_1", "title": "x", "updatedAt": 0}])
     desk.mutation("work:claim", messageId=reply, instance=machine.instance)
     ask = {"tool": "x", "title": "x", "options": [{"optionId": "x", "kind": "allow_once", "name": "x"}], "grant": "x"}
     desk.mutation("permissions:ask", messageId=reply, epoch=1, toolCallId="x", **ask)
