@@ -76,7 +76,10 @@ async def measure(peer: Peer, viewers: int) -> Figures:
 
 
 async def run(kind: type[Peer], most: int, found: dict[int, Figures]) -> None:
-    """All rounds of one server, into `found`. Unavailable: it is not installed. TimeoutError, OSError: it did not go on."""
+    """All rounds of one server, into `found`.
+
+    Unavailable: it is not installed. TimeoutError, OSError, RuntimeError: it did not go on.
+    """
     with tempfile.TemporaryDirectory() as folder:
         peer = kind(Path(folder))
         try:
@@ -118,7 +121,7 @@ def main() -> None:
             asyncio.run(run(kind, most, found.setdefault(kind.title, {})))
         except Unavailable as missing:
             print(f"  NOT MEASURED: {missing}")
-        except (TimeoutError, OSError) as failed:
+        except (TimeoutError, OSError, RuntimeError) as failed:
             print(f"  STOPPED: {failed!r}")
     print("\nConcave ÷ others\n", *verdicts(found), sep="\n")
 

@@ -193,11 +193,13 @@ class PocketBase(Peer):
         program = shutil.which("pocketbase", path=str(Path(sys.executable).parent)) or shutil.which("pocketbase")
         if program is None:
             raise Unavailable("no program `pocketbase` (pip install -r tests/peers/requirements.txt)")
-        data, who = f"--dir={self.folder}", {"identity": "bench@example.com", "password": "only-for-a-bench"}
-        subprocess.run([program, "superuser", "upsert", *who.values(), data], check=True, capture_output=True)
+        # Without a folder for them it leaves migrations beside its data, and the next run would find them there.
+        data = (f"--dir={self.folder / 'data'}", f"--migrationsDir={self.folder / 'migrations'}")
+        who = {"identity": "bench@example.com", "password": "only-for-a-bench"}
+        subprocess.run([program, "superuser", "upsert", *who.values(), *data], check=True, capture_output=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = port = free.getsockname()[1]
-        self.spawn([program, "serve", f"--http=127.0.0.1:{port}", data], "Server started")
+        self.spawn([program, "serve", f"--http=127.0.0.1:{port}", *data], "Server started")
         self.http = Http(port)
         token = (await self.http.ask("POST", "/api/collections/_superusers/auth-with-password", who))["token"]
         rules = {"listRule": "", "viewRule": "", "createRule": ""}
