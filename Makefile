@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
+SLOW   := tests/web tests/walk tests/worker tests/peers tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
           tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/data/test_search_in_rough_weather.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
@@ -26,7 +26,7 @@ SLOW   := tests/web tests/walk tests/worker tests/live/test_campaign.py tests/li
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost bench-scale package deploy smoke restore destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -85,6 +85,10 @@ bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per id
 bench-scale: $(STAMP) ## where an account's walls bind as users come: a simulation by counted units
 	@$(PY) -m tests.bench_scale
 
+bench-peers: $(STAMP) tests/peers/node_modules/.built ## the same work by Concave, socket.io with SQLite, PocketBase and Durable Streams
+	@$(PY) -m pip install --disable-pip-version-check --quiet -r tests/peers/requirements.txt || echo "*** PocketBase cannot be installed ***" >&2
+	$(PY) -m tests.bench_peers
+
 wheel: $(STAMP) $(DIST) ## the package to install, with the command `concave`, in dist/
 	$(PY) -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation -w dist .
 
@@ -108,7 +112,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules web/node_modules web/dist web/dist-dashboard .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules tests/peers/node_modules web/node_modules web/dist web/dist-dashboard .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -131,6 +135,13 @@ tests/%/node_modules/.installed: tests/%/package.json tests/%/package-lock.json
 	else \
 	  echo "*** Node 20 or newer is missing: the tests with the npm clients and the DynamoDB engine will be SKIPPED ***" >&2; \
 	fi
+
+# better-sqlite3 is compiled here, against the headers of Node where it stands. What cannot be made is said, and then the bench says it.
+tests/peers/node_modules/.built: tests/peers/package.json tests/peers/package-lock.json
+	@(cd tests/peers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && cd node_modules/better-sqlite3 && \
+	  gyp=$$(npm root -g)/npm/node_modules/node-gyp/bin/node-gyp.js && \
+	  node "$$gyp" rebuild --release --nodedir="$$(node -p 'require("path").resolve(process.execPath, "../..")')" >/dev/null 2>&1 && \
+	  touch ../.built) || echo "*** the peers of npm cannot be made here: they will not be measured ***" >&2
 
 # The page. Vite asks for Node 20.19; without it the doors work, and `/` says what to install.
 MODERN := command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'

@@ -24,9 +24,3 @@ def part(ctx: MutationCtx, space: str | None, ids: list[str]) -> dict[str, Any]:
 def clear(ctx: MutationCtx, record: str, first: int, last: int) -> None:
     """The job: erase versions that nobody can read any more."""
     purging.clear(ctx, record, first, last)
-
-
-@internal_mutation
-def of_user(ctx: MutationCtx, user_id: str) -> int:
-    """Delete the next records of a user, in all spaces: a part of the erasure of its data. Returns how many; 0: none is left."""
-    return purging.of_user(ctx, user_id)

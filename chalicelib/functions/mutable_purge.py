@@ -21,9 +21,3 @@ def planned(ctx: QueryCtx, space: str | None, filters: dict[str, Any], after: st
 def part(ctx: MutationCtx, space: str | None, filters: dict[str, Any], after: str | None) -> dict[str, Any]:
     """Delete the next values for the caller."""
     return purging.part(ctx, space, msgspec.convert(filters, Filters), after)
-
-
-@internal_mutation
-def of_user(ctx: MutationCtx, user_id: str) -> int:
-    """Delete the next values of a user, in all spaces: a part of the erasure of its data. Returns how many; 0: none is left."""
-    return purging.of_user(ctx, user_id)

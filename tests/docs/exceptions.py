@@ -41,7 +41,7 @@ def _admin(command: str) -> str:
 
 
 DRY: dict[str, tuple[str, Callable[[str], str]]] = {
-    r"\bmake (test|check|cloud-test|bench|bench-cost|bench-scale|bench-search)\b": (
+    r"\bmake (test|check|cloud-test|bench|bench-cost|bench-scale|bench-search|bench-peers)\b": (
         "they run for minutes, and the first two run this test",
         _make,
     ),

@@ -95,11 +95,3 @@ def check_filter(type: str | None, user_id: str | None) -> None:
     """Whether a deletion of many names what it means."""
     if type is None and user_id is None:
         raise refused("INVALID_FILTER", "name a type or a userId")
-
-
-def of_user(ctx: MutationCtx, user_id: str) -> int:
-    """Delete the next records of a user, in whichever space."""
-    rows: list[Immutable] = ctx.db.query(Immutable.by_user_everywhere(user_id)).take(A_PART)
-    for each in rows:
-        remove(ctx, each, OF_EACH)
-    return len(rows)

@@ -9,7 +9,7 @@ from chalicelib import MutationCtx
 from chalicelib.domain.conversations import erasure as conversations
 from chalicelib.domain.memories.access import key_of
 from chalicelib.domain.memory.erasure import Layer, Work
-from chalicelib.schema import Erasure, Fact, Memory, MemoryErasure, MemoryVersion
+from chalicelib.schema import Erasure, Fact, Immutable, ImmutableVersion, Memory, MemoryErasure, MemoryVersion, Mutable
 
 COST = 12
 """What erasing one memory writes at most: the row, its entries in its searches and indexes."""
@@ -24,15 +24,40 @@ def _memories(ctx: MutationCtx, work: Work) -> float | None:
             work.children.append(row.id)
     if work.ids or (rows and work.ids is None):
         return ctx.now
+    return _versions(ctx, work, MemoryVersion)
+
+
+def _versions(ctx: MutationCtx, work: Work, table: Any) -> float | None:
+    """The logs of versions of what was erased: nobody adds to them any more."""
     while work.children and work.actions > 0:
         fit = work.actions
-        kept = ctx.db.peek_log(MemoryVersion.log(work.children[0]), fit, newest=False)  # to which nobody adds any more
+        kept = ctx.db.peek_log(table.log(work.children[0]), fit, newest=False)
         for each in kept:
             work.remove(ctx, each)
         if len(kept) == fit:
             return ctx.now
         work.children.pop(0)
     return ctx.now if work.children else None
+
+
+def _values(ctx: MutationCtx, work: Work) -> float | None:
+    """A user's values, in all spaces."""
+    rows = ctx.db.query(Mutable.by_user_everywhere(work.receipt.user_id)).take(work.actions // COST)
+    for row in rows:
+        work.remove(ctx, row, cost=COST)
+    return ctx.now if rows else None
+
+
+def _records(ctx: MutationCtx, work: Work) -> float | None:
+    """A user's records, in all spaces: of some the versions first, then the next."""
+    following = _versions(ctx, work, ImmutableVersion)
+    if following is not None:
+        return following
+    rows = ctx.db.query(Immutable.by_user_everywhere(work.receipt.user_id)).take(work.actions // COST)
+    for row in rows:
+        work.remove(ctx, row, cost=COST)
+        work.children.append(row.record)
+    return ctx.now if rows else None
 
 
 def _facts(ctx: MutationCtx, work: Work) -> float | None:
@@ -89,6 +114,8 @@ FACTS = Layer("facts", _facts, (Fact.by_text,))
 LAYERS: list[Layer] = [
     MEMORIES,
     FACTS,
+    Layer("immutable", _records, (Immutable.by_words,), whole_user_only=True),
+    Layer("mutable", _values, whole_user_only=True),
     Layer("conversations", _conversations, whole_user_only=True),
 ]
 """In the order of erasure; conversations last, because what was made of them refers to them."""

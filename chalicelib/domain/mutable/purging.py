@@ -63,11 +63,3 @@ def _next(
         return [], None
     rows: list[Mutable] = ctx.db.query(along if after is None else along.after(after)).take(most)
     return [each for each in rows if wanted.fits(each)], rows[-1].entry if len(rows) == most else None
-
-
-def of_user(ctx: MutationCtx, user_id: str) -> int:
-    """Delete the next values of a user, in whichever space."""
-    rows: list[Mutable] = ctx.db.query(Mutable.by_user_everywhere(user_id)).take(A_PART)
-    for each in rows:
-        ctx.db.delete(each)
-    return len(rows)

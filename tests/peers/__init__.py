@@ -1,0 +1,1 @@
+"""Servers of others that do what Concave does, for `make bench-peers`."""
