@@ -50,7 +50,7 @@ def test_one_receipt_says_what_was_erased_of_a_user_in_every_layer(house: House,
     alice, bob = filled(house, "alice"), filled(house, "bob")
     told = alice.action("memory:erase", userId="alice", confirm=True)
     assert (told["state"], told["userId"]) == ("completed", "alice")
-    assert told["layers"] == ["memories", "facts", "conversations"]
+    assert told["layers"] == ["memories", "facts", "immutable", "mutable", "conversations"]
     counted = {name: told["erased"][name] for name in ("memories", "memoryVersions", "facts", "conversations", "chatMessages")}
     assert counted == {"memories": 8, "memoryVersions": 3, "facts": 3, "conversations": 3, "chatMessages": 6}
     for reader in (alice, org):
