@@ -139,6 +139,7 @@ MEMORIES = {
     "003-U13": "A memory keeps its versions and references through changes, archive and restoring, in its space and to its user.",
     "003-U14": "Facts: the same confirms, another supersedes, the history stays, one of a slot is held at any time.",
     "003-U15": "Remembering is repeated without harm; a stream that breaks off is kept, undone, tried again or remembered.",
+    "003-U19": "A count is the length of its list, for every filter, after any creations and deletions.",
 }
 
 STORES = {
@@ -146,8 +147,7 @@ STORES = {
     "003-37": "Values by namespace and key keep the newest only: over functions, REST and the SDK, on both stores.",
     "003-U11": "Versions count up without a gap, also of stores at once; history, a moment of it, search, counts and deletions.",
     "003-U12": "Counting is exact and an update loses no change, also at once; a transaction is done as a whole or not at all.",
-    "003-U19": "A count is the length of its list, for every filter, after any creations and deletions.",
 }
 
-MEANINGS = {**IMAGES, **ADAPTER, **MEMORIES, **STORES}
+MEANINGS = {**IMAGES, **ADAPTER, **STORES, **MEMORIES}
 """Every number, in order."""
