@@ -24,9 +24,10 @@ from infra.bundle import BadBundle, finish_code, finish_layer
 from infra.template.merge import MatchesNothing
 from infra.template.whole import write
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("DEPLOY_FROM") or Path(__file__).resolve().parent.parent)
+"""Where app.py is, and the apps' packages beside it; `concave deploy` puts both into a folder of the project."""
 BUILD = ROOT / "build"
-PAGE = ROOT / "web" / "dist"
+PAGE = Path(os.environ["SITE"]) if os.environ.get("DEPLOY_FROM") and os.environ.get("SITE") else ROOT / "web" / "dist"
 """What `npm run build` writes."""
 TEMPLATE, CODE, LAYER = "template.json", "deployment.zip", "layer-deployment.zip"
 

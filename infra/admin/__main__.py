@@ -8,6 +8,7 @@ python -m infra.admin check --table notes                python -m infra.admin c
 python -m infra.admin indexes                            python -m infra.admin indexes --build
 python -m infra.admin erase acme --yes acme
 python -m infra.admin migrate old.jsonl --org acme --dry-run
+STAGE=dev python -m infra.admin env GREETING hello        STAGE=dev python -m infra.admin env
 STAGE=dev python -m infra.admin logs --minutes 10 --grep ERROR
 STAGE=dev python -m infra.admin replay
 """
@@ -23,9 +24,11 @@ from typing import Any
 
 from chalicelib.backend import Backend
 from chalicelib.data import values
+from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.records import record
 from chalicelib.environment import BadSetting
+from chalicelib.runtime import app_environment
 from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.indexes import Indexes
@@ -96,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     migrate_.add_argument("file", type=Path)
     migrate_.add_argument("--org", required=True)
     migrate_.add_argument("--dry-run", action="store_true", help="only say what would become of them")
+    env = commands.add_parser("env", help="the variables that functions read as ctx.env: list them, or set one")
+    env.add_argument("name", nargs="?")
+    env.add_argument("value", nargs="?")
+    env.add_argument("--unset", action="store_true", help="remove it")
     logs = commands.add_parser("logs", help="what the functions of a stage logged")
     logs.add_argument("--minutes", type=float, default=10)
     logs.add_argument("--grep", default="", help="CloudWatch's filter pattern")
@@ -209,6 +216,20 @@ def _migrate(backend: Backend, asked: argparse.Namespace) -> int:
     with asked.file.open(encoding="utf-8") as file:
         told = migrate(backend.executor, asked.org, file, dry_run=asked.dry_run)
     _say(json.dumps({**told.found, "thereAlready": told.there, "marked": told.marked, "dryRun": asked.dry_run}))
+    return 0
+
+
+def _env(backend: Backend, asked: argparse.Namespace) -> int:
+    if asked.name is not None and (asked.unset or asked.value is not None):
+        changes = {asked.name: None if asked.unset else asked.value}
+
+        def body(run: Any) -> str:
+            app_environment.changed(run.db, changes)
+            return "null"
+
+        backend.executor.transact(SYSTEM_ORG, "environment", body)
+    found = dict(backend.executor.read(SYSTEM_ORG, app_environment.seen))
+    _say(json.dumps(found if asked.name is None else {asked.name: found.get(asked.name)}, ensure_ascii=False))
     return 0
 
 

@@ -168,3 +168,12 @@ def test_an_index_that_waits_is_listed_built_and_then_not_listed(laptop: Setting
     code, lines, _ = admin("indexes", "--build")
     assert (code, all(line["ready"] for line in lines)) == (0, True)
     assert admin("indexes")[1] == []
+
+
+def test_variables_of_an_app_are_set_where_no_server_runs(admin: Callable[..., Told]) -> None:
+    assert admin("env")[1] == [{}]
+    assert admin("env", "GREETING", "hello")[1] == [{"GREETING": "hello"}]
+    assert admin("env")[1] == [{"GREETING": "hello"}]
+    assert admin("env", "GREETING", "--unset")[1] == [{"GREETING": None}]
+    code, _, problem = admin("env", "1A", "x")
+    assert (code, "1A" in problem) == (1, True)

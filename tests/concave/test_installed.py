@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import urllib.request
 import venv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return programs
 
 
-def concave(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def concave(installed: Path, folder: Path, *arguments: str, seconds: int = 60) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder."""
     keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     command = [str(installed / "concave"), *arguments]
-    return subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +157,21 @@ def test_what_a_project_says_wrongly_is_named(installed: Path, tmp_path: Path, t
     (tmp_path / "pyproject.toml").write_text(text)
     done = concave(installed, tmp_path, "functions")
     assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
+def test_a_project_is_packaged_for_aws_from_the_wheel_with_its_own_code(installed: Path, project: Path) -> None:
+    done = concave(installed, project, "package", "dev", seconds=300)
+    assert done.returncode == 0, done.stderr
+    out = project / ".concave" / "deploy" / "build" / "dev"
+    template = json.loads((out / "template.json").read_text())
+    names = {each["Properties"].get("TableName") for each in template["Resources"].values()}
+    assert "concave-dev-messages" in str(names)
+    with zipfile.ZipFile(out / "deployment.zip") as bundle:
+        assert {"app.py", "my_shop/messages.py"} <= set(bundle.namelist())
+        assert not any(name.startswith(("infra/", "tests/", "concave/")) for name in bundle.namelist())
+
+
+def test_a_stage_that_is_not_there_is_said(installed: Path, project: Path) -> None:
+    done = concave(installed, project, "deploy", "Not A Stage")
+    assert done.returncode != 0
+    assert "STAGE" in done.stderr
