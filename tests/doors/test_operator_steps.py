@@ -1,0 +1,86 @@
+"""Each step that keeps operators and everybody else apart, switched off, is missed by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.runtime import executor, operators
+from chalicelib.runtime.contexts import Caller
+from chalicelib.runtime.identity import User
+from infra.local.model.server import ScriptedModel
+from tests.data.mutants import swapped
+from tests.doors import test_operators as claims
+from tests.functions.conftest import House
+from tests.support.rest import Names
+
+Off = Callable[[], AbstractContextManager[None]]
+_user, _from_json = operators.Operators.user, User.from_json
+
+
+def _endless(of: Any, key: str, acting: Any = None) -> User:
+    """A key without its end."""
+    head, bar, proof = key.partition("|")
+    parts = head.split("-")
+    if len(parts) == 4 and parts[2] == "1":
+        again = operators.mint(of.secret, parts[1], parts[3])  # type: ignore[arg-type]
+        return _user(of, again, acting)
+    return _user(of, f"{head}{bar}{proof}", acting)
+
+
+def _claimed(stored: dict[str, Any]) -> User:
+    """A claim of a token is taken for a key."""
+    told = _from_json(stored)
+    return replace(told, operator=str(stored["claims"].get("operator", told.operator)))
+
+
+STEPS: Mapping[str, tuple[Callable[[House], Any], Off]] = {
+    "a key is compared with its signature": (
+        partial(claims.test_what_is_no_key_opens_nothing, header=f"Convex {claims.READ.replace('read', 'edit')}"),
+        lambda: swapped((operators.hmac, "compare_digest", lambda one, other: True)),
+    ),
+    "a key ends": (
+        partial(claims.test_what_is_no_key_opens_nothing, header=f"Convex {operators.mint(claims.SECRET, 'edit', expires_s=1)}"),
+        lambda: swapped((operators.Operators, "user", _endless)),
+    ),
+    "an org is one that a token could name": (
+        partial(claims.test_what_is_no_key_opens_nothing, header=claims.as_({"org": "_system"})),
+        lambda: swapped((operators, "ORG", operators.re.compile(".*"))),
+    ),
+    "who is no operator finds no internal function": (
+        claims.test_internal_functions_are_open_to_operators_and_to_nobody_else,
+        lambda: swapped((Caller, "role", property(lambda caller: "edit"))),
+    ),
+    "who may only read is no one to change": (
+        claims.test_who_may_only_read_changes_nothing,
+        lambda: swapped((Caller, "role", property(lambda caller: "edit" if caller.user and caller.user.operator else ""))),
+    ),
+    "what is changed is written down": (
+        claims.test_what_an_operator_changes_is_written_down_in_the_same_commit,
+        lambda: swapped((executor, "audited", lambda db, user, path, args, now: None)),
+    ),
+    "a claim is no key": (
+        lambda house: claims.test_nobody_becomes_an_operator_by_a_claim(),
+        lambda: swapped((User, "from_json", staticmethod(_claimed))),
+    ),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_without_it_a_test_fails(model: ScriptedModel, step: str) -> None:
+    claim, off = STEPS[step]
+    claim(_house(model))
+    with off(), pytest.raises((AssertionError, KeyError)):
+        claim(_house(model))
+
+
+def _house(model: ScriptedModel) -> House:
+    """One that nothing has happened in; a token is `subject@org`."""
+    made = House(model)
+    made.backend.verifier = Names(made.backend.verifier)  # type: ignore[assignment]
+    return made
