@@ -142,6 +142,23 @@ def test_sockets_are_shown_with_their_queries_and_why_they_ran_again(site: Serve
     expect(other.get_by_text(re.compile("tasks.by_owner")).first).to_be_visible()
 
 
+def test_data_are_looked_over_and_an_org_is_erased_with_a_receipt(site: Served, window: Window) -> None:
+    tasks(site, "dash9", "one", "two")
+    page = operated(site, window)
+    shown(page, "dash9", "backup")
+    page.get_by_role("button", name="Compare indexes").click()
+    expect(page.get_by_text("Indexes: all is well")).to_be_visible(timeout=30_000)
+    erase = page.get_by_role("button", name="Erase it")
+    page.get_by_label("Its name", exact=True).fill("dash9")
+    expect(erase).to_be_disabled()
+    page.get_by_label("Its name once more").fill("dash9")
+    erase.click()
+    expect(page.get_by_text("Erased dash9: all is well")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("region", name="What was found")).to_contain_text('"tasks":2')
+    shown(page, "dash9", "data/tasks")
+    expect(page.get_by_text("No documents of this org here.")).to_be_visible()
+
+
 def test_who_may_only_read_sees_no_way_to_change(site: Served, window: Window) -> None:
     tasks(site, "dash7", "one")
     page = operated(site, window, role="read")
@@ -170,7 +187,7 @@ def test_no_pane_has_a_barrier(site: Served, window: Window, shape: dict[str, An
     tasks(site, "dash8", "one")
     page = operated(site, window, **shape)
     axe = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text()
-    for pane in ("home", "data/tasks", "functions/tasks:create", "logs", "sync", "jobs", "operators", "settings"):
+    for pane in ("home", "data/tasks", "functions/tasks:create", "logs", "sync", "jobs", "operators", "settings", "backup"):
         shown(page, "dash8", pane)
         page.wait_for_load_state("networkidle")
         found = page.evaluate(

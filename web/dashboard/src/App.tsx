@@ -1,7 +1,8 @@
 import type { ConvexReactClient } from "convex/react";
-import { Activity, Clock, Database, FunctionSquare, House, Radio, ScrollText, Settings2 } from "lucide-react";
+import { Activity, Archive, Clock, Database, FunctionSquare, House, Radio, ScrollText, Settings2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { usePolled } from "./calls";
+import { Backup } from "./panes/Backup";
 import { Data } from "./panes/Data";
 import { Functions } from "./panes/Functions";
 import { Home } from "./panes/Home";
@@ -21,6 +22,7 @@ const PANES = [
   { name: "jobs", title: "Jobs", icon: Clock, pane: Jobs },
   { name: "operators", title: "Operators", icon: Activity, pane: Operators },
   { name: "settings", title: "Settings", icon: Settings2, pane: Settings },
+  { name: "backup", title: "Backup", icon: Archive, pane: Backup },
 ] as const;
 
 /** What every pane is given. */
