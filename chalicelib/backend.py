@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.changes import Changes
@@ -38,7 +38,6 @@ from chalicelib.live.session import Answer
 from chalicelib.live.turn import Turn
 from chalicelib.live.world import Identity, Parallel, World, one_by_one
 from chalicelib.runtime.admission import Admission
-from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.contexts import ANONYMOUS_ORG, caller_of
 from chalicelib.runtime.errors import describe
 from chalicelib.runtime.executor import Executor
@@ -51,6 +50,9 @@ from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
 from chalicelib.runtime.transactor import RETRY_MS
 from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from chalicelib.runtime.call_log import CallLog
 
 logger = logging.getLogger("concave")
 TICK_S = 10

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.backend import Backend
 from chalicelib.data.capabilities import one_writer, use_service
@@ -18,10 +18,8 @@ from chalicelib.data.store import Store
 from chalicelib.data.tables import Table, all_specs
 from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
-from chalicelib.embedders.choice import chosen
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
-from chalicelib.push.service import PushService
 from chalicelib.runtime import side_rows
 from chalicelib.runtime.canary import index_lag
 from chalicelib.runtime.executor import Executor
@@ -33,6 +31,9 @@ from chalicelib.runtime.parallel import Parallel
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry, load
 from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from chalicelib.push.service import PushService
 
 
 class SystemClock:
@@ -101,14 +102,16 @@ def backend() -> Backend:
     with _lock:
         if _backend is None:
             settings = (_parts.settings if _parts else None) or Settings.from_env()
-            registry = load(settings.apps)
+            registry = load(settings.apps, operators=settings.operator_secret is not None)
             _backend = build(settings, registry, _parts or _cloud(settings))
         return _backend
 
 
 def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     """Connect parts to a backend."""
+    from chalicelib.embedders.choice import chosen
     from chalicelib.llm.service import ModelService
+    from chalicelib.push.service import PushService
 
     model = ModelService(settings, parts.model_url, parts.model_key)
     jobs: list[JobRunner] = []

@@ -6,13 +6,15 @@ refused with the `concave` command that does it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.data import values
 from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, json_answer, operator
 from chalicelib.runtime import app_environment, operators
-from chalicelib.runtime.call_log import Call
+
+if TYPE_CHECKING:
+    from chalicelib.runtime.call_log import Call
 
 WAIT_S = 20.0
 """So long a request for what was called waits for a call."""

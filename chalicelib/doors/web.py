@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -19,7 +19,6 @@ from chalicelib.data.json_text import problem
 from chalicelib.data.store import Store
 from chalicelib.doors import edge
 from chalicelib.runtime.admission import Admission
-from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.errors import report
 from chalicelib.runtime.identity import AuthFailed, User
 from chalicelib.runtime.logs import Log
@@ -27,6 +26,9 @@ from chalicelib.runtime.operators import Operators, Role
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from chalicelib.runtime.call_log import CallLog
 
 log = logging.getLogger("concave")
 

@@ -245,8 +245,11 @@ OPERATING = "chalicelib.operating"
 """What operators call; part of every deployment, as `_system/…`."""
 
 
-def load(apps: Sequence[str]) -> Registry:
-    """Import these packages (or single modules) with all their modules, and collect their functions and the operators'.
+def load(apps: Sequence[str], *, operators: bool = True) -> Registry:
+    """Import these packages (or single modules) with all their modules, and collect their functions.
+
+    Args:
+        operators: the functions of operators, too: not where nobody is one.
 
     Raises:
         WrongDeclaration: something in them cannot work as it is written: which line, and why.
@@ -259,10 +262,10 @@ def load(apps: Sequence[str]) -> Registry:
         for found in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{app}."):
             module = imported(found.name)
             registry.collect(module, own(found.name[len(app) + 1 :].replace(".", "/")))
-    operating = imported(OPERATING)
-    for found in pkgutil.walk_packages(operating.__path__, f"{OPERATING}."):
-        name = found.name[len(OPERATING) + 1 :].replace(".", "/")
-        registry.collect(imported(found.name), f"_system/{camel(name)}")
+    if operators:
+        for found in pkgutil.walk_packages(imported(OPERATING).__path__, f"{OPERATING}."):
+            name = found.name[len(OPERATING) + 1 :].replace(".", "/")
+            registry.collect(imported(found.name), f"_system/{camel(name)}")
     for table in TABLES.values():
         check_table(table)
     return registry

@@ -56,7 +56,10 @@ def _argument(call: ast.Call, wanted: _Passes) -> ast.expr | None:
     for keyword in call.keywords:
         if keyword.arg == wanted.argument:
             return keyword.value
-    return call.args[wanted.position] if len(call.args) > wanted.position else None
+    if len(call.args) > wanted.position:
+        return call.args[wanted.position]
+    parameter = inspect.signature(wanted.handler).parameters.get(wanted.argument)
+    return ast.Constant(parameter.default) if parameter is not None and isinstance(parameter.default, str) else None
 
 
 class _Source:
@@ -103,7 +106,7 @@ class _Source:
         """Find out what a code can be."""
         function = next((each for each in reversed(inside) if isinstance(each, Def)), None)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.known.add(node.value)
+            found.known |= {node.value} - {""}  # which stands for none
         elif isinstance(node, ast.IfExp):
             self.follow(node.body, inside, found, passes)
             self.follow(node.orelse, inside, found, passes)

@@ -153,7 +153,7 @@ def test_an_org_is_erased_while_the_server_runs_and_whoever_watches_sees_it(proj
     assert (refused.returncode, "--yes leaving" in refused.stderr) == (1, True)
     told = json.loads(project.done("erase", "leaving", "--yes", "leaving"))
     assert (told["removed"]["tasks"], told["left"]) == (1, {})
-    assert next(watching) == []
+    assert [] in watching  # its values, as they come: after the reconnect perhaps once more the old one
     assert len(project.done("data", "tasks", "--org", "staying").splitlines()) == 1
     acts = json.loads(project.done("run", "_system/audit:deployment"))
     assert json.loads(acts[0]["args"]) == {"org": "leaving", "yes": "leaving"}

@@ -141,8 +141,11 @@ def own_logger() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_logger")
-def test_in_lambda_every_invocation_is_counted_a_failure_is_logged_and_what_the_engine_measures_becomes_metrics(capsys):
+def test_in_lambda_every_invocation_is_counted_a_failure_is_logged_and_what_the_engine_measures_becomes_metrics(
+    capsys, monkeypatch
+):
     """Measured counts as one sum an invocation, durations each; with the function, and what they are told apart by."""
+    monkeypatch.setenv("STAGE", "test")  # Lambda always has one
     observe = telemetry.observer("serve")
     event = SimpleNamespace(to_dict=lambda: {"connectionId": "c1", "body": "secret"})
 

@@ -85,7 +85,7 @@ def test_subscribers_are_told_before_jobs_are_handed_over() -> None:
     """A platform that is slow to take a job makes nobody wait for what has happened."""
     house = House(development=False)
     orders(house)
-    rows = house.backend.store.scan("commits", limit=100).items
+    rows = [{**row, "touched": [["acme|notes|n1", "!"]]} for row in house.backend.store.scan("commits", limit=100).items]
     done: list[str] = []
     driver: Any = house.backend.driver
 

@@ -102,5 +102,5 @@ def _within(error: Refused, number: int) -> Refused:
     """A refusal of one operation, with its place."""
     data: Any = error.data
     field = data.get("field") if isinstance(data, dict) else None
-    sentence = str(error.message).partition(": ")[2] or str(error.message)
-    return refused(error.tag, sentence, f"operations[{number}].{field or 'op'}", operation=number)
+    error.data = {**error.data, "field": f"operations[{number}].{field or 'op'}", "operation": number}
+    return error

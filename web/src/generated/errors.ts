@@ -2,10 +2,7 @@
 
 import type { Value } from "convex/values";
 
-/**
- * The codes that functions refuse with.
- * There may be more: chalicelib.domain.immutable.codes.check_place, chalicelib.domain.immutable.codes.check_type, chalicelib.domain.immutable.listing.along, chalicelib.domain.memory_spaces.checked_space, chalicelib.domain.memory_spaces.owner, chalicelib.domain.mutable.codes.check_prefix, chalicelib.domain.mutable.listing.check, chalicelib.domain.mutable.transaction._within refuses with a code that is not written there.
- */
+/** The codes that functions refuse with. */
 export type ErrorCode =
   | "AGENT_REQUIRED_FOR_USER_CONVERSATION"
   | "AgentBusy"
@@ -180,8 +177,7 @@ export type ErrorCode =
   | "WorkerNotFound"
   | "WorkerNotShared"
   | "WorkerOffline"
-  | "WorkerRevoked"
-  | (string & {});
+  | "WorkerRevoked";
 
 /** The data of a refusal: `if (error instanceof ConvexError) (error.data as ErrorData).code`. */
 export type ErrorData = {
