@@ -72,7 +72,16 @@ def package(stage: str, apps: tuple[str, ...], out: Path, cache: Path = BUILD / 
 def chalice_package(stage: str, out: Path) -> dict[str, Any]:
     """Run `chalice package` and read the template that it wrote."""
     out.mkdir(parents=True, exist_ok=True)
-    command = [str(Path(sys.executable).parent / "chalice"), "package", "--stage", stage, str(out)]
+    # Not its script: that may lie elsewhere than the Python that has the library.
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from chalice.cli import main; sys.exit(main())",
+        "package",
+        "--stage",
+        stage,
+        str(out),
+    ]
     # Chalice wants a region even where it asks AWS nothing; nothing of it is in the result.
     environment = {**os.environ, "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
     done = subprocess.run(  # noqa: S603 (our own tool, and a stage of a checked form)

@@ -154,7 +154,7 @@ def test_data_are_looked_over_and_an_org_is_erased_with_a_receipt(site: Served, 
     page.get_by_label("Its name once more").fill("dash9")
     erase.click()
     expect(page.get_by_text("Erased dash9: all is well")).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("region", name="What was found")).to_contain_text('"tasks":2')
+    expect(page.get_by_role("status", name="What was found")).to_contain_text('"tasks":2')
     shown(page, "dash9", "data/tasks")
     expect(page.get_by_text("No documents of this org here.")).to_be_visible()
 
