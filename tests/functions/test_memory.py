@@ -215,6 +215,17 @@ def test_of_facts_that_come_at_once_one_is_active(alice: Person) -> None:
     assert [each["supersededBy"] for each in told[:-1]] == [each["factId"] for each in told[1:]]
 
 
+def test_a_fact_whose_clock_was_behind_still_takes_the_place_of_the_one_before_it(house: House, alice: Person) -> None:
+    """A call that was run again kept its time, which is before that of the commit it came after."""
+    lives(alice, "Rom")
+    for town in ("Paris", "Wien", "Prag"):
+        house.clock.ahead -= 1_000
+        lives(alice, town)
+    (held,) = alice.query("memory:listFacts", space="home")
+    told = alice.query("memory:getFactHistory", space="home", factId=held["factId"])
+    assert [each["object"] for each in told] == ["Rom", "Paris", "Wien", "Prag"]
+
+
 def test_facts_are_their_users_and_refused_with_their_codes(house: House, alice: Person) -> None:
     fact = lives(alice, "Köln")["fact"]["factId"]
     bob = house.person("bob")

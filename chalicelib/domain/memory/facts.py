@@ -25,6 +25,8 @@ MOST_FACTS = 6
 """Facts that are taken from one memory: forgetting it with them is one commit."""
 MOST_HISTORY = 200
 """Facts of one slot that a history shows, the newest."""
+AT_ONCE = 20
+"""Facts of one slot that may stand in another order than that of their commits: a call that is run again keeps its time."""
 Action = Literal["ADD", "NONE", "SUPERSEDE"]
 
 
@@ -131,7 +133,8 @@ def store(
     check(new)
     owner = may.key_of(user_id, agent_id)
     slot = _slot(space, owner, new)
-    held = next((each for each in ctx.db.query(Fact.by_slot(slot)).newest().take(1) if each.status == "active"), None)
+    newest: list[Fact] = ctx.db.query(Fact.by_slot(slot)).newest().take(AT_ONCE)
+    held = next((each for each in newest if each.status == "active"), None)
     if held is not None and _same(held, new):
         known = ctx.db.patch(
             held,
@@ -205,4 +208,11 @@ def ranges(ctx: QueryCtx, space: str, user_id: str | None, superseded: bool) -> 
 def history(ctx: QueryCtx, row: Fact) -> list[Fact]:
     """What was held to be true of the same, oldest first."""
     rows: list[Fact] = ctx.db.query(Fact.by_slot(row.slot)).newest().take(MOST_HISTORY)
-    return rows[::-1]
+    left = {each.id: each for each in rows[::-1]}
+    told: list[Fact] = []
+    for first in [each for each in left.values() if each.supersedes not in left]:
+        following: Fact | None = first
+        while following is not None and left.pop(following.id, None) is not None:  # each is followed by what took its place
+            told.append(following)
+            following = left.get(following.superseded_by or "")
+    return told
