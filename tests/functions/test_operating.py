@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.runtime.call_log import CallLog
+from chalicelib.runtime.jobs import Job
 from tests.functions.conftest import House, Refusal
 
 PAGE = {"numItems": 3, "cursor": None}
@@ -156,7 +157,20 @@ def test_orgs_are_listed_as_far_as_they_have_documents(house: House) -> None:
 
 
 def test_a_job_that_waits_is_run_now_or_taken_back(house: House) -> None:
-    pending = {job["path"]: job for job in house.operator().action("_system/overview:jobs")}
-    assert pending == {}
-    with pytest.raises(Refusal, match="no job"):
-        house.operator().mutation("_system/jobs:runNow", jobId="job-aaaaaaaaaaaaaaaaaaaa")
+    later = house.clock.now_ms() + 3_600_000
+
+    def two(run: Any) -> str:
+        for number in range(2):
+            run.db.insert(Job(id=f"job-{'ab'[number] * 20}", org="acme", path="images:nothing", args={}, due=float(later)))
+        return "null"
+
+    house.backend.executor.transact("acme", "test", two)
+    first, second = (job["_id"] for job in house.operator().action("_system/overview:jobs"))
+    house.operator().mutation("_system/jobs:runNow", jobId=first)
+    house.operator().mutation("_system/jobs:cancel", jobId=second)
+    (left,) = house.operator().action("_system/overview:jobs")
+    assert (left["_id"], left["state"]) == (first, "pending")
+    assert left["due"] < later
+    for org, job in (("acme", second), ("other", first), ("acme", "job-" + "z" * 20)):
+        with pytest.raises(Refusal, match="no job"):
+            house.operator(org=org).mutation("_system/jobs:runNow", jobId=job)

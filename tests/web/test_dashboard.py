@@ -90,7 +90,7 @@ def test_a_document_is_added_and_a_wrong_one_is_refused(site: Served, window: Wi
     expect(dialog.get_by_role("alert")).to_be_visible()
 
 
-def test_a_function_is_run_and_watched(site: Served, window: Window) -> None:
+def test_a_function_is_run_and_what_it_cost_is_shown(site: Served, window: Window) -> None:
     tasks(site, "dash3", "one")
     page = operated(site, window)
     shown(page, "dash3", "functions/tasks:create")
@@ -100,7 +100,6 @@ def test_a_function_is_run_and_watched(site: Served, window: Window) -> None:
     expect(page.get_by_text("on DynamoDB about")).to_be_visible()
     shown(page, "dash3", "functions/overview:none")
     expect(page.get_by_text("Choose a function.")).to_be_visible()
-    shown(page, "dash3", "functions/conversations:count")
 
 
 def test_a_call_that_failed_is_found_by_the_request_id_that_its_client_saw(site: Served, window: Window) -> None:
