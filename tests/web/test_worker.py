@@ -39,7 +39,7 @@ class Desk:
         """A new chat on the machine; its id."""
         self.page.get_by_role("link", name="Machines").click()
         self.machine.get_by_role("link", name="New chat").click()
-        self.page.get_by_role("combobox").select_option("opencode")
+        self.page.get_by_role("combobox", name="Agent").select_option("opencode")
         self.page.get_by_label("Folder").fill(str(self.house.work))
         self.page.get_by_role("button", name="Start").click()
         return self.reader.session

@@ -11,11 +11,13 @@ interface Props<V> {
   /** Something that is required is missing. */
   incomplete?: boolean;
   onCancel: () => void;
+  /** A button beside the two. */
+  beside?: ReactNode;
   children: ReactNode;
 }
 
 /** A form with its fields, what was refused of none of them, and the two ways out. */
-export function Form<V extends object>({ form, title, verb, incomplete = false, onCancel, children }: Props<V>) {
+export function Form<V extends object>({ form, title, verb, incomplete = false, onCancel, beside, children }: Props<V>) {
   const id = useId();
   const card = title !== undefined && { className: "card", "aria-labelledby": id };
   return (
@@ -30,6 +32,7 @@ export function Form<V extends object>({ form, title, verb, incomplete = false, 
         <button type="submit" className="primary" disabled={form.busy || incomplete}>
           {verb}
         </button>
+        {beside}
       </menu>
     </form>
   );

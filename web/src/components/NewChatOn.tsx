@@ -48,7 +48,7 @@ function Choices({ worker }: { worker: WorkerView }) {
           <option key={each} value={each} />
         ))}
       </datalist>
-      <TextField form={form} name="model" label="Model (the agent's own where this is empty)" maxLength={200} />
+      <TextField form={form} name="model" label="Model" placeholder="The agent's own" maxLength={200} />
       <label className="check">
         <input
           type="checkbox"

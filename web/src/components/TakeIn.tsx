@@ -35,8 +35,18 @@ function Decision({ asking, code, onDone }: { asking: AskingView; code: string; 
     await approve({ code, audience });
     onDone();
   });
+  const denying = () =>
+    attempt(async () => {
+      await deny({ code });
+      onDone();
+    });
+  const no = (
+    <button type="button" className="quiet" onClick={() => void denying()}>
+      Deny it
+    </button>
+  );
   return (
-    <Form form={form} title={`${asking.machineName} asks to be taken in`} verb="Approve" onCancel={onDone}>
+    <Form form={form} title={`${asking.machineName} asks to be taken in`} verb="Approve" onCancel={onDone} beside={no}>
       <dl className="facts">
         <dt>Worker</dt>
         <dd>{asking.name}</dd>
@@ -59,18 +69,6 @@ function Decision({ asking, code, onDone }: { asking: AskingView; code: string; 
         Everybody of the organisation may use it
       </label>
       <Problem>{problem}</Problem>
-      <button
-        type="button"
-        className="quiet"
-        onClick={() =>
-          void attempt(async () => {
-            await deny({ code });
-            onDone();
-          })
-        }
-      >
-        Deny it
-      </button>
     </Form>
   );
 }
