@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/worker tests/peers tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
+SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
           tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/data/test_search_in_rough_weather.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
@@ -27,7 +27,7 @@ SLOW   := tests/web tests/walk tests/worker tests/peers tests/live/test_campaign
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -68,7 +68,11 @@ functions: $(STAMP) ## every function: path, kind, file:line
 codegen: $(STAMP) ## TypeScript types of CONCAVE_APPS, in web/src/generated (OUT=folder; CHECK=1 only looks)
 	@OUT="$(OUT)" CHECK="$(CHECK)" $(PY) -m infra.codegen
 
-bench: $(STAMP) ## requests, capacity units and latencies, counted
+bench: $(STAMP) ## what live delivery costs beside what it must and aims at (PARTS='calls pieces …'; MOST_VIEWERS=100)
+	@$(MAKE) -s tests/peers/node_modules/.built
+	@MOST_VIEWERS=$(or $(MOST_VIEWERS),1000) $(PY) -m tests.bench_goals $(PARTS)
+
+bench-counts: $(STAMP) ## requests, capacity units and latencies of the single steps
 	$(PY) -m tests.bench
 
 bench-live: $(STAMP) ## a change until 1 to 1000 others have it, sockets in rows and in memory

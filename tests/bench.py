@@ -1,4 +1,4 @@
-"""`make bench`: what things cost, counted; and how long they take, next to a bare echo in the same run.
+"""`make bench-counts`: what things cost, counted; and how long they take, next to a bare echo in the same run.
 
 Counts are requests to the store and the capacity units that DynamoDB would bill for them. They are the same on every
 machine and are what to compare between two versions. Times depend on the machine: only the ratio to the echo says anything.

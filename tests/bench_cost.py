@@ -126,8 +126,8 @@ class Meter:
 class Tab(Client):
     """A tab on a session: the messages, and the chunks of the reply behind a cursor that moves when the window is full."""
 
-    def __init__(self, meter: Meter, session: str) -> None:
-        super().__init__(meter.url, meter.token)
+    def __init__(self, url: str, token: str, session: str, compression: str | None = "deflate") -> None:
+        super().__init__(url, token, compression)
         self.session = session
         self.subscribe("chat:subscribeToMessages", {"sessionId": session})
 
@@ -169,7 +169,7 @@ def turn(meter: Meter, subscribers: int) -> tuple[dict[str, float], int, float]:
     """One turn. Returns its units, the chunks of the reply, and the seconds that it took."""
     first = Client(meter.url, meter.token)
     session = first.mutation("chat:startSession", {})
-    tabs = [Tab(meter, session) for _ in range(subscribers)]
+    tabs = [Tab(meter.url, meter.token, session) for _ in range(subscribers)]
     meter.reset()
     started = time.monotonic()
     content = f"/pace {TOKENS_A_SECOND}\n/say {SAY}"

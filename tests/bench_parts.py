@@ -59,7 +59,9 @@ class Counted:
         self.store: CountingStore = None  # type: ignore[assignment]
         self.far_s = far_s
         apps = ("chalicelib.functions", "examples.counter")
-        settings = Settings(data_dir=folder, port=0, apps=apps, identity_wait_ms=0, live="rows", **settings_)
+        settings = Settings(
+            data_dir=folder, port=0, apps=apps, identity_wait_ms=0, live="rows", workers_shared=("*",), **settings_
+        )
         self.stack = Stack(settings, sweep_s=3600, wrap_store=self._wrap)
         self.stack.start()
         self.url = self.stack.url

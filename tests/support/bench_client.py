@@ -18,9 +18,10 @@ from websockets.sync.server import ServerConnection, serve
 class Client:
     """One connection."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, compression: str | None = "deflate") -> None:
         self.url, self.token = url, token
-        self.socket = connect(url.replace("http", "ws") + "/api/1.48.0/sync", max_size=None, legacy=True)
+        address = url.replace("http", "ws") + "/api/1.48.0/sync"
+        self.socket = connect(address, max_size=None, legacy=True, compression=compression)
         self._version = 0
         self._requests = 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -82,6 +83,10 @@ class Client:
             return str(socket.recv())
 
         return send
+
+    def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for what frames bring; `ready` is asked after each. TimeoutError after 30 s."""
+        self._until(ready)
 
     def _shown(self, answer: dict[str, Any]) -> bool:
         if not answer["success"]:

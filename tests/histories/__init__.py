@@ -1,0 +1,1 @@
+"""Histories of transactions by real clients, and whether any order of them explains what everybody was told."""
