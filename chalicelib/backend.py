@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
 from chalicelib.changes import Changes
 from chalicelib.data import values
-from chalicelib.data.errors import BadRequest, ConcaveError, Conflict, Refused, StoreFailed
+from chalicelib.data.errors import BadRequest, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.receipts import from_row
-from chalicelib.data.records import plain
 from chalicelib.data.store import Change, Item, Key, Store
-from chalicelib.data.tables import MARK, Table, org_key, record_key
+from chalicelib.data.tables import org_key
 from chalicelib.data.trace import tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.at_once import AtOnce
@@ -225,7 +224,7 @@ class Backend:
         try:
             with tracing(" ".join(traces[:TRACES])):
                 heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
-                spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard)
+                spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard, told.pieces)
         except Exception:
             logger.exception("fan-out failed")
             return False
@@ -233,14 +232,6 @@ class Backend:
         logger.info("told", extra={"quiet": True, "traces": traces, "connections": spread.connections, "served": spread.served})
         logger.debug("fan-out", extra={"touched": len(told.touched)})
         return True
-
-    def hint(self, org: str, document: Table) -> None:
-        """Tell the watchers of a new row now, instead of when the stream says so. May fail: the stream says it anyway."""
-        key = record_key(type(document), org, plain(document))
-        try:
-            self.driver.hinted(str(document.id), [(key.pk, key.sk or MARK)])
-        except Exception as error:
-            logger.info("a hint was lost: %s", error, exc_info=not isinstance(error, ConcaveError))
 
     # Jobs and sweeps ---------------------------------------------------------------------------------------------------
 

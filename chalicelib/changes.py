@@ -22,6 +22,8 @@ class Changes:
     def __init__(self, driver: Driver) -> None:
         self.touched: dict[Touched, None] = {}
         """Places whose watchers are to be told; what they know already is left out."""
+        self.pieces: set[Touched] = set()
+        """Those of them that are rows of a log, each written by itself."""
         self.answered = Answered()
         self.jobs: list[tuple[list[dict[str, Any]], str]] = []
         """Jobs to be started, with their org."""
@@ -54,6 +56,8 @@ class Changes:
             place = (change.new["pk"], change.new.get("sk", MARK))
             if not self._driver.told(str(change.new.get("_c"))):
                 self.touched[place] = None
+                if change.new["_c"] == change.new["_id"]:  # `runtime/single_rows.py`
+                    self.pieces.add(place)
             self.answered.changed([place])
 
 

@@ -13,11 +13,14 @@ from chalicelib.backend import Backend
 from chalicelib.data.capabilities import one_writer, use_service
 from chalicelib.data.errors import Conflict, StoreFailed
 from chalicelib.data.meters import measure
+from chalicelib.data.reads import Touched
 from chalicelib.data.receipts import Receipt
+from chalicelib.data.records import plain
 from chalicelib.data.store import Store
-from chalicelib.data.tables import Table, all_specs
+from chalicelib.data.tables import MARK, Table, all_specs, record_key
 from chalicelib.doors import events, owned, socketio
 from chalicelib.doors.event_words import Events
+from chalicelib.live.driver import Viewers
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Threads
 from chalicelib.runtime import side_rows
@@ -219,11 +222,17 @@ class Lent:
         """Whether a socket is there still, as far as is known here."""
         return self.backend.driver.connected(connection)
 
-    def append(self, org: str, document: Table, hint: bool = False) -> bool:
-        """Add a row to a streamed log, asking again while the store does not say. `hint`: tell subscribers at once.
+    def viewers(self, org: str, document: Table) -> Viewers:
+        """Those who watch the log that a row is in, which only the caller writes: it tells them of the rows that it adds."""
+        return self.backend.driver.viewers(_place(org, document)[0])
+
+    def append(self, org: str, document: Table, viewers: Viewers | None = None) -> bool:
+        """Add a row to a streamed log, asking again while the store does not say, and tell those who watch it.
 
         Returns False when another row is in its place.
         """
+        if viewers is not None:
+            viewers.owe(_place(org, document))
         for attempt in range(20):
             try:
                 mine = self.executor.append(org, document)
@@ -232,9 +241,14 @@ class Lent:
                 self.clock.sleep(min(1.0, 0.02 * 2**attempt))
         else:
             raise StoreFailed(f"{type(document).table_name} cannot be written")
-        if mine and hint:
-            self.backend.hint(org, document)
+        if mine and viewers is not None:
+            viewers.tell(str(document.id))
         return mine
+
+
+def _place(org: str, document: Table) -> Touched:
+    key = record_key(type(document), org, plain(document))
+    return key.pk, key.sk or MARK
 
 
 def _sweeps(registry: Registry, executor: Executor) -> list[Callable[[], Any]]:

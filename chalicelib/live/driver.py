@@ -10,7 +10,7 @@ Both tell clients the same, and write the same documents, fences, claims and com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,16 +29,37 @@ class Spread:
     failures: list[Exception] = field(default_factory=list)
 
 
+class Viewers(Protocol):
+    """Those who watch one log, as its only writer tells them of each piece. May fail: the stream tells them anyway."""
+
+    def owe(self, place: Touched) -> None:
+        """A piece is about to be stored here."""
+
+    def tell(self, stamp: str) -> None:
+        """It is stored, under this stamp (`_c`)."""
+
+    def look(self) -> None:
+        """Nothing is said for a moment: see to whatever else the viewers have."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class Driver(Protocol):
     """Delivers values to whoever watches."""
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
+        self,
+        touched: Iterable[Touched],
+        connections: Iterable[str] = (),
+        heard: Mapping[str, set[Touched]] = NOBODY,
+        pieces: Collection[Touched] = (),
     ) -> Spread:
         """These places were written, and these connections' own calls have committed: bring their watchers up to date.
 
         Args:
             heard: connections that know already of what was written at these places.
+            pieces: those of the places that are pieces of a log, which its writer may tell of itself.
 
         Raises: what kept a watcher from being told; the caller says it again.
         """
@@ -46,8 +67,8 @@ class Driver(Protocol):
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """A commit of this very process, as soon as it is certain. The feed tells it again, with `told` to compare."""
 
-    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
-        """A single row of this process was written, under a stamp of its own (`_c`): tell its watchers before the feed does."""
+    def viewers(self, address: str) -> Viewers:
+        """Those who watch a log that this process alone is going to write."""
 
     def told(self, commit: str) -> bool:
         """Whether everybody here who watches what this commit, or this stamp, wrote knows of it already."""

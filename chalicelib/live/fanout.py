@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from chalicelib.data.reads import Touched, overlap
@@ -19,11 +19,13 @@ from chalicelib.data.store import Delete, Item, Key
 from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.driver import NOBODY, Spread
-from chalicelib.live.mailbox import Held, Waking, retry_until_done
+from chalicelib.live.mailbox import Held, Waking, log_mark, retry_until_done
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
 
+ROWS = 100
+"""Mailboxes that are read in one request."""
 SLICE = 8
 """Connections that are served together."""
 
@@ -35,16 +37,25 @@ class Fanout:
         self.world, self.closer, self.batches = world, closer, batches
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), told: Mapping[str, set[Touched]] = NOBODY
+        self,
+        touched: Iterable[Touched],
+        connections: Iterable[str] = (),
+        told: Mapping[str, set[Touched]] = NOBODY,
+        pieces: Collection[Touched] = (),
     ) -> Spread:
         """Bring every watcher of these places up to date, and these connections as well.
 
         Args:
             told: connections that have heard of what has changed at these places.
+            pieces: places of pieces of a log. They are left to its writer where that holds the connection (`viewers.py`).
 
         Raises: what kept a note from being left, after everybody else was served; the caller tries again.
         """
-        found = self._watches(touched, told)
+        watching = self.watching(touched, told)
+        of_pieces = [row for row, hits in watching if hits <= {*pieces}]
+        spared = self._held_by_writers([(row["connection"], row["pk"]) for row in of_pieces])
+        left = [row for row in of_pieces if (row["connection"], row["pk"]) in spared]
+        found = [row for row, _ in watching if row not in left]
         marks: dict[str, set[str]] = {}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
@@ -112,18 +123,33 @@ class Fanout:
         elif waking.state in ("gone", "closing"):
             self.closer.finish(connection, waking.state)
 
-    def _watches(self, touched: Iterable[Touched], told: Mapping[str, set[Touched]]) -> list[Item]:
+    def watching(self, touched: Iterable[Touched], told: Mapping[str, set[Touched]] = NOBODY) -> list[tuple[Item, set[Touched]]]:
+        """The watches of these places, each with those that it is about."""
         places: dict[str, list[Touched]] = defaultdict(list)
         for place in touched:
             places[place[0]].append(place)
-        found: list[Item] = []
+        found: list[tuple[Item, set[Touched]]] = []
         listed = self.world.parallel([partial(self._watching, address) for address in places])
         for (address, written), rows_ in zip(places.items(), listed, strict=True):
             for row in rows_:
                 heard = told.get(row["connection"], ())
-                if any(overlap(place, (address, row["low"], row["high"])) for place in written if place not in heard):
-                    found.append(row)
+                watch = address, row["low"], row["high"]
+                if hits := {place for place in written if place not in heard and overlap(place, watch)}:
+                    found.append((row, hits))
         return found
+
+    def _held_by_writers(self, viewers: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Of these connections and the logs that they watch, those that a log's writer holds: it tells them of all its pieces
+        before it gives the lease back."""
+        connections, now = sorted({connection for connection, _ in viewers}), self.world.clock.now_ms()
+        parts = [connections[start : start + ROWS] for start in range(0, len(connections), ROWS)]
+        read = [row for part in self.world.parallel([partial(self._rows, part) for part in parts]) for row in part]
+        by_writer = {row["pk"]: row["writer"] for row in read if "writer" in row and int(row["until"]) >= now}
+        return {(connection, log) for connection, log in viewers if by_writer.get(connection) == log_mark(log)}
+
+    def _rows(self, connections: list[str]) -> list[Item]:
+        keys = [self.world.mailboxes.key(each) for each in connections]
+        return [row for row in retry_until_done(self.world.clock, lambda: self.world.store.batch_get(keys)) if row is not None]
 
     def _watching(self, address: str) -> Sequence[Item]:
         return retry_until_done(self.world.clock, lambda: self.world.store.query("watches", address).items)

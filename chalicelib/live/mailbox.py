@@ -17,6 +17,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
@@ -43,7 +44,7 @@ from chalicelib.live.called import Called
 
 NO_MARKS: tuple[str, ...] = ()
 NO_DIRT: dict[str, str] = {}
-LEASE: tuple[Path, ...] = (("lease",), ("until",))
+LEASE: tuple[Path, ...] = (("lease",), ("until",), ("writer",))
 CALL: tuple[Path, ...] = (("call",), ("call_until",), ("open",))
 READY: tuple[tuple[str, str | bool], ...] = (("kind", "npm"), ("settled", True), ("first", True), ("rest", False))
 """Of a connection on which a call may run at once: it is known whose it is, no frame waits, and its client
@@ -81,6 +82,11 @@ def _session(session: str) -> str:
     return f"session|{session}"
 
 
+def log_mark(address: str) -> str:
+    """Names a log in the mailboxes that its writer holds."""
+    return sha256(address.encode()).hexdigest()[:16]
+
+
 class LeaseLost(Exception):
     """The lease is somebody else's now: stop at once, post nothing, write nothing."""
 
@@ -101,6 +107,8 @@ class Held:
     """Nobody has left a note since the last holder left, and the inbox was empty then: only what is given is new."""
     ends: tuple[Path, ...] = ()
     """What is removed from the row with the lease: a call that is over."""
+    lasts: int = 0
+    """How long (ms) the lease goes without being renewed, where that is not what leases last here."""
     unsaved: dict[Path, Any] = field(default_factory=dict)
     """What the row is to say when the lease is given back. Nobody misses it should the holder die: the connection is closed."""
 
@@ -161,6 +169,24 @@ class Mailboxes:
         token, now = self._token(), self.clock.now_ms()
         both = self._update(connection, token, list(marks), now, lease=True, auth=auth)
         return self._held(connection, token, both, now) if both is not None else None
+
+    def hold(self, connection: str, marks: Iterable[str], writer: str, lasts: int) -> Held | None:
+        """Become the holder as `try_first` does, in order to stay for the pieces of a log; None: somebody else is.
+
+        Args:
+            marks: the queries that watch the log. They are not written: should the holder die, the connection is closed.
+            writer: names the log (`log_mark`). While the row says so, others leave its pieces to this holder.
+            lasts: how long (ms) it may go without renewing.
+        """
+        token, now = self._token(), self.clock.now_ms()
+        sets: dict[Path, Any] = {("lease",): token, ("until",): now + lasts, ("writer",): writer}
+        free = All((Exists(), Lacks(("lease",)), Lacks(("closing",))))
+        row = self._try(Update(self.key(connection), sets, {("notes",): 1}, (), free))
+        if row is None:
+            return None
+        held = self._held(connection, token, {**row, "dirty": {**row["dirty"], **dict.fromkeys(marks, token)}}, now)
+        held.until, held.lasts = now + lasts, lasts
+        return held
 
     def announce(self, connection: str, auth: int) -> None:
         """Say that an identity is on its way, before its frame is stored."""
@@ -239,10 +265,10 @@ class Mailboxes:
 
     def keep(self, held: Held) -> None:
         """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
-        now = self.clock.now_ms()
-        if held.until - now > self.lease_ms * 0.7:
+        now, lasts = self.clock.now_ms(), held.lasts or self.lease_ms
+        if held.until - now > lasts * 0.7:
             return
-        until = now + self.lease_ms
+        until = now + lasts
         if self._try(Update(self.key(held.connection), {("until",): until}, {}, (), self._mine(held))) is None:
             raise LeaseLost
         held.until = until

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.data.reads import Touched
-from chalicelib.live.driver import NOBODY, Spread
+from chalicelib.live.driver import NOBODY, Spread, Viewers
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.mailbox import Mailboxes
+from chalicelib.live.viewers import HeldViewers
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,21 @@ class RowsDriver:
     """Closes a connection for good."""
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
+        self,
+        touched: Iterable[Touched],
+        connections: Iterable[str] = (),
+        heard: Mapping[str, set[Touched]] = NOBODY,
+        pieces: Collection[Touched] = (),
     ) -> Spread:
         """Notes on the mailboxes of the watchers; those whose lease is free are served."""
-        return self.fanout.changed(touched, connections, heard)
+        return self.fanout.changed(touched, connections, heard, pieces)
 
     def committed(self, commit: str, touched: Iterable[Touched]) -> None:
         """Nothing: the stream tells, whichever process the watchers' sockets are known to."""
 
-    def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
-        """As a change; the stream tells it again."""
-        self.fanout.changed(touched)
+    def viewers(self, address: str) -> Viewers:
+        """Their leases are held while pieces come."""
+        return HeldViewers(self.fanout, address)
 
     def told(self, commit: str) -> bool:
         """No: only the stream tells."""

@@ -23,7 +23,7 @@ from chalicelib.domain.memory import facts, recalling, remembering
 from chalicelib.domain.replies import lifecycle, options, request, sessions
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.embedders import vectors
-from chalicelib.live import messages
+from chalicelib.live import messages, viewers
 from chalicelib.live.owner import hearing, owner, socket
 from chalicelib.push import sender
 from chalicelib.schema import DIMENSIONS
@@ -52,6 +52,7 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         owner.BUFFERED_BYTES / MB,
     ),
     "with `LIVE=owner`: an answer, or a new query, waits for a query that cannot be evaluated": (owner.HELD_MS / 1000,),
+    "viewers that the writer of a reply keeps, to tell them each piece itself": (viewers.HELD, viewers.HOLD_MS / 1000),
     "a message to a client, so a query's value": (messages.LARGEST_POST / KB,),
     "a document": (store.MAX_ITEM_BYTES / KB, gate.NESTING),
     "one mutation": (store.MAX_ACTIONS,),

@@ -10,6 +10,7 @@ from chalicelib.backend import Backend
 from chalicelib.settings import Settings
 from tests.live import counters
 from tests.live.mutants import Stored
+from tests.live.sim_writer import start
 from tests.support.client import Broken
 from tests.support.person import Person
 from tests.support.sim import SETTINGS, Sim
@@ -26,8 +27,9 @@ REST_MS = 26_000.0
 class Workload:
     """What the people of one run do."""
 
-    def __init__(self, sim: Sim, rng: random.Random, *, people: int, deeds: int, within_ms: float) -> None:
+    def __init__(self, sim: Sim, rng: random.Random, *, people: int, deeds: int, within_ms: float, writers: int = 0) -> None:
         self.sim, self.rng = sim, rng
+        self.replies = [f"reply{number}" for number in range(writers)]
         self.number = 0
         crowded = within_ms < 3000  # then they meet in one org, at the same counters
         for index in range(people):
@@ -35,10 +37,15 @@ class Workload:
             person = sim.person(f"p{index}", TOKENS[index % 2] if named else rng.choice(TOKENS))
             if crowded:
                 person.watch("counters:get", name="a")
+            if self.replies:
+                person.watch("counters:pieces", reply=self.rng.choice(self.replies))
             for _ in range(rng.randrange(1, 5)):
                 self.subscribe(person)
         for _ in range(deeds):
             sim.schedule.at(rng.uniform(0, within_ms), self.deed)
+        for reply in self.replies:
+            pauses = [rng.choice((5.0, 60.0, 250.0, 250.0, 700.0, 1500.0)) for _ in range(rng.randrange(3, 25))]
+            start(sim, reply, pauses, rng.uniform(300, within_ms / 2))
 
     def deed(self) -> None:
         """Somebody does something."""
@@ -55,6 +62,8 @@ class Workload:
             (1, lambda one: one.do(lambda client: client.authenticate(client.token))),
             (2, Person.drop),
         ]
+        if self.replies:
+            deeds += [(2, self.read_on), (1, self.seal)]
         chosen = self.rng.choices([each for _, each in deeds], [weight for weight, _ in deeds])[0]
         chosen(person)
 
@@ -66,6 +75,15 @@ class Workload:
     def add(self, person: Person) -> None:
         for _ in range(self.rng.choice((1, 1, 1, 3))):
             person.call("counters:add", name=self.rng.choice(NAMES), op=self.op())
+
+    def read_on(self, person: Person) -> None:
+        """Look at a text, or at the rest of it."""
+        person.watch("counters:pieces", reply=self.rng.choice(self.replies), after=self.rng.randrange(-1, 8))
+
+    def seal(self, person: Person) -> None:
+        """End a text before its writer does."""
+        if self.rng.random() < 0.3:
+            person.call("counters:seal", reply=self.rng.choice(self.replies), op=self.op())
 
     def subscribe(self, person: Person) -> None:
         path, args = self.rng.choice(
@@ -101,18 +119,20 @@ def campaign(
     live: str = "rows",
     deaths: int = 0,
     owners: int = 1,
+    writers: int = 0,
 ) -> Sim:
     """Run one seed to the end and check everything. Raises `Broken`.
 
     Args:
         deaths: how often the process that owns the sockets is killed meanwhile.
         owners: how many processes own sockets.
+        writers: how many texts are written meanwhile, piece by piece.
     """
     rng = random.Random(seed * 7919 + 1)
     if backend is Backend and live == "rows" and seed % 2:
         backend = Stored  # calls have two roads
     with Sim(seed, counters, mishaps, backend=backend, ticker=ticker, settings=settings, live=live, owners=owners) as sim:
-        Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms)
+        Workload(sim, rng, people=people, deeds=deeds, within_ms=within_ms, writers=writers)
         for _ in range(deaths):
             sim.schedule.at(rng.uniform(300.0, 6000.0), sim.die)
         sim.run(CALM_FROM_MS)

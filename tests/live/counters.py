@@ -30,6 +30,21 @@ class SimVisit(Table, name="simVisits"):
     by_who = Index("who")
 
 
+class SimPiece(Table, name="simPieces", key=("reply", "sequence"), stream=True):
+    """A part of a text that one writer writes."""
+
+    reply: str
+    sequence: int
+    text: str
+
+
+class SimReply(Table, name="simReplies"):
+    """A text that is over, by this operation."""
+
+    text: str
+    op: str
+
+
 def _state(counter: SimCounter | None) -> dict[str, Any]:
     return {"value": counter.value, "ops": counter.ops} if counter else {"value": 0, "ops": []}
 
@@ -74,6 +89,23 @@ def mine(ctx: QueryCtx) -> dict[str, Any]:
 def pair(ctx: QueryCtx, first: str, second: str) -> int:
     """Constant while `transfer` moves between two counters: a torn read would show."""
     return int(_state(ctx.db.get(SimCounter, first))["value"] + _state(ctx.db.get(SimCounter, second))["value"])
+
+
+@query
+def pieces(ctx: QueryCtx, reply: str, after: int = -1) -> dict[str, Any]:
+    """What there is of a text, and whether it is over."""
+    found = ctx.db.query(SimPiece.log(reply).after(after)).collect()
+    over = ctx.db.get(SimReply, reply)
+    return {"ops": [*(piece.text for piece in found if piece.text), *([over.op] if over else [])]}
+
+
+@mutation
+def seal(ctx: MutationCtx, reply: str, op: str) -> None:
+    """End a text: whoever still writes it finds its place taken."""
+    if ctx.db.get(SimReply, reply) is None:
+        found = ctx.db.query(SimPiece.log(reply)).collect()
+        ctx.db.insert(SimPiece(reply=reply, sequence=len(found), text=""))
+        ctx.db.insert(SimReply(id=reply, text="".join(piece.text for piece in found), op=op))
 
 
 @query

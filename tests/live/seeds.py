@@ -19,6 +19,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "rough": {"mishaps": ROUGH},
     "hard": {"mishaps": HARD, "people": 3, "deeds": 16},
     "weather": {"mishaps": WEATHER, "settings": KNOWN},
+    "texts": {"mishaps": ROUGH, "people": 3, "deeds": 12, "writers": 2},
+    "hard texts": {"mishaps": HARD, "people": 3, "deeds": 16, "writers": 2},
     "unsteady": {"mishaps": ROUGH, "backend": Unsteady, "people": 3, "deeds": 20},
 }
 

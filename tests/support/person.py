@@ -23,6 +23,8 @@ class Person:
         self.stays_away = False
         self.ops: dict[int, tuple[str, str]] = {}
         """Request id → (counter, operation)."""
+        self.ends: dict[int, tuple[str, str]] = {}
+        """Request id → (text, operation), of calls that end a text."""
         self.callers: dict[int, str | None] = {}
         """Request id → the token under which it was called."""
         self.told: dict[str, set[str]] = {}
@@ -126,6 +128,8 @@ class Person:
         self.callers[request.id] = self.client.token
         if path == "counters:add":
             self.ops[request.id] = (args["name"], args["op"])
+        if path == "counters:seal":
+            self.ends[request.id] = (args["reply"], args["op"])
         return request
 
     # What must hold at any time ------------------------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class Person:
             if lost:
                 raise Broken(f"{self.name}: {key} went backwards, without {sorted(lost)}")
             self.told[key] = shown
-        for number, (_, op) in self.ops.items():
+        for number, (_, op) in (self.ops | self.ends).items():
             request = self.client.requests[number]
             early = request.state == "requested" and request.first_connection == self.client.connections
             if early and op in shown:

@@ -23,10 +23,10 @@ def at_every_chunk(backend: Any, happens: Callable[[Any], object], *, stored: bo
     parts = backend.executor.parts
     append = parts.append
 
-    def watched(org: str, chunk: Any, hint: bool = False) -> bool:
+    def watched(org: str, chunk: Any, *viewers: Any) -> bool:
         if not stored:
             happens(chunk)
-        done = bool(append(org, chunk, hint))
+        done = bool(append(org, chunk, *viewers))
         if stored:
             happens(chunk)
         return done

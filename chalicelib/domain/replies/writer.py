@@ -42,6 +42,7 @@ class Writer:
         self.fault: Exception | None = None
         """What the operator is to be told of."""
         self._parts = Parts()
+        self._viewers: Any = None
         self.sequence = 0
         self.fenced = self.full = False
         self._looked = time.monotonic()
@@ -57,6 +58,8 @@ class Writer:
             self.fault = fault
             return (None, None) if self.fenced else ("failed", WRITER_ERROR)
         finally:
+            if self._viewers is not None:
+                self._viewers.close()
             if self.usage is None:
                 self.usage = budget.estimate(self.asked.get("turns", ()), self.chunks.text + self.reasoning)
             self.ctx.parts.used(self.ctx.org, self.usage)
@@ -120,7 +123,9 @@ class Writer:
         asked, stream = self.asked, lifecycle.stream_of(self.asked["messageId"], self.epoch)
         about = {"message_id": asked["messageId"], "session_id": asked["sessionId"]}
         chunk = lifecycle.chunk_at(self.ctx, stream, self.sequence, text, part=part, **about)
-        if not self.ctx.parts.append(self.ctx.org, chunk, hint=self.sequence == 0):
+        if self._viewers is None:
+            self._viewers = self.ctx.parts.viewers(self.ctx.org, chunk)
+        if not self.ctx.parts.append(self.ctx.org, chunk, self._viewers):
             self.fenced = True
             return
         self.chunks.add(text, part)
@@ -132,6 +137,8 @@ class Writer:
         if not self.fenced and time.monotonic() - self._looked >= POLL_S:
             self._looked = time.monotonic()
             self.fenced = not self._holds()
+        if self._viewers is not None:
+            self._viewers.look()
         return self.fenced or self.full
 
     def _holds(self) -> bool:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 from chalicelib.data.reads import Touched
 from chalicelib.live.dialect import SYNC
-from chalicelib.live.driver import NOBODY, Spread
+from chalicelib.live.driver import NOBODY, Spread, Viewers
 from chalicelib.live.messages import Frame
 from chalicelib.live.owner.calling import Caller
 from chalicelib.live.owner.hearing import Hearer
@@ -75,7 +76,11 @@ class Owner:
     # The port ----------------------------------------------------------------------------------------------------------------
 
     def changed(
-        self, touched: Iterable[Touched], connections: Iterable[str] = (), heard: Mapping[str, set[Touched]] = NOBODY
+        self,
+        touched: Iterable[Touched],
+        connections: Iterable[str] = (),
+        heard: Mapping[str, set[Touched]] = NOBODY,
+        pieces: Collection[Touched] = (),
     ) -> Spread:
         """These places were written: whoever watches them is told. Never fails."""
         with self.held.lock:
@@ -94,8 +99,12 @@ class Owner:
         if not awaited:
             self.held.threads.run(self.rounds.work)  # whoever committed has an answer to give
 
+    def viewers(self, address: str) -> Viewers:
+        """They are told of the first piece at once, and of the others by the feed."""
+        return Hinted(self)
+
     def hinted(self, stamp: str, touched: Iterable[Touched]) -> None:
-        """As a commit: it is certain already."""
+        """A single row was written, under a stamp of its own (`_c`). As a commit: it is certain already."""
         self.committed(stamp, touched)
 
     def told(self, commit: str) -> bool:
@@ -188,3 +197,28 @@ class Owner:
             if socket.user and now - socket.renewed >= RENEW_MS:
                 socket.renewed = now
                 self.held.threads.run(partial(self.held.calls.renew, socket.mailbox()))
+
+
+@dataclass
+class Hinted:
+    """The viewers of a log, of whom only the first piece is told by its writer."""
+
+    owner: Owner
+    owed: list[Touched] = field(default_factory=list)
+    begun: bool = False
+
+    def owe(self, place: Touched) -> None:
+        """Before it is stored."""
+        self.owed = [place]
+
+    def tell(self, stamp: str) -> None:
+        """It is stored."""
+        if not self.begun:
+            self.begun = True
+            self.owner.hinted(stamp, self.owed)
+
+    def look(self) -> None:
+        """Nothing: nobody waits for the writer."""
+
+    def close(self) -> None:
+        """Nothing is held."""
