@@ -81,8 +81,9 @@ bench-live: $(STAMP) ## a change until 1 to 1000 others have it, sockets in rows
 bench-log: $(STAMP) ## a conversation read and written, as multiples of GET /version, at 10 and 10,000 messages
 	$(PY) -m tests.bench_conversations
 
-bench-search: $(STAMP) ## searching words and vectors: times, recall, write units (SIZES=1000,100000)
+bench-search: $(STAMP) ## searches and memories, with goals: times, recall, ranking, units (SIZES=1000,100000)
 	$(PY) -m tests.bench_search
+	$(PY) -m tests.bench_memories
 
 bench-cost: $(STAMP) ## dollars per million turns, for 1 and 10 tabs, and per idle month
 	$(PY) -m tests.bench_cost

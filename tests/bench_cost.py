@@ -253,11 +253,15 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
 
 
 def others() -> dict[str, Any]:
-    """Count and print what else is used: rooms, additions, pages, sockets that say nothing."""
+    """Count and print what else is used: additions, pages, rooms, memories, sockets that say nothing."""
     with tempfile.TemporaryDirectory() as folder:
         meter = Meter(Path(folder))
         try:
-            uses = [*bench_uses.additions(meter), *bench_uses.pages(meter), *bench_uses.rooms(meter)]
+            uses = [
+                each
+                for kind in (bench_uses.additions, bench_uses.pages, bench_uses.rooms, bench_uses.memories)
+                for each in kind(meter)
+            ]
         finally:
             meter.stack.stop()
     with tempfile.TemporaryDirectory() as folder:

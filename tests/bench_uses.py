@@ -109,6 +109,21 @@ def pages(meter: Any) -> list[Use]:
     return [counted(meter, "a page with five queries, opened and closed", opened)]
 
 
+def memories(meter: Any) -> list[Use]:
+    """A turn remembered and recalled in a space of fifty memories, and a search of them by words."""
+    turn = {"space": "home", "conversationId": "conv-m", "agentId": "helper", "userMessage": SAID}
+    for number in range(25):
+        _post(meter, "memory:remember", **turn, agentResponse=f"an answer of an ordinary length, the {number}th")
+    remember = partial(_post, meter, "memory:remember", **turn, agentResponse="an answer that is remembered")
+    recall = partial(_post, meter, "memory:recall", kind="action", space="home", query="an ordinary answer")
+    search = partial(_post, meter, "memories:search", kind="query", space="home", query="an ordinary answer")
+    return [
+        counted(meter, "a turn remembered, and embedded behind it", remember),
+        counted(meter, "a recall of ten, among fifty memories", recall),
+        counted(meter, "a search by words, among fifty memories", search),
+    ]
+
+
 def idle_sockets(meter: Any, ping_s: int) -> Use:
     """A socket that says nothing, for a month: `meter`'s clients are due for a ping after a second.
 
@@ -148,11 +163,11 @@ def _say(meter: Any, talk: str, **more: Any) -> None:
     _post(meter, "conversations:addMessage", conversationId=talk, message={"role": "user", "content": SAID}, **more)
 
 
-def _post(meter: Any, path: str, **args: Any) -> None:
-    """A mutation over HTTP."""
+def _post(meter: Any, path: str, *, kind: str = "mutation", **args: Any) -> None:
+    """A call over HTTP."""
     body = json.dumps({"path": path, "args": args, "format": "json"}).encode()
     headers = {"Authorization": f"Bearer {meter.token}", "Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(f"{meter.url}/api/mutation", body, headers), timeout=30) as response:
+    with urllib.request.urlopen(urllib.request.Request(f"{meter.url}/api/{kind}", body, headers), timeout=30) as response:
         told = json.load(response)
     assert told["status"] == "success", told
 

@@ -23,7 +23,9 @@ def embed(ctx: ActionCtx, memory_id: str, version: int) -> None:
     text = ctx.run_query(unembedded, memory_id=memory_id)
     if text is not None:
         (vector,) = ctx.embedder.embed([text])
-        ctx.run_mutation(keep, memory_id=memory_id, text=text, embedding=vector, model=ctx.embedder.name)
+        # Six places: half the bytes of the row, which are paid again whenever a recall notes that it was brought.
+        short = [round(part, 6) for part in vector]
+        ctx.run_mutation(keep, memory_id=memory_id, text=text, embedding=short, model=ctx.embedder.name)
 
 
 @internal_query

@@ -44,7 +44,7 @@ class Immutable(Table, name="immutables"):
 
 
 class ImmutableVersion(Table, name="immutableVersions", key=("record", "version")):
-    """One version. It never changes; the newest stands here, too."""
+    """One version. It never changes; the newest stands here, too. Of a version that was erased only number and time are left."""
 
     record: str
     """`Immutable.record`."""
@@ -54,3 +54,12 @@ class ImmutableVersion(Table, name="immutableVersions", key=("record", "version"
     metadata: Any = None
     at: float
     """When it came."""
+    erased: bool = False
+    """Whose it was has had it erased, while the record is another's."""
+    taken_from: str | None = None
+    """Whose the version before it is, where this one is another's: the record was handed over."""
+    space: str | None = None
+    """Of the record; where it was handed over only."""
+
+    by_taken_from_everywhere = Index("taken_from")
+    """Where somebody's records became another's, in all spaces. Asked by the erasure of a user's data."""

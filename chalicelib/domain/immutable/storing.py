@@ -21,6 +21,8 @@ from chalicelib.schema import Immutable, ImmutableVersion
 
 SHOWN_VERSIONS = 10
 """Earlier versions that `get` brings."""
+LOOKED_AT = 900
+"""Versions that a history looks at for those that its reader may see."""
 WORDS = 20_000
 """Characters of a record's texts that its words are found in."""
 
@@ -52,7 +54,8 @@ def store(
     check_data(data)
     check_metadata(metadata)
     row = found(ctx, reach, type, id)
-    user_id = memory_spaces.owner(reach, user_id, None if row is None else row.user_id)
+    before = None if row is None else row.user_id
+    user_id = memory_spaces.owner(reach, user_id, before)
     words = "\n".join(_texts(data))[:WORDS]
     if row is None:
         if not reach.adds:
@@ -82,9 +85,14 @@ def store(
             updated_at=later(ctx, row),
             words=words,
         )
-    kept = {"data": data, "user_id": user_id, "metadata": metadata, "at": row.updated_at}
-    ctx.db.insert(ImmutableVersion(record=row.record, version=row.version, **kept))
+    kept: dict[str, Any] = {"data": data, "user_id": user_id, "metadata": metadata, "at": row.updated_at}
+    ctx.db.insert(ImmutableVersion(record=row.record, version=row.version, **kept, **handed_over(before, row)))
     return row
+
+
+def handed_over(before: str | None, row: Immutable) -> dict[str, Any]:
+    """What a version says where the one before it was another's: by this an erasure of that user finds the record."""
+    return {} if before in (None, row.user_id) else {"taken_from": before, "space": row.space}
 
 
 def later(ctx: MutationCtx, row: Immutable) -> float:
@@ -112,8 +120,10 @@ def whole(ctx: QueryCtx, reach: Reach, row: Immutable) -> ImmutableView:
     room = ANSWER_BYTES - weight(told)
     for each in reversed(told.previous_versions or []):
         one = version(ctx, reach, row, each.version)
-        room -= 0 if one is None else weight(one.data)
-        if one is None or room < 0:
+        if one is None:
+            continue
+        room -= weight(one.data)
+        if room < 0:
             break
         each.data = one.data
     return told
@@ -124,14 +134,25 @@ def version(ctx: QueryCtx, reach: Reach, row: Immutable, number: int) -> Immutab
     if not row.oldest <= number <= row.version:
         return None
     one: ImmutableVersion | None = ctx.db.get(ImmutableVersion, row.record, number)
-    return one if one is not None and reach.sees(one.user_id) else None
+    return one if one is not None and _seen(reach, one) else None
+
+
+def _seen(reach: Reach, one: ImmutableVersion) -> bool:
+    """Whether a version is there for a caller."""
+    return not one.erased and reach.sees(one.user_id)
 
 
 def history(ctx: QueryCtx, reach: Reach, row: Immutable, after: int, limit: int) -> list[ImmutableVersionView]:
     """The versions that are kept, oldest first, as many as one answer holds."""
-    along = ImmutableVersion.log(row.record).at_least(max(after + 1, row.oldest)).at_most(row.version)
-    rows: list[ImmutableVersion] = ctx.db.query(along).oldest().take(limit + 1)
-    views = [version_view(row, each) for each in rows if reach.sees(each.user_id)]
+    along = ImmutableVersion.log(row.record).at_most(row.version)
+    views: list[ImmutableVersionView] = []
+    following = max(after + 1, row.oldest)
+    for _ in range(-(-LOOKED_AT // (limit + 1))):
+        rows: list[ImmutableVersion] = ctx.db.query(along.at_least(following)).oldest().take(limit + 1)
+        views += [version_view(row, each) for each in rows if _seen(reach, each)]
+        if len(rows) <= limit or len(views) > limit:
+            break
+        following = rows[-1].version + 1
     kept = beginning(views[:limit], ANSWER_BYTES - 100)
     if kept and len(kept) < len(views):
         kept[-1].list_truncated = True

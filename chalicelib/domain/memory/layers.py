@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, get_args, get_type_hints
 
 from chalicelib import MutationCtx
@@ -49,7 +50,7 @@ def _values(ctx: MutationCtx, work: Work) -> float | None:
 
 
 def _records(ctx: MutationCtx, work: Work) -> float | None:
-    """A user's records, in all spaces: of some the versions first, then the next."""
+    """A user's records, in all spaces: of some the versions first, then the next; then the user's versions of others' records."""
     following = _versions(ctx, work, ImmutableVersion)
     if following is not None:
         return following
@@ -57,7 +58,34 @@ def _records(ctx: MutationCtx, work: Work) -> float | None:
     for row in rows:
         work.remove(ctx, row, cost=COST)
         work.children.append(row.record)
-    return ctx.now if rows else None
+    return ctx.now if rows else _handed_over(ctx, work)
+
+
+def _handed_over(ctx: MutationCtx, work: Work) -> float | None:
+    """Versions of a record from before it became another's: emptied, because the numbers and times of a record stay."""
+    taken = ctx.db.query(ImmutableVersion.by_taken_from_everywhere(work.receipt.user_id)).take(1)
+    if not taken:
+        return None
+    (by,) = taken
+    place, _, below = work.parts.pop("handedOver", "").partition(" below ")
+    log = ImmutableVersion.log(by.record).before(int(below) if place == by.id else by.version)
+    rows = ctx.db.query(log).newest().take(work.actions - COST)
+    theirs = list(takewhile(lambda each: each.user_id == work.receipt.user_id, rows))
+    for each in theirs:
+        ctx.db.patch(each, data={}, metadata=None, user_id=None, erased=True)
+        work.note({ImmutableVersion.table_name: 1}, f"{ImmutableVersion.table_name}|{each.id}")
+    if theirs and len(theirs) == work.actions - COST:
+        work.parts["handedOver"] = f"{by.id} below {theirs[-1].version}"
+        return ctx.now
+    _cleared(work, by.space)
+    ctx.db.patch(by, taken_from=None, space=None)
+    return ctx.now
+
+
+def _cleared(work: Work, space: str | None) -> None:
+    """The indexes of a space are cleared of what its record said while it was the user's."""
+    if space is not None and space not in work.spaces:
+        work.spaces.append(space)
 
 
 def _facts(ctx: MutationCtx, work: Work) -> float | None:

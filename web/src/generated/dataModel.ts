@@ -398,7 +398,7 @@ export interface Immutable {
   words: string;
 }
 
-/** One version. It never changes; the newest stands here, too. */
+/** One version. It never changes; the newest stands here, too. Of a version that was erased only number and time are left. */
 export interface ImmutableVersion {
   _id: Id<"immutableVersions">;
   /** Milliseconds since the epoch. */
@@ -411,6 +411,12 @@ export interface ImmutableVersion {
   metadata?: any;
   /** When it came. */
   at: number;
+  /** Whose it was has had it erased, while the record is another's. */
+  erased: boolean;
+  /** Whose the version before it is, where this one is another's: the record was handed over. */
+  takenFrom?: string;
+  /** Of the record; where it was handed over only. */
+  space?: string;
 }
 
 /** Somebody's machine; the id is its own choice. It is online while one of its workers is. */
