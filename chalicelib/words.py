@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 UNSPACED = (
@@ -78,6 +80,45 @@ def indexed_words(text: str) -> list[str]:
 def asked_words(query: str) -> list[str]:
     """What a query looks up in such an index, each word once, in the order of the query."""
     return list(dict.fromkeys(each.text[:LONGEST_WORD] for each in words(query)))
+
+
+def is_one(word: str) -> bool:
+    """Whether a word of an unspaced script is one character alone, which an index keeps as the beginning of a pair."""
+    return len(word) == 1 and not word.isascii()
+
+
+def counts(text: str, asked: Sequence[str]) -> dict[str, int]:
+    """How often a text has each of `asked_words`, as an index counts them: the last one is the beginning of a word."""
+    found = Counter(indexed_words(text))
+    beginnings = {*asked[-1:], *filter(is_one, asked)}
+    return {
+        word: sum(often for term, often in found.items() if term.startswith(word)) if word in beginnings else found[word]
+        for word in asked
+    }
+
+
+def marked(text: str, asked: Sequence[str]) -> list[tuple[str, bool]]:
+    """A text in pieces, each with whether it is what `asked_words` found. The pieces together are the text in NFC."""
+    text = unicodedata.normalize("NFC", text)
+    places = [index for index, each in enumerate(text) for _ in fold(each)]
+    hit = [False] * len(text)
+    for word in words(text):
+        for at, one in enumerate(asked):
+            if is_one(one):
+                begin = word.start + max(0, word.text.find(one))
+                here = one in word.text
+            else:
+                begin = word.start
+                here = word.text.startswith(one) if at == len(asked) - 1 else word.text[:LONGEST_WORD] == one
+            for place in places[begin : begin + len(one)] if here else ():
+                hit[place] = True
+    pieces: list[tuple[str, bool]] = []
+    for each, found in zip(text, hit, strict=True):
+        if pieces and pieces[-1][1] == found:
+            pieces[-1] = (pieces[-1][0] + each, found)
+        else:
+            pieces.append((each, found))
+    return pieces
 
 
 def query_words(query: str) -> list[str]:

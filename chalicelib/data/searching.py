@@ -22,7 +22,7 @@ from chalicelib.data.index import Record
 from chalicelib.data.records import Rough
 from chalicelib.data.side_index import Asked, Entry
 from chalicelib.data.transaction import Transaction
-from chalicelib.words import excerpt, query_words
+from chalicelib.words import excerpt, is_one, query_words
 
 MOST_HITS = 1000
 """Documents that one search may find: as many as one run may read."""
@@ -52,7 +52,7 @@ def search(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     if not asked.words:
         return []
     partition = Partition(tx, asked)
-    words = [partition.postings(word, prefix=at == len(asked.words) - 1 or _is_one(word)) for at, word in enumerate(asked.words)]
+    words = [partition.postings(word, prefix=at == len(asked.words) - 1 or is_one(word)) for at, word in enumerate(asked.words)]
     rank = Ranking(words, partition.stats())
     scores = rank.scores(words)
     allowed = [partition.postings(key) for key in asked.filter_keys()]
@@ -73,11 +73,6 @@ def _best_first(scores: dict[str, float], limit: int) -> Iterator[str]:
     yield from (name for _, name in first)
     if len(first) < len(scores):
         yield from (name for _, name in sorted((-score, name) for name, score in scores.items())[len(first) :])
-
-
-def _is_one(word: str) -> bool:
-    """Whether a word of an unspaced script is one character alone, which the index keeps as the beginning of a pair."""
-    return len(word) == 1 and not word.isascii()
 
 
 def watch(tx: Transaction, asked: Asked) -> None:
@@ -190,7 +185,7 @@ class Ranking:
 def _counted(asked: Asked, record: Record, rank: Ranking) -> Found | None:
     """A document counted as it is now; None if it has not what is asked for."""
     entry, last = asked.index.entry(record), len(asked.words) - 1
-    has = [occurrences(entry, word, at == last or _is_one(word)) for at, word in enumerate(asked.words)]
+    has = [occurrences(entry, word, at == last or is_one(word)) for at, word in enumerate(asked.words)]
     if not (all if asked.every else any)(often for often, _ in has):
         return None
     text = asked.index.text(record)

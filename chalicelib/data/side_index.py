@@ -19,6 +19,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,6 +45,7 @@ DIMENSIONS = (2, 4096)
 """What a vector may have (Convex's limits)."""
 WHOLE = ""
 """The posting under which every document of a vector index stands."""
+Fill = Callable[[Any, Any], "dict[str, Any]"]
 _TOKENS = 1
 """Grows when the same text is cut into other words: then every index of text is built again."""
 
@@ -108,10 +110,15 @@ class SideIndex(ABC):
         field: the Python name of the field that is searched; a dotted path reaches into an object.
         partition: fields that every search names exactly: they cut the index, and a search costs what its partition holds.
         filter: up to 8 fields that a search may name, compared before anything is ranked.
+        fill: what a document says that is older than a field of the partition: called with the database and the document when
+            the index is built, for documents that have no entry; returns the fields to set, by Python names.
     """
 
-    def __init__(self, field: str, *, partition: tuple[str, ...] = (), filter: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, field: str, *, partition: tuple[str, ...] = (), filter: tuple[str, ...] = (), fill: Fill | None = None
+    ) -> None:
         made_by = sys._getframe(2)
+        self.fill = fill
         self.place = f"{made_by.f_code.co_filename}:{made_by.f_lineno}"
         self._named = field, tuple(partition), tuple(filter)
         self.field = wire_name(field)
@@ -226,8 +233,10 @@ class SideIndex(ABC):
 class Search(SideIndex):
     """An index of the words of a text; `ctx.db.search(Note.by_text("words", space=…))` ranks what has them."""
 
-    def __init__(self, field: str, *, partition: tuple[str, ...] = (), filter: tuple[str, ...] = ()) -> None:
-        super().__init__(field, partition=partition, filter=filter)
+    def __init__(
+        self, field: str, *, partition: tuple[str, ...] = (), filter: tuple[str, ...] = (), fill: Fill | None = None
+    ) -> None:
+        super().__init__(field, partition=partition, filter=filter, fill=fill)
 
     def __call__(self, query: str, /, *, every: bool = False, **named: Any) -> Asked:
         """A search for words.
@@ -273,8 +282,16 @@ class Vector(SideIndex):
         dimensions: how many numbers a vector has, 2 to 4,096.
     """
 
-    def __init__(self, field: str, *, dimensions: int, partition: tuple[str, ...] = (), filter: tuple[str, ...] = ()) -> None:
-        super().__init__(field, partition=partition, filter=filter)
+    def __init__(
+        self,
+        field: str,
+        *,
+        dimensions: int,
+        partition: tuple[str, ...] = (),
+        filter: tuple[str, ...] = (),
+        fill: Fill | None = None,
+    ) -> None:
+        super().__init__(field, partition=partition, filter=filter, fill=fill)
         if type(dimensions) is not int or not DIMENSIONS[0] <= dimensions <= DIMENSIONS[1]:
             raise WrongDeclaration(self.place, f"a vector has {DIMENSIONS[0]} to {DIMENSIONS[1]} dimensions, not {dimensions}.")
         self.dimensions = dimensions

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib import MutationCtx, QueryCtx, Refused
-from chalicelib.domain.conversations.opening import join, leave, participant_id
+from chalicelib.domain.conversations.opening import join, leave, participant_id, rename
 from chalicelib.schema import Agent, AgentRoom, Conversation, Participant
 
 Kind = Literal["user", "agent"]
@@ -144,7 +144,7 @@ def add(ctx: MutationCtx, conversation: Conversation, kind: Kind, name: str) -> 
         raise Refused("TooManyParticipants", f"A conversation has at most {MEMBERS} participants.")
     first = "userId" if kind == "user" else "agentId"
     if conversation.type == "user-agent" and first not in conversation.participants:
-        conversation = ctx.db.patch(conversation, participants={**conversation.participants, first: name}, updated_at=ctx.now)
+        conversation = rename(ctx, conversation, {**conversation.participants, first: name})
     join(ctx, conversation, kind, name)
     return True
 

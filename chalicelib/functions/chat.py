@@ -19,8 +19,10 @@ from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.sessions import (
     CHUNK_PAGE,
+    FOUND_SESSIONS,
     KEY_LIFE_MS,
     LARGEST_CHUNK_PAGE,
+    LARGEST_FOUND,
     LARGEST_MESSAGE_PAGE,
     LISTED_SESSIONS,
     MESSAGE_PAGE,
@@ -30,6 +32,7 @@ from chalicelib.domain.replies.sessions import (
 from chalicelib.domain.replies.views import (
     ChunkView,
     MessageView,
+    SessionHit,
     SessionStatus,
     SessionView,
     chunk_view,
@@ -273,6 +276,20 @@ def list_sessions_page(ctx: QueryCtx, pagination_opts: PaginationOptions, worker
         return Page(page=[], is_done=True, continue_cursor="")
     found = ctx.db.query(sessions.sessions_of(ctx, worker_id)).newest().page(pagination_opts)
     return found.only(lambda each: sessions.listed(ctx, each, worker_id)).map(session_view)
+
+
+@query
+def search(
+    ctx: QueryCtx,
+    query: Annotated[str, Meta(max_length=200)],
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_FOUND)] = FOUND_SESSIONS,
+) -> list[SessionHit]:
+    """The caller's sessions that have all words of `query` in their name or in one message, best first, with what was found set
+    apart in name and excerpts. The last word is the beginning of one. Like every query it is live. Nobody finds nothing.
+
+    Of the messages that have the words the 50 that fit best are looked at."""
+    user = access.reader(ctx)
+    return [] if user is None else sessions.found(ctx, user.subject, query, limit)
 
 
 @query

@@ -288,7 +288,8 @@ def search(
 ) -> SearchAnswer:
     """Conversations in which all words of `query` occur, best first, with score and highlights.
 
-    A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
+    A user's own from the index of its messages, others by a bounded look through the newest: `domain/conversations/search.py`
+    says what is compared and where it ends.
     """
     return searching.search(ctx, query, filters or SearchFilters(), (options or SearchOptions()).search_in)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chalicelib import QueryCtx, query
+from chalicelib import MutationCtx, QueryCtx, internal_mutation, query
 from chalicelib.domain import members
 from chalicelib.domain.answer_size import beginning
 from chalicelib.domain.conversations.log import by_id
@@ -14,8 +14,11 @@ from chalicelib.domain.rooms import history
 from chalicelib.domain.rooms.counters import MICRO
 from chalicelib.domain.rooms.history import PAGE, Limit, Messages, Sequence, Statistics, Wanted
 from chalicelib.domain.rooms.views import RoomMessage, message_view, part_of
-from chalicelib.schema import ChatMessage, Room
+from chalicelib.schema import ChatMessage, Conversation, Room
 from chalicelib.words import fold
+
+HANDED_OVER = 30
+"""Messages that one commit gives to another user: three writes each."""
 
 
 @query
@@ -142,3 +145,18 @@ def statistics(ctx: QueryCtx, conversation_id: str) -> Statistics | None:
         with_attachments=sum(1 for each in log if each.said and each.said.attachments),
         counted=len(log),
     )
+
+
+@internal_mutation
+def hand_over(ctx: MutationCtx, conversation: str, after: int = 0) -> None:
+    """Have a log's messages searched among those of the user that its conversation has now, some at a time."""
+    found = ctx.db.get(Conversation, conversation)
+    if found is None:
+        return
+    page = ctx.db.query(ChatMessage.log(conversation).after(after)).take(HANDED_OVER)
+    user = found.participants.get("userId")
+    for message in page:
+        if message.reader != user:
+            ctx.db.patch(message, reader=user)
+    if page:
+        ctx.scheduler.run_after(0, hand_over, conversation=conversation, after=page[-1].sequence)

@@ -47,6 +47,7 @@ def adopt(
     for each in messages:
         number, last = number + 1, max(each.timestamp, last + 1)
         about: dict[str, Any] = {"conversation": found.id, "session_id": found.session_id or "", "sequence": number}
+        about["reader"] = user_id
         said: dict[str, Any] = {"role": each.role, "content": each.content, "completed": True, "status": "completed"}
         ctx.db.insert(ChatMessage(id=f"msg-{id_suffix(ctx, number)}", **about, **said, timestamp=last))
     ctx.db.patch(found, message_count=number, last_message_at=last)

@@ -12,7 +12,7 @@ from chalicelib import MutationCtx, internal_mutation, sweep
 from chalicelib.domain.conversations.late_writes import LOOK_MS
 from chalicelib.schema import ChatChunk, ChatMessage, Conversation, Residue
 
-AT_ONCE = 40
+AT_ONCE = 30
 
 
 @sweep

@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from chalicelib.data.building import SYSTEM_ORG, IndexStates, definition, name_of
+from chalicelib.data.entries import standings
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.records import at
 from chalicelib.data.side_index import SideIndex
@@ -148,6 +149,8 @@ class Indexes:
         while more:
             page = self.store.scan(table.table_name, after, PAGE)
             for item in page.items:
+                if isinstance(index, SideIndex) and index.fill is not None:
+                    self._fill(index, item)
                 self._enter(table, name, item)
                 if isinstance(index, SideIndex):
                     side_rows.enter(self.store, self.executor.clock, index, _key(table, item))
@@ -158,6 +161,23 @@ class Indexes:
         found = self.audit(name)
         self._note(name, None if found.clean else {"done": 0, "found": found.examples})
         return found
+
+    def _fill(self, index: SideIndex, item: Item) -> None:
+        """Have a document without an entry say what it is too old to say (`SideIndex.fill`)."""
+        org, table, fill = unquote(str(item["pk"]).split("|")[0]), index.table, index.fill
+        rec = at(_key(table, item), item)
+        ids = tuple(rec.get(part) for part in table.key or ("_id",))
+        if fill is None or None in ids or index.name in standings(table, org, rec):
+            return
+
+        def body(run: Run) -> str:
+            document = run.db.get(table, *ids)
+            changes = {} if document is None else fill(run.db, document)
+            if changes:
+                run.db.patch(document, **changes)
+            return "null"
+
+        self.executor.transact(org, f"indexes:build {name_of(index)}", body)
 
     def _enter(self, table: type[Table], name: str, item: Item) -> None:
         """Write one document into the index, if it is not there. A value that another document holds is left for the audit."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib import Index, Table
+from chalicelib import Index, Search, Table
 
 MINUTE = 60_000.0
 """Of the orders that every message changes (ms)."""
@@ -181,6 +181,8 @@ class ChatSession(Table, name="chatSessions"):
 
     by_user = Index("user_id")
     """A user's sessions."""
+    by_name = Search("name", partition=("user_id",))
+    """Which of a user's sessions have these words in their name?"""
     by_worker = Index("worker_id")
     """The sessions that a worker holds."""
     by_engine = Index("worker_id", "agent_session_id")

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from chalicelib import Index, Table
-from chalicelib.schema.conversations import RunState, Status
+from chalicelib import Index, Search, Table
+from chalicelib.schema.conversations import Conversation, RunState, Status
 
 SAID = msgspec.Meta(extra={"said": True})
 """What a model or a tool has said is read whatever it is: no message keeps its conversation from being opened."""
@@ -30,6 +30,13 @@ class Said(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     error: str | None = None
     attachments: list[str] | None = None
     cost: int = 0
+
+
+def _reader(db: Any, message: Any) -> dict[str, Any]:
+    """Whose a message is that is older than its field `reader`."""
+    conversation = db.get(Conversation, message.conversation)
+    user = None if conversation is None else conversation.participants.get("userId")
+    return {} if user is None else {"reader": user}
 
 
 class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), parent=("conversations", "message_count")):
@@ -61,6 +68,11 @@ class ChatMessage(Table, name="chatMessages", key=("conversation", "sequence"), 
     said: Said | None = None
     """Who said it and what came with it, where a chat client or an agent did."""
 
+    reader: str | None = None
+    """The conversation's user (`participants.userId`), among whose messages it is searched."""
+
+    by_words = Search("content", partition=("reader",), fill=_reader)
+    """Which of a user's messages have these words? Who may read one is said by its conversation, and asked of that."""
     by_session = Index("session_id", order="sequence", eventual=True)
     """The messages of a session."""
     by_messageId = Index("conversation", "named", unique=True)

@@ -133,7 +133,7 @@ def fill(house: House, conversation_id: str, until: int, text: str) -> None:
     def body(run: Any) -> str:
         conversation = run.db.query(Conversation.by_conversationId(conversation_id)).unique()
         ctx = MutationCtx(caller_of(service("acme")), run.log, run.db, run.now, run.jobs)
-        for _ in range(min(80, until - conversation.message_count)):
+        for _ in range(min(45, until - conversation.message_count)):
             _, conversation = append(ctx, conversation, role="user", content=text)
         return str(conversation.message_count)
 

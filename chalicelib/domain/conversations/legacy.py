@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-AT_ONCE = 40
+AT_ONCE = 30
 """Messages that one commit writes."""
 Class = Literal["renamed", "lookedUp", "legacy"]
 

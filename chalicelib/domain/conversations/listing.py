@@ -70,6 +70,24 @@ def sources(ctx: QueryCtx | MutationCtx, wanted: Filters) -> list[Source]:
     return _of_member(me.kind, me.name, wanted)
 
 
+def reader(ctx: QueryCtx, wanted: Filters) -> str | None:
+    """The user among whose conversations all are that the caller sees of a filter, but for those that the caller joined."""
+    user = ctx.user
+    if user is None:
+        return None
+    if may.acts_for_org(user):
+        return wanted.user_id if wanted.participant_id is None else None
+    me = members.caller(ctx)
+    mine = {None, me.name}
+    return me.name if me.kind == "user" and wanted.user_id in mine and wanted.participant_id in mine else None
+
+
+def names(one: Conversation, wanted: Filters) -> bool:
+    """Whether a filter names this one of its user's conversations."""
+    takes_part = {one.participants.get("agentId"), *(one.participants.get("agentIds") or ())}
+    return (wanted.agent_id is None or wanted.agent_id in takes_part) and filters.fits(one, wanted)
+
+
 def _of_org(wanted: Filters) -> list[Source]:
     if wanted.participant_id:
         both = [*_member("user", wanted.participant_id, wanted.type), *_member("agent", wanted.participant_id, wanted.type)]
@@ -132,12 +150,24 @@ def _kept(found: list[Source], wanted: Filters, me: str) -> list[Source]:
 
 
 def select(
-    ctx: QueryCtx | MutationCtx, wanted: Filters, need: int, sort_by: SortBy = "createdAt", *, newest_first: bool
+    ctx: QueryCtx | MutationCtx,
+    wanted: Filters,
+    need: int,
+    sort_by: SortBy = "createdAt",
+    *,
+    newest_first: bool,
+    only_joined: bool = False,
 ) -> list[Conversation]:
-    """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at."""
+    """The first `need` conversations of a filter in an order. Raises `Refused` when too many would have to be looked at.
+
+    Args:
+        only_joined: those in which the caller is a guest.
+    """
     filters.check(wanted)
     found: dict[str, Conversation] = {}
     for source in sources(ctx, wanted):
+        if only_joined and not source.guests:
+            continue
         along = source.range if sort_by == "createdAt" else source.recent if sort_by == "updatedAt" else None
         picky = source.keep is not None or _narrows(wanted, sort_by)
         asked = min(need, MOST_READ) if along is not None and not picky else LOOKED_AT + 1

@@ -82,6 +82,7 @@ def append(
         agent_id=agent_id,
         metadata=metadata,
         named=message_id,
+        reader=conversation.participants.get("userId"),
     )
     ctx.db.insert(message)
     size = weight(message_view(message))

@@ -128,7 +128,14 @@ def leave(ctx: MutationCtx, conversation: Conversation, row: Participant) -> Non
     first = "userId" if row.kind == "user" else "agentId"
     if conversation.participants.get(first) == row.member:
         named = {name: value for name, value in conversation.participants.items() if name != first}
-        ctx.db.patch(conversation, participants=named, updated_at=ctx.now)
+        rename(ctx, conversation, named)
+
+
+def rename(ctx: MutationCtx, conversation: Conversation, participants: dict[str, Any]) -> Conversation:
+    """Set who takes part. Messages are searched among those of the conversation's user: behind this commit they follow."""
+    if conversation.message_count and participants.get("userId") != conversation.participants.get("userId"):
+        ctx.scheduler.run_after(0, "history:handOver", conversation=conversation.id)
+    return ctx.db.patch(conversation, participants=participants, updated_at=ctx.now)
 
 
 def participant_id(conversation: str, kind: Kind, member: str) -> str:

@@ -1,11 +1,15 @@
 """Searching the words of conversations.
 
-**The engine is a bounded scan, not an index.** The newest conversations that fit the filters are read, newest message first, and
-their words compared as `chalicelib/words.py` folds them, every word of the query as the beginning of a word. That is exact and
-always up to date, needs no second system, and costs what it reads: so one call looks at no more than 100 conversations, 2,000
-messages and 1 MB of text. Where that ends the search, `complete` is false and `continueBefore` is the `createdBefore` to go on
-with; of a log that is itself too long the newest messages are searched. There are no stems, no synonyms and no fuzzy matches; for
-more than some thousand conversations of one user, feed a search service from the change stream.
+**A user's own conversations are found by the index of its messages** (`ChatMessage.by_words`): the messages that fit best, 50 at
+least and 200 at most, are put together by conversation, and those are told in which all words occur. So a call costs what has
+the words, not what there is. Where more messages have some of the words than are taken, `complete` is false: name rarer words.
+
+**What is in no index is looked through**: conversations that somebody joined, an agent's, a whole org's without `userId`, and
+what is kept with conversations (`searchIn`). The newest that fit are read, newest message first; one call looks at no more than
+100 of them, 2,000 messages and 1 MB of text. Where that ends the search, `complete` is false and `continueBefore` is the
+`createdBefore` to go on with; of a log that is itself too long the newest messages are searched.
+
+Both compare words as `chalicelib/words.py` cuts and folds them; the last one is the beginning of a word.
 
 **Score**, 0 to 1: for each word of the query, how often it occurs in the matching messages, saturating (n / (n + 1)); the
 mean over the words, half of it for being found in one message together.
@@ -24,13 +28,15 @@ from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
 from chalicelib.domain.conversations import listing
 from chalicelib.domain.conversations.codes import refused
 from chalicelib.domain.conversations.filters import DateRange, Filters, created_in
-from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, read
-from chalicelib.schema import Conversation
-from chalicelib.words import excerpt, fold, occurrences, query_words
+from chalicelib.domain.conversations.views import ConversationMessage, ConversationView, conversation_view, message_view, read
+from chalicelib.schema import ChatMessage, Conversation
+from chalicelib.words import asked_words, counts, excerpt
 
 CONVERSATIONS, MESSAGES, BYTES = 100, 2_000, 1_000_000
-"""What one call looks at."""
-LONGEST_QUERY, MOST_WORDS = 200, 8
+"""What one call looks through."""
+LEAST_HITS, MOST_HITS = 50, 200
+"""Messages of a user's index that one call takes: four for each conversation that is asked for, between these."""
+LONGEST_QUERY, MOST_WORDS = 200, 16
 JUST_AFTER = 0.0005
 """Creation times are multiples of 1/1024 ms; several conversations may have the same."""
 SHOWN_MESSAGES = 5
@@ -76,9 +82,10 @@ class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
 
     results: list[SearchResult]
     complete: bool
-    """Whether everything that fits the filters was looked at."""
+    """Whether everything that has the words was found."""
     searched_conversations: int
     searched_messages: int
+    """Messages that were compared: of the reader's own conversations those that have any of the words."""
     continue_before: float | None = None
     more_results: int | None = None
     """So many further conversations have the words, but no place in this answer: ask with `offset`."""
@@ -86,37 +93,77 @@ class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
 
 def search(ctx: QueryCtx, query: str, filters: SearchFilters, where: SearchIn = "content") -> SearchAnswer:
     """See `conversations:search`."""
-    words = query_words(query)[:MOST_WORDS]
+    words = asked_words(query)[:MOST_WORDS]
     if not words:
         raise refused("EMPTY_STRING", "query has no words", "query")
     created_in(filters, filters.date_range)
-    found = listing.select(ctx, filters, CONVERSATIONS + 1, newest_first=True)
     answer = SearchAnswer(results=[], complete=True, searched_conversations=0, searched_messages=0)
-    room, scored = BYTES, list[tuple[float, SearchResult]]()
-    for each in found:
-        if answer.searched_conversations == CONVERSATIONS or answer.searched_messages >= MESSAGES or room <= 0:
-            answer.complete, answer.continue_before = False, each.creation_time + JUST_AFTER
-            break
-        most = MESSAGES - answer.searched_messages
-        count = each.message_count if where != "metadata" else 0
-        messages = read(ctx, each, 1, count, room, newest_first=True, most=most)
-        room -= sum(map(weight, messages))
-        answer.searched_conversations += 1
-        answer.searched_messages += len(messages)
-        result = _matched(each, messages, words)
-        if where != "content":
-            result = _with_metadata(each, result, words)
-        if result is not None:
-            scored.append((result.score, result))
-        if len(messages) < count:  # of a log that is too long for one call the newest messages are searched
-            answer.complete, answer.continue_before = False, each.creation_time
-            break
-    scored.sort(key=lambda pair: -pair[0])
-    best = [result for _, result in scored[filters.offset :]]
+    reader = None if where == "metadata" else listing.reader(ctx, filters)
+    found: dict[str, SearchResult] = {}
+    if reader is not None:
+        found = _by_words(ctx, reader, query, filters, words, answer)
+    _looked_through(ctx, filters, where, reader, words, answer, found)
+    scored = sorted(found.values(), key=lambda result: -result.score)
+    best = scored[filters.offset :]
     answer.results = beginning(map(_bare, best[: filters.limit]))
     answer.more_results = len(best) - len(answer.results) or None
     _add_messages(answer.results, best)
     return answer
+
+
+def _by_words(
+    ctx: QueryCtx, reader: str, query: str, filters: SearchFilters, words: list[str], answer: SearchAnswer
+) -> dict[str, SearchResult]:
+    """Of the conversations of a user those that have the words, by their internal ids: from the index of its messages."""
+    most = min(MOST_HITS, max(LEAST_HITS, 4 * (filters.limit + filters.offset)))
+    messages: dict[str, list[ConversationMessage]] = {}
+    hits = ctx.db.search(ChatMessage.by_words(query, reader=reader), limit=most)
+    for hit in hits:
+        messages.setdefault(hit.document.conversation, []).append(message_view(hit.document))
+    answer.complete = len(hits) < most
+    answer.searched_messages, answer.searched_conversations = len(hits), len(messages)
+    found: dict[str, SearchResult] = {}
+    for name, some in messages.items():
+        one = ctx.db.get(Conversation, name)
+        if one is None or one.participants.get("userId") != reader or not listing.names(one, filters):
+            continue
+        result = _matched(one, some, words)
+        if result is not None:
+            found[name] = result
+    return found
+
+
+def _looked_through(
+    ctx: QueryCtx,
+    filters: SearchFilters,
+    where: SearchIn,
+    reader: str | None,
+    words: list[str],
+    answer: SearchAnswer,
+    found: dict[str, SearchResult],
+) -> None:
+    """Look one by one through what is in no index: metadata, and conversations that are not the reader's own."""
+    room, looked, read_through = BYTES, 0, 0
+    only_joined = reader is not None and where == "content"
+    for each in listing.select(ctx, filters, CONVERSATIONS + 1, newest_first=True, only_joined=only_joined):
+        if looked == CONVERSATIONS or read_through >= MESSAGES or room <= 0:
+            answer.complete, answer.continue_before = False, each.creation_time + JUST_AFTER
+            break
+        own = reader is not None and each.participants.get("userId") == reader
+        count = 0 if own or where == "metadata" else each.message_count
+        messages = read(ctx, each, 1, count, room, newest_first=True, most=MESSAGES - read_through)
+        room -= sum(map(weight, messages))
+        looked, read_through = looked + 1, read_through + len(messages)
+        answer.searched_conversations += each.id not in found
+        answer.searched_messages += len(messages)
+        result = found.get(each.id) or _matched(each, messages, words)
+        if where != "content":
+            result = _with_metadata(each, result, words)
+        if result is not None:
+            found[each.id] = result
+        if len(messages) < count:  # of a log that is too long for one call the newest messages are searched
+            answer.complete, answer.continue_before = False, each.creation_time
+            break
 
 
 def _matched(conversation: Conversation, messages: list[ConversationMessage], words: list[str]) -> SearchResult | None:
@@ -124,14 +171,14 @@ def _matched(conversation: Conversation, messages: list[ConversationMessage], wo
     hits: list[tuple[int, ConversationMessage, dict[str, int]]] = []
     totals = dict.fromkeys(words, 0)
     for message in messages:
-        counts = _counts(message.content, words)
-        distinct = sum(count > 0 for count in counts.values())
+        often = counts(message.content, words)
+        distinct = sum(count > 0 for count in often.values())
         if distinct:
-            hits.append((distinct, message, counts))
-            totals = {word: totals[word] + counts[word] for word in words}
+            hits.append((distinct, message, often))
+            totals = {word: totals[word] + often[word] for word in words}
     if not hits or not all(totals.values()):
         return None
-    often = sum(count / (count + 1) for count in totals.values()) / len(words)
+    saturated = sum(count / (count + 1) for count in totals.values()) / len(words)
     together = max(distinct for distinct, _, _ in hits) / len(words)
     hits.sort(key=lambda hit: (-hit[0], -sum(hit[2].values()), -hit[1].sequence))
     best = [message for _, message, _ in hits[:SHOWN_MESSAGES]]
@@ -139,14 +186,14 @@ def _matched(conversation: Conversation, messages: list[ConversationMessage], wo
         conversation=conversation_view(conversation, [], truncated=True),
         matched_messages=best,
         highlights=[excerpt(message.content, words) for message in best],
-        score=round(often * (0.5 + 0.5 * together), 4),
+        score=round(saturated * (0.5 + 0.5 * together), 4),
     )
 
 
 def _with_metadata(conversation: Conversation, result: SearchResult | None, words: list[str]) -> SearchResult | None:
     """A result that also counts what is kept with the conversation: half a point for all words there, beside its messages."""
     kept = "" if conversation.metadata is None else json.dumps(conversation.metadata, ensure_ascii=False, default=repr)
-    if not all(_counts(kept, words).values()):
+    if not all(counts(kept, words).values()):
         return result
     if result is None:
         result = SearchResult(
@@ -169,8 +216,3 @@ def _add_messages(told: list[SearchResult], found: list[SearchResult]) -> None:
             if weight(message) <= room:
                 result.matched_messages.append(message)
                 room -= weight(message)
-
-
-def _counts(text: str, words: list[str]) -> dict[str, int]:
-    folded = fold(text)
-    return {word: len(occurrences(folded, word)) for word in words}

@@ -18,7 +18,7 @@ from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Image
 
-AT_ONCE = 40
+AT_ONCE = 30
 """Entries that one commit copies."""
 LONGEST = 1000
 """Entries of a log that can be forked."""
@@ -70,7 +70,7 @@ def copy(ctx: MutationCtx, conversation: Conversation, session: ChatSession, *, 
             "client_key": None,
             "named": None,
         }
-        about["copy_of"] = entry.copy_of or entry.id
+        about |= {"copy_of": entry.copy_of or entry.id, "reader": conversation.participants.get("userId")}
         ctx.db.insert(structs.replace(entry, id=f"msg-{suffix}", creation_time=0.0, **about))
     last = page[-1].timestamp if page else conversation.last_message_at
     changes: dict[str, Any] = {"message_count": done, "last_message_at": last, "updated_at": ctx.now}

@@ -198,3 +198,5 @@ def _take_in(ctx: MutationCtx, worker: Worker, action: SyncAction) -> None:
             )
         )
         conversation = ctx.db.patch(conversation, message_count=number, updated_at=ctx.now, last_message_at=now)
+    if conversation is not None and conversation.message_count:  # behind this commit, which is full, they enter the search
+        ctx.scheduler.run_after(0, "history:handOver", conversation=conversation.id)

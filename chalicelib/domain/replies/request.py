@@ -81,6 +81,7 @@ def say(
         model=model,
         client_key=client_key,
         parts=parts,
+        reader=conversation.participants.get("userId"),
     )
     ctx.db.insert(message)
     room = counters.after(conversation.room, message)
@@ -137,6 +138,7 @@ def reply(
     if agent_run is not None:
         linking.link(ctx, agent_run, conversation, run)
     asked: dict[str, Any] = {"role": "assistant", "content": "", "completed": False, "status": "pending", "timestamp": now}
+    asked["reader"] = conversation.participants.get("userId")
     ctx.db.insert(ChatMessage(id=run.message_id, **common, **asked))
     ctx.db.insert(run, fresh=True)
     changes = lifecycle.activate_or_queue(ctx, conversation, run)

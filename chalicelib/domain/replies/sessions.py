@@ -11,10 +11,15 @@ from chalicelib.domain import access, answer_size
 from chalicelib.domain.conversations.log import by_id
 from chalicelib.domain.replies import lifecycle
 from chalicelib.domain.replies.views import (
+    MessageHit,
     MessageView,
+    SessionHit,
     message_view,
+    pieces,
+    session_view,
 )
 from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
+from chalicelib.words import asked_words, excerpt
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Chunk = Annotated[str, Meta(max_length=32_000)]
@@ -27,6 +32,10 @@ CHUNK_PAGE, LARGEST_CHUNK_PAGE = 8, 64
 """Chunks in one answer of `subscribeToChunks`. A watcher moves `after`, so a reply of n chunks costs n times half a page."""
 MESSAGE_PAGE, LARGEST_MESSAGE_PAGE = 50, 200
 LISTED_SESSIONS = 100
+FOUND_SESSIONS, LARGEST_FOUND = 20, 50
+MESSAGES_COMPARED, MESSAGES_SHOWN = 50, 3
+"""Messages that one search takes, the best first, and that it shows of one session."""
+MOST_WORDS = 16
 KEY_LIFE_MS = 14 * 24 * 3600 * 1000
 
 
@@ -87,3 +96,37 @@ def messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> 
     wanted = ChatMessage.log(session.conversation)
     found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
     return answer_size.beginning(map(message_view, found), answer_size.LIST_BYTES)[::-1]
+
+
+def found(ctx: QueryCtx, user_id: str, query: str, limit: int) -> list[SessionHit]:
+    """A user's sessions that have all the words in their name, or in one message; best first, then the latest activity."""
+    words = asked_words(query)[:MOST_WORDS]
+    by_name = ctx.db.search(ChatSession.by_name(query, user_id=user_id, every=True), limit=limit)
+    said = ctx.db.search(ChatMessage.by_words(query, reader=user_id, every=True), limit=MESSAGES_COMPARED)
+    sessions: dict[str, ChatSession | None] = {hit.document.id: hit.document for hit in by_name}
+    scores = {hit.document.id: hit.score for hit in by_name}
+    best, messages = dict[str, float](), dict[str, list[MessageHit]]()
+    for hit in said:
+        message: ChatMessage = hit.document
+        name = message.session_id
+        if name not in sessions:
+            sessions[name] = ctx.db.get(ChatSession, name)
+        shown = messages.setdefault(name, [])
+        if message.superseded or len(shown) == MESSAGES_SHOWN:
+            continue
+        best.setdefault(name, hit.score)
+        told = pieces(excerpt(message.content, words), words)
+        about: dict[str, Any] = {"message_id": message.id, "role": message.role, "timestamp": message.timestamp}
+        shown.append(MessageHit(sequence=message.sequence, excerpt=told, **about))
+    ranked = [
+        (scores.get(name, 0.0) + best.get(name, 0.0), session)
+        for name, session in sessions.items()
+        if session is not None and session.user_id == user_id and (name in scores or name in best)
+    ]
+    ranked.sort(key=lambda pair: (-pair[0], -pair[1].last_activity))
+    hits = [
+        SessionHit(session=view, name=pieces(view.name, words), messages=messages.get(session.id, []))
+        for _, session in ranked[:limit]
+        for view in [session_view(session)]
+    ]
+    return answer_size.beginning(hits, answer_size.LIST_BYTES)

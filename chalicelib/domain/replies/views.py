@@ -12,6 +12,7 @@ import msgspec
 from chalicelib.domain import answer_size
 from chalicelib.domain.machines.workers import Answering
 from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Status
+from chalicelib.words import marked
 
 SessionStatus = Literal["active", "idle", "terminated"]
 Role = Literal["user", "assistant", "system", "tool"]
@@ -79,6 +80,39 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     timestamp: float
     part: dict[str, Any] | None = None
     """A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then."""
+
+
+class Piece(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A piece of a text. The pieces in their order are the text."""
+
+    text: str
+    found: bool
+    """It is what was searched for."""
+
+
+class MessageHit(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A message that has the words."""
+
+    message_id: str
+    sequence: int
+    role: Role
+    timestamp: float
+    excerpt: list[Piece]
+    """Some 160 characters around the first of the words."""
+
+
+class SessionHit(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A session that was found, by its name or by what was said in it."""
+
+    session: SessionView
+    name: list[Piece]
+    messages: list[MessageHit]
+    """The three that fit best."""
+
+
+def pieces(text: str, words: list[str]) -> list[Piece]:
+    """A text, with what was searched for set apart."""
+    return [Piece(text=each, found=found) for each, found in marked(text, words)]
 
 
 def session_view(session: ChatSession, worker: Answering | None = None) -> SessionView:

@@ -10,9 +10,9 @@ const SAID = { writing: "a reply is being written", unseen: "new reply" };
 export function SessionList({ current }: { current: string | null }) {
   const { sessions, more, loadMore } = useAssistantSessions();
   const goings = useStore(activity);
-  if (sessions === undefined) return <div className="sessions" aria-busy="true" />;
+  if (sessions === undefined) return null;
   return (
-    <div className="sessions">
+    <>
       {sessions.length === 0 && <p className="hint">No sessions yet.</p>}
       <ul>
         {sessions.map(({ sessionId, name, status, lastActivity }) => {
@@ -41,6 +41,6 @@ export function SessionList({ current }: { current: string | null }) {
           Show older sessions
         </button>
       )}
-    </div>
+    </>
   );
 }

@@ -1,8 +1,11 @@
 import { CalendarClock, Laptop, LayoutTemplate, ListTodo, LogOut, SquarePen } from "lucide-react";
+import { useRef, useState } from "react";
 import { nameOf, type Person, signOut } from "../lib/identity";
 import { DOMAINS, HOME, MACHINES, NEW, type Route, SCHEDULES, TASKS } from "../lib/route";
 import { ConnectionState } from "./ConnectionState";
 import { Notifications } from "./Notifications";
+import { SearchBox } from "./SearchBox";
+import { SearchResults } from "./SearchResults";
 import { SessionList } from "./SessionList";
 import { ThemeSwitch } from "./ThemeSwitch";
 import { Undecided } from "./Undecided";
@@ -18,6 +21,9 @@ interface Props {
 /** The sessions, the way to a new one, and who is signed in. */
 export function Sidebar({ who, current, view, confirmed }: Props) {
   const { name, org } = nameOf(who);
+  const [query, setQuery] = useState("");
+  const results = useRef<HTMLDivElement>(null);
+  const searching = query.trim() !== "";
   return (
     <nav className="sidebar" aria-label="Sessions">
       <header>
@@ -31,7 +37,8 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
         <SquarePen aria-hidden="true" size={17} />
         New session
       </a>
-      <div className="places">
+      <SearchBox query={query} setQuery={setQuery} results={results} />
+      <div className="places" hidden={searching}>
         <a href={DOMAINS} aria-current={view === "domains" ? "page" : undefined}>
           <LayoutTemplate aria-hidden="true" size={16} /> Domains
         </a>
@@ -45,8 +52,11 @@ export function Sidebar({ who, current, view, confirmed }: Props) {
           <Laptop aria-hidden="true" size={16} /> Machines
         </a>
       </div>
-      {confirmed && <Undecided />}
-      {confirmed ? <SessionList current={current} /> : <div className="sessions" aria-busy="true" />}
+      {confirmed && !searching && <Undecided />}
+      <div className="sessions" ref={results} aria-busy={!confirmed}>
+        {confirmed && searching && <SearchResults query={query} current={current} setQuery={setQuery} />}
+        {confirmed && !searching && <SessionList current={current} />}
+      </div>
       <footer>
         <span className="who" title={org ? `${name}, ${org}` : name}>
           <b>{name}</b> {org}

@@ -738,6 +738,16 @@ export interface MessageCountRange {
   max?: number;
 }
 
+/** A message that has the words. */
+export interface MessageHit {
+  messageId: string;
+  sequence: number;
+  role: "assistant" | "system" | "tool" | "user";
+  timestamp: number;
+  /** Some 160 characters around the first of the words. */
+  excerpt: Piece[];
+}
+
 /** One entry of the log. A reply has its content when it is `completed`; until then it arrives as chunks. */
 export interface MessageView {
   messageId: string;
@@ -990,6 +1000,13 @@ export interface PermissionView {
   decidedAt?: number;
 }
 
+/** A piece of a text. The pieces in their order are the text. */
+export interface Piece {
+  text: string;
+  /** It is what was searched for. */
+  found: boolean;
+}
+
 /** What differs. */
 export interface Planned {
   actions: SyncAction[];
@@ -1221,9 +1238,10 @@ export interface ScheduleView {
 /** Results, best first, and how far the search went. */
 export interface SearchAnswer {
   results: SearchResult[];
-  /** Whether everything that fits the filters was looked at. */
+  /** Whether everything that has the words was found. */
   complete: boolean;
   searchedConversations: number;
+  /** Messages that were compared: of the reader's own conversations those that have any of the words. */
   searchedMessages: number;
   continueBefore?: number;
   /** So many further conversations have the words, but no place in this answer: ask with `offset`. */
@@ -1309,6 +1327,14 @@ export interface ServerView {
   authorization?: Record<string, string>;
   command?: string;
   args?: string[];
+}
+
+/** A session that was found, by its name or by what was said in it. */
+export interface SessionHit {
+  session: SessionView;
+  name: Piece[];
+  /** The three that fit best. */
+  messages: MessageHit[];
 }
 
 /** A session that is not heard of any more. */
@@ -1849,6 +1875,18 @@ export const api = anyApi as unknown as {
     /** Make an idle session active again. One that was ended stays ended. Returns its id. */
     resumeSession: Mutation<{ sessionId: string }, string>;
     /**
+     * The caller's sessions that have all words of `query` in their name or in one message, best first, with what was found set
+     * apart in name and excerpts. The last word is the beginning of one. Like every query it is live. Nobody finds nothing.
+     *
+     * Of the messages that have the words the 50 that fit best are looked at.
+     */
+    search: Query<{
+      /** At most 200 characters. */
+      query: string;
+      /** A whole number, 1 to 50. Default: 20. */
+      limit?: number;
+    }, SessionHit[]>;
+    /**
      * Write a message and have it answered. Returns the id of the reply, which is a placeholder until it is written.
      *
      * Where an agent answers, or nobody does, there is no placeholder: it returns the id of the message itself.
@@ -2220,7 +2258,8 @@ export const api = anyApi as unknown as {
     /**
      * Conversations in which all words of `query` occur, best first, with score and highlights.
      *
-     * A bounded scan of the newest conversations that fit: `domain/conversations/search.py` says what it compares and where it ends.
+     * A user's own from the index of its messages, others by a bounded look through the newest: `domain/conversations/search.py`
+     * says what is compared and where it ends.
      */
     search: Query<{
       /** 1 to 200 characters. */

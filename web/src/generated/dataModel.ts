@@ -126,6 +126,8 @@ export interface ChatMessage {
   copyOf?: string;
   /** Who said it and what came with it, where a chat client or an agent did. */
   said?: Said;
+  /** The conversation's user (`participants.userId`), among whose messages it is searched. */
+  reader?: string;
 }
 
 /** What a user lists, names, resumes and ends. Times are milliseconds since the epoch. */

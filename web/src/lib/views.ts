@@ -3,6 +3,8 @@ import type { api } from "./api";
 
 /** What the backend tells of each noun: whatever its functions return. */
 export type SessionView = NonNullable<FunctionReturnType<typeof api.chat.getSession>>;
+export type SessionHit = FunctionReturnType<typeof api.chat.search>[number];
+export type Piece = SessionHit["name"][number];
 export type MessageView = FunctionReturnType<typeof api.chat.listMessages>["page"][number];
 export type ChunkView = FunctionReturnType<typeof api.chat.subscribeToChunks>[number];
 export type DomainView = FunctionReturnType<typeof api.domains.list>[number];
