@@ -58,6 +58,7 @@
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | PUSH_PUBLIC_KEY | (none; the local server makes a pair) | base64url of a P-256 point: what browsers subscribe with |
 | PUSH_PRIVATE_KEY | (none) | base64url of its 32 secret bytes: signs push messages; only who sends them has it |
+| PUSH_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key, read where a push message is signed |
 | PUSH_SUBJECT | (none); an example without STAGE | whom push services may ask, `mailto:` or `https:`; without it none are sent |
 | PUSH_HOSTS | Chrome's, Firefox's, Edge's, Safari's | push services, comma list; without STAGE also `http://127.0.0.1:<port>` |
 | VECTORS | rows | where vectors are compared: in the store's own rows, or `s3:<bucket>`, Amazon S3 Vectors (STORE=dynamodb) |
@@ -191,6 +192,7 @@ class Settings:
     mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     push_public_key: str | None = None
     push_private_key: str | None = field(default=None, repr=False)
+    push_key_secret: str | None = None
     push_subject: str | None = PUSH_SUBJECT
     push_hosts: tuple[str, ...] = PUSH_SERVICES
 
@@ -274,6 +276,7 @@ class Settings:
             mcp_system=servers_of(env, "SYSTEM_MCP_SERVERS"),
             push_public_key=key_of(env, "PUSH_PUBLIC_KEY", 65),
             push_private_key=key_of(env, "PUSH_PRIVATE_KEY", 32),
+            push_key_secret=text_of(env, "PUSH_KEY_SECRET"),
             push_subject=contact_of(env, "PUSH_SUBJECT", stage),
             push_hosts=push_hosts_of(env, "PUSH_HOSTS", stage),
             mcp_secrets={name[len(MCP_SECRET) :]: value for name, value in env.items() if name.startswith(MCP_SECRET)},

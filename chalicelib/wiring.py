@@ -72,6 +72,8 @@ class Parts:
     """Fetches the key that signs agents' tokens, when one is signed; None: it is in the settings, or nothing is signed here."""
     embedder_key: Callable[[], str | None] | None = None
     """Fetches the key of an endpoint of embeddings when it is asked; None: it is in the settings, or none is sent."""
+    push_key: Callable[[], str | None] | None = None
+    """Fetches the key that signs push messages, when one is sent; None: it is in the settings, or none are sent here."""
     sweeps: Sequence[Callable[[Executor], object]] = ()
     """Further sweeps, which look before the domain's put right what they find."""
     threads: bool = False
@@ -188,7 +190,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
     )
     if own:
         executor.committed = partial(_committed, made)
-    executor.parts = Lent(model, PushService(settings), executor, made, parts.clock, minter)
+    executor.parts = Lent(model, PushService(settings, parts.push_key), executor, made, parts.clock, minter)
     rows = partial(side_rows.sweep, parts.store, parts.clock)
     made.sweeps = [*(partial(each, executor) for each in parts.sweeps), rows, *_sweeps(registry, executor)]
     return made
@@ -266,8 +268,8 @@ def _cloud(settings: Settings) -> Parts:
 
     store = DynamoStore(all_specs(), prefix=settings.prefix, endpoint_url=settings.dynamodb_endpoint)
     providers = [Provider(*each) for each in settings.auth]
-    names = (settings.anthropic_key_secret, settings.signing_key_secret, settings.embedder_key_secret)
-    secret, signing, embedder = (Secret(name).read if name else None for name in names)
+    kept = settings.anthropic_key_secret, settings.signing_key_secret, settings.embedder_key_secret, settings.push_key_secret
+    model, signing, embedder, push = (Secret(name).read if name else None for name in kept)
     return Parts(
         store,
         LambdaInvoker(settings),
@@ -275,9 +277,10 @@ def _cloud(settings: Settings) -> Parts:
         SystemClock(),
         providers,
         settings.model_url,
-        model_key=secret,
+        model_key=model,
         signing_key=signing,
         embedder_key=embedder,
+        push_key=push,
         sweeps=[overdue, index_lag],
         threads=True,
     )

@@ -8,7 +8,7 @@ from chalicelib.data import mount
 from infra.template.apis import endpoint
 from infra.template.edge import ORIGIN_SECRET
 from infra.template.parameters import SETTINGS
-from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref, sub
+from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref
 from infra.template.policies import ASIDE, ROLES, merged
 from infra.template.queues import FAILURES, LATER, queue_id
 from infra.template.searching import ACTIONS
@@ -16,8 +16,6 @@ from infra.template.searching import ACTIONS
 FOR_THE_MODEL = ("MODEL_URL",)
 AT_THE_EDGE = ("api", "ws_connect")
 """Functions that the outside reaches; they ask for the edge's secret."""
-PUSHES = ("run_job",)
-"""Functions that send push messages; they sign them."""
 FRONT = ("api", "ws_connect", "ws_message")
 """Functions that somebody waits for: environments can be kept for them, so that a wave of long replies does not shut the door."""
 CHAINED = ("on_change", "serve", "act", "run_job", "generate", "sweep")
@@ -96,9 +94,8 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     made["SIGNING_PUBLIC_KEY"] = ref("SigningPublicKey")
     if "signing" in grant.secrets:
         made["SIGNING_KEY_SECRET"] = ref("SigningKeySecret")
-    if function.entry in PUSHES:
-        secret = sub("{{resolve:secretsmanager:${PushKeySecret}}}")
-        made["PUSH_PRIVATE_KEY"] = {"Fn::If": ["HasPushKey", secret, {"Ref": "AWS::NoValue"}]}
+    if "push" in grant.secrets:
+        made["PUSH_KEY_SECRET"] = ref("PushKeySecret")
     if "model" in grant.secrets:
         made |= {name: ref(SETTINGS[name][0]) for name in FOR_THE_MODEL}
         made["ANTHROPIC_API_KEY_SECRET"] = ref("AnthropicKeySecret")

@@ -50,7 +50,11 @@ class Capability:
     secrets: tuple[str, ...] = ()
 
 
-SECRETS = {"model": ("HasModelKey", "AnthropicKeySecret"), "signing": ("HasSigningKey", "SigningKeySecret")}
+SECRETS = {
+    "model": ("HasModelKey", "AnthropicKeySecret"),
+    "signing": ("HasSigningKey", "SigningKeySecret"),
+    "push": ("HasPushKey", "PushKeySecret"),
+}
 """Keys in Secrets Manager that a function reads when it needs them: the condition and the parameter that names each."""
 
 READ = Capability({DOCUMENTS: "gbq", "fences": "gq", "claims": "g"})
@@ -85,6 +89,8 @@ ASK = Capability(secrets=("model",))
 """Ask the model."""
 SIGN = Capability(secrets=("signing",))
 """Sign agents' tokens; who only verifies them has the public half."""
+PUSH = Capability(secrets=("push",))
+"""Sign push messages."""
 SWEEP = Capability(invokes=("sweep",), later=("sweep",))
 """Have it swept."""
 
@@ -104,7 +110,7 @@ ROLES: dict[str, tuple[Capability, ...]] = {
     "on_change": (FAN_OUT, *HOLD),
     "serve": HOLD,
     "act": (ACT, SIGN, *HOLD),
-    "run_job": CALL,
+    "run_job": (*CALL, PUSH),
     "generate": (ASK, FAN_OUT, *HOLD),
     "tick": (SWEEP,),
     "sweep": (LOOK, SHARE, *HOLD),

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib.data.store import TableSpec
 from chalicelib.runtime.minting import public_half
@@ -34,6 +35,7 @@ from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.loop import Loop
 from infra.local.model.server import ScriptedModel
 from infra.local.origin_check import OriginCheck
+from infra.local.push_keys import encoded
 from infra.local.routes import LocalRoutes
 from infra.local.site import Site
 from infra.template.parts import Function, functions_of
@@ -44,6 +46,9 @@ from tests.infra.resolved import ACCOUNT, REGION, Resolved
 RUNNER = Path(__file__).with_name("runner.py")
 KEY_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:model-key"
 SIGNING_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:signing-key"
+PUSH_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:push-key"
+PUSH_HOST = "push.invalid"
+"""A push service that no name server knows (RFC 2606): what is sent to it is signed, and goes nowhere."""
 EDGE_SECRET = "what-the-edge-says"
 AT_ONCE = {"ws_message": 3, "on_change": 2}
 """Processes of one function; the others have one. A laptop has no thousand."""
@@ -168,6 +173,7 @@ class Cloud:
         self.functions = functions_of(self.template)
         self.issuer = DevIssuer(Settings(data_dir=folder))
         self.model = ScriptedModel().start()
+        self._push = encoded(ec.generate_private_key(ec.SECP256R1()))
         self.resolved = Resolved(self.template, self._parameters(), {"OriginSecret": EDGE_SECRET})
         self.engine = engine
         self.client: Any = boto3.client(
@@ -175,7 +181,7 @@ class Cloud:
         )
         self._make_tables()
         policies = {each.entry: statements(self.resolved.properties(each.role)) for each in self.functions.values()}
-        secrets = {KEY_SECRET: "scripted\n", SIGNING_SECRET: signing_key(folder)}
+        secrets = {KEY_SECRET: "scripted\n", SIGNING_SECRET: signing_key(folder), PUSH_SECRET: self._push[1]}
         self.aws = Aws(engine, policies, self._invoked, self._enqueued, secrets)
         self._instances = {each.entry: self._instances_of(each) for each in self.functions.values()}
         self.lambdas = Functions(self._instances, self.functions)
@@ -193,6 +199,10 @@ class Cloud:
             "SigningKeySecret": SIGNING_SECRET,
             "SigningPublicKey": public_half(signing_key(self.root)),
             "ModelUrl": self.model.url,
+            "PushKeySecret": PUSH_SECRET,
+            "PushPublicKey": self._push[0],
+            "PushSubject": "mailto:you@example.com",
+            "PushHosts": PUSH_HOST,
         }
 
     def _sources(self, kind: str) -> list[tuple[str, Any]]:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.sync.client import connect
 
 from chalicelib.live.queries import HOT
+from infra.local.push_keys import encoded
 from infra.template import policies
 from infra.template.policies import CALL, DOCUMENTS, HOLD, ROLES, VERBS, Capability
 from infra.template.queues import LATER
 from tests.infra import aws_events
-from tests.infra.cloud import EDGE_SECRET, Cloud
+from tests.infra.cloud import EDGE_SECRET, PUSH_HOST, Cloud
 from tests.infra.permissions import Asked
 from tests.infra.person import Person, registers_agents
 from tests.infra.test_bundle import here_is_lambda
@@ -185,6 +187,7 @@ def _tour(cloud: Cloud) -> None:
     _chat(cloud)
     _polls(cloud)
     _strangers(cloud)
+    _pushes(cloud, alice)
     alice.mutation("permitted:addLater", {"owner": "soon", "code": "s", "delayMs": 30_000})
     time.sleep(1.2)  # so long a connection must be quiet before a sweep pings it
     cloud.lambdas.call("sweep", {})
@@ -194,6 +197,15 @@ def _tour(cloud: Cloud) -> None:
     alice.close()
     cloud.lambdas.call("serve", {"connectionId": "gone="})
     _until(lambda: len([who for who, _, _ in cloud.aws.posted if who == "on_change"]) > 0, "a post of the fan-out")
+
+
+def _pushes(cloud: Cloud, by: Person) -> None:
+    """A push message is signed by the job that sends it."""
+    public, _ = encoded(ec.generate_private_key(ec.SECP256R1()))
+    keys = {"p256dh": public, "auth": "A" * 22}
+    by.mutation("push:subscribe", {"subscription": {"endpoint": f"https://{PUSH_HOST}/browser", "keys": keys}})
+    by.mutation("push:test", {})
+    _until(lambda: any("push-key" in each.resource for each in cloud.aws.asked("run_job")), "a signed push message")
 
 
 def _chat(cloud: Cloud) -> None:

@@ -143,13 +143,6 @@ def test_no_policy_grants_everything_and_each_fits_into_a_role(template: Templat
         assert len(text) + 50 * (text.count("Fn::GetAtt") + text.count("Fn::Sub")) < 10_240, name
 
 
-def test_only_who_sends_push_messages_has_their_private_key(template: Template) -> None:
-    functions = _of_type(template, "AWS::Serverless::Function")
-    having = [name for name, each in functions.items() if "PushKeySecret" in json.dumps(each)]
-    assert having == ["RunJob"]
-    assert all("PUSH_PUBLIC_KEY" in json.dumps(each) for each in functions.values())
-
-
 def _readers(template: Template, parameter: str) -> set[str]:
     return {name for name, role in _of_type(template, "AWS::IAM::Role").items() if parameter in json.dumps(role)}
 
@@ -159,6 +152,19 @@ def test_only_who_signs_agents_tokens_can_read_the_key_and_it_stands_in_no_envir
     functions = {name: json.dumps(each["Properties"]) for name, each in _of_type(template, "AWS::Serverless::Function").items()}
     assert {name for name, each in functions.items() if "SIGNING_KEY_SECRET" in each} == {"APIHandler", "Act"}
     assert all("SIGNING_PUBLIC_KEY" in each and "resolve:secretsmanager:${SigningKey" not in each for each in functions.values())
+
+
+def test_only_who_sends_push_messages_can_read_their_key_and_it_stands_in_no_environment(template: Template) -> None:
+    assert _readers(template, "PushKeySecret") == {"RunJobRole"}
+    functions = {name: json.dumps(each["Properties"]) for name, each in _of_type(template, "AWS::Serverless::Function").items()}
+    assert {name for name, each in functions.items() if "PUSH_KEY_SECRET" in each} == {"RunJob"}
+    assert all("PUSH_PUBLIC_KEY" in each and "PUSH_PRIVATE_KEY" not in each for each in functions.values())
+
+
+def test_no_key_that_signs_is_resolved_into_a_template(template: Template) -> None:
+    """What CloudFormation resolves, everybody reads who may look at a function. The edge's secret alone is so: it is compared."""
+    resolved = set(re.findall(r"resolve:secretsmanager:\$\{(\w+)\}", json.dumps(template)))
+    assert resolved == {"OriginSecret"}
 
 
 def test_functions_that_start_one_another_are_not_taken_for_a_loop(template: Template) -> None:
