@@ -43,7 +43,7 @@ GIVEN = {
     "VECTOR_BUCKET": "VectorBucket",
     "BEDROCK_MODEL": "BedrockModel",
     "API_ENDPOINT": "ApiEndpoint",
-    "DASHBOARD": "Dashboard",
+    "DASHBOARD": "DashboardSwitch",
     "OPERATOR_PUBLIC_KEY": "OperatorPublicKey",
     "EDGE": "EdgeSwitch",
     "DOMAIN": "Domain",
@@ -124,7 +124,7 @@ def deploy(
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
-        dashboard(where.client("s3"), found["PageBucket"], _given(_stack(client, name)).get("Dashboard") == "on", tell)
+        dashboard(where.client("s3"), found["PageBucket"], _given(_stack(client, name)).get("DashboardSwitch") == "on", tell)
     _warn(_stack(client, name), tell)
     return str(found.get("Url", ""))
 

@@ -131,7 +131,7 @@ class StageCalls:
         """The calls of a span of time, of every group."""
         if start > end:
             return
-        pattern = f'"{MARK}"' + (f' "{request}"' if request.isalnum() else "")
+        pattern = f'"{request}"' if request.isalnum() else f'"{MARK}"'
         for group in self._groups:
             yield from self._of(group, {"startTime": start, "endTime": end, "filterPattern": pattern}, until)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.data import values
 from chalicelib.data.building import SYSTEM_ORG
+from chalicelib.data.errors import Refused
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, json_answer, operator
 from chalicelib.runtime import app_environment, operators
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from chalicelib.runtime.call_log import Call
 
 COOKIE = "concave_operator"
+OWN_PAGE = frozenset({"same-origin"})
+"""What a browser says of a request by the dashboard, and of no other page's (Fetch Metadata, `Sec-Fetch-Site`)."""
 STAY_MS = 12 * 3_600_000
 """So long a browser stays an operator's, and no longer than its key counts."""
 WAIT_S = 20.0
@@ -34,10 +37,13 @@ def _logs(b: Backend, request: HttpRequest) -> HttpResponse:
     if not cursor.isdigit():
         raise Refusal(400, "BadCursor", "`cursor` must be the `newCursor` of the answer before, or 0.")
     wanted = request.query.get("request", "")
-    if wanted:
-        calls, newest = b.call_log.last(request=wanted)[::-1], max(int(cursor), 1)
-    else:
-        calls, newest = b.call_log.since(int(cursor), wait_s=WAIT_S if int(cursor) else 0)
+    try:
+        if wanted:
+            calls, newest = b.call_log.last(request=wanted)[::-1], max(int(cursor), 1)
+        else:
+            calls, newest = b.call_log.since(int(cursor), wait_s=WAIT_S if int(cursor) else 0)
+    except Refused as error:  # a log group does not answer
+        raise Refusal(503, error.tag, error.message) from error
     return json_answer({"entries": [_entry(call) for call in calls], "newCursor": newest})
 
 
@@ -85,7 +91,7 @@ def _session(b: Backend, request: HttpRequest) -> HttpResponse:
     if request.headers.get("authorization") is not None:
         user, key = operator(b, request), request.headers["authorization"].partition(" ")[2].strip().partition(":")[0]
     else:
-        if request.headers.get("sec-fetch-site") != "same-origin":  # Fetch Metadata: what a foreign page cannot say of itself
+        if request.headers.get("sec-fetch-site") not in OWN_PAGE:
             raise Refusal(403, "Forbidden", "Only the dashboard itself gets a session.")
         key = next(iter(re.findall(rf"(?:^|;)\s*{COOKIE}=([^;]+)", request.headers.get("cookie", ""))), "")
         user = b.operators.user(key)

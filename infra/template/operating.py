@@ -22,7 +22,7 @@ def checks(entry: str) -> bool:
 def operating(deployment: Deployment) -> Resources:
     """A policy to look through the stage's own tables, one to read its own log groups."""
     tables = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/" + deployment.name("*")
-    groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/" + deployment.name("*:*")
+    groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/" + deployment.name("*")
     callers = [entry for entry in deployment.functions if checks(entry)]
     return {
         "OperatorsLook": _policy(deployment, "dynamodb:Scan", sub(tables), callers),

@@ -106,7 +106,7 @@ _PLATFORM: dict[str, Any] = {
         "Default": "none",
         "Description": "The model that EMBEDDER names; make deploy works it out.",
     },
-    "Dashboard": {
+    "DashboardSwitch": {
         "Type": "String",
         "Default": "off",
         "AllowedValues": ["on", "off"],
@@ -198,7 +198,7 @@ def conditions() -> Resource:
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
         "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
         "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
-        "HasDashboard": {"Fn::Equals": [ref("Dashboard"), "on"]},
+        "HasDashboard": {"Fn::Equals": [ref("DashboardSwitch"), "on"]},
         "HasEdge": {"Fn::Equals": [ref("EdgeSwitch"), "on"]},
         "HasDomain": {"Fn::Not": [{"Fn::Equals": [ref("Domain"), ""]}]},
         "HasWebAcl": {"Fn::Not": [{"Fn::Equals": [ref("WebAclArn"), ""]}]},

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import backend
 from chalicelib.calls import user_of
+from chalicelib.doors import operating
 from chalicelib.runtime import asking, executor, operators
 from chalicelib.runtime.contexts import Caller, caller_of
 from chalicelib.runtime.identity import User
@@ -19,6 +20,7 @@ from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
 from tests.doors import test_operators as claims
 from tests.doors import test_revoked_keys as revoking
+from tests.doors import test_stage_session as sessions
 from tests.functions.conftest import House
 from tests.support.rest import Names
 
@@ -75,6 +77,14 @@ STEPS: Mapping[str, tuple[Callable[[House], Any], Off]] = {
         revoking.test_what_an_operator_watches_is_shared_with_nobody,
         lambda: swapped((revoking, "sharing", lambda stored: caller_of(user_of(stored)).org)),
     ),
+    "a stage's session is for the dashboard itself": (
+        lambda house: sessions.test_a_page_of_somebody_else_gets_no_key(_staged(house), "same-site"),
+        lambda: swapped((operating, "OWN_PAGE", frozenset({"same-origin", "same-site"}))),
+    ),
+    "a server of one machine answers below /_/ itself": (
+        lambda house: sessions.test_where_there_is_no_dashboard_of_a_stage_there_is_nothing(house.model, {"ws_endpoint": None}),
+        lambda: swapped((operating, "_in_a_stage", lambda backend: None)),
+    ),
     "an org is one that a token could name": (
         partial(claims.test_what_is_no_key_opens_nothing, header=claims.as_({"org": "_system"})),
         lambda: swapped((operators, "ORG", operators.re.compile(".*"))),
@@ -104,6 +114,10 @@ def test_without_it_a_test_fails(model: ScriptedModel, step: str) -> None:
     claim(_house(model))
     with off(), pytest.raises((AssertionError, KeyError, pytest.fail.Exception)):
         claim(_house(model))
+
+
+def _staged(house: House) -> House:
+    return House(house.model, stage="dev", ws_endpoint="https://sockets.example")
 
 
 def _house(model: ScriptedModel) -> House:
