@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from chalicelib.calls import LiveValue, arguments, as_failure, own_key, user_of
+from chalicelib.calls import LiveValue, arguments, as_failure, own_key, sharing, user_of
 from chalicelib.changes import Changes
 from chalicelib.data import values
+from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.data.errors import BadRequest, Conflict, Refused, StoreFailed
 from chalicelib.data.meters import measure
 from chalicelib.data.reads import ReadSet, Touched
@@ -43,7 +44,7 @@ from chalicelib.runtime.executor import Executor
 from chalicelib.runtime.identity import LEEWAY_MS, AuthFailed, Verifier
 from chalicelib.runtime.job_runner import JobRunner
 from chalicelib.runtime.logs import Log
-from chalicelib.runtime.operators import Operators
+from chalicelib.runtime.operators import Operators, revoked
 from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.ports import Clock, Gateway, Invoker
 from chalicelib.runtime.registry import Registry
@@ -51,7 +52,7 @@ from chalicelib.runtime.transactor import RETRY_MS
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
-    from chalicelib.runtime.call_log import CallLog
+    from chalicelib.runtime.call_log import KeptCalls
 
 logger = logging.getLogger("concave")
 TICK_S = 10
@@ -91,8 +92,8 @@ class Backend:
     """Which door reads the frames of an owned socket of a kind; all others speak Convex's sync protocol."""
     renew: Callable[[Backend, Item], None] = lambda backend, mailbox: None
     """Told from time to time of every owned connection that is there."""
-    call_log: CallLog | None = None
-    """The last calls of this process, where somebody keeps them."""
+    call_log: KeptCalls | None = None
+    """The last calls, where somebody keeps them."""
     world: World = field(init=False)
     # The live room's parts. Tests put others here, to show what each protective step is for.
     mailbox_type: ClassVar[type[Mailboxes]] = Mailboxes
@@ -104,7 +105,12 @@ class Backend:
     owner_type: ClassVar[type[Owner]] = Owner
 
     def __post_init__(self) -> None:
-        self.operators = Operators(self.settings.operator_secret, self.clock, self.settings.org_default or ANONYMOUS_ORG)
+        self.operators = Operators(
+            self.settings.operator_public_keys,
+            self.clock,
+            self.settings.org_default or ANONYMOUS_ORG,
+            lambda: self.executor.read(SYSTEM_ORG, revoked),
+        )
         self.admission = Admission(self.settings.calls_per_second, self.clock, anonymous=self.settings.anonymous)
         self.mailboxes = self.mailbox_type(self.store, self.clock, self.settings.mailbox_lease_s * 1000)
         self.lanes = Mailboxes(self.store, self.clock, self.settings.lane_lease_s * 1000, takeover=True)
@@ -115,7 +121,7 @@ class Backend:
             clock=self.clock,
             evaluate=self._evaluate,
             identify=self._identify,
-            org_of=lambda stored: caller_of(user_of(stored)).org,
+            org_of=sharing,
             settle_ms=_patience(self.settings),
             open_to_nobody=self.open_to_nobody,
             commit_of=lambda row, request: self._commit_id(row.get("user") or None, key_of(row, request)),

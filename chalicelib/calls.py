@@ -13,6 +13,7 @@ from chalicelib.data.reads import ReadSet
 from chalicelib.live import messages
 from chalicelib.live.messages import Failure
 from chalicelib.runtime import validate
+from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.errors import FunctionError
 from chalicelib.runtime.identity import User
 
@@ -57,3 +58,9 @@ def arguments(wire: Any) -> dict[str, Any]:
 def user_of(stored: str | None) -> User | None:
     """A stored identity (JSON text) as the user that it was; None is nobody."""
     return User.from_json(json.loads(stored)) if stored else None
+
+
+def sharing(stored: str | None) -> str:
+    """Whose live values a connection shares: its org's; an operator's are his own, and end with his key."""
+    caller = caller_of(user_of(stored))
+    return f"{caller.org}|{caller.user.operator_name}" if caller.user is not None and caller.role else caller.org

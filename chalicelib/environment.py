@@ -43,12 +43,14 @@ class AuthProvider(NamedTuple):
     audience: str | None
 
 
-def secret_of(env: Mapping[str, str], name: str) -> str | None:
-    """A secret of 32 characters or more, which nobody guesses."""
-    value = text_of(env, name)
-    if value is not None and len(value) < 32:
-        raise BadSetting(name, "…", "has at least 32 characters, such as `openssl rand -hex 32` makes")
-    return value
+def hex_of(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Keys of 32 bytes, comma list. Raises `BadSetting`."""
+    found = tuple(word for each in (text_of(env, name) or "").split(",") if (word := each.strip().lower()))
+    if not all(re.fullmatch("[0-9a-f]{64}", each) for each in found):
+        raise BadSetting(
+            name, "…", "must be 64 hexadecimal digits, as `openssl rand -hex 32` and `concave key --public` print them"
+        )
+    return found
 
 
 def text_of(env: Mapping[str, str], name: str) -> str | None:

@@ -21,7 +21,8 @@
 | AUTH_JWKS | OIDC discovery | key set URLs (https: or data:), one per issuer; an empty entry = discovery |
 | AUTH_ORG_CLAIM | org | the claim of the caller's org (`a.b`: a nested one), then `org_id`; `sub`: each user is one |
 | AUTH_ORG_DEFAULT | (none) | the org of tokens that name none, where a deployment serves one organisation |
-| OPERATOR_SECRET | (none; the local server makes one) | signs the keys of operators; 32 characters or more (docs/operators.md) |
+| OPERATOR_KEY | (none; the local server makes one) | signs the keys of operators: an Ed25519 private key, 64 hexadecimal digits |
+| OPERATOR_PUBLIC_KEY | OPERATOR_KEY's | checks the keys of operators: public halves, comma list (docs/operators.md) |
 | ORIGIN_SECRET | (unset) | what the edge sends in `x-concave-origin`; requests without it are refused |
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | SIGNING_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key, read where something is signed |
@@ -98,6 +99,7 @@ from chalicelib.environment import (
     auth_of,
     contact_of,
     embedder_of,
+    hex_of,
     key_of,
     live_of,
     mount_of,
@@ -107,7 +109,6 @@ from chalicelib.environment import (
     pem_of,
     prefix_of,
     push_hosts_of,
-    secret_of,
     servers_of,
     store_of,
     switch_of,
@@ -144,7 +145,8 @@ class Settings:
     chat_mount: str | None = None
     anthropic_key: str | None = field(default=None, repr=False)
     anthropic_key_secret: str | None = None
-    operator_secret: str | None = field(default=None, repr=False)
+    operator_key: str | None = field(default=None, repr=False)
+    operator_public_keys: tuple[str, ...] = ()
     origin_secret: str | None = field(default=None, repr=False)
     model_url: str | None = None
     auth: tuple[AuthProvider, ...] = ()
@@ -229,7 +231,8 @@ class Settings:
             chat_mount=mount_of(env, "CHAT_MOUNT"),
             anthropic_key=text_of(env, "ANTHROPIC_API_KEY"),
             anthropic_key_secret=text_of(env, "ANTHROPIC_API_KEY_SECRET"),
-            operator_secret=secret_of(env, "OPERATOR_SECRET"),
+            operator_key=next(iter(hex_of(env, "OPERATOR_KEY")), None),
+            operator_public_keys=hex_of(env, "OPERATOR_PUBLIC_KEY"),
             origin_secret=text_of(env, "ORIGIN_SECRET"),
             model_url=url_of(env, "MODEL_URL"),
             auth=auth_of(env),

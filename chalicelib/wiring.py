@@ -84,7 +84,7 @@ class Parts:
     owner: Owner | None = None
     """The owner that this process has already: the code was loaded again."""
     call_log: Any = None
-    """Keeps the last calls (`runtime/call_log.py`); it outlives a reload of the code. None: a log group has them."""
+    """Keeps the last calls (`runtime/call_log.py`); it outlives a reload of the code. None: nobody asks for them."""
     url: str = ""
     """Where clients reach this deployment, as far as it knows."""
 
@@ -107,7 +107,7 @@ def backend() -> Backend:
     with _lock:
         if _backend is None:
             settings = (_parts.settings if _parts else None) or Settings.from_env()
-            registry = load(settings.apps, operators=settings.operator_secret is not None)
+            registry = load(settings.apps, operators=bool(settings.operator_public_keys))
             _backend = build(settings, registry, _parts or _cloud(settings))
         return _backend
 
@@ -270,6 +270,12 @@ def _cloud(settings: Settings) -> Parts:
     providers = [Provider(*each) for each in settings.auth]
     kept = settings.anthropic_key_secret, settings.signing_key_secret, settings.embedder_key_secret, settings.push_key_secret
     model, signing, embedder, push = (Secret(name).read if name else None for name in kept)
+    calls = None
+    if settings.operator_public_keys:
+        from chalicelib.aws.call_log import StageCalls, install
+
+        install()
+        calls = StageCalls(settings.prefix)
     return Parts(
         store,
         LambdaInvoker(settings),
@@ -283,4 +289,5 @@ def _cloud(settings: Settings) -> Parts:
         push_key=push,
         sweeps=[overdue, index_lag],
         threads=True,
+        call_log=calls,
     )

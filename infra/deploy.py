@@ -27,9 +27,10 @@ from infra.account import Account, NotDone, account, stack_name, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
-from infra.page import publish
+from infra.page import dashboard, publish
 from infra.quotas import looked_up
 from infra.smoke.__main__ import smoke
+from infra.stage_keys import operators_pair
 from infra.template.parameters import SETTINGS
 
 GIVEN = {
@@ -42,6 +43,8 @@ GIVEN = {
     "VECTOR_BUCKET": "VectorBucket",
     "BEDROCK_MODEL": "BedrockModel",
     "API_ENDPOINT": "ApiEndpoint",
+    "DASHBOARD": "DashboardSwitch",
+    "OPERATOR_PUBLIC_KEY": "OperatorPublicKey",
     "EDGE": "EdgeSwitch",
     "DOMAIN": "Domain",
     "CERTIFICATE_ID": "CertificateId",
@@ -89,6 +92,7 @@ def deploy(
     env = {**env, **_public_key(where, env), **_resources(env)}
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
+    env = {**env, **operators_pair(env, stage, (stack or {}).get("Parameters", ()), tell)}
     if data and stack is not None:
         data.check(tell)
     steps = plan(where.client("dynamodb"), template, new=stack is None)
@@ -120,17 +124,22 @@ def deploy(
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
+        dashboard(where.client("s3"), found["PageBucket"], _given(_stack(client, name)).get("DashboardSwitch") == "on", tell)
     _warn(_stack(client, name), tell)
     return str(found.get("Url", ""))
 
 
 def _warn(stack: Any, tell: Tell) -> None:
     """Say what a deployment does not have and people expect."""
-    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
+    given = _given(stack)
     if "AlarmEmail" in given and not given["AlarmEmail"]:
         tell("WARNING: alarms tell nobody: ALARM_EMAIL=you@example.com make deploy")
     if "AnthropicKeySecret" in given and not given["AnthropicKeySecret"]:
         tell("WARNING: there is no model's key, so replies fail: ANTHROPIC_API_KEY_SECRET=<the ARN of its secret> make deploy")
+
+
+def _given(stack: Any) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
 
 
 def _stack(client: Any, name: str) -> Any:

@@ -14,6 +14,11 @@ FRAMES = "frame-ancestors 'none'"
 """The least that any answer says: no site shows it inside a page of its own (Content Security Policy Level 3)."""
 NOTHING = f"default-src 'none'; {FRAMES}"
 """For what is no page: it runs and loads nothing (Content Security Policy Level 3)."""
+DASHBOARD = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    f"connect-src 'self'; base-uri 'none'; form-action 'none'; {FRAMES}"
+)
+"""For the dashboard at `/_/`: it loads and calls this host alone."""
 HSTS_S = 31_536_000
 HSTS = f"max-age={HSTS_S}; includeSubDomains"
 """A year of https only, once a stage was reached by it (RFC 6797)."""

@@ -6,30 +6,44 @@ refused with the `concave` command that does it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.data import values
 from chalicelib.data.building import SYSTEM_ORG
+from chalicelib.data.errors import Refused
 from chalicelib.doors.web import Backend, Handler, HttpRequest, HttpResponse, Refusal, body_of, json_answer, operator
 from chalicelib.runtime import app_environment, operators
 
 if TYPE_CHECKING:
     from chalicelib.runtime.call_log import Call
 
+COOKIE = "concave_operator"
+OWN_PAGE = frozenset({"same-origin"})
+"""What a browser says of a request by the dashboard, and of no other page's (Fetch Metadata, `Sec-Fetch-Site`)."""
+STAY_MS = 12 * 3_600_000
+"""So long a browser stays an operator's, and no longer than its key counts."""
 WAIT_S = 20.0
 """So long a request for what was called waits for a call."""
 
 
 def _logs(b: Backend, request: HttpRequest) -> HttpResponse:
-    """GET ?cursor=: the calls since then, as soon as there are any; a cursor of 0 gets all that are kept, at once."""
+    """GET ?cursor=: the calls since then, as soon as there are any; a cursor of 0 gets what is kept, at once. ?request=: those
+    of one Request ID."""
     operator(b, request)
     if b.call_log is None:
         raise Refusal(400, "NotSupported", "This deployment keeps its log elsewhere; read it with `concave logs`.")
     cursor = request.query.get("cursor", "0")
     if not cursor.isdigit():
         raise Refusal(400, "BadCursor", "`cursor` must be the `newCursor` of the answer before, or 0.")
-    calls = b.call_log.since(int(cursor), wait_s=WAIT_S if int(cursor) else 0)
-    newest = calls[-1].number if calls else max(int(cursor), 1)
+    wanted = request.query.get("request", "")
+    try:
+        if wanted:
+            calls, newest = b.call_log.last(request=wanted)[::-1], max(int(cursor), 1)
+        else:
+            calls, newest = b.call_log.since(int(cursor), wait_s=WAIT_S if int(cursor) else 0)
+    except Refused as error:  # a log group does not answer
+        raise Refusal(503, error.tag, error.message) from error
     return json_answer({"entries": [_entry(call) for call in calls], "newCursor": newest})
 
 
@@ -68,6 +82,44 @@ def _set_variables(b: Backend, request: HttpRequest) -> HttpResponse:
     return json_answer({})
 
 
+def _session(b: Backend, request: HttpRequest) -> HttpResponse:
+    """POST with a key: this browser has it for the dashboard, in a cookie that no script reads and no other site sends. POST with
+    that cookie: its key. DELETE: the browser forgets it. A stage holds no private key, so that it makes none itself."""
+    _in_a_stage(b)
+    if request.method == "DELETE":
+        return HttpResponse(204, {"set-cookie": _cookie("", 0)}, "")
+    if request.headers.get("authorization") is not None:
+        user, key = operator(b, request), request.headers["authorization"].partition(" ")[2].strip().partition(":")[0]
+    else:
+        if request.headers.get("sec-fetch-site") not in OWN_PAGE:
+            raise Refusal(403, "Forbidden", "Only the dashboard itself gets a session.")
+        key = next(iter(re.findall(rf"(?:^|;)\s*{COOKIE}=([^;]+)", request.headers.get("cookie", ""))), "")
+        user = b.operators.user(key)
+    now = b.clock.now_ms()
+    ends = min(user.expires_at or now + STAY_MS, now + STAY_MS)
+    told = {"key": key, "role": user.operator_role, "expires": ends, "stage": b.settings.stage, "store": b.settings.store}
+    headers = {"set-cookie": _cookie(key, (ends - now) // 1000)} if "authorization" in request.headers else {}
+    return json_answer(told, 200, **headers, **{"cache-control": "no-store"})
+
+
+def _cookie(value: str, seconds: int) -> str:
+    return f"{COOKIE}={value}; Path=/_/; Max-Age={seconds}; HttpOnly; SameSite=Strict; Secure"
+
+
+def _in_a_stage(b: Backend) -> None:
+    """Whether this is a stage in AWS with operators: a server of one machine answers below `/_/` itself. Raises `Refusal`."""
+    if not b.settings.operator_public_keys or b.settings.ws_endpoint is None:
+        raise Refusal(404, "NotFound", "There is nothing at this address.")
+
+
+def _elsewhere(what: str) -> Handler:
+    def handler(b: Backend, request: HttpRequest) -> HttpResponse:
+        _in_a_stage(b)
+        return _instead(what)(b, request)
+
+    return handler
+
+
 def _instead(what: str) -> Handler:
     def handler(b: Backend, request: HttpRequest) -> HttpResponse:
         operator(b, request)
@@ -79,6 +131,9 @@ def _instead(what: str) -> Handler:
 ROUTES: dict[str, dict[str, Handler]] = {
     "/api/stream_function_logs": {"GET": _logs},
     "/api/update_environment_variables": {"POST": _set_variables},
+    "/_/session": {"POST": _session, "DELETE": _session},
+    "/_/link": {"POST": _elsewhere("A stage makes no links; `concave dashboard --stage STAGE` prints one.")},
+    "/_/admin": {"POST": _elsewhere("In a stage this is done with the rights of AWS: STAGE=… concave admin.")},
 }
 PREFIXES: dict[str, dict[str, Handler]] = {
     "/api/export/": {"*": _instead("There are no snapshots in zip files here; `concave export FILE` writes lines of JSON.")},

@@ -28,7 +28,7 @@ from chalicelib.runtime.registry import Kind, Registry
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
-    from chalicelib.runtime.call_log import CallLog
+    from chalicelib.runtime.call_log import KeptCalls
 
 log = logging.getLogger("concave")
 
@@ -96,7 +96,7 @@ class Backend(Protocol):
     @property
     def operators(self) -> Operators: ...
     @property
-    def call_log(self) -> CallLog | None: ...
+    def call_log(self) -> KeptCalls | None: ...
     @property
     def clock(self) -> Clock: ...
     @property

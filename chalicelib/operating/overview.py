@@ -20,7 +20,7 @@ MINUTE_MS = 60_000
 MOST = 500
 _ROW = re.compile(r"^\| ([A-Z][A-Z0-9_<>]+) \| (.*?) \| (.*) \|$", re.MULTILINE)
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
-_OPEN = frozenset({"PUSH_PUBLIC_KEY", "TOKEN_BUDGET_PER_ORG", "DEV_TOKENS", "ANTHROPIC_API_KEY_SECRET"})
+_OPEN = frozenset({"PUSH_PUBLIC_KEY", "OPERATOR_PUBLIC_KEY", "TOKEN_BUDGET_PER_ORG", "DEV_TOKENS", "ANTHROPIC_API_KEY_SECRET"})
 
 
 @internal_action(reads=True)

@@ -16,6 +16,7 @@ from chalicelib.runtime.contexts import Caller, QueryCtx, caller_of
 from chalicelib.runtime.errors import describe
 from chalicelib.runtime.identity import service
 from chalicelib.runtime.logs import Log
+from chalicelib.runtime.operators import still
 from chalicelib.runtime.outcome import Evaluation
 from chalicelib.runtime.registry import Function
 from chalicelib.runtime.scheduling import Resolve, wire_args
@@ -107,6 +108,7 @@ class Asking:
             try:
                 viewed = partial(self._view, tx, lines, found, {} if views is None else views)
                 ctx = QueryCtx(caller, lines, Reader(tx, kept), self._limits, viewed)
+                still(ctx.db, caller.user, watched=True)
                 found.text = encode(function, called(function, ctx, args))
             except (Conflict, StoreFailed):
                 raise

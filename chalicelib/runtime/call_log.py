@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -35,6 +35,42 @@ class Call(msgspec.Struct, rename="camel", frozen=True):
     traceback: str = ""
 
 
+class KeptCalls(Protocol):
+    """Who keeps calls: a ring in this process' memory, or a stage's log groups (`aws/call_log.py`)."""
+
+    def since(self, number: int, most: int = 1_000, wait_s: float = 0.0) -> tuple[list[Call], int]:
+        """The calls after the one of this number, oldest first, and the number to ask with next. Waits so long for one."""
+        ...
+
+    def last(self, most: int = 200, **wanted: Any) -> list[Call]:
+        """The newest calls first, only those whose fields contain these texts."""
+        ...
+
+
+def call_of(record: logging.LogRecord, number: int) -> Call | None:
+    """What a record of the logger `concave.calls` tells of a call; None of anything else."""
+    log: Log | None = getattr(record, "call", None)
+    if log is None:
+        return None
+    trace = "".join(traceback.format_exception(log.reported[-1])) if log.failure and log.reported else ""
+    return Call(
+        number,
+        record.created * 1000,
+        float(getattr(record, "took", 0.0)) * 1000,
+        log.request,
+        log.path,
+        log.kind,
+        log.org,
+        log.caller,
+        log.runs,
+        log.reads,
+        log.writes,
+        tuple(log.lines),
+        log.failure,
+        trace[-20_000:],
+    )
+
+
 class CallLog(logging.Handler):
     """Keeps the last 10,000 calls; a handler of the logger `concave.calls`."""
 
@@ -46,43 +82,25 @@ class CallLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a call. Records of anything else are none of its business."""
-        log: Log | None = getattr(record, "call", None)
-        if log is None:
-            return
-        trace = "".join(traceback.format_exception(log.reported[-1])) if log.failure and log.reported else ""
         with self._came:
+            call = call_of(record, self._number + 1)
+            if call is None:
+                return
             self._number += 1
-            self._kept.append(
-                Call(
-                    self._number,
-                    record.created * 1000,
-                    float(getattr(record, "took", 0.0)) * 1000,
-                    log.request,
-                    log.path,
-                    log.kind,
-                    log.org,
-                    log.caller,
-                    log.runs,
-                    log.reads,
-                    log.writes,
-                    tuple(log.lines),
-                    log.failure,
-                    trace[-20_000:],
-                )
-            )
+            self._kept.append(call)
             self._came.notify_all()
 
-    def since(self, number: int, most: int = 1_000, wait_s: float = 0.0) -> list[Call]:
-        """The calls after the one of this number, oldest first; waits so long for one to come."""
+    def since(self, number: int, most: int = 1_000, wait_s: float = 0.0) -> tuple[list[Call], int]:
+        """See `KeptCalls`."""
         until = time.monotonic() + wait_s
         with self._came:
             while self._number <= number and (left := until - time.monotonic()) > 0:
                 self._came.wait(left)
-            new = [call for call in self._kept if call.number > number]
-        return new[:most]
+            new = [call for call in self._kept if call.number > number][:most]
+        return new, new[-1].number if new else max(number, 1)
 
     def last(self, most: int = 200, **wanted: Any) -> list[Call]:
-        """The newest calls first, only those whose fields contain these texts."""
+        """See `KeptCalls`."""
         with self._came:
             kept = list(self._kept)
         fits = (call for call in reversed(kept) if all(str(text) in str(getattr(call, name)) for name, text in wanted.items()))

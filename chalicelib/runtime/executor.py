@@ -31,7 +31,7 @@ from chalicelib.runtime.errors import describe, report
 from chalicelib.runtime.identity import User, service
 from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.logs import Log, Repeats
-from chalicelib.runtime.operators import audited
+from chalicelib.runtime.operators import audited, still
 from chalicelib.runtime.outcome import Evaluation, Outcome
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
@@ -121,6 +121,8 @@ class Executor:
             try:
                 function = self.registry.public(path, "action", caller.role)
                 log.path = function.path
+                if caller.role:
+                    self.read(caller.org, partial(still, user=caller.user))
                 if caller.role and not function.options.get("reads"):
                     self.transact(caller.org, "operators", partial(_audit, caller.user, function.path, args))
                 return Outcome(True, self._act(function, args, caller, log), log_lines=self._lines(log))
@@ -207,6 +209,7 @@ class Executor:
             ctx = MutationCtx(caller, run.log, run.db, run.now, run.jobs, self.limits)
             if before is not None:
                 before(run.db)
+            still(run.db, caller.user)
             audited(run.db, caller.user, function.path, args, run.now)
             text = encode(function, called(function, ctx, args))
             if also is not None:

@@ -1,8 +1,9 @@
-"""Operators: who runs a deployment, proven by a key that the deployment itself has signed.
+"""Operators: who runs a deployment, proven by a key that the deployment's own private key has signed.
 
-    concave-edit-0-cli|4f0c…        role, end (seconds since the epoch, 0: none) and name, then HMAC-SHA256 under OPERATOR_SECRET
+    concave-edit-0-cli|4f0c…        role, end (seconds since the epoch, 0: none) and name, then its Ed25519 signature (RFC 8032)
 
-A key is checked without looking anything up; a new OPERATOR_SECRET ends all of them. Who has one may call every function,
+Who checks a key needs the public half alone (OPERATOR_PUBLIC_KEY), and can make none. A key ends by its date, by its name being
+taken off (`concave key --revoke NAME`), or with its pair. Who has one may call every function,
 internal ones and those of `_system/` too: `read` queries, `edit` everything, and each of an operator's mutations and actions is
 audited in the same commit. Convex's clients send it as `Authorization: Convex KEY[:IDENTITY]` (the identity being base64 of
 JSON) and as `Authenticate {tokenType: "Admin", value, impersonating}`; an identity chooses the org, and as whom to act.
@@ -12,19 +13,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
 from chalicelib.data import values
-from chalicelib.data.database import Writer
-from chalicelib.data.tables import Index, Table
+from chalicelib.data.building import SYSTEM_ORG
+from chalicelib.data.database import Reader, Writer, engines_own
+from chalicelib.data.errors import BadRequest, LimitExceeded, Refused
+from chalicelib.data.tables import Index, Table, document_key
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
 from chalicelib.runtime.identity import MAX_SUBJECT_BYTES, MAX_TOKEN_CHARS, ORG, User, service
 from chalicelib.runtime.keys import AuthFailed, Clock
@@ -34,7 +35,11 @@ KEPT_MS = 90 * 86_400_000
 """So long the audit of a call is kept."""
 ARGS_CHARS = 2_000
 ISSUER = "concave:operator"
-_HEAD = re.compile(r"concave-(read|edit)-(\d{1,11})-([A-Za-z0-9_.]{1,40})")
+_NAME = re.compile(r"[A-Za-z0-9_.]{1,40}")
+_HEAD = re.compile(rf"concave-(read|edit)-([0-9]{{1,11}})-({_NAME.pattern})")
+_PROOF = re.compile(r"[0-9a-f]{128}")
+MOST_REVOKED = 1_000
+"""Names of operators that can be off at a time: they are one document."""
 _NOT_A_KEY = "This is no operator's key of this deployment."
 
 
@@ -55,25 +60,94 @@ class OperatorAct(Table, name="operatorActs", ttl="expires_at"):
     """What did operators do in this org, the newest first?"""
 
 
-def mint(secret: str, role: Role, name: str = "cli", expires_s: int = 0) -> str:
+class OperatorKeys(Table, name="operatorKeys"):
+    """The one document `keys`, of the org that belongs to nobody."""
+
+    revoked: dict[str, float] = msgspec.field(default_factory=dict)
+    """Names whose keys count no more, and since when (milliseconds since the epoch)."""
+
+
+KEYS_ID = "keys"
+_KEYS = document_key(OperatorKeys, SYSTEM_ORG, KEYS_ID)
+
+
+def revoked(db: Reader, *, watched: bool = False) -> Mapping[str, float]:
+    """The names whose keys count no more. `watched`: a query that asks is run again when they change."""
+    stored = engines_own(db, _KEYS, watched=watched)
+    names = stored.get("revoked") if stored is not None else None
+    return names if isinstance(names, dict) else {}
+
+
+def revoke(db: Writer, name: str, at: float | None) -> None:
+    """Take an operator's name off, or (`at` None) let it count again. `db` is of the org that belongs to nobody.
+
+    Raises:
+        BadRequest: it is no name.
+        LimitExceeded: too many are off.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"An operator's name has 1 to 40 letters, digits, `_` and `.`; not {name!r}.", "BadName")
+    stored = db.get(OperatorKeys, KEYS_ID)
+    names = dict(stored.revoked) if stored is not None else {}
+    names.pop(name, None)
+    if at is not None:
+        names[name] = at
+    if len(names) > MOST_REVOKED:
+        raise LimitExceeded(
+            f"At most {MOST_REVOKED} names are off; let old ones count again, or make a new pair.", "TooManyNames"
+        )
+    if stored is None:
+        db.insert(OperatorKeys(id=KEYS_ID, revoked=names))
+    else:
+        db.patch(stored, revoked=names)
+
+
+def still(db: Reader, user: User | None, *, watched: bool = False) -> None:
+    """Whether whoever calls may go on as an operator; of everybody else nothing is asked. Raises `Refused`."""
+    if user is not None and user.operator and user.operator_name in revoked(db, watched=watched):
+        raise Refused("RevokedKey", f"The keys of {user.operator_name} count no more; another operator has revoked them.")
+
+
+def public_half(private: str) -> str:
+    """What OPERATOR_PUBLIC_KEY is for a private key: 64 hexadecimal digits."""
+    return str(_private(private).public_key().public_bytes_raw().hex())
+
+
+def _private(private: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private))
+
+
+def mint(private: str, role: Role, name: str = "cli", expires_s: int = 0) -> str:
     """A key.
 
     Args:
-        secret: the deployment's OPERATOR_SECRET.
+        private: the deployment's OPERATOR_KEY, 64 hexadecimal digits.
         name: whom the audit names: letters, digits, `_` and `.`, at most 40.
-        expires_s: when it ends, in seconds since the epoch; 0: with its secret.
+        expires_s: when it ends, in seconds since the epoch; 0: with its pair.
 
     Raises:
-        ValueError: the role or the name is none.
+        ValueError: the role or the name is none, or the private key is none.
     """
     head = f"concave-{role}-{expires_s}-{name}"
     if not _HEAD.fullmatch(head):
         raise ValueError("a key's role is read or edit, and its name has 1 to 40 letters, digits, `_` and `.`")
-    return f"{head}|{_signed(secret, head)}"
+    return f"{head}|{_private(private).sign(head.encode()).hex()}"
 
 
-def _signed(secret: str, head: str) -> str:
-    return hmac.new(secret.encode(), head.encode(), hashlib.sha256).hexdigest()
+def _signed(publics: Sequence[str], head: str, proof: str) -> bool:
+    """Whether one of these pairs has signed it."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    for each in publics:
+        try:
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(each)).verify(bytes.fromhex(proof), head.encode())
+        except InvalidSignature:
+            continue
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -81,13 +155,15 @@ class Operators:
     """Turns keys into users.
 
     Args:
-        secret: the deployment's; None where it has no operators by key.
+        publics: the public halves of the pairs whose keys count; none where there are no operators by key.
         org: whose data an operator sees who names no org.
+        off: the names whose keys count no more.
     """
 
-    secret: str | None
+    publics: Sequence[str]
     clock: Clock
     org: str
+    off: Callable[[], Collection[str]] = tuple
 
     def user(self, key: str, acting: Any = None) -> User:
         """The operator with this key, acting as somebody.
@@ -99,12 +175,14 @@ class Operators:
             AuthFailed: no key of this deployment, or one that has ended, or the identity is none.
         """
         head, _, proof = key.partition("|")
-        found = _HEAD.fullmatch(head) if proof.isascii() else None
-        if self.secret is None or found is None or not hmac.compare_digest(proof, _signed(self.secret, head)):
+        found = _HEAD.fullmatch(head)
+        if found is None or not _PROOF.fullmatch(proof) or not _signed(self.publics, head, proof):
             raise AuthFailed(_NOT_A_KEY)
         role, until, name = found[1], int(found[2]) * 1000, found[3]
         if until and self.clock.now_ms() > until:
             raise AuthFailed("The operator's key has ended; make another one.", "ExpiredToken")
+        if name in self.off():
+            raise AuthFailed(f"The keys of {name} count no more; another operator has revoked them.", "RevokedKey")
         user = self._acting(acting)
         return replace(user, operator=f"{role}:{name}", expires_at=until or None)
 

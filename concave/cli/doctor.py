@@ -55,10 +55,10 @@ def _folder(_: Project, settings: Settings) -> Iterator[Finding]:
     state: Literal["ok", "warning"] = "ok" if free >= LEAST_DISK else "warning"
     yield Finding("data", state, f"{folder}, {free >> 20} MB are free", "" if state == "ok" else "make room on this disk")
     secret = folder / "operator.key"
-    if os.environ.get("OPERATOR_SECRET"):
-        yield Finding("operators", "ok", "keys are signed with OPERATOR_SECRET")
+    if os.environ.get("OPERATOR_KEY"):
+        yield Finding("operators", "ok", "keys are signed with OPERATOR_KEY")
     elif not secret.exists():
-        yield Finding("operators", "warning", "there is no secret that signs keys", "the first `concave dev` makes it")
+        yield Finding("operators", "warning", "there is no key that signs operators' keys", "the first `concave dev` makes it")
     elif secret.stat().st_mode & 0o077:
         yield Finding("operators", "wrong", f"others of this machine may read {secret}", f"chmod 600 {secret}")
     else:

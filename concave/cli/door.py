@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
+
+from chalicelib.environment import BadSetting, hex_of
 
 TIMEOUT_S = 60
 NO_SERVER = "No server of this project is running on this machine: start it with `concave dev`, or say --url and --key."
@@ -59,9 +62,10 @@ class Door:
         except (OSError, ValueError) as error:
             raise click.ClickException(f"{self.url} does not answer: {error}") from None
 
-    def logs(self, cursor: int) -> tuple[list[dict[str, Any]], int]:
-        """The calls since a cursor, waiting for one; of 0 all that are kept."""
-        told = self.request("GET", f"/api/stream_function_logs?cursor={cursor}")
+    def logs(self, cursor: int, request: str = "") -> tuple[list[dict[str, Any]], int]:
+        """The calls since a cursor, waiting for one; of 0 what is kept. `request`: those of one Request ID."""
+        only = f"&request={quote(request)}" if request else ""
+        told = self.request("GET", f"/api/stream_function_logs?cursor={cursor}{only}")
         return told["entries"], int(told["newCursor"])
 
     def pages(self, path: str, args: dict[str, Any], org: str | None, many: int) -> Iterator[Any]:
@@ -102,13 +106,13 @@ def running(folder: Path) -> bool:
     return (folder / "port").is_file()
 
 
-def secret(folder: Path) -> str:
+def private(folder: Path) -> str:
     """What signs the keys of the server on this machine. Raises `click.ClickException`."""
-    given = os.environ.get("OPERATOR_SECRET")
-    if given:
-        return given
     try:
-        return (folder / "operator.key").read_text(encoding="ascii").strip()
+        given = hex_of(os.environ, "OPERATOR_KEY")
+        return given[0] if given else (folder / "operator.key").read_text(encoding="ascii").strip()
+    except BadSetting as error:
+        raise click.ClickException(str(error)) from None
     except OSError:
         raise click.ClickException(f"{folder} has no operator.key yet: `concave dev` makes it.") from None
 
@@ -124,5 +128,9 @@ def _here(folder: Path) -> str:
 def _minted(folder: Path) -> str:
     from chalicelib.runtime.operators import mint
 
-    name = re.sub(r"[^A-Za-z0-9_.]", "_", os.environ.get("USER", ""))[:40]  # whom the audit names
-    return mint(secret(folder), "edit", name or "cli")
+    return mint(private(folder), "edit", signed_in())
+
+
+def signed_in() -> str:
+    """Whom the audit names: who is signed in at this machine."""
+    return re.sub(r"[^A-Za-z0-9_.]", "_", os.environ.get("USER", ""))[:40] or "cli"

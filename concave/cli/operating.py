@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from concave.cli.door import Door, opened, secret
+from concave.cli.door import Door, opened
 from concave.cli.project import entered
 
 BATCH, BATCH_BYTES = 20, 700_000
@@ -86,13 +86,13 @@ def data(table: str | None, org: str | None, limit: int, order: str, url: str | 
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @at_the_door
 def logs(history: int, request_id: str | None, no_follow: bool, as_json: bool, url: str | None, key: str | None) -> None:
-    """Show the calls of the running server until Ctrl-C. In a stage: `concave admin logs`."""
+    """Show the calls of the running server until Ctrl-C."""
     door = _door(url, key)
-    entries, cursor = door.logs(0)
+    entries, cursor = door.logs(0, request_id or "")
     if request_id is not None:
         entries = [each for each in entries if each["requestId"] == request_id]
         if not entries:
-            raise click.ClickException(f"No call of the last 10,000 has the Request ID {request_id}.")
+            raise click.ClickException(f"No call that is kept has the Request ID {request_id}.")
         history, no_follow = len(entries), True
     _show(entries[-history:] if history else [], as_json=as_json)
     while not no_follow:
@@ -255,29 +255,4 @@ def export(file: Path, org: str | None, tables: tuple[str, ...]) -> None:
         sys.exit(main(words))
 
 
-@click.command(short_help="Make an operator's key, for another machine or a program.")
-@click.option("--role", default="read", show_default=True, type=click.Choice(["read", "edit"]))
-@click.option("--name", default="cli", show_default=True, help="Whom the audit names.")
-@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="When it ends.")
-def key(role: Any, name: str, days: int) -> None:
-    """Print an operator's key, signed with OPERATOR_SECRET or with what this project's server has in its data folder."""
-    import time
-
-    from chalicelib.runtime.operators import mint
-
-    try:
-        click.echo(mint(secret(data_folder()), role, name, int(time.time()) + days * 86_400))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--name") from None
-
-
-@click.command(short_help="Print a link that opens the dashboard, once.")
-@click.option("--role", default="edit", show_default=True, type=click.Choice(["read", "edit"]))
-@at_the_door
-def dashboard(role: str, url: str | None, key: str | None) -> None:
-    """Print a link to the dashboard of the running server. It works once, within a day."""
-    door = _door(url, key)
-    click.echo(door.url + door.request("POST", "/_/link", {"role": role})["path"])
-
-
-COMMANDS = (run, data, logs, env, export, import_, key, dashboard)
+COMMANDS = (run, data, logs, env, export, import_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chalicelib.settings import VERSION
-from concave.cli import cloud, doctor, local, new, operating, upkeep
+from concave.cli import cloud, doctor, keys, local, new, operating, upkeep
 
 
 class InOrder(click.Group):
@@ -22,5 +22,13 @@ def root() -> None:
     """A reactive backend that you own: tables, queries and mutations in Python, live in every client."""
 
 
-for command in (*new.COMMANDS, *local.COMMANDS, *operating.COMMANDS, *upkeep.COMMANDS, *doctor.COMMANDS, *cloud.COMMANDS):
+for command in (
+    *new.COMMANDS,
+    *local.COMMANDS,
+    *operating.COMMANDS,
+    *keys.COMMANDS,
+    *upkeep.COMMANDS,
+    *doctor.COMMANDS,
+    *cloud.COMMANDS,
+):
     root.add_command(command)

@@ -1,4 +1,4 @@
-"""The operator's side of a server on one machine: its secret, links to the dashboard, and the dashboard's files at `/_/`.
+"""The operator's side of a server on one machine: its pair of keys, links to the dashboard, and the dashboard's files at `/_/`.
 
 A link works once. It turns into a cookie that no script can read and no other site can send; for that cookie the page gets keys
 of an hour, with which it calls like any other operator (`chalicelib/runtime/operators.py`).
@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chalicelib.doors.headers import DASHBOARD
 from chalicelib.runtime.identity import User
 from chalicelib.runtime.keys import AuthFailed
 from chalicelib.runtime.operators import Operators, Role, mint
@@ -34,15 +35,15 @@ KEY_S = 3600
 LINK_S = 24 * 3600
 """So long a link that nobody has opened works."""
 MOST_LINKS = 100
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
-def operator_secret(folder: Path) -> str:
-    """What signs the keys of operators on this machine: made once, kept in the data folder, readable by its owner alone."""
-    path = folder / "operator.key"
+def operator_key(folder: Path, name: str = "operator.key") -> str:
+    """The private key that signs the keys of operators: made once, kept in the data folder, readable by its owner alone.
+
+    Args:
+        name: the file's; each stage in AWS has a pair of its own.
+    """
+    path = folder / name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=folder, prefix=".operator-")
@@ -51,7 +52,7 @@ def operator_secret(folder: Path) -> str:
                 file.write(secrets.token_hex(32))
                 file.flush()
                 os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # another process was first, and its secret is as good
+            with contextlib.suppress(FileExistsError):  # another process was first, and its key is as good
                 os.link(draft, path)
         finally:
             os.unlink(draft)
@@ -81,7 +82,7 @@ class Dashboard:
     Args:
         folder: the built dashboard; it may come into being later.
         operators: checks keys.
-        secret: signs them.
+        private: signs them.
         everywhere: answer other machines, too; else only this one.
         tls: whether browsers reach it by TLS without a proxy.
         about: what the page is told beside its key.
@@ -92,14 +93,14 @@ class Dashboard:
         self,
         folder: Path,
         operators: Operators,
-        secret: str,
+        private: str,
         *,
         everywhere: bool = False,
         tls: bool = False,
         about: Mapping[str, object] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._files, self._operators, self._secret = Site(folder), operators, secret
+        self._files, self._operators, self._private = Site(folder), operators, private
         self._everywhere, self._tls, self._about, self._now = everywhere, tls, about or {}, now
         self._links: dict[str, Link] = {}
         self._gate = threading.Lock()
@@ -140,7 +141,7 @@ class Dashboard:
             told = "<!doctype html><title>Concave</title><p>This link was used, or is too old. `concave dashboard` makes another."
             return Answer(403, told.encode(), (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")))
         until = int(self._now()) + STAY_S
-        value = mint(self._secret, link.role, "dashboard", until)
+        value = mint(self._private, link.role, "dashboard", until)
         cookie = self._cookie(request, value, STAY_S)
         return Answer(303, b"", (("Location", ROOT), ("Set-Cookie", cookie), ("Cache-Control", "no-store"), *_PRIVATE))
 
@@ -158,7 +159,7 @@ class Dashboard:
             return Answer.error(401, "Unauthenticated", "Open the link that the server has printed, or `concave dashboard`.")
         until = int(self._now()) + KEY_S
         role: Role = "edit" if user.operator_role == "edit" else "read"
-        told = {"key": mint(self._secret, role, "dashboard", until), "role": role, "expires": until * 1000, **self._about}
+        told = {"key": mint(self._private, role, "dashboard", until), "role": role, "expires": until * 1000, **self._about}
         return Answer.json(200, told, (("Cache-Control", "no-store"), *_PRIVATE))
 
     def _known(self, request: Request) -> User | None:
@@ -197,7 +198,7 @@ class Dashboard:
         found = self._files.answer(replace(request, target=f"/{asked}"))
         if found is None:
             return Answer.error(404, "NotFound", f"There is nothing at {request.path}.")
-        return replace(found, headers=(*found.headers, ("Content-Security-Policy", POLICY), *_PRIVATE))
+        return replace(found, headers=(*found.headers, ("Content-Security-Policy", DASHBOARD), *_PRIVATE))
 
 
 _PRIVATE = (("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"))

@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from chalicelib.environment import AuthProvider, BadSetting, switch_of
 from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
-from chalicelib.runtime.operators import Operators
+from chalicelib.runtime.operators import Operators, public_half
 from chalicelib.settings import Settings
 from infra.local.administration import Administration
 from infra.local.aws.api_gateway import Walls
@@ -34,7 +34,7 @@ from infra.local.console import HOME
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.loop import Loop
-from infra.local.operators import Dashboard, SystemClock, operator_secret
+from infra.local.operators import Dashboard, SystemClock, operator_key
 from infra.local.origin_check import OriginCheck
 from infra.local.owned import OwnedSockets
 from infra.local.push_keys import with_push_keys
@@ -178,8 +178,9 @@ class Stack:
     def _adapted(self, settings: Settings) -> Settings:
         """Keys of its own where none are named; on a laptop also trust in the development issuer, and the scripted model."""
         settings = with_push_keys(settings)
-        secret = settings.operator_secret or operator_secret(settings.data_dir)
-        settings = dataclasses.replace(settings, operator_secret=secret)
+        private = settings.operator_key or operator_key(settings.data_dir)
+        publics = (public_half(private), *settings.operator_public_keys)
+        settings = dataclasses.replace(settings, operator_key=private, operator_public_keys=publics)
         if self.issuer is not None:
             dev = AuthProvider(ISSUER, self.issuer.jwks_data_url(), AUDIENCE)
             settings = dataclasses.replace(settings, auth=(*settings.auth, dev))
@@ -193,13 +194,14 @@ class Stack:
         return settings
 
     def _dashboard(self, folder: Path) -> Dashboard:
-        secret = self.settings.operator_secret or ""
+        private = self.settings.operator_key or ""
         everywhere, about = self._extras.dashboard_everywhere, {"stage": self.settings.stage, "store": self.settings.store}
         tls = bool(self._listen.certificate)
-        return Dashboard(folder, self._operators(), secret, everywhere=everywhere, tls=tls, about=about)
+        return Dashboard(folder, self._operators(), private, everywhere=everywhere, tls=tls, about=about)
 
     def _operators(self) -> Operators:
-        return Operators(self.settings.operator_secret, SystemClock(), self.settings.org_default or ANONYMOUS_ORG)
+        org = self.settings.org_default or ANONYMOUS_ORG
+        return Operators(self.settings.operator_public_keys, SystemClock(), org, _off)
 
     def _load(self) -> None:
         """Import the app and build its backend on the parts. Runs at the start and at every reload, with fresh modules."""
@@ -321,6 +323,12 @@ def _build_indexes(executor: Any) -> None:
             log.info("built the index %s: %d documents", name, audit.documents)
         else:
             log.error("the index %s cannot be built: %s", name, "; ".join(audit.examples))
+
+
+def _off() -> Collection[str]:
+    """The operators whose keys count no more, as the backend of now knows them."""
+    found: Collection[str] = importlib.import_module("chalicelib.wiring").backend().operators.off()
+    return found
 
 
 def _make_tables(client: Any, specs: list[Any], prefix: str) -> None:

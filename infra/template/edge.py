@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.doors.headers import DASHBOARD as DASHBOARD_POLICY
 from chalicelib.doors.headers import FRAMES, HSTS_S, page
 from chalicelib.doors.routes import ROUTES
 from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, either, ref, sub
@@ -23,6 +24,8 @@ CALLS = ("/api/run/*",)
 """Functions named in the path: none of them is a socket, also when it is called `sync`."""
 DOORS = ("/api/*", *sorted({f"/{route.path.split('/')[1]}/*" for route in ROUTES}))
 """Paths of the HTTP door that must not be taken for files of the page, whatever they end with."""
+DASHBOARD = ("/_/", "/_/index.html", "/_/assets/*")
+"""Files of the dashboard, which are there with DASHBOARD=on; what else is below `/_/` is the HTTP door's."""
 PAGE = ("/", "/assets/*", "/*.html", "/*.js", "/*.css", "/*.svg", "/*.png", "/*.ico", "/*.txt", "/*.webmanifest")
 """Paths of the page, as Vite builds it; it keeps its own addresses behind the #."""
 
@@ -56,7 +59,7 @@ function handler(event) {
 PAGE_CODE = """\
 function handler(event) {
   var request = event.request;
-  if (request.uri === '/') request.uri = '/index.html';
+  if (request.uri === '/' || request.uri === '/_/') request.uri += 'index.html';
   return request;
 }
 """
@@ -75,6 +78,7 @@ def edge(deployment: Deployment) -> Resources:
         "SocketPath": _function(deployment, "socket-path", SOCKET_CODE),
         "SafeHeaders": _headers(deployment, "headers", FRAMES),
         "PageHeaders": _headers(deployment, "page-headers", page(deployment.page)),
+        "DashboardHeaders": _headers(deployment, "dashboard-headers", DASHBOARD_POLICY),
         "PagePath": _function(deployment, "page-path", PAGE_CODE),
         "Page": _bucket(),
         "PageAccess": _access(deployment),
@@ -170,7 +174,8 @@ def _distribution(deployment: Deployment) -> Resource:
     behaviours = [_behaviour(path, "http", None) for path in CALLS]
     behaviours += [_behaviour(path, "sockets", "SocketPath") for path in SOCKETS]
     behaviours += [_behaviour(path, "http", None) for path in DOORS]
-    behaviours += [_behaviour(path, "page", "PagePath", cached=path == "/assets/*") for path in PAGE]
+    for path in (*DASHBOARD, *PAGE):
+        behaviours.append(_behaviour(path, "page", "PagePath", cached=path.endswith("/assets/*")))
     default = _behaviour("", "http", None)
     del default["PathPattern"]
     return {
@@ -214,12 +219,13 @@ def _api(name: str, api: str) -> Resource:
 
 
 def _behaviour(path: str, origin: str, function: str | None, *, cached: bool = False) -> Resource:
+    headers = "DashboardHeaders" if path in DASHBOARD else "PageHeaders" if origin == "page" else "SafeHeaders"
     made: dict[str, Any] = {
         "PathPattern": path,
         "TargetOriginId": origin,
         "ViewerProtocolPolicy": "redirect-to-https" if origin == "page" else "https-only",
         "AllowedMethods": ["GET", "HEAD", "OPTIONS"],
-        "ResponseHeadersPolicyId": ref("PageHeaders" if origin == "page" else "SafeHeaders"),
+        "ResponseHeadersPolicyId": ref(headers),
         "CachePolicyId": CACHE if cached else NO_CACHE,
         "Compress": origin != "sockets",
     }

@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.data import mount
 from infra.template.apis import endpoint
 from infra.template.edge import ORIGIN_SECRET
+from infra.template.operating import checks
 from infra.template.parameters import SETTINGS
 from infra.template.parts import Deployment, Function, Resource, Resources, att, either, ref
 from infra.template.policies import ASIDE, ROLES, merged
@@ -92,6 +93,8 @@ def environment(deployment: Deployment, function: Function) -> dict[str, Any]:
     if function.entry in ACTIONS:
         made["EMBEDDER_KEY_SECRET"] = ref("EmbedderKeySecret")
     made["SIGNING_PUBLIC_KEY"] = ref("SigningPublicKey")
+    if checks(function.entry):
+        made["OPERATOR_PUBLIC_KEY"] = either("HasDashboard", ref("OperatorPublicKey"))
     if "signing" in grant.secrets:
         made["SIGNING_KEY_SECRET"] = ref("SigningKeySecret")
     if "push" in grant.secrets:

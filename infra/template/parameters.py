@@ -106,6 +106,18 @@ _PLATFORM: dict[str, Any] = {
         "Default": "none",
         "Description": "The model that EMBEDDER names; make deploy works it out.",
     },
+    "DashboardSwitch": {
+        "Type": "String",
+        "Default": "off",
+        "AllowedValues": ["on", "off"],
+        "Description": "on: operators by key, and the dashboard at /_/ (docs/operators.md).",
+    },
+    "OperatorPublicKey": {
+        "Type": "String",
+        "Default": "",
+        "AllowedPattern": "^([0-9a-f]{64}(,[0-9a-f]{64})*)?$",
+        "Description": "Public halves of the pairs that sign operators' keys, comma list; make deploy works it out.",
+    },
     "FrontReserved": {
         "Type": "Number",
         "Default": 0,
@@ -186,6 +198,7 @@ def conditions() -> Resource:
         "HasModelKey": {"Fn::Not": [{"Fn::Equals": [ref("AnthropicKeySecret"), ""]}]},
         "HasSigningKey": {"Fn::Not": [{"Fn::Equals": [ref("SigningKeySecret"), ""]}]},
         "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
+        "HasDashboard": {"Fn::Equals": [ref("DashboardSwitch"), "on"]},
         "HasEdge": {"Fn::Equals": [ref("EdgeSwitch"), "on"]},
         "HasDomain": {"Fn::Not": [{"Fn::Equals": [ref("Domain"), ""]}]},
         "HasWebAcl": {"Fn::Not": [{"Fn::Equals": [ref("WebAclArn"), ""]}]},

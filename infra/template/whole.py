@@ -10,6 +10,7 @@ from infra.template.apis import apis, without_deployment
 from infra.template.edge import addresses, edge
 from infra.template.functions import functions
 from infra.template.merge import Template, merge
+from infra.template.operating import operating
 from infra.template.parameters import conditions, parameters
 from infra.template.parts import Deployment, Resources, att, functions_of, ref, sub
 from infra.template.policies import policies
@@ -36,7 +37,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
     """
     deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
-    for part in (policies, searching, tables, streams, queues, functions, apis, edge, watching):
+    for part in (policies, searching, operating, tables, streams, queues, functions, apis, edge, watching):
         made = part(deployment)
         twice = sorted(set(made) & set(resources))
         if twice:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.operators import operator_secret
+from infra.local.operators import operator_key
 from tests.walk.server import ROOT
 
 Told = tuple[int, dict[str, Any], str]
@@ -58,7 +58,7 @@ def test_a_setting_that_cannot_be_used_is_named(doctor: Callable[..., Told]) -> 
 
 
 def test_a_secret_that_others_can_read_is_named(doctor: Callable[..., Told], tmp_path: Path) -> None:
-    operator_secret(tmp_path / ".concave")
+    operator_key(tmp_path / ".concave")
     assert doctor()[1]["operators"]["state"] == "ok"
     (tmp_path / ".concave" / "operator.key").chmod(0o644)
     code, found, _ = doctor()

@@ -17,7 +17,7 @@ from chalicelib.runtime.keys import AuthFailed
 from chalicelib.runtime.logs import Log
 from chalicelib.runtime.operators import mint
 from tests.doors.test_operators import EDIT, PAGE, READ, as_, ask, call
-from tests.functions.conftest import SECRET, House, Refusal
+from tests.functions.conftest import SIGNS, House, Refusal
 
 HEAD, PROOF = EDIT.split("|")
 DEEP = base64.b64encode(b"[" * 3_000).decode()
@@ -41,7 +41,7 @@ DEEP = base64.b64encode(b"[" * 3_000).decode()
         f"{HEAD.replace('edit', 'admin')}|{PROOF}",
         f"{HEAD}|{'0' * 1_000_000}",
         f"concave-edit-0-{'c' * 1_000_000}|{PROOF}",
-        mint(SECRET, "edit", "cli2").replace("cli2", "cli"),
+        mint(SIGNS, "edit", "cli2").replace("cli2", "cli"),
         EDIT.replace("-0-", "-99999999999-"),
     ],
 )
@@ -109,7 +109,7 @@ def acts(house: House, org: str = "acme") -> list[str]:
 
 
 def test_what_an_operator_does_to_the_variables_can_be_read_by_operators(house: House) -> None:
-    eve = f"Convex {mint(SECRET, 'edit', 'eve')}"
+    eve = f"Convex {mint(SIGNS, 'edit', 'eve')}"
     assert ask(house, "/api/update_environment_variables", {"changes": [{"name": "A", "value": "secret"}]}, eve)[0] == 200
     (act,) = house.operator(role="read").action("_system/audit:deployment")
     assert (act["operator"], act["path"], json.loads(act["args"])) == ("eve", "environment", {"names": ["A"]})

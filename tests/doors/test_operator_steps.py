@@ -10,17 +10,22 @@ from typing import Any
 
 import pytest
 
-from chalicelib.runtime import executor, operators
-from chalicelib.runtime.contexts import Caller
+from chalicelib import backend
+from chalicelib.calls import user_of
+from chalicelib.doors import operating
+from chalicelib.runtime import asking, executor, operators
+from chalicelib.runtime.contexts import Caller, caller_of
 from chalicelib.runtime.identity import User
 from infra.local.model.server import ScriptedModel
 from tests.data.mutants import swapped
 from tests.doors import test_operators as claims
+from tests.doors import test_revoked_keys as revoking
+from tests.doors import test_stage_session as sessions
 from tests.functions.conftest import House
 from tests.support.rest import Names
 
 Off = Callable[[], AbstractContextManager[None]]
-_user, _from_json = operators.Operators.user, User.from_json
+_user, _from_json, _still = operators.Operators.user, User.from_json, operators.still
 
 
 def _endless(of: Any, key: str, acting: Any = None) -> User:
@@ -28,7 +33,7 @@ def _endless(of: Any, key: str, acting: Any = None) -> User:
     head, bar, proof = key.partition("|")
     parts = head.split("-")
     if len(parts) == 4 and parts[2] == "1":
-        again = operators.mint(of.secret, parts[1], parts[3])  # type: ignore[arg-type]
+        again = operators.mint(claims.SIGNS, parts[1], parts[3])  # type: ignore[arg-type]
         return _user(of, again, acting)
     return _user(of, f"{head}{bar}{proof}", acting)
 
@@ -42,11 +47,43 @@ def _claimed(stored: dict[str, Any]) -> User:
 STEPS: Mapping[str, tuple[Callable[[House], Any], Off]] = {
     "a key is compared with its signature": (
         partial(claims.test_what_is_no_key_opens_nothing, header=f"Convex {claims.READ.replace('read', 'edit')}"),
-        lambda: swapped((operators.hmac, "compare_digest", lambda one, other: True)),
+        lambda: swapped((operators, "_signed", lambda publics, head, proof: True)),
     ),
     "a key ends": (
-        partial(claims.test_what_is_no_key_opens_nothing, header=f"Convex {operators.mint(claims.SECRET, 'edit', expires_s=1)}"),
+        partial(claims.test_what_is_no_key_opens_nothing, header=f"Convex {operators.mint(claims.SIGNS, 'edit', expires_s=1)}"),
         lambda: swapped((operators.Operators, "user", _endless)),
+    ),
+    "a revoked name opens nothing": (
+        revoking.test_the_keys_of_a_revoked_name_open_nothing,
+        lambda: swapped((backend, "revoked", lambda db: {})),
+    ),
+    "a call that was let in before is looked at again": (
+        partial(revoking.test_who_was_let_in_before_does_nothing_more, call=revoking.CALLS[0]),
+        lambda: swapped((executor, "still", lambda *who, **how: None)),
+    ),
+    "so is an action": (
+        partial(revoking.test_who_was_let_in_before_does_nothing_more, call=revoking.CALLS[1]),
+        lambda: swapped((executor, "still", lambda *who, **how: None)),
+    ),
+    "a live query ends with its key": (
+        revoking.test_a_live_query_is_told_that_its_key_counts_no_more,
+        lambda: swapped((asking, "still", lambda *who, **how: None)),
+    ),
+    "what tells a live query of it is watched": (
+        revoking.test_a_live_query_is_told_that_its_key_counts_no_more,
+        lambda: swapped((asking, "still", lambda db, user, watched: _still(db, user))),
+    ),
+    "an operator shares no live value with others": (
+        revoking.test_what_an_operator_watches_is_shared_with_nobody,
+        lambda: swapped((revoking, "sharing", lambda stored: caller_of(user_of(stored)).org)),
+    ),
+    "a stage's session is for the dashboard itself": (
+        lambda house: sessions.test_a_page_of_somebody_else_gets_no_key(_staged(house), "same-site"),
+        lambda: swapped((operating, "OWN_PAGE", frozenset({"same-origin", "same-site"}))),
+    ),
+    "a server of one machine answers below /_/ itself": (
+        lambda house: sessions.test_where_there_is_no_dashboard_of_a_stage_there_is_nothing(house.model, {"ws_endpoint": None}),
+        lambda: swapped((operating, "_in_a_stage", lambda backend: None)),
     ),
     "an org is one that a token could name": (
         partial(claims.test_what_is_no_key_opens_nothing, header=claims.as_({"org": "_system"})),
@@ -75,8 +112,12 @@ STEPS: Mapping[str, tuple[Callable[[House], Any], Off]] = {
 def test_without_it_a_test_fails(model: ScriptedModel, step: str) -> None:
     claim, off = STEPS[step]
     claim(_house(model))
-    with off(), pytest.raises((AssertionError, KeyError)):
+    with off(), pytest.raises((AssertionError, KeyError, pytest.fail.Exception)):
         claim(_house(model))
+
+
+def _staged(house: House) -> House:
+    return House(house.model, stage="dev", ws_endpoint="https://sockets.example")
 
 
 def _house(model: ScriptedModel) -> House:

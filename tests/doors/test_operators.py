@@ -14,9 +14,9 @@ from chalicelib.doors.web import HttpRequest
 from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.identity import User
 from chalicelib.runtime.operators import ISSUER, OperatorAct, mint
-from tests.functions.conftest import SECRET, House, Refusal
+from tests.functions.conftest import SIGNS, House, Refusal
 
-EDIT, READ = mint(SECRET, "edit"), mint(SECRET, "read", "eve")
+EDIT, READ = mint(SIGNS, "edit"), mint(SIGNS, "read", "eve")
 ALICE = {"subject": "alice", "org": "acme"}
 PAGE = {"numItems": 50, "cursor": None}
 
@@ -77,9 +77,9 @@ def test_every_function_of_the_operators_is_missing_for_users(house: House) -> N
         "Convex key",
         f"Convex {EDIT}0",
         f"Convex {EDIT[:-1]}",
-        f"Convex {mint('t' * 32, 'edit')}",
+        f"Convex {mint('7' * 64, 'edit')}",
         f"Convex {READ.replace('read', 'edit')}",
-        f"Convex {mint(SECRET, 'edit', expires_s=1)}",
+        f"Convex {mint(SIGNS, 'edit', expires_s=1)}",
         f"Convex {EDIT}:notbase64!",
         f"Convex {EDIT}:{base64.b64encode(b'[]').decode()}",
         as_({"org": "_system"}),
@@ -95,9 +95,9 @@ def test_what_is_no_key_opens_nothing(house: House, header: str) -> None:
     assert (status, told["code"]) == (401, "Unauthenticated")
 
 
-def test_a_deployment_without_a_secret_has_no_operators(model: Any) -> None:
-    house = House(model, operator_secret=None)
-    assert call(house, "tasks:list", {}, f"Convex {mint('', 'edit')}")[0] == 401
+def test_a_deployment_without_a_public_key_has_no_operators(model: Any) -> None:
+    house = House(model, operator_public_keys=())
+    assert call(house, "tasks:list", {}, f"Convex {mint('0' * 64, 'edit')}")[0] == 401
 
 
 def test_who_may_only_read_changes_nothing(house: House) -> None:
@@ -112,7 +112,7 @@ def test_who_may_only_read_changes_nothing(house: House) -> None:
 
 
 def test_what_an_operator_changes_is_written_down_in_the_same_commit(house: House) -> None:
-    call(house, "tasks:create", {"title": "one"}, as_(ALICE, mint(SECRET, "edit", "eve")))
+    call(house, "tasks:create", {"title": "one"}, as_(ALICE, mint(SIGNS, "edit", "eve")))
     call(house, "tasks:list", {}, as_(ALICE))
     call(house, "tasks:create", {"title": ""}, as_(ALICE))  # refused: nothing has happened
     house.person("alice").mutation("tasks:create", title="mine")

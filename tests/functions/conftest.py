@@ -14,7 +14,7 @@ from chalicelib import wiring
 from chalicelib.data.store import Store
 from chalicelib.data.tables import all_specs
 from chalicelib.runtime.identity import User
-from chalicelib.runtime.operators import Role, mint
+from chalicelib.runtime.operators import Role, mint, public_half
 from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import load
 from chalicelib.settings import Settings
@@ -61,7 +61,8 @@ class Waiting(Later):
         (self.delayed if delay_ms > 0 else self.asked).append((function, payload))
 
 
-SECRET = "s" * 32
+SIGNS = "5" * 64
+"""The private key of the deployment's operators."""
 """What signs operators' keys here."""
 
 
@@ -111,7 +112,13 @@ class House:
 
     def __init__(self, model: ScriptedModel, store: Store | None = None, gateway: Any = None, **settings: Any) -> None:
         self.model, self.clock, self.later = model, MovingClock(), Later()
-        settings = {"run_lease_s": 60, "chunk_flush_ms": 5, "workers_shared": ("*",), "operator_secret": SECRET, **settings}
+        settings = {
+            "run_lease_s": 60,
+            "chunk_flush_ms": 5,
+            "workers_shared": ("*",),
+            "operator_public_keys": (public_half(SIGNS),),
+            **settings,
+        }
         config = Settings(model_url=model.url, anthropic_key="scripted", **settings)
         registry = load(("chalicelib.functions",))
         self.store = CountingStore(store or SqliteStore(":memory:", all_specs()), all_specs())
@@ -121,10 +128,10 @@ class House:
     def person(self, name: str, org: str = "acme", roles: tuple[str, ...] = ()) -> Person:
         return Person(self, User(subject=name, issuer="https://test", org=org, roles=roles))
 
-    def operator(self, subject: str | None = None, role: Role = "edit", org: str = "acme") -> Person:
+    def operator(self, subject: str | None = None, role: Role = "edit", org: str = "acme", name: str = "cli") -> Person:
         """Somebody with an operator's key, acting as a user or as the service."""
         acting = {"org": org} if subject is None else {"org": org, "subject": subject}
-        return Person(self, self.backend.operators.user(mint(SECRET, role), acting))
+        return Person(self, self.backend.operators.user(mint(SIGNS, role, name), acting))
 
     def anybody(self) -> Person:
         return Person(self, None)

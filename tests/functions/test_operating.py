@@ -123,11 +123,11 @@ def test_who_may_only_read_looks_at_everything_and_changes_nothing(house: House)
 
 def test_secrets_are_named_and_not_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-geheim")
-    monkeypatch.setenv("OPERATOR_SECRET", "o" * 40)
+    monkeypatch.setenv("OPERATOR_KEY", "0" * 64)
     monkeypatch.setenv("CALLS_PER_SECOND", "7")
     shown = {each["name"]: each for each in house.operator().action("_system/overview:settings")}
     assert "geheim" not in str(shown)
-    assert "oooo" not in str(shown)
+    assert "0000000" not in str(shown)
     assert shown["ANTHROPIC_API_KEY"]["source"] == "environment"
     assert (shown["CALLS_PER_SECOND"]["value"], shown["PORT"]["source"]) == ("7", "default")
 

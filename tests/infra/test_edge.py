@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.doors import edge, headers, sync
 from chalicelib.doors.routes import ROUTES
-from infra.template.edge import ALL_BUT_HOST, HEADER, NO_CACHE, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
+from infra.template.edge import ALL_BUT_HOST, DASHBOARD, HEADER, NO_CACHE, PAGE, PAGE_CODE, SOCKET_CODE, SOCKETS
 from infra.template.edge import edge as resources
 from infra.template.parts import Deployment
 
@@ -55,7 +55,8 @@ def test_a_path_cannot_smuggle_a_second_parameter_into_the_query() -> None:
 
 @needs_node
 @pytest.mark.parametrize(
-    ("asked", "served"), [("/", "/index.html"), ("/index.html", "/index.html"), ("/assets/a.js", "/assets/a.js")]
+    ("asked", "served"),
+    [("/", "/index.html"), ("/_/", "/_/index.html"), ("/index.html", "/index.html"), ("/assets/a.js", "/assets/a.js")],
 )
 def test_the_root_is_the_page(asked: str, served: str) -> None:
     assert _at_the_edge(PAGE_CODE, asked)["uri"] == served
@@ -126,7 +127,8 @@ def test_whatever_is_answered_may_not_be_framed_and_is_asked_for_by_https(templa
     config = template["Resources"]["Edge"]["Properties"]["DistributionConfig"]
     for behaviour in (*config["CacheBehaviors"], config["DefaultCacheBehavior"]):
         name = behaviour["ResponseHeadersPolicyId"]["Ref"]
-        assert name == ("PageHeaders" if behaviour["TargetOriginId"] == "page" else "SafeHeaders")
+        pages = "DashboardHeaders" if behaviour.get("PathPattern") in DASHBOARD else "PageHeaders"
+        assert name == (pages if behaviour["TargetOriginId"] == "page" else "SafeHeaders")
         said = template["Resources"][name]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
         assert "frame-ancestors 'none'" in said["ContentSecurityPolicy"]["ContentSecurityPolicy"]
         assert said["ContentSecurityPolicy"]["Override"] is False
@@ -140,6 +142,13 @@ def test_the_pages_policy_knows_the_scripts_that_stand_in_it() -> None:
     config = resources(deployment)["PageHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     assert config["ContentSecurityPolicy"]["ContentSecurityPolicy"] == headers.page("<script>theme()</script>")
     assert "sha256-" in config["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+
+
+def test_the_dashboards_files_have_its_policy_and_its_session_is_asked_of_the_door(template: dict[str, Any]) -> None:
+    said = template["Resources"]["DashboardHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert said["ContentSecurityPolicy"]["ContentSecurityPolicy"] == headers.DASHBOARD
+    for path, origin in {"/_/": "page", "/_/assets/a.js": "page", "/_/session": "http", "/_/admin": "http"}.items():
+        assert _origin(template, path) == origin, path
 
 
 def test_only_the_apis_get_the_secret_and_never_the_viewers_host(template: dict[str, Any]) -> None:

@@ -12,22 +12,22 @@ import pytest
 from chalicelib import wiring
 from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.runtime.identity import User
-from chalicelib.runtime.operators import OperatorAct, Operators, mint
+from chalicelib.runtime.operators import OperatorAct, Operators, mint, public_half
 from chalicelib.settings import Settings
 from infra.admin.opened import opened
 from infra.local.administration import PATH, Administration
 from infra.local.aws.shapes import Request
 from infra.local.operators import SystemClock
 
-SECRET = "s" * 32
-EDIT = f"Convex {mint(SECRET, 'edit', 'eve')}"
+SIGNS = "5" * 64
+EDIT = f"Convex {mint(SIGNS, 'edit', 'eve')}"
 
 
 class Server:
     """A backend that is open, and its administration."""
 
     def __init__(self, backend: Any) -> None:
-        self.backend, self.admin = backend, Administration(Operators(SECRET, SystemClock(), "_public"))
+        self.backend, self.admin = backend, Administration(Operators([public_half(SIGNS)], SystemClock(), "_public"))
 
     def asked(self, body: Any, authorization: str = EDIT, method: str = "POST") -> tuple[int, Any]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -46,7 +46,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    settings = Settings(data_dir=tmp_path, apps=("chalicelib.functions",), operator_secret=SECRET)
+    settings = Settings(data_dir=tmp_path, apps=("chalicelib.functions",), operator_public_keys=(public_half(SIGNS),))
     with opened(settings) as backend:
         wiring.use(wiring.Parts(backend.store, backend.invoker, backend.gateway, wiring.SystemClock(), [], settings=settings))
         yield Server(wiring.backend())
@@ -59,7 +59,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         ("", 401, "Unauthenticated"),
         ("Bearer x", 401, "Unauthenticated"),
         (EDIT + "0", 401, "Unauthenticated"),
-        (f"Convex {mint(SECRET, 'read')}", 403, "ReadOnlyKey"),
+        (f"Convex {mint(SIGNS, 'read')}", 403, "ReadOnlyKey"),
     ],
 )
 def test_only_who_may_change_everything_may_ask(server: Server, authorization: str, status: int, code: str) -> None:

@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from chalicelib.runtime.operators import Operators, mint
+from chalicelib.runtime.operators import Operators, mint, public_half
 from infra.local.aws.shapes import Request
 from infra.local.operators import KEY_S, LINK_S, MOST_LINKS, STAY_S, Dashboard, SystemClock
 from infra.local.routes import Answer
 
-SECRET = "s" * 32
+SIGNS = "5" * 64
 
 
 class Door:
     """A door, and the browsers in front of it; time stands still until a test moves it."""
 
-    def __init__(self, folder: Path, port: int = 3210, secret: str = SECRET) -> None:
+    def __init__(self, folder: Path, port: int = 3210, private: str = SIGNS) -> None:
         self.host, self.now = f"127.0.0.1:{port}", 1_800_000_000.0
-        self.operators = Operators(secret, self, "_public")
-        self.dashboard = Dashboard(folder, self.operators, secret, now=lambda: self.now)
+        self.operators = Operators([public_half(private)], self, "_public")
+        self.dashboard = Dashboard(folder, self.operators, private, now=lambda: self.now)
 
     def now_ms(self) -> int:
         return int(self.now * 1000)
@@ -113,7 +113,7 @@ def test_a_browsers_other_cookies_of_this_machine_are_no_hindrance(door: Door, o
 
 
 def test_two_servers_of_one_machine_keep_their_browsers_apart(tmp_path: Path) -> None:
-    one, other = Door(tmp_path / "a", 3210), Door(tmp_path / "b", 3211, "t" * 32)
+    one, other = Door(tmp_path / "a", 3210), Door(tmp_path / "b", 3211, "7" * 64)
     jar = dict(each.entered().split("=", 1) for each in (one, other))  # cookies know hosts, but no ports (RFC 6265, 8.5)
     both = "; ".join(f"{name}={value}" for name, value in jar.items())
     assert one.session(both)[0] == 200
@@ -132,11 +132,11 @@ def test_over_tls_the_cookie_goes_nowhere_else(tmp_path: Path) -> None:
     "body", [b"[]", b"{", b"\xff", b"[" * 100_000, b'{"role": ["edit"]}', b'{"role": "admin"}', b'{"role": null}']
 )
 def test_a_link_that_cannot_be_asked_for_is_refused(door: Door, body: bytes) -> None:
-    told = door.asked("POST", "/_/link", body, Authorization=f"Convex {mint(SECRET, 'edit')}")
+    told = door.asked("POST", "/_/link", body, Authorization=f"Convex {mint(SIGNS, 'edit')}")
     assert told.status in (400, 401)
 
 
-@pytest.mark.parametrize("cookie", ["", "x", f"concave_operator={mint('t' * 32, 'edit')}", "concave_operator=" + "é" * 5_000])
+@pytest.mark.parametrize("cookie", ["", "x", f"concave_operator={mint('7' * 64, 'edit')}", "concave_operator=" + "é" * 5_000])
 def test_without_its_cookie_nobody_gets_a_key(door: Door, cookie: str) -> None:
     assert door.session(cookie)[0] == 401
 

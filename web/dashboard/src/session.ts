@@ -16,9 +16,16 @@ export interface Acting {
   subject?: string | undefined;
 }
 
-/** A key for this browser's cookie; null where it has none. */
-export async function openSession(): Promise<Session | null> {
-  const answer = await fetch("session", { method: "POST" });
+/** The key of a stage's link: behind the #, which no browser sends anywhere; it stays in no history. */
+function keyOfLink(): string | undefined {
+  const key = /^#key=(.+)$/.exec(location.hash)?.[1];
+  if (key) history.replaceState(null, "", location.pathname);
+  return key && decodeURIComponent(key);
+}
+
+/** A key for this browser's cookie, or for the one that is given; null where it has none. */
+export async function openSession(key = keyOfLink()): Promise<Session | null> {
+  const answer = await fetch("session", { method: "POST", headers: key ? { authorization: `Convex ${key}` } : {} });
   if (answer.status === 401) return null;
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return (await answer.json()) as Session;
