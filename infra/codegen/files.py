@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from chalicelib.data.side_index import Vector
 from chalicelib.data.tables import Table
 from chalicelib.runtime.registry import Function, load
 from infra.codegen import text
@@ -113,6 +114,7 @@ def _data_model(tables: Sequence[type[Table]], structs: Structs) -> str:
     body = "".join(f"{each}\n" for each in structs.interfaces(tables=True))
     listed = "".join(f"  {text.name(table.table_name)}: {structs.interface_name(table)};\n" for table in tables)
     others = sorted(set(re.findall(r"[A-Za-z_]\w*", re.sub(r"/\*\*.*?\*/", "", body, flags=re.S))) & structs.others())
+    models = "".join(f"  {text.name(table.table_name)}: {_table_info(table)};\n" for table in tables)
     imports = 'import type { GenericId } from "convex/values";\n'
     if others:
         imports += f'import type {{ {", ".join(others)} }} from "./api";\n'
@@ -128,7 +130,51 @@ export type Doc<Table extends TableName> = Tables[Table];
 
 /** The id of a document: a string that knows its table. */
 export type Id<Table extends TableName> = GenericId<Table>;
+
+/** A value as Convex's types of a data model want it: without names of interfaces. */
+type Plain<Field> = Field extends string | number | bigint | boolean | null | undefined | ArrayBuffer
+  ? Field
+  : {{ [Part in keyof Field]: Plain<Field[Part]> }};
+
+/** A table as Convex's types of a data model say it: its document, its indexes, and what it is searched by. */
+export interface TableInfo<Table extends TableName, Indexes, SearchIndexes, VectorIndexes> {{
+  document: Plain<Doc<Table>>;
+  fieldPaths: Extract<keyof Doc<Table>, string>;
+  indexes: Indexes & {{ by_id: ["_id"]; by_creation_time: ["_creationTime"] }};
+  searchIndexes: SearchIndexes;
+  vectorIndexes: VectorIndexes;
+}}
+
+/** Every table, for `NamedSearchIndex`, `VectorIndexNames` and the like of `convex/server`. */
+export type DataModel = {{
+{models}}};
 """
+
+
+def _table_info(table: type[Table]) -> str:
+    """A table's entry of `DataModel`: `filterFields` are what a search may name, of the partition and the filters."""
+    indexes = {
+        name: f"[{', '.join(map(text.literal, (*index.partition, *(index.order or ('_creationTime',)))))}]"
+        for name, index in table.indexes.items()
+        if not (index.is_log or index.everywhere)
+    }
+    searches, vectors = dict[str, str](), dict[str, str]()
+    for name, side in table.sides.items():
+        fields = " | ".join(map(text.literal, (*side.partition, *side.filter))) or "never"
+        if isinstance(side, Vector):
+            about = f"vectorField: {text.literal(side.field)}; dimensions: {side.dimensions}; filterFields: {fields}"
+            vectors[name] = f"{{ {about} }}"
+        else:
+            searches[name] = f"{{ searchField: {text.literal(side.field)}; filterFields: {fields} }}"
+    told = ", ".join(map(_members, (indexes, searches, vectors)))
+    return f"TableInfo<{text.literal(table.table_name)}, {told}>"
+
+
+def _members(named: dict[str, str]) -> str:
+    """A type of these members; of none one that has no names."""
+    if not named:
+        return "{}"
+    return "{" + "".join(f"\n    {text.name(name)}: {said};" for name, said in named.items()) + "\n  }"
 
 
 def _errors(modules: Sequence[ModuleType]) -> str:

@@ -45,7 +45,7 @@ class Vite:
         """Start the child; returns at once."""
         node = shutil.which("node")
         if node is None or not (self._web / "node_modules" / "vite").exists():
-            log.info("the page is served as it was built: its tools are not installed")
+            log.info("%s", self._without(node is not None))
             return
         self._child = subprocess.Popen(  # noqa: S603 - our own script
             [node, "dev.mjs", self._backend],
@@ -56,6 +56,16 @@ class Vite:
             text=True,
         )
         threading.Thread(target=self._listen, args=(self._child,), name="vite", daemon=True).start()
+
+    def _without(self, node: bool) -> str:
+        """What there is instead, and what to do."""
+        page = (
+            "the page is the one that was built last" if (self._web / "dist" / "index.html").is_file() else "there is no page yet"
+        )
+        folder = os.path.relpath(self._web)
+        install = f"`npm install --prefix {folder}`"
+        to_do = f"run {install}" if node else f"install Node 20.19 or newer and run {install}"
+        return f"{page}, and it is not reloaded when you save: {to_do}, and start again"
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None

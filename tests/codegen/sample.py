@@ -17,7 +17,9 @@ from chalicelib import (
     PaginationOptions,
     QueryCtx,
     Refused,
+    Search,
     Table,
+    Vector,
     action,
     internal_mutation,
     mutation,
@@ -72,8 +74,11 @@ class Sheet(Table, name="sheets"):
     notes: dict[str, str | None] = {}  # noqa: RUF012 - msgspec copies it for each document
     outline: Outline | None = None
     kind: Literal["a", "b c", 3, True] | None = None
+    look: list[float] | None = None
 
     by_owner = Index("owner")
+    by_text = Search("owner", partition=("colour",), filter=("kind",))
+    by_look = Vector("look", dimensions=3)
 
 
 def refused(code: str, **details: Any) -> Refused:

@@ -20,9 +20,13 @@ APPS = ("chalicelib.functions", "tests.codegen.sample")
 HEAD = """
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { useAction, useMutation, usePaginatedQuery, useQuery } from "convex/react";
+import type {
+  DocumentByName, GenericDataModel, NamedIndex, NamedSearchIndex, NamedTableInfo, NamedVectorIndex, SearchIndexNames,
+  TableNamesInDataModel, VectorIndexNames,
+} from "convex/server";
 import { ConvexError, type Value } from "convex/values";
 import { api, type MessageView } from "./generated/api";
-import type { Doc, Id, TableName } from "./generated/dataModel";
+import type { DataModel, Doc, Id, TableName } from "./generated/dataModel";
 import type { ErrorCode, ErrorData } from "./generated/errors";
 declare const client: ConvexClient;
 declare const http: ConvexHttpClient;
@@ -31,7 +35,13 @@ declare const runId: Id<"runs">;
 declare const caught: ConvexError<Value>;
 declare const data: ErrorData;
 export const used = [useAction, useMutation, usePaginatedQuery, useQuery, client, http, sheetId, runId, caught, data, api];
-export type Used = [MessageView, Doc<"runs">, TableName, ErrorCode];
+export type Whole<Model extends GenericDataModel> = TableNamesInDataModel<Model>;
+type Sheets = NamedTableInfo<DataModel, "sheets">;
+declare const words: NamedSearchIndex<Sheets, "by_text">;
+declare const look: NamedVectorIndex<Sheets, "by_look">;
+export const indexes = [words, look] as const;
+export type Named = [NamedIndex<Sheets, "by_owner">, SearchIndexNames<Sheets>, VectorIndexNames<Sheets>];
+export type Used = [DocumentByName<DataModel, "sheets">, MessageView, Doc<"runs">, TableName, ErrorCode];
 """
 
 RIGHT = """
@@ -61,6 +71,17 @@ export const text: string = sheetId;
 export const told = (caught.data as ErrorData).code === "SessionNotFound" ? data.message : data.field;
 export const table: TableName = "chatMessages";
 export const code: ErrorCode = "Torn";
+export type All = Whole<DataModel>;
+export const searchField: "owner" = words.searchField;
+export const filterFields: ("colour" | "kind")[] = [words.filterFields];
+export const dimensions: 3 = look.dimensions;
+export const vectorField: "look" = look.vectorField;
+export const noFilter: never[] = [look.filterFields];
+export const searched: SearchIndexNames<Sheets> = "by_text";
+export const compared: VectorIndexNames<Sheets> = "by_look";
+export const along: NamedIndex<Sheets, "by_owner"> = ["owner", "_creationTime"];
+export const owner = (sheet: DocumentByName<DataModel, "sheets">): string => sheet.owner;
+export const messagesBy: SearchIndexNames<NamedTableInfo<DataModel, "chatMessages">> = "by_words";
 """
 
 WRONG = {
@@ -84,6 +105,12 @@ WRONG = {
     "pages without their argument": "usePaginatedQuery(api.chat.listMessages, {}, { initialNumItems: 2 });",
     "arguments where there are none": "useMutation(api.sample.nothing)({ sheetId });",
     "an unknown code": 'data.code === "SessionLost";',
+    "a search by an index of another kind": 'export const name: SearchIndexNames<Sheets> = "by_look";',
+    "a vector index that is not there": 'export const name: VectorIndexNames<Sheets> = "by_text";',
+    "a filter that no search takes": 'export const field: typeof words.filterFields = "owner";',
+    "other dimensions": "export const dimensions: 4 = look.dimensions;",
+    "a table that is not searched": 'export type None = NamedSearchIndex<NamedTableInfo<DataModel, "runs">, "by_words">;',
+    "a search of a table that has none": 'export const name: SearchIndexNames<NamedTableInfo<DataModel, "runs">> = "by_words";',
     "an unknown table": 'export const table: TableName = "notes";',
 }
 

@@ -102,6 +102,33 @@ def test_a_function_is_run_and_what_it_cost_is_shown(site: Served, window: Windo
     expect(page.get_by_text("Choose a function.")).to_be_visible()
 
 
+def test_a_subscription_shows_each_change_as_what_came_and_went(either: Served, window: Window) -> None:
+    token = post(either.url, "/dev/token", {"subject": "alice", "org": "dash10"})["token"]
+
+    def begin() -> str:
+        asked(either, "/api/mutation", {"path": "chat:startSession", "args": {}}, f"Bearer {token}")
+        found = asked(either, "/api/query", {"path": "conversations:list", "args": {}}, f"Bearer {token}")["value"]
+        return str(found[0]["conversationId"])
+
+    begin()
+    page = operated(either, window)
+    shown(page, "dash10", "functions/conversations:list")
+    page.get_by_role("button", name="Subscribe").click()
+    values = page.locator("pre.value")
+    expect(values).to_have_count(1)
+    expect(values.locator("[data-line]")).to_have_count(0)
+    second = begin()
+    expect(values).to_have_count(2)  # nobody asked again
+    expect(values.first.locator("[data-line=added]").filter(has_text=second)).to_have_count(1)
+    expect(values.first.locator("[data-line]").filter(has_text="conversationId")).to_have_count(1)
+    page.get_by_role("button", name="Stop watching").click()
+    third = begin()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(values.first).to_contain_text(third)
+    expect(values).to_have_count(3)
+    expect(values.first.locator("[data-line]")).to_have_count(0)
+
+
 def test_a_call_that_failed_is_found_by_the_request_id_that_its_client_saw(site: Served, window: Window) -> None:
     token = post(site.url, "/dev/token", {"subject": "alice", "org": "dash4"})["token"]
     told = asked(site, "/api/query", {"path": "tasks:get", "args": {"taskId": 7}}, f"Bearer {token}")
@@ -148,9 +175,17 @@ def test_data_are_looked_over_and_an_org_is_erased_with_a_receipt(site: Served, 
     page.get_by_role("button", name="Compare indexes").click()
     expect(page.get_by_text("Indexes: all is well")).to_be_visible(timeout=30_000)
     erase = page.get_by_role("button", name="Erase it")
-    page.get_by_label("Its name", exact=True).fill("dash9")
-    expect(erase).to_be_disabled()
-    page.get_by_label("Its name once more").fill("dash9")
+    once, again = page.get_by_label("Its name", exact=True), page.get_by_label("Its name once more")
+    for name, repeated, missing in (
+        ("", "", "First write its name."),
+        ("dash9", "", "Write its name once more."),
+        ("dash9", "dash", "The two names differ."),
+    ):
+        once.fill(name)
+        again.fill(repeated)
+        expect(erase).to_be_disabled()
+        expect(erase).to_have_accessible_description(missing)
+    again.fill("dash9")
     erase.click()
     expect(page.get_by_text("Erased dash9: all is well")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("status", name="What was found")).to_contain_text('"tasks":2')

@@ -6,8 +6,10 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from infra.local.vite import Vite
@@ -68,3 +70,35 @@ def test_a_saved_file_shows_at_once_and_the_page_keeps_what_it_holds(built: Path
     finally:
         local.server.vite.stop()
         local.stop()
+
+
+@pytest.mark.parametrize(
+    ("built", "node", "told"),
+    [
+        (
+            False,
+            True,
+            "there is no page yet, and it is not reloaded when you save: run `npm install --prefix {page}`, and start again",
+        ),
+        (
+            True,
+            False,
+            "the page is the one that was built last, and it is not reloaded when you save: "
+            "install Node 20.19 or newer and run `npm install --prefix {page}`, and start again",
+        ),
+    ],
+)
+def test_without_its_tools_it_says_what_is_served_and_what_to_do(
+    built: bool, node: bool, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    if node:
+        (tools / "node").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tools))
+    if built:
+        (tmp_path / "dist").mkdir()
+        (tmp_path / "dist" / "index.html").touch()
+    with caplog.at_level("INFO", "concave.local"):
+        Vite(tmp_path, "http://127.0.0.1:1").start()
+    assert caplog.messages == [told.format(page=os.path.relpath(tmp_path))]

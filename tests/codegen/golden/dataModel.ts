@@ -17,6 +17,7 @@ export interface Sheet {
   notes: Record<string, string | null>;
   outline?: Outline;
   kind?: true | 3 | "a" | "b c";
+  look?: number[];
 }
 
 /** The documents of every table. */
@@ -31,3 +32,28 @@ export type Doc<Table extends TableName> = Tables[Table];
 
 /** The id of a document: a string that knows its table. */
 export type Id<Table extends TableName> = GenericId<Table>;
+
+/** A value as Convex's types of a data model want it: without names of interfaces. */
+type Plain<Field> = Field extends string | number | bigint | boolean | null | undefined | ArrayBuffer
+  ? Field
+  : { [Part in keyof Field]: Plain<Field[Part]> };
+
+/** A table as Convex's types of a data model say it: its document, its indexes, and what it is searched by. */
+export interface TableInfo<Table extends TableName, Indexes, SearchIndexes, VectorIndexes> {
+  document: Plain<Doc<Table>>;
+  fieldPaths: Extract<keyof Doc<Table>, string>;
+  indexes: Indexes & { by_id: ["_id"]; by_creation_time: ["_creationTime"] };
+  searchIndexes: SearchIndexes;
+  vectorIndexes: VectorIndexes;
+}
+
+/** Every table, for `NamedSearchIndex`, `VectorIndexNames` and the like of `convex/server`. */
+export type DataModel = {
+  sheets: TableInfo<"sheets", {
+    by_owner: ["owner", "_creationTime"];
+  }, {
+    by_text: { searchField: "owner"; filterFields: "colour" | "kind" };
+  }, {
+    by_look: { vectorField: "look"; dimensions: 3; filterFields: never };
+  }>;
+};

@@ -834,3 +834,149 @@ export type Doc<Table extends TableName> = Tables[Table];
 
 /** The id of a document: a string that knows its table. */
 export type Id<Table extends TableName> = GenericId<Table>;
+
+/** A value as Convex's types of a data model want it: without names of interfaces. */
+type Plain<Field> = Field extends string | number | bigint | boolean | null | undefined | ArrayBuffer
+  ? Field
+  : { [Part in keyof Field]: Plain<Field[Part]> };
+
+/** A table as Convex's types of a data model say it: its document, its indexes, and what it is searched by. */
+export interface TableInfo<Table extends TableName, Indexes, SearchIndexes, VectorIndexes> {
+  document: Plain<Doc<Table>>;
+  fieldPaths: Extract<keyof Doc<Table>, string>;
+  indexes: Indexes & { by_id: ["_id"]; by_creation_time: ["_creationTime"] };
+  searchIndexes: SearchIndexes;
+  vectorIndexes: VectorIndexes;
+}
+
+/** Every table, for `NamedSearchIndex`, `VectorIndexNames` and the like of `convex/server`. */
+export type DataModel = {
+  agentRooms: TableInfo<"agentRooms", {}, {}, {}>;
+  agentRuns: TableInfo<"agentRuns", {
+    by_task: ["task", "_creationTime"];
+    by_cron_agent: ["cronAgent", "_creationTime"];
+  }, {}, {}>;
+  agents: TableInfo<"agents", {
+    by_owner: ["owner", "_creationTime"];
+    by_audience: ["audience", "_creationTime"];
+  }, {}, {}>;
+  budgets: TableInfo<"budgets", {}, {}, {}>;
+  chatChunks: TableInfo<"chatChunks", {
+    by_message_and_sequence: ["opens.messageId", "sequence"];
+    by_session_and_sequence: ["opens.sessionId", "sequence"];
+  }, {}, {}>;
+  chatMessages: TableInfo<"chatMessages", {
+    by_session: ["sessionId", "sequence"];
+    by_messageId: ["conversation", "named", "_creationTime"];
+  }, {
+    by_words: { searchField: "content"; filterFields: "reader" };
+  }, {}>;
+  chatSessions: TableInfo<"chatSessions", {
+    by_user: ["userId", "_creationTime"];
+    by_worker: ["workerId", "_creationTime"];
+    by_engine: ["workerId", "agentSessionId", "_creationTime"];
+  }, {
+    by_name: { searchField: "name"; filterFields: "userId" };
+  }, {}>;
+  chatSockets: TableInfo<"chatSockets", {
+    by_member: ["member", "_creationTime"];
+  }, {}, {}>;
+  clientKeys: TableInfo<"clientKeys", {}, {}, {}>;
+  conversations: TableInfo<"conversations", {
+    by_conversationId: ["conversationId", "_creationTime"];
+    by_type: ["type", "_creationTime"];
+    by_user: ["participants.userId", "_creationTime"];
+    by_agent: ["participants.agentId", "_creationTime"];
+    by_agent_user: ["participants.agentId", "participants.userId", "_creationTime"];
+    by_created: ["_creationTime"];
+    by_user_updated: ["participants.userId", "updatedAt"];
+    by_domain: ["domainId", "updatedAt"];
+    by_task: ["task", "_creationTime"];
+    by_participants: ["participantsKey", "_creationTime"];
+    by_anchor: ["anchor", "_creationTime"];
+  }, {}, {}>;
+  cronAgents: TableInfo<"cronAgents", {
+    by_owner: ["owner", "_creationTime"];
+  }, {}, {}>;
+  domains: TableInfo<"domains", {
+    by_owner: ["owner", "_creationTime"];
+  }, {}, {}>;
+  enrolments: TableInfo<"enrolments", {}, {}, {}>;
+  erasures: TableInfo<"erasures", {}, {}, {}>;
+  facts: TableInfo<"facts", {
+    by_space: ["space", "status", "_creationTime"];
+    by_owner: ["space", "status", "owner", "_creationTime"];
+    by_owner_everywhere: ["owner", "_creationTime"];
+    by_slot: ["slot", "_creationTime"];
+    by_memory: ["memory", "_creationTime"];
+  }, {
+    by_text: { searchField: "fact"; filterFields: "space" | "status" | "owner" };
+  }, {}>;
+  images: TableInfo<"images", {}, {}, {}>;
+  immutableVersions: TableInfo<"immutableVersions", {}, {}, {}>;
+  immutables: TableInfo<"immutables", {
+    by_space: ["space", "_creationTime"];
+    by_type: ["space", "type", "_creationTime"];
+    by_user: ["space", "userId", "_creationTime"];
+    by_type_user: ["space", "type", "userId", "_creationTime"];
+    by_user_everywhere: ["userId", "_creationTime"];
+  }, {
+    by_words: { searchField: "words"; filterFields: "space" | "type" | "userId" };
+  }, {}>;
+  machines: TableInfo<"machines", {
+    by_owner: ["owner", "_creationTime"];
+  }, {}, {}>;
+  memories: TableInfo<"memories", {
+    by_space: ["space", "status", "_creationTime"];
+    by_owner: ["space", "status", "owner", "_creationTime"];
+    by_owner_everywhere: ["owner", "_creationTime"];
+    by_conversation: ["conversation", "_creationTime"];
+  }, {
+    by_text: { searchField: "content"; filterFields: "space" | "status" | "owner" | "agentId" | "participantId" | "sourceType" };
+  }, {
+    by_meaning: { vectorField: "embedding"; dimensions: 256; filterFields: "space" | "status" | "owner" | "agentId" | "participantId" | "sourceType" };
+  }>;
+  memoryErasures: TableInfo<"memoryErasures", {}, {}, {}>;
+  memoryRetentions: TableInfo<"memoryRetentions", {}, {}, {}>;
+  memoryVersions: TableInfo<"memoryVersions", {}, {}, {}>;
+  mutables: TableInfo<"mutables", {
+    by_namespace: ["space", "namespace", "key"];
+    by_user: ["space", "namespace", "userId", "key"];
+    by_user_everywhere: ["userId", "_creationTime"];
+  }, {}, {}>;
+  openReplies: TableInfo<"openReplies", {}, {}, {}>;
+  participants: TableInfo<"participants", {
+    by_conversation: ["conversation", "_creationTime"];
+    by_guest: ["guest", "conversationType", "since"];
+  }, {}, {}>;
+  permissionRequests: TableInfo<"permissionRequests", {
+    by_session: ["session", "askedAt"];
+    by_run: ["run", "_creationTime"];
+    by_waiting: ["waitingFor", "askedAt"];
+    by_grant: ["session", "grant", "_creationTime"];
+  }, {}, {}>;
+  presences: TableInfo<"presences", {
+    by_conversation: ["conversation", "_creationTime"];
+  }, {}, {}>;
+  pushSubscriptions: TableInfo<"pushSubscriptions", {
+    by_owner: ["owner", "subscribedAt"];
+  }, {}, {}>;
+  receipts: TableInfo<"receipts", {
+    by_conversation: ["conversation", "_creationTime"];
+  }, {}, {}>;
+  residues: TableInfo<"residues", {}, {}, {}>;
+  runs: TableInfo<"runs", {
+    by_worker: ["worker", "_creationTime"];
+  }, {}, {}>;
+  tasks: TableInfo<"tasks", {
+    by_owner: ["owner", "updatedAt"];
+    by_owner_status: ["owner", "status", "_creationTime"];
+  }, {}, {}>;
+  workerBeats: TableInfo<"workerBeats", {}, {}, {}>;
+  workerSecrets: TableInfo<"workerSecrets", {}, {}, {}>;
+  workers: TableInfo<"workers", {
+    by_owner: ["owner", "_creationTime"];
+    by_machine: ["machine", "_creationTime"];
+    by_audience: ["audience", "_creationTime"];
+  }, {}, {}>;
+};

@@ -32,6 +32,7 @@ export function Backup({ session }: PaneProps) {
     setBusy("");
   };
   const may = session.role === "edit" && !busy;
+  const missing = org === "" ? "First write its name." : again === "" ? "Write its name once more." : org === again ? "" : "The two names differ.";
   return (
     <>
       <h1>Backup</h1>
@@ -73,9 +74,14 @@ export function Backup({ session }: PaneProps) {
               Its name once more
               <input value={again} onChange={(event) => setAgain(event.target.value)} required spellCheck={false} autoComplete="off" />
             </label>
-            <button type="submit" className="danger" disabled={!may || org !== again}>
+            <button type="submit" className="danger" disabled={!may || missing !== ""} aria-describedby={missing && "erase-missing"}>
               Erase it
             </button>
+            {missing && (
+              <span className="soft" id="erase-missing">
+                {missing}
+              </span>
+            )}
           </div>
         </form>
       )}

@@ -3,6 +3,7 @@ import { makeFunctionReference } from "convex/server";
 import { useEffect, useMemo, useState } from "react";
 import type { PaneProps } from "../App";
 import { sentence, usePolled } from "../calls";
+import { diff } from "../diff";
 import { ms, typed } from "../words";
 import type { Call } from "./Logs";
 
@@ -14,6 +15,15 @@ interface Described {
   place: string;
   args: { name: string; type: string; required: boolean }[];
 }
+
+/** What a call gave. `before`: of a subscription the value that this one took the place of, so that it is shown as a change. */
+interface Value {
+  at: number;
+  text: string;
+  before: string | undefined;
+}
+
+const said = (value: unknown) => JSON.stringify(value, null, 2) ?? "null";
 
 /** Every function: what it takes, run it or subscribe to it, what it cost. */
 export function Functions(props: PaneProps) {
@@ -57,8 +67,8 @@ export function Functions(props: PaneProps) {
 function One({ of: called, session }: PaneProps & { of: Described }) {
   const client = useConvex();
   const [given, setGiven] = useState<Record<string, string>>({});
-  const [values, setValues] = useState<{ at: number; text: string }[]>([]);
-  const [said, setSaid] = useState("");
+  const [values, setValues] = useState<Value[]>([]);
+  const [problem, setProblem] = useState("");
   const [watching, setWatching] = useState(false);
   const { value: calls, again } = usePolled<Call[]>("logs:recent", { path: called.path, limit: 10 }, 3_000);
   const args = useMemo(
@@ -66,19 +76,22 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
     [called.args, given],
   );
   const may = called.kind === "query" || session.role === "edit";
-  const show = (value: unknown) => {
-    setSaid("");
-    setValues((before) => [{ at: Date.now(), text: JSON.stringify(value, null, 2) ?? "null" }, ...before].slice(0, 20));
+  const show = (text: string, before?: string) => {
+    setProblem("");
+    setValues((others) => [{ at: Date.now(), text, before }, ...others].slice(0, 20));
   };
   useEffect(() => {
     if (!watching) return;
     const watch = client.watchQuery(makeFunctionReference<"query">(called.path), args);
+    let last: string | undefined;
     const look = () => {
       try {
         const value = watch.localQueryResult();
-        if (value !== undefined) show(value);
+        if (value === undefined || said(value) === last) return;
+        show(said(value), last);
+        last = said(value);
       } catch (error) {
-        setSaid(sentence(error));
+        setProblem(sentence(error));
       }
     };
     look();
@@ -86,11 +99,11 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
   }, [watching, client, called.path, args]);
   const run = async () => {
     try {
-      if (called.kind === "query") show(await client.query(makeFunctionReference<"query">(called.path), args));
-      else if (called.kind === "mutation") show(await client.mutation(makeFunctionReference<"mutation">(called.path), args));
-      else show(await client.action(makeFunctionReference<"action">(called.path), args));
+      if (called.kind === "query") show(said(await client.query(makeFunctionReference<"query">(called.path), args)));
+      else if (called.kind === "mutation") show(said(await client.mutation(makeFunctionReference<"mutation">(called.path), args)));
+      else show(said(await client.action(makeFunctionReference<"action">(called.path), args)));
     } catch (error) {
-      setSaid(sentence(error));
+      setProblem(sentence(error));
     }
     await again();
   };
@@ -128,7 +141,7 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
           {!may && <span className="soft">Your key may only read.</span>}
         </div>
       </form>
-      {said && <p role="alert">{said}</p>}
+      {problem && <p role="alert">{problem}</p>}
       {last && (
         <p className="soft">
           The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {Math.max(1, last.reads)} read
@@ -136,10 +149,8 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
         </p>
       )}
       <div aria-live="polite">
-        {values.map(({ at, text }, number) => (
-          <pre key={at + text} className={number === 0 ? "value" : "value old"}>
-            {text}
-          </pre>
+        {values.map((value, number) => (
+          <Shown key={value.at + value.text} value={value} old={number > 0} />
         ))}
       </div>
       <details>
@@ -147,6 +158,19 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
         <pre>{snippets(called, args)}</pre>
       </details>
     </>
+  );
+}
+
+function Shown({ value: { text, before }, old }: { value: Value; old: boolean }) {
+  if (before === undefined) return <pre className={old ? "value old" : "value"}>{text}</pre>;
+  return (
+    <pre className={old ? "value old" : "value"}>
+      {diff(before, text).map(({ sign, text: line }, place) => (
+        <span key={place} data-line={sign === "+" ? "added" : sign === "-" ? "removed" : undefined}>
+          {`${sign} ${line}\n`}
+        </span>
+      ))}
+    </pre>
   );
 }
 
