@@ -137,7 +137,8 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "versions that `getHistory` and `getAtTimestamp` look at": (versions.LOOKED_AT,),
     "a fact; facts of one turn, of one memory": (facts.LONGEST_FACT, remembering.MOST_FACTS, facts.MOST_FACTS),
     "`context` of `memory:recall`; a message in its answer": (recalling.MOST_CONTEXT, recalling.MESSAGE_BYTES / KB),
-    "`conversations:search`": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
+    "`conversations:search` among a user's own conversations": (search.LEAST_HITS, search.MOST_HITS),
+    "`conversations:search` elsewhere, and in metadata": (search.CONVERSATIONS, search.MESSAGES, search.BYTES / 1_000_000),
     "agents of a user; open chat sockets of a user or an agent; conversations of an agent without a user": (
         Settings.agents_per_user,
         Settings.sockets_per_user,
