@@ -103,7 +103,7 @@ class Caller:
     def _connect(self) -> None:
         self.reconnects += 1
         url = self.roads().replace("http", "ws") + "/api/1.48.0/sync"
-        self.socket = connect(url, open_timeout=ANSWER_S, close_timeout=0.1, max_size=None, ping_interval=None)
+        self.socket = connect(url, open_timeout=ANSWER_S, close_timeout=0.1, max_size=None, ping_interval=None, legacy=True)
         hello: dict[str, Any] = {"type": "Connect", "sessionId": self.session, "connectionCount": self.connections}
         hello["lastCloseReason"] = "InitialConnect" if self.connections == 0 else "OnCloseInvoked"
         if self.largest:

@@ -124,7 +124,8 @@ class World:
 
     async def writer(self) -> None:
         """Somebody who changes counters, one after the other, until it is over."""
-        socket, number = await self.open(), 0
+        nothing = {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []}
+        socket, number = await self.open(nothing), 0
         while not self.over.is_set():
             name = f"soak-{self.rng.randrange(NAMES)}"
             call = {"type": "Mutation", "requestId": number, "udfPath": "counter:add", "args": [{"name": name}]}
