@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib import Index, MutationCtx, Table, mutation
-from chalicelib.data.building import Building, IndexStates
+from chalicelib.data.building import NOTHING_BUILDING, Building, IndexStates
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Item, Key, Put
 from chalicelib.data.tables import SYSTEM_SPECS, spec
@@ -127,6 +127,15 @@ def test_documents_that_older_code_left_in_one_partition_are_found_before_and_af
     assert house.indexes.build("shardChores.by_state_until").clean
     assert house.due() == everybody
     assert len({str(item["by_state_until#p"]) for item in house.rows()}) == SHARDS
+
+
+def test_a_process_that_does_not_ask_whether_documents_have_moved_misses_those_of_older_code(house: House) -> None:
+    for number in range(20):
+        house.put(f"c{number:02}", until=number)
+    house.indexes.reconcile([Chore])
+    house.as_older_code_left_it()
+    house.executor.building = NOTHING_BUILDING
+    assert house.due() == []
 
 
 def test_a_sweep_of_a_quiet_store_asks_each_shard_once_and_nothing_else(house: House) -> None:
