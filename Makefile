@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
+SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/histories/test_histories.py tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
           tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/data/test_search_in_rough_weather.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
@@ -27,7 +27,7 @@ SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/live/t
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
+.PHONY: help wheel dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -53,6 +53,12 @@ agents: tests/worker/node_modules/.installed ## the coding agents that tests of 
 
 campaign: $(STAMP) ## the simulated worlds of live delivery over many seeds, on both drivers (SEEDS=2000)
 	$(PY) -m tests.live.seeds $(or $(SEEDS),2000)
+
+histories: $(STAMP) tests/clients/node_modules/.installed ## appends and reads by real clients under kills, cuts and lost answers, judged (MINUTES=4 SEED=1)
+	$(PY) -m tests.histories.run $(or $(MINUTES),4) $(or $(SEED),1)
+
+soak: $(STAMP) ## clients that drop and come back for MINUTES=10, 500 at once; nothing is left (DRIVERS="owner rows")
+	$(PY) -m tests.walk.soak $(or $(MINUTES),10) $(or $(CLIENTS),500) $(DRIVERS)
 
 check: $(STAMP) ## format, lint, types, import rules, house rules
 	$(PY) -m ruff format --check $(CODE)

@@ -168,6 +168,8 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         development=settings.development,
     )
     own = parts.owner_threads is not None
+    # What waits for nothing but this process itself is done one after another.
+    executor.parallel = Parallel(settings.fan_out_threads if parts.threads and not (own and settings.store == "sqlite") else 1)
     made = Backend(
         settings,
         parts.store,
@@ -180,8 +182,7 @@ def build(settings: Settings, registry: Registry, parts: Parts) -> Backend:
         verifier,
         dialects={events.KIND: Events(), socketio.KIND: socketio.Packets()},
         ended=events.ended,
-        # What waits for nothing but this process itself is done one after another.
-        parallel=Parallel(settings.fan_out_threads if parts.threads and not (own and settings.store == "sqlite") else 1),
+        parallel=executor.parallel,
         threads=parts.owner_threads,
         owner=parts.owner,
         hears=owned.hears,

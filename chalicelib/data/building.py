@@ -42,7 +42,8 @@ def definition(index: Index | SideIndex) -> str:
         return index.declared()
     kind = "unique" if index.unique else "eventual" if index.eventual else "fenced"
     everywhere = " everywhere" if index.everywhere else ""
-    return f"{','.join(index.partition)} / {','.join(index.order)} / {index.shards} {kind}{everywhere}"
+    only = f" of {','.join(sorted(index.only))}" if index.only else ""
+    return f"{','.join(index.partition)} / {','.join(index.order)} / {index.shards} {kind}{everywhere}{only}"
 
 
 def name_of(index: Index | SideIndex) -> str:
@@ -63,6 +64,7 @@ class Building:
         self._store, self._clock = store, clock
         self._names: frozenset[str] | None = None
         self._asked = 0
+        self._known: dict[str, str] | None = None
 
     def check(self, index: Index | SideIndex, watch: Any) -> None:
         """Refuse an index that is being built; `watch` takes the address whose change ends that.
@@ -87,6 +89,18 @@ class Building:
             self._names, self._asked = names, asked  # two threads may both have asked: no lock is held over a request
         return names
 
+    def settled(self, index: Index) -> bool:
+        """Whether every document stands where this declaration puts it. Asked of the store once, and then until it is so.
+
+        Between a deployment and the building of what it changed, documents stand where older code has put them.
+        """
+        name = name_of(index)
+        if self._known is None or self._known.get(name, definition(index)) != definition(index):
+            item = self._store.get(Key(STATES.table, STATES.pk))
+            states = record(item) if item else {}
+            self._known = {**states.get("definitions", {}), **dict.fromkeys(states.get("building", {}), "")}
+        return self._known.get(name, definition(index)) == definition(index)
+
 
 class NothingBuilding(Building):
     """For stores that nobody migrates: tests of the engine itself."""
@@ -97,6 +111,10 @@ class NothingBuilding(Building):
     def names(self) -> frozenset[str]:
         """None."""
         return frozenset()
+
+    def settled(self, index: Index) -> bool:
+        """Yes."""
+        return True
 
 
 NOTHING_BUILDING = NothingBuilding()

@@ -135,7 +135,9 @@ class Index:
         coarse: for an order that changes often, a number: documents stand by the multiple of this below it, and within that by
             creation, and a write within it moves nothing. Bounds include all of a multiple.
         eventual: the bare GSI, without a fence: only sweeps may read it, it costs nothing at a commit.
-        everywhere: with `eventual`: one partition for all orgs, which no function can read; for sweeps of the whole store.
+        everywhere: with `eventual`: one partition for all orgs, which no function can read; for sweeps of the whole store. With
+            `shards` it is as many partitions, all of which a sweep reads.
+        only: the values of the first partition field that are asked for; a document with another one is not in the index.
     """
 
     def __init__(
@@ -147,10 +149,12 @@ class Index:
         unique: bool = False,
         eventual: bool = False,
         everywhere: bool = False,
+        only: tuple[str, ...] = (),
     ) -> None:
         self._named = partition, (order,) if isinstance(order, str) else tuple(order)
         self.partition, self.order = (tuple(map(wire_name, names)) for names in self._named)
         self.shards, self.coarse, self.unique, self.eventual, self.everywhere = shards, coarse, unique, eventual, everywhere
+        self.only = frozenset(only)
         if everywhere and not eventual:
             raise TypeError("Index(everywhere=True) is for sweeps: say eventual=True as well.")
         self.table: type[Any]
@@ -172,6 +176,10 @@ class Index:
         if len(values) != len(self.partition):
             raise TypeError(
                 f"{self.table.table_name}.{self.name} takes {len(self.partition)} values: {', '.join(self.partition)}"
+            )
+        if self.only and values[0] not in self.only:
+            raise BadRequest(
+                f"{self.table.table_name}.{self.name} holds only {self.partition[0]} {sorted(self.only)}; ask for one."
             )
         for field, value in zip(self.partition, values, strict=True):
             if value is None or value is msgspec.UNSET:
@@ -219,6 +227,8 @@ class Index:
         values = tuple(value_at(record, path) for path in self.partition)
         made, id = record.get("_creationTime"), record.get("_id")
         if any(value is UNDEFINED for value in values) or not isinstance(made, (int, float)) or not isinstance(id, str):
+            return None
+        if self.only and values[0] not in self.only:
             return None
         address = self.address(org, values)
         order = encode_key(*(floor(value_at(record, path), self.coarse) for path in self.order), float(made), id)

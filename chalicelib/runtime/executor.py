@@ -33,6 +33,7 @@ from chalicelib.runtime.lines import Lines
 from chalicelib.runtime.logs import Log, Repeats
 from chalicelib.runtime.operators import audited, still
 from chalicelib.runtime.outcome import Evaluation, Outcome
+from chalicelib.runtime.parallel import IN_TURN
 from chalicelib.runtime.registry import Function, Registry
 from chalicelib.runtime.scheduling import Direct, Run, wire_args
 from chalicelib.runtime.single_rows import append, listed
@@ -68,6 +69,8 @@ class Executor:
         self.limits = limits
         self.embedder: Embedder | None = None
         """What turns texts into vectors; None where callers bring theirs."""
+        self.parallel = IN_TURN
+        """How the shards of an index are read by a sweep."""
         self._repeats = Repeats()
         self._transactor = Transactor(
             store,
@@ -300,7 +303,8 @@ class Executor:
         self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
     ) -> list[Item]:
         """Items of an eventual index, each read again by its key. See `single_rows.listed`."""
-        return listed(self.store, index, values_, until, limit, org=org)
+        moving = index.shards > 1 and not self.building.settled(index)
+        return listed(self.store, index, values_, until, limit, org=org, moving=moving, parallel=self.parallel)
 
     def call(self, org: str, function: Function[..., Any] | str, /, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""

@@ -38,5 +38,5 @@ class Job(Table, name="jobs", ttl="expires_at"):
     error: str | None = None
     expires_at: float | None = None
 
-    by_state_due = Index("state", order="due", eventual=True, everywhere=True)
-    """Which jobs are due, or were abandoned? Asked by the sweep, over all orgs."""
+    by_state_due = Index("state", order="due", eventual=True, everywhere=True, shards=8, only=("pending", "inProgress", "failed"))
+    """Which jobs are due, or were abandoned? Asked by the sweep, over all orgs; and which have failed, by operators."""

@@ -31,3 +31,7 @@ class Parallel:
             futures = [pool.submit(copy_context().run, one) for one in work]
             wait(futures)
         return [future.result() for future in futures]
+
+
+IN_TURN = Parallel(1)
+"""One after another: no threads."""

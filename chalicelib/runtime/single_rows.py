@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from chalicelib.data import gate
@@ -10,6 +11,7 @@ from chalicelib.data.records import fields
 from chalicelib.data.store import Absent, Item, Key, Put, Store
 from chalicelib.data.tables import Index, Table, places, record_key
 from chalicelib.runtime.contexts import new_id
+from chalicelib.runtime.parallel import IN_TURN, Parallel
 
 
 def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
@@ -41,19 +43,40 @@ def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
 
 
 def listed(
-    store: Store, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+    store: Store,
+    index: Index,
+    values_: tuple[Any, ...],
+    until: float | None = None,
+    limit: int = 500,
+    *,
+    org: str = "",
+    moving: bool = False,
+    parallel: Parallel = IN_TURN,
 ) -> list[Item]:
-    """Items of an eventual index, each read again by its key.
+    """Items of an eventual index, each read again by its key; of all its shards together, in the index's order.
 
     The index lags, so this is for sweeps: what follows must look again inside a transaction.
 
     Args:
         until: the largest value of its order field.
         org: whose; nothing for an `everywhere` index, which is over all orgs.
+        moving: whether documents may still stand where the index had them when it had no shards.
+        parallel: how shards are read.
     """
     wanted = index(*values_)
     low, high = (wanted if until is None else wanted.at_most(until)).bounds()
-    table = index.table.table_name
-    rows = store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name)
-    items = store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
+    table, address = index.table.table_name, index.address(org, values_)
+    partitions = index.shard_addresses(address)
+    if moving and address not in partitions:
+        partitions.append(address)
+
+    def read(partition: str) -> list[Item]:
+        return store.query(table, partition, low=low, high=high, limit=limit, index=index.name).items
+
+    found = [row for rows in parallel([partial(read, each) for each in partitions]) for row in rows]
+    if not found:
+        return []
+    if len(partitions) > 1:
+        found.sort(key=lambda row: str(row[f"{index.name}#o"]))
+    items = store.batch_get([Key(table, row["pk"], row.get("sk")) for row in found[:limit]])
     return [item for item in items if item is not None]

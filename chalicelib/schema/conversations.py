@@ -187,5 +187,7 @@ class ChatSession(Table, name="chatSessions"):
     """The sessions that a worker holds."""
     by_engine = Index("worker_id", "agent_session_id")
     """Which session of a worker is this one of its agent's?"""
-    by_status_activity = Index("status", order="last_activity", coarse=MINUTE, eventual=True, everywhere=True)
+    by_status_activity = Index(
+        "status", order="last_activity", coarse=MINUTE, eventual=True, everywhere=True, shards=8, only=("active",)
+    )
     """Which active sessions have been quiet for long? Asked by the sweep."""

@@ -66,7 +66,7 @@ class ChatSocket(Table, name="chatSockets"):
 
     by_member = Index("member")
     """Is somebody connected?"""
-    by_lease = Index("state", order="lease_until", eventual=True, everywhere=True)
+    by_lease = Index("state", order="lease_until", eventual=True, everywhere=True, shards=8)
     """Whose lease ran out? Asked by the sweep."""
 
 

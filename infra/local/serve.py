@@ -17,6 +17,9 @@ from infra.local.stack import WEB, Extras, Stack
 SPARE_FILES = 200
 """Files that a process has open besides its clients' sockets."""
 
+SHARED_KEYS = ("SIGNING_KEY", "OPERATOR_SECRET", "PUSH_PRIVATE_KEY")
+"""Keys that a server makes in its own folder, and that servers on one DynamoDB must have in common."""
+
 
 def main() -> int:
     """Run until SIGINT or SIGTERM. Returns the exit code: 2 for wrong or missing settings, 1 when something cannot be started."""
@@ -51,11 +54,12 @@ def _open_files(connections: int) -> None:
 def _banner(stack: Stack, listen: Listen, extras: Extras) -> str:
     settings = stack.settings
     model = "scripted: it only plays" if stack.model else settings.model_url or "Anthropic"
+    where = settings.data_dir if settings.store == "sqlite" else f"DynamoDB, {settings.dynamodb_endpoint or 'AWS'}"
     lines = [
         f"Concave is serving at {stack.url}",
         "",
         f"names     {os.environ.get('ALLOWED_HOSTS') or 'this machine only (ALLOWED_HOSTS)'}",
-        f"store     {settings.data_dir}",
+        f"store     {where}",
         f"model     {model}",
         f"apps      {', '.join(settings.apps)}",
         f"sign in   {', '.join(each.issuer for each in settings.auth) or 'nobody: callers are anonymous'}",
@@ -64,6 +68,9 @@ def _banner(stack: Stack, listen: Listen, extras: Extras) -> str:
         lines.append(f"dashboard {stack.url}{stack.dashboard.link()}")
     if extras.tokens:
         lines.append("WARNING   DEV_TOKENS=on: whoever reaches this server can be anybody")
+    own = [name for name in SHARED_KEYS if not os.environ.get(name)]
+    if settings.store == "dynamodb" and own:
+        lines.append(f"WARNING   {', '.join(own)}: made by this server for itself; name them where another shares its store")
     if not listen.private and listen.certificate is None and not listen.proxies:
         lines.append("WARNING   plain HTTP, reached by others: set TLS_CERTIFICATE and TLS_KEY, or TRUSTED_PROXIES")
     return "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n"

@@ -14,23 +14,23 @@ class Whole(Table, name="wholeLists"):
 class Element(Table, name="listElements"):
     """One element of a list that is a range of an index."""
 
-    key: str
+    name: str
     place: int
     value: int
 
-    by_key = Index("key", "place")
+    by_name = Index("name", order="place")
 
 
 def _read(ctx: QueryCtx | MutationCtx, key: str) -> list[int]:
     if key.startswith("i"):
-        return [each.value for each in ctx.db.query(Element.by_key(key)).take(500)]
+        return [each.value for each in ctx.db.query(Element.by_name(key)).take(500)]
     whole = ctx.db.get(Whole, key)
     return whole.values if whole else []
 
 
 def _append(ctx: MutationCtx, key: str, value: int) -> None:
     if key.startswith("i"):
-        ctx.db.insert(Element(key=key, place=len(_read(ctx, key)), value=value))
+        ctx.db.insert(Element(name=key, place=len(_read(ctx, key)), value=value))
         return
     whole = ctx.db.get(Whole, key)
     if whole is None:

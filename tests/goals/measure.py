@@ -15,8 +15,14 @@ Measure = Callable[[], Found]
 
 
 def _each(work: Callable[[int], float], counts: tuple[int, ...]) -> Found:
-    """A figure for each count."""
-    return Found({str(count): work(count) for count in counts})
+    """A figure for each count; those that cannot be measured are missing."""
+    figures, missing = {}, []
+    for count in counts:
+        try:
+            figures[str(count)] = work(count)
+        except (RuntimeError, TimeoutError, OSError) as failed:
+            missing.append(f"{count}: {failed!r}")
+    return Found(figures, "; ".join(missing) or "not measured")
 
 
 def peers(most: int) -> Found:

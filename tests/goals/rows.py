@@ -65,17 +65,19 @@ def pieces(viewers: int) -> float:
         talker = Client(meter.url, meter.token)
         session = talker.mutation("chat:startSession", {})
         watching = [Client(meter.url, meter.token) for _ in range(viewers)]
-        wait_s = 5 + viewers // 10
+        wait_s = 10 + viewers // 8
         content = f"/slow {wait_s}\n/pace 50\n/say {SAY}"
         reply = talker.mutation("chat:sendMessage", {"sessionId": session, "content": content})
         for one in watching:
             one.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply})
-        meter.reset()
         if meter.store.items["write", "chatChunks"]:
             raise RuntimeError(f"the reply began before {viewers} viewers were there")
+        meter.store.reset()
         while not _ended(talker, session, reply):
             time.sleep(0.2)
         meter.settle()
+        if not meter.store.items["write", "chatChunks"]:
+            raise RuntimeError("the reply had no pieces")
         units, chunks = meter.store.wcu, meter.store.items["write", "chatChunks"]
         for one in (talker, *watching):
             one.close()

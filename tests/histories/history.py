@@ -45,6 +45,8 @@ class History:
     """Transactions as they become known, from many threads."""
 
     transactions: list[Transaction] = field(default_factory=list)
+    errors: set[str] = field(default_factory=set)
+    """What clients were told of transactions that failed."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, steps: Sequence[Step], outcome: Outcome, began: float, live: bool = False, after: str | None = None) -> str:

@@ -117,7 +117,9 @@ class Http:
         sent = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
         self.writer.write((head + (f"Authorization: {token}\r\n" if token else "") + "\r\n").encode() + sent)
-        status = int((await self.lines.readline()).split()[1])
+        if not (first := await self.lines.readline()):
+            raise ConnectionError("the server closed the connection instead of answering")
+        status = int(first.split()[1])
         headers = {}
         while line := (await self.lines.readline()).strip():
             name, _, value = line.decode().partition(":")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sqlite3
 import time
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from chalicelib.aws.gateway import POOL
+from tests.walk.leftovers import held, left
 from tests.walk.server import Served
 
 CLIENTS, TOGETHER = 200, 4
 """How many come in a round, and how many watch the same."""
-TABLES = ("mailboxes", "subscriptions", "watches", "inbox")
 
 
 async def visit(url: str, number: int) -> None:
@@ -49,19 +46,6 @@ async def until(socket: ClientConnection, holds: Any) -> None:
 async def crowd(url: str, count: int) -> None:
     """So many, at once."""
     await asyncio.gather(*(visit(url, number) for number in range(count)))
-
-
-def left(folder: Path) -> dict[str, int]:
-    """How many rows of connections there are."""
-    with closing(sqlite3.connect(f"file:{folder / 'concave.db'}?mode=ro", uri=True)) as db:
-        counts = {table: db.execute(f'SELECT count(*) FROM "items.{table}"').fetchone()[0] for table in TABLES}
-    return {table: count for table, count in counts.items() if count}
-
-
-def held(pid: int) -> tuple[int, int]:
-    """What a process holds: memory in MB, and open files. (Its threads are a pool, which grows to its bound.)"""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20, len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def rest(server: Served, most_s: float = 20.0) -> None:
