@@ -69,8 +69,8 @@ SERVE = Capability(
     sockets=("POST", "DELETE"),
 )
 """Hold a mailbox and its lane: take frames, evaluate, post, settle, hand over."""
-FAN_OUT = Capability({"watches": "qd"})
-"""Find who watches."""
+FAN_OUT = Capability({"watches": "qd", "mailboxes": "b"})
+"""Find who watches, and whom a writer keeps."""
 POLL = Capability({"inbox": "gpu"})
 """Open a Socket.IO session by polls, and keep what it says until its socket is there."""
 OPEN = Capability({"mailboxes": "p", "inbox": "gp"}, invokes=("welcome",))
