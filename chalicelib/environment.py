@@ -67,6 +67,28 @@ def words_of(env: Mapping[str, str], name: str, default: tuple[str, ...]) -> tup
     return found or default
 
 
+HERE = r"http://(127\.0\.0\.1|localhost):[0-9]{1,5}"
+"""An origin of this machine, which a laptop's tests listen at."""
+
+
+def mcp_hosts_of(env: Mapping[str, str], name: str, stage: str | None) -> tuple[str, ...]:
+    """Hosts of servers of tools, and on a laptop also origins of this machine. Raises `BadSetting`."""
+    named = [word for each in (text_of(env, name) or "").split(",") if (word := each.strip())]
+    here = tuple(each.lower() for each in named if re.fullmatch(HERE, each.lower()))
+    if here and stage is not None:
+        raise BadSetting(name, here[0], "must be a comma list of host names; `*.a.org` is all below a.org")
+    others = {name: ",".join(each for each in named if each.lower() not in here)}
+    return words_of(others, name, ("*",) if stage is None and not here else ()) + here
+
+
+def approval_of(env: Mapping[str, str], name: str) -> str:
+    """`never` or `always`. Raises `BadSetting`."""
+    value = text_of(env, name) or "never"
+    if value not in ("never", "always"):
+        raise BadSetting(name, value, "must be never or always")
+    return value
+
+
 def servers_of(env: Mapping[str, str], name: str) -> dict[str, Any]:
     """Servers of tools that the operator gives to every conversation."""
     value = text_of(env, name)
@@ -74,14 +96,21 @@ def servers_of(env: Mapping[str, str], name: str) -> dict[str, Any]:
         servers = json.loads(value) if value is not None else {}
     except ValueError:
         raise BadSetting(name, "…", "must be JSON") from None
-    rule = "must be an object of names, each with an https `url`, and `authorization` with the name of a `secret` where needed"
+    rule = "must be an object of names, each with an https `url`, `authorization` with the name of a `secret` where needed"
+    rule += ", and `requireApproval` (always, never, or a list of tools)"
     if not isinstance(servers, dict):
         raise BadSetting(name, "…", rule)
     for each, how in servers.items():
-        wrong = not isinstance(how, dict) or not how.keys() <= {"url", "authorization"} or not re.fullmatch(r"[\w-]{1,64}", each)
+        known = {"url", "authorization", "requireApproval"}
+        wrong = not isinstance(how, dict) or not how.keys() <= known or not re.fullmatch(r"[\w-]{1,64}", each)
+        wrong = wrong or not _is_approval(how.get("requireApproval", "never"))
         if wrong or not str(how.get("url")).startswith("https://") or not _names_secret(how.get("authorization")):
             raise BadSetting(name, each, rule)
     return servers
+
+
+def _is_approval(how: Any) -> bool:
+    return how in ("always", "never") if isinstance(how, str) else isinstance(how, list) and all(isinstance(x, str) for x in how)
 
 
 def _names_secret(how: Any) -> bool:
@@ -162,9 +191,8 @@ def contact_of(env: Mapping[str, str], name: str, stage: str | None) -> str | No
 
 def push_hosts_of(env: Mapping[str, str], name: str, stage: str | None) -> tuple[str, ...]:
     """Hosts, and on a laptop also origins of this machine, which tests listen at."""
-    here = r"http://(127\.0\.0\.1|localhost):[0-9]{1,5}"
     found = tuple(word for each in (text_of(env, name) or "").split(",") if (word := each.strip().lower()))
-    wrong = next((each for each in found if not re.fullmatch(rf"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+|{here}", each)), None)
+    wrong = next((each for each in found if not re.fullmatch(rf"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+|{HERE}", each)), None)
     if wrong is not None or (stage is not None and any("/" in each for each in found)):
         raise BadSetting(name, wrong or ",".join(found), "must be a comma list of host names; `*.a.org` is all below a.org")
     return found or PUSH_SERVICES

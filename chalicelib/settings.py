@@ -53,9 +53,10 @@
 | PING_SECONDS_RUST | 25 | how often a Rust-based client (Python, Swift, Kotlin) is pinged that hears nothing else; in seconds |
 | PING_SECONDS | 50 | the same for the npm client |
 | SWEEP_SHARE | 1000 | connections that one sweep looks at; each further share has an invocation of its own |
-| MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers that may be used, comma list; `*.a.org` is all below it |
+| MCP_HOSTS | (none); `*` without STAGE | hosts of MCP servers, comma list, `*.a.org`; no STAGE: also `http://127.0.0.1:<port>` |
 | MCP_SECRET_<NAME> | (none) | a token of an MCP server, which `{"secret": "<NAME>"}` names; `HOST TOKEN` is for that host alone |
-| SYSTEM_MCP_SERVERS | (none) | servers of tools of every conversation: JSON, a name → `{"url", "authorization": {"secret"}}` |
+| MCP_REQUIRE_APPROVAL | `never` | `always`: tools of MCP servers are used only when whose session it is allows it |
+| SYSTEM_MCP_SERVERS | (none) | tools of every conversation: JSON, name → `{"url", "authorization", "requireApproval"}` |
 | MCP_COMMANDS | (none) | programs that a worker may start as MCP servers, comma list |
 | PUSH_PUBLIC_KEY | (none; the local server makes a pair) | base64url of a P-256 point: what browsers subscribe with |
 | PUSH_PRIVATE_KEY | (none) | base64url of its 32 secret bytes: signs push messages; only who sends them has it |
@@ -96,12 +97,14 @@ from chalicelib.environment import (
     LiveKind,
     StoreKind,
     SyncKind,
+    approval_of,
     auth_of,
     contact_of,
     embedder_of,
     hex_of,
     key_of,
     live_of,
+    mcp_hosts_of,
     mount_of,
     number_of,
     org_of,
@@ -190,6 +193,7 @@ class Settings:
     embedder_dimensions: int = 256
     mcp_hosts: tuple[str, ...] = ("*",)
     mcp_commands: tuple[str, ...] = ()
+    mcp_require_approval: str = "never"
     mcp_system: Mapping[str, Any] = field(default_factory=dict)
     mcp_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     push_public_key: str | None = None
@@ -274,7 +278,8 @@ class Settings:
             embedder_key=text_of(env, "EMBEDDER_KEY"),
             embedder_key_secret=text_of(env, "EMBEDDER_KEY_SECRET"),
             embedder_dimensions=number_of(env, "EMBEDDER_DIMENSIONS", 256, 2, 4096),
-            mcp_hosts=words_of(env, "MCP_HOSTS", ("*",) if stage is None else ()),
+            mcp_hosts=mcp_hosts_of(env, "MCP_HOSTS", stage),
+            mcp_require_approval=approval_of(env, "MCP_REQUIRE_APPROVAL"),
             mcp_commands=words_of(env, "MCP_COMMANDS", ()),
             mcp_system=servers_of(env, "SYSTEM_MCP_SERVERS"),
             push_public_key=key_of(env, "PUSH_PUBLIC_KEY", 65),

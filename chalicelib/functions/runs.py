@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain import budget
-from chalicelib.domain.machines import assignments
-from chalicelib.domain.replies import lifecycle, prompt, remembered
+from chalicelib.domain.machines import assignments, permissions
+from chalicelib.domain.replies import activity, lifecycle, prompt, remembered
 from chalicelib.domain.replies.writer import Writer
-from chalicelib.schema import ChatSession, Conversation, Run, Status
+from chalicelib.schema import ChatSession, Conversation, ParkedReply, Permission, Run, Status
 
 IDLE_MS = 5 * 60 * 1000
 """After this long without activity a session is idle."""
@@ -21,27 +21,31 @@ IDLE_MS = 5 * 60 * 1000
 @internal_action(runner="generate", timeout_s=900)
 def generate(ctx: ActionCtx, run_id: str) -> None:
     """Produce one reply. Started by the send's commit, often twice; a run that is not pending any more is left alone."""
-    if not ctx.run_query(waits, run_id=run_id):
+    waiting = ctx.run_query(waits, run_id=run_id)
+    if not waiting:
         return
     ctx.parts.model.load()
-    epoch = ctx.run_mutation(claim, run_id=run_id)
+    kept = ctx.run_mutation(go_on, run_id=run_id) if waiting == "parked" else None
+    epoch = kept["epoch"] if kept else ctx.run_mutation(claim, run_id=run_id)
     if epoch is None:
         return
-    writer = Writer(ctx, run_id, epoch)
+    writer = Writer(ctx, run_id, epoch, kept)
     state, reason = writer.write()
     if state is not None:
         writer.end(state, reason)
-    elif writer.usage:
+    elif writer.usage and not writer.parked:
         ctx.run_mutation(charge, run_id=run_id, usage=writer.usage)
     if writer.fault is not None:  # the reply has its end; the operator hears why
         raise writer.fault
 
 
 @internal_query
-def waits(ctx: QueryCtx, run_id: str) -> bool:
-    """Whether a run is to be claimed, by one read."""
+def waits(ctx: QueryCtx, run_id: str) -> Literal["pending", "parked"] | None:
+    """Whether a run is to be claimed, or gone on with, by one read."""
     run = ctx.db.peek(Run, run_id)
-    return run is not None and run.state == "pending"
+    if run is not None and run.parked and run.state == "running":
+        return "parked"
+    return "pending" if run is not None and run.state == "pending" else None
 
 
 @internal_mutation
@@ -59,24 +63,67 @@ def claim(ctx: MutationCtx, run_id: str) -> int | None:
     return lifecycle.claim(ctx, run).epoch
 
 
+@internal_mutation
+def park(
+    ctx: MutationCtx, run_id: str, epoch: int, step: int, asked: list[Any], kept: str, usage: dict[str, Any]
+) -> dict[str, str] | None:
+    """Ask whose session it is, and put the reply down until everything is decided: its writer ends.
+
+    Where all was allowed for the session before, nothing is put down and the writer goes on.
+
+    Args:
+        asked: the calls, as `permissions.ask` takes them.
+        kept: what whoever goes on has to know.
+        usage: what the reply has cost so far.
+
+    Returns: what became of each call, by its id; None where the writer has lost its run.
+    """
+    run = ctx.db.get(Run, run_id)
+    session = ctx.db.get(ChatSession, run.session_id) if run is not None else None
+    if run is None or session is None or not lifecycle.is_held(run, epoch, step):
+        return None
+    found = [permissions.ask(ctx, run, session, options=permissions.ANSWERS, **each) for each in asked]
+    if any(each.state == "open" for each in found):
+        step = run.step + 1
+        ctx.db.insert(ParkedReply(id=f"{run.id}-{step}", run=run.id, kept=kept))
+        until = max(each.expires_at for each in found) + ctx.limits["run_lease_ms"]
+        ctx.db.patch(Run, run.id, parked=True, step=step, usage=usage, lease_until=until)
+    return {each.tool_call_id: each.state for each in found}
+
+
+@internal_mutation
+def go_on(ctx: MutationCtx, run_id: str) -> dict[str, Any] | None:
+    """Take a parked run of which everything is decided. Exactly one writer gets it, and no tool was used before.
+
+    Returns: `epoch` and `step` to write under, what was `kept`, and the `decisions` by the calls' ids.
+    """
+    run = ctx.db.get(Run, run_id)
+    if run is None or not run.parked or run.state != "running" or run.read_epoch is not None or activity.asks(ctx, run):
+        return None
+    kept = activity.unpark(ctx, run)
+    decisions = {each.tool_call_id: each.state for each in ctx.db.query(Permission.by_run(run.id)).take(200)}
+    ctx.db.patch(run, parked=False, usage=None, lease_until=ctx.now + ctx.limits["run_lease_ms"])
+    return {"epoch": run.epoch, "step": run.step, "kept": kept, "decisions": decisions}
+
+
 @internal_query
-def held(ctx: QueryCtx, run_id: str, epoch: int, now: float) -> Literal["held", "due", "lost"]:
+def held(ctx: QueryCtx, run_id: str, epoch: int, now: float, step: int = 0) -> Literal["held", "due", "lost"]:
     """Whether the writer under this epoch still has its run, by one read; `due`: its lease is to be renewed (`beat`).
 
     Args:
         now: the writer's time, milliseconds since the epoch.
     """
     run = ctx.db.peek(Run, run_id)
-    if run is None or run.epoch != epoch or run.state != "running":
+    if run is None or not lifecycle.is_held(run, epoch, step):
         return "lost"
     return "due" if run.lease_until - now < ctx.limits["run_lease_ms"] * 0.7 else "held"
 
 
 @internal_mutation
-def beat(ctx: MutationCtx, run_id: str, epoch: int) -> bool:
+def beat(ctx: MutationCtx, run_id: str, epoch: int, step: int = 0) -> bool:
     """Whether the writer still holds the run; renews its lease when a third of it is used."""
     run = ctx.db.get(Run, run_id)
-    if run is None or run.epoch != epoch or run.state != "running":
+    if run is None or not lifecycle.is_held(run, epoch, step):
         return False
     if run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
         ctx.db.patch(run, lease_until=ctx.now + ctx.limits["run_lease_ms"])
@@ -95,6 +142,7 @@ def end(
     usage: dict[str, Any] | None = None,
     parts: list[Any] | None = None,
     remember_in: str | None = None,
+    step: int = 0,
 ) -> bool:
     """The writer's last commit. A writer that lost its epoch changes nothing.
 
@@ -102,7 +150,7 @@ def end(
         remember_in: the space of memory in which a job remembers the reply, and what it answers.
     """
     run = ctx.db.get(Run, run_id)
-    if run is None or run.epoch != epoch or run.state != "running":
+    if run is None or not lifecycle.is_held(run, epoch, step):
         lifecycle.charge(ctx, run, usage)
         return False
     lifecycle.finish(ctx, run, state, content, reason=reason, reasoning=reasoning, usage=usage, parts=parts)
@@ -134,6 +182,9 @@ def interrupt(ctx: MutationCtx, run_id: str, dead: bool = False) -> None:
     """A run whose writer fell silent, or is known to be dead: fence it, and have its chunks made the text."""
     run = ctx.db.get(Run, run_id)
     if run is None or run.state != "running" or (run.lease_until > ctx.now and not dead):
+        return
+    if run.parked and run.read_epoch is None:
+        permissions.revive(ctx, run)
         return
     lifecycle.fence(ctx, run, "interrupted", "the writer of this reply died")
     ctx.scheduler.run_after(0, settle, run_id=run_id)

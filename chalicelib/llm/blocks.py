@@ -50,9 +50,9 @@ class Blocks:
             # Where it is no JSON that can be followed a client shows what was said; the API would not take it back.
             block["input"] = self._input if problem(self._input) else _read(self._input)
         self._done.append(block)
-        if block.get("type") != "mcp_tool_use":
+        if block.get("type") not in ("mcp_tool_use", "tool_use"):
             return None
-        return Tool("tool_call", block["id"], block["name"], block["server_name"], block.get("input"))
+        return Tool("tool_call", block["id"], block["name"], block.get("server_name", ""), block.get("input"))
 
     def whole(self) -> tuple[dict[str, Any], ...]:
         """All finished blocks, as a request may hold them: without empty texts, and as Unicode."""

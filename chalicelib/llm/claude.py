@@ -25,7 +25,7 @@ from typing import Any
 from chalicelib.llm import prompt as prompts
 from chalicelib.llm.blocks import Blocks
 from chalicelib.llm.chunks import Chunk, Joiner
-from chalicelib.llm.outcome import PAUSED, STOPPED, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
+from chalicelib.llm.outcome import PAUSED, STOPPED, TOOL_USE, Event, Finished, ModelFailed, Tool, Usage, add_usage, no_usage
 from chalicelib.llm.prompt import Prompt
 from chalicelib.llm.retry import WAKE_S, Retry, Time, retrying
 
@@ -124,7 +124,7 @@ def _turns(
         exhausted = prompt.max_tokens - spent["outputTokens"] < prompts.least_tokens(prompt)
         if ended.stop_reason != PAUSED or not ended.blocks or exhausted or turn == PAUSES:
             reason = "max_tokens" if ended.stop_reason == PAUSED and exhausted else ended.stop_reason
-            yield Finished(reason, spent)
+            yield Finished(reason, spent, said if reason == TOOL_USE else ())
             return
 
 
@@ -298,7 +298,7 @@ class _Reader:
         if reason == "refusal":
             self._heard.put(ModelFailed("refused", "the model declined to answer"))
         else:
-            self._heard.put(Finished(reason, self.count.usage(), self._blocks.whole() if reason == PAUSED else ()))
+            self._heard.put(Finished(reason, self.count.usage(), self._blocks.whole() if reason in (PAUSED, TOOL_USE) else ()))
 
 
 class _Count:

@@ -45,6 +45,8 @@ Usage = dict[str, int]
 
 PAUSED = "pause_turn"
 """The stop reason of a turn that the provider paused while a tool took long: the model goes on when it is asked again."""
+TOOL_USE = "tool_use"
+"""The stop reason of a turn in which the model wants tools used by who asked it, and goes on when it is told their answers."""
 STOPPED = "stopped"
 """The stop reason of a reply that the caller stopped; every other one is the API's (`end_turn`, `max_tokens`, …)."""
 
@@ -64,7 +66,8 @@ class Finished:
     """The reply is complete, or was stopped on request. Always the last event.
 
     `usage` is the API's count; for a stopped reply, whose final count never comes, `outputTokens` is estimated from the text.
-    `blocks` are the whole answer as the API said it, only of a turn that was paused: it wants them back to go on.
+    `blocks` are the whole answer as the API said it, only of a turn that was paused or wants tools used: it wants them back to
+    go on.
     """
 
     stop_reason: str
@@ -74,7 +77,8 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model's provider called for it (the MCP connector), or what that tool answered."""
+    """A tool that the model's provider called for it (the MCP connector), or what that tool answered; without a server: a tool
+    that the model wants used by who asked it."""
 
     kind: Literal["tool_call", "tool_result"]
     id: str

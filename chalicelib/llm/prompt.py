@@ -58,6 +58,10 @@ class Prompt:
     mcp_servers: Sequence[Mapping[str, str]] = ()
     """Servers of tools that the provider connects to: `name`, `url`, and `authorization_token` where one is needed."""
     said: Sequence[Mapping[str, Any]] = ()
+    tools: Sequence[Mapping[str, Any]] = ()
+    """Tools that who asks uses for the model: `name`, `description`, `input_schema`."""
+    dialog: Sequence[Mapping[str, Any]] = ()
+    """What the model has said in this reply, and was told of such tools' answers: messages in the API's blocks, in turn."""
 
 
 def tokens(text: str) -> int:
@@ -80,6 +84,7 @@ def request(prompt: Prompt) -> dict[str, Any]:
     if prompt.max_tokens < 1:
         raise ValueError("max_tokens must be at least 1")
     messages[-1]["content"][-1]["cache_control"] = CACHED
+    messages += [dict(message) for message in prompt.dialog]
     if prompt.said:
         messages.append({"role": "assistant", "content": [dict(block) for block in prompt.said]})
     asked: dict[str, Any] = {"model": prompt.model, "max_tokens": prompt.max_tokens, "messages": messages}
@@ -87,19 +92,19 @@ def request(prompt: Prompt) -> dict[str, Any]:
         asked["system"] = [{"type": "text", "text": _sendable(prompt.system), "cache_control": CACHED}]
     if prompt.thinking:
         asked["thinking"] = _thinking(prompt)
-    return asked | _options(prompt.options) | _tools(prompt.mcp_servers)
+    return asked | _options(prompt.options) | _tools(prompt.mcp_servers, prompt.tools)
 
 
-def _tools(servers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The provider's MCP connector: a beta, whose header the SDK does not add by itself."""
+def _tools(servers: Sequence[Mapping[str, str]], own: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tools of who asks, and the provider's MCP connector: a beta, whose header the SDK does not add by itself."""
+    listed: list[dict[str, Any]] = [dict(each) for each in own]
     if not servers:
-        return {}
+        return {"tools": listed} if listed else {}
+    sets = [{"type": "mcp_toolset", "mcp_server_name": server["name"], "default_config": {"enabled": True}} for server in servers]
     return {
         "betas": [MCP_BETA],
         "mcp_servers": [{"type": "url", **server} for server in servers],
-        "tools": [
-            {"type": "mcp_toolset", "mcp_server_name": server["name"], "default_config": {"enabled": True}} for server in servers
-        ],
+        "tools": [*listed, *sets],
     }
 
 

@@ -7,17 +7,17 @@ import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from chalicelib.data.meters import measure
-from chalicelib.hosts import matches
+from chalicelib.hosts import matches, origin_of
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
 from chalicelib.llm.chunks import Chunk, Joiner
 from chalicelib.llm.claude import ModelSettings, reply
 from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool, no_usage
-from chalicelib.llm.prompt import Prompt, Turn
+from chalicelib.llm.prompt import Prompt, Turn, least_tokens
 from chalicelib.settings import Settings
 
 logger = logging.getLogger("concave")
@@ -53,7 +53,18 @@ class Ended:
     state: Literal["completed", "failed", "stopped"]
     reason: str | None
     usage: dict[str, int] = field(default_factory=dict)
+    blocks: tuple[dict[str, Any], ...] = ()
+    """With the reason `tool_use`: what the model has said, as it wants to be told it when it goes on."""
     ended: Literal[True] = True
+
+
+@dataclass(frozen=True)
+class More:
+    """How far a reply has come that uses tools of the caller's; as in `ModelService.reply`."""
+
+    own: Sequence[Mapping[str, Any]]
+    dialog: Sequence[Mapping[str, Any]]
+    spent: int
 
 
 class ModelService:
@@ -100,6 +111,9 @@ class ModelService:
         tools: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        own: Sequence[Mapping[str, Any]] = (),
+        dialog: Sequence[Mapping[str, Any]] = (),
+        spent: int = 0,
     ) -> Generator[Said | Used | Ended, None, None]:
         """A reply in chunks. Never raises for what the model or the network does: the last event says it.
 
@@ -113,6 +127,9 @@ class ModelService:
             tools: an image's MCP servers; those with a `url` are the provider's to reach, others a worker's.
             settings: an image's roles and retrieval, which the operator's own servers are told.
             options: `thinking` and `providerOptions` of this reply alone.
+            own: tools that the caller uses for the model: `name`, `description`, `input_schema`.
+            dialog: what the model has said in this reply already, and was told of such tools' answers, in the API's messages.
+            spent: tokens that this reply has put out before.
         """
         breaker, end = self._breakers.of(model), None
         ticket = breaker.admits()
@@ -122,13 +139,62 @@ class ModelService:
             return
         asked = (model, system, turns, stopped, min(seconds, self._settings.generation_timeout_s))
         try:
-            for event in self._measured(model, self._events(*asked, tools or {}, settings or {}, options or {})):
+            for event in self._measured(
+                model, self._events(*asked, tools or {}, settings or {}, options or {}, More(own, dialog, spent))
+            ):
                 end = event if event.ended else end
                 yield event
         finally:
             # Where a server's secret is missing the provider was not asked: somebody's configuration says nothing of it.
             known = end is not None and end.state != "stopped" and end.reason != "mcp_error"
             breaker.ended(ticket, end.reason if end is not None else None, known=known)
+
+    def asked_first(self, tools: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The servers of whose tools somebody is asked before they are used: a name → its configuration, with `requireApproval`.
+        Their tools are used from here; the provider is not told of these servers."""
+        found = merged(self._settings.mcp_system, tools, settings)
+        always = {"requireApproval": "always"} if self._settings.mcp_require_approval == "always" else {}
+        return {name: {**how, **always} for name, how in found.items() if self._asks_first(how)}
+
+    def _asks_first(self, how: Mapping[str, Any]) -> bool:
+        return how.get("requireApproval", "never") != "never" or self._settings.mcp_require_approval == "always"
+
+    def tools_of(self, name: str, how: Mapping[str, Any], stopped: Callable[[], bool]) -> list[dict[str, Any]] | None:
+        """The tools of one of these servers, in the protocol's words. None: it does not say them; the log says why."""
+        from chalicelib.llm import mcp
+
+        try:
+            return mcp.tools(self._server(name, how), stopped)
+        except mcp.ToolServerFailed as failed:
+            logger.error("the tools of a server cannot be offered: it %s", failed, extra={"server": name})
+            return None
+
+    def use_tool(
+        self, name: str, how: Mapping[str, Any], tool: str, given: Any, stopped: Callable[[], bool]
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Have one of these servers do what a tool does, once. Never raises for what the server or the network does.
+
+        Returns: the answer in the API's blocks, and whether it is an error.
+        """
+        from chalicelib.llm import mcp
+
+        try:
+            return mcp.call(self._server(name, how), tool, given, stopped)
+        except mcp.ToolServerFailed as failed:
+            logger.warning("a tool was not answered: %s", failed, extra={"server": name})
+            return [{"type": "text", "text": f"The server of this tool {failed}."}], True
+
+    def _server(self, name: str, how: Mapping[str, Any]) -> Any:
+        """Where a server is, and its token. An address of this machine is one that the operator has named (MCP_HOSTS)."""
+        from chalicelib.llm import mcp
+
+        secrets = self._secrets()
+        secrets.pop(KEY, None)
+        if _lacks_secret({name: how}, secrets):
+            raise mcp.ToolServerFailed("needs a secret that the operator does not keep")
+        token = _token(how, secrets) if "authorization" in how else None
+        origin = origin_of(how["url"])
+        return mcp.ToolServer(name, how["url"], token, private=bool(origin) and origin in self._settings.mcp_hosts)
 
     def _measured(
         self, model: str, told: Generator[Said | Used | Ended, None, None]
@@ -155,25 +221,25 @@ class ModelService:
         tools: Mapping[str, Any],
         settings: Mapping[str, Any],
         options: Mapping[str, Any],
+        more: More,
     ) -> Generator[Said | Used | Ended, None, None]:
         secrets = self._secrets()
         key = secrets.pop(KEY, None)  # the model's alone: a conversation's server could be told any secret that it names
         where = ModelSettings(url=self._url, api_key=key, deadline=time.monotonic() + seconds)
         reachable = merged(self._settings.mcp_system, tools, settings)
-        missing = sorted(
-            how["authorization"]["secret"]
-            for how in reachable.values()
-            if "authorization" in how and _token(how, secrets) is None
-        )
-        if missing:
-            logger.error("the operator keeps no secret named %s for this host", ", ".join(missing))
+        if _lacks_secret(reachable, secrets):
             yield Ended("failed", "mcp_error")
             return
+        reachable = {name: how for name, how in reachable.items() if not self._asks_first(how)}
         joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
         told = [
             Turn(role, content, tuple((kind, data) for each in images for kind, data in each)) for role, content, *images in turns
         ]
         prompt = Prompt(model, system=system, messages=told, mcp_servers=_servers(reachable, secrets), **_asked_with(options))
+        prompt = replace(prompt, tools=more.own, dialog=more.dialog, max_tokens=prompt.max_tokens - more.spent)
+        if prompt.max_tokens < least_tokens(prompt):
+            yield Ended("completed", "max_tokens", dict(no_usage()))
+            return
         try:
             with closing(reply(prompt, where, stopped, joiner)) as events:
                 for event in events:
@@ -184,17 +250,26 @@ class ModelService:
                     elif event.stop_reason == STOPPED:
                         yield Ended("stopped", None, dict(event.usage))
                     else:
-                        yield Ended(
-                            "completed", None if event.stop_reason == "end_turn" else event.stop_reason, dict(event.usage)
-                        )
+                        reason = None if event.stop_reason == "end_turn" else event.stop_reason
+                        yield Ended("completed", reason, dict(event.usage), event.blocks)
         except ModelFailed as failure:
             yield Ended("failed", failure.reason, dict(failure.usage))
+
+
+def _lacks_secret(servers: Mapping[str, Mapping[str, Any]], secrets: Mapping[str, str]) -> bool:
+    """Whether the operator keeps no token that one of these servers names; the log says which."""
+    missing = sorted(
+        how["authorization"]["secret"] for how in servers.values() if "authorization" in how and _token(how, secrets) is None
+    )
+    if missing:
+        logger.error("the operator keeps no secret named %s for this host", ", ".join(missing))
+    return bool(missing)
 
 
 def merged(
     system: Mapping[str, Any], tools: Mapping[str, Any], settings: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The servers that the provider reaches: an image's own, and the operator's (SYSTEM_MCP_SERVERS).
+    """The servers that are reached by their address: an image's own, and the operator's (SYSTEM_MCP_SERVERS).
 
     A reserved name is always the operator's; another of the operator's gives way to the image's own of that name.
     The operator's are told the image's roles and retrieval settings, as parameters of their address; an image's own

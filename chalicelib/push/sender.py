@@ -1,7 +1,7 @@
 """Sends one push message: what it says is encrypted for the browser (RFC 8291), who sends it is signed (VAPID, RFC 8292).
 
 A push service is a machine that a user's browser chose, so its address comes from a user: only the hosts of an operator's list
-are reached, over https, by an address that is public (`wire.py`), and a redirect is not followed.
+are reached, over https, by an address that is public (`reach.py`), and a redirect is not followed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib import hosts
-from chalicelib.push import wire
+from chalicelib import hosts, reach
 from chalicelib.push.outcome import Gone, Outcome, Refused, Retry, of_answer
 
 logger = logging.getLogger("concave")
@@ -100,7 +99,7 @@ def send(
     keys: Keys,
     entries: Sequence[str],
     *,
-    resolver: wire.Resolve = wire.resolve,
+    resolver: reach.Resolve = reach.resolve,
     seconds: float = TIMEOUT_S,
 ) -> Outcome:
     """Send one message. Never raises for what a user's subscription, the network or the service does: the outcome says it.
@@ -124,8 +123,8 @@ def send(
     if payload.get("tag"):
         headers["topic"] = hashlib.sha256(str(payload["tag"]).encode()).hexdigest()[:32]
     try:
-        answer = wire.post(subscription.endpoint, headers, body, seconds=seconds, private=origin in entries, resolver=resolver)
-    except wire.Unreachable as why:
+        answer = reach.post(subscription.endpoint, headers, body, seconds=seconds, private=origin in entries, resolver=resolver)
+    except reach.Unreachable as why:
         return Refused(str(why))
     except (OSError, http.client.HTTPException) as error:
         return Retry(type(error).__name__)

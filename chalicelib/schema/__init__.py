@@ -8,7 +8,7 @@ Index names are those of the documents this system implements. `eventual` indexe
 that a subscriber watches cannot read them.
 
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
-log.py             ChatMessage, ChatChunk, Run, ClientKey
+log.py             ChatMessage, ChatChunk, Run, ParkedReply, ClientKey
 facts.py           Fact
 memories.py        Memory, MemoryVersion, MemoryErasure, MemoryRetention
 mutable.py         Mutable
@@ -35,7 +35,7 @@ from chalicelib.schema.conversations import (
 from chalicelib.schema.facts import Fact, FactType
 from chalicelib.schema.gateway import Agent, AgentRoom, ChatSocket, Presence, Receipt
 from chalicelib.schema.immutable import Immutable, ImmutableVersion
-from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, Run, Said
+from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, ParkedReply, Run, Said
 from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
 from chalicelib.schema.memories import (
     DIMENSIONS,
@@ -89,6 +89,7 @@ __all__ = [
     "Mutable",
     "MutableRef",
     "OpenReplies",
+    "ParkedReply",
     "Participant",
     "Permission",
     "Presence",

@@ -141,12 +141,25 @@ class Run(Table, name="runs"):
     instance: str | None = None
     """The worker's process that has claimed it."""
     asking: bool = False
-    """Its agent has asked for permission."""
+    """Its agent, or its model, has asked for permission."""
+    parked: bool = False
+    """Nobody writes it: it waits for a decision, and `ParkedReply` holds how far it has come."""
+    step: int = 0
+    """How often it was parked. A writer writes under its epoch and its step, so who has parked a reply writes no more of it."""
 
     by_worker = Index("worker")
     """Which replies is a worker to write now?"""
     by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True, shards=8, only=("pending", "running"))
     """Which runs have a lease that ran out, or were never started? Asked by the sweep."""
+
+
+class ParkedReply(Table, name="parkedReplies"):
+    """How far a reply of the model has come that waits for a decision; the id is made of its run and its step. Whoever goes on
+    with it takes the row away in the same commit, so exactly one writer goes on."""
+
+    run: str
+    kept: str
+    """JSON of `domain/replies/tool_use.py`: what was said, in the model's own blocks, and the calls that are waited for."""
 
 
 class ClientKey(Table, name="clientKeys", ttl="expires_at"):

@@ -28,6 +28,7 @@ SETTINGS = {
     "SOCKETS_PER_USER": ("SocketsPerUser", "Chat sockets that one user or agent may have open; 0: no limit."),
     "CONVERSATIONS_PER_AGENT": ("ConversationsPerAgent", "Conversations without a user that one agent may have; 0: no limit."),
     "MCP_HOSTS": ("McpHosts", "Hosts of MCP servers that conversations may use, comma list (*.example.com = all below)."),
+    "MCP_REQUIRE_APPROVAL": ("McpRequireApproval", "always: somebody allows each use of an MCP server's tool; empty: never."),
     "SYSTEM_MCP_SERVERS": ("SystemMcpServers", "MCP servers of every conversation, as JSON; secrets by their names."),
     "GENERATION_TIMEOUT_S": ("GenerationTimeout", "Seconds that one reply may take."),
     "MODEL_FAILURES": ("ModelFailures", "Failures of a model in a row after which a process leaves it alone for 30 s; 0: never."),

@@ -20,11 +20,12 @@ from chalicelib.domain.memories import listing as memory_listing
 from chalicelib.domain.memories import searching as memory_searching
 from chalicelib.domain.memories import versions
 from chalicelib.domain.memory import facts, recalling, remembering
-from chalicelib.domain.replies import lifecycle, options, request, sessions
+from chalicelib.domain.replies import lifecycle, options, request, sessions, tool_use
 from chalicelib.domain.rooms import sending, sockets
 from chalicelib.embedders import vectors
 from chalicelib.live import messages, viewers
 from chalicelib.live.owner import hearing, owner, socket
+from chalicelib.llm import mcp as tool_servers
 from chalicelib.push import sender
 from chalicelib.schema import DIMENSIONS
 from chalicelib.settings import Settings
@@ -90,6 +91,14 @@ IN_CODE: dict[str, tuple[float, ...]] = {
         answer_size.LIST_BYTES / KB,
     ),
     "a message, an image or a domain in an answer": (answer_size.ONE_BYTES / KB, answer_size.PART_CHARS),
+    "a tool of which somebody is asked first: tools of all servers, and their bytes; calls of one turn, turns of one reply": (
+        tool_servers.MOST_TOOLS,
+        tool_servers.LARGEST_TOOLS,
+        tool_use.MOST_CALLS,
+        tool_use.MOST_TURNS,
+    ),
+    "such a server: its list; a call; an answer": (tool_servers.LIST_S, tool_servers.CALL_S, tool_servers.LARGEST_ANSWER),
+    "how far a reply has come that waits for a decision": (tool_use.LARGEST_KEPT,),
     "servers of tools of a domain or an image": (mcp.MOST, mcp.LARGEST / KB),
     "lists of sessions, images, domains, tasks, schedules": (answer_size.LIST_BYTES / KB,),
     "tokens of an org a day": (budget.LEAST_HELD,),

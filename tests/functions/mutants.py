@@ -13,7 +13,9 @@ from chalicelib.data import tables, transaction
 from chalicelib.data.store import Check, Key, Update
 from chalicelib.data.tables import Index, Table, document_key
 from chalicelib.domain import access
-from chalicelib.domain.replies import lifecycle, sessions
+from chalicelib.domain.machines import permissions
+from chalicelib.domain.replies import activity, lifecycle, sessions
+from chalicelib.domain.replies.tool_use import ToolUse
 from chalicelib.domain.replies.writer import Writer
 from chalicelib.functions import chat, runs
 from chalicelib.live import batch as holders
@@ -21,7 +23,7 @@ from chalicelib.live.turn import Turn
 from chalicelib.live.world import Shared
 from chalicelib.runtime import transactor
 from chalicelib.runtime.registry import Function
-from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, ParkedReply, Permission, Run
 from tests.data.mutants import swapped
 
 Plan, address = commit_module._Plan, Index.address
@@ -89,13 +91,13 @@ def no_text(ctx: MutationCtx, run: Run) -> tuple[str, None]:
     return "", None
 
 
-def held_for_ever(ctx: QueryCtx, run_id: str, epoch: int, now: float) -> str:
+def held_for_ever(ctx: QueryCtx, run_id: str, epoch: int, now: float, step: int = 0) -> str:
     """The writer looks, and never sees that its lease is to be renewed."""
     run = ctx.db.peek(Run, run_id)
     return "held" if run is not None and run.epoch == epoch and run.state == "running" else "lost"
 
 
-def beat_without_renewal(ctx: MutationCtx, run_id: str, epoch: int) -> bool:
+def beat_without_renewal(ctx: MutationCtx, run_id: str, epoch: int, step: int = 0) -> bool:
     """The writer says that it is alive, and nobody writes that down."""
     run = ctx.db.get(Run, run_id)
     return run is not None and run.epoch == epoch and run.state == "running"
@@ -277,4 +279,74 @@ BYTES: dict[str, Switch] = {
     "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),
     "chunks come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
     "what did not change is not told": lambda: swapped((Backend, "turn_type", TellsEverything)),
+}
+
+
+# Tools that somebody is asked about -----------------------------------------------------------------------------------------
+
+
+def taken_twice(ctx: MutationCtx, run: Run) -> str | None:
+    """What was kept stays for the next one, and the reply goes on waiting."""
+    row = ctx.db.get(ParkedReply, f"{run.id}-{run.step}")
+    return None if row is None else row.kept
+
+
+go_on = runs.go_on.handler
+
+
+def gone_on_with_by_all(ctx: MutationCtx, run_id: str) -> dict[str, Any] | None:
+    """Whoever asks goes on."""
+    found: dict[str, Any] | None = go_on(ctx, run_id)
+    ctx.db.patch(Run, run_id, parked=True)
+    return found
+
+
+@contextmanager
+def gone_on_with_twice() -> Iterator[None]:
+    """That somebody goes on with a reply is not written down."""
+    with swapped((activity, "unpark", taken_twice)), instead(runs.go_on, gone_on_with_by_all):
+        yield
+
+
+def asked_about_nothing(self: ToolUse, number: int, block: dict[str, Any]) -> dict[str, Any]:
+    """No call is one that somebody is asked about."""
+    return {**looked_at(self, number, block), "asks": False}
+
+
+looked_at = ToolUse._call
+
+
+def decided_again(ctx: MutationCtx, request: Permission, option_id: str, by: str) -> Permission:
+    """The newest decision counts."""
+    return decided(ctx, ctx.db.patch(request, state="open"), option_id, by)
+
+
+decided = permissions.decide
+
+
+def used_whatever_was_decided(self: ToolUse, call: dict[str, Any], decision: str | None) -> Any:
+    """Whatever was decided, it was allowed."""
+    return result_of(self, call, "allowed")
+
+
+result_of = ToolUse._result
+
+
+def taken_for_dead(ctx: MutationCtx, run: Run) -> None:
+    """A reply that waits is ended like one whose writer died."""
+    lifecycle.end_from_outside(ctx, run, "interrupted", "the writer of this reply died")
+
+
+def held_under_any_step(run: Run | None, epoch: int, step: int = 0) -> bool:
+    """Who has parked a reply holds it still."""
+    return run is not None and (run.epoch, run.state) == (epoch, "running")
+
+
+TOOLS: dict[str, Switch] = {
+    "a tool waits for its decision": lambda: swapped((ToolUse, "_call", asked_about_nothing)),
+    "a decision is looked at": lambda: swapped((ToolUse, "_result", used_whatever_was_decided)),
+    "one writer goes on": gone_on_with_twice,
+    "the first decision counts": lambda: swapped((permissions, "decide", decided_again)),
+    "what waits is not taken for dead": lambda: swapped((permissions, "revive", taken_for_dead)),
+    "who has parked a reply writes no more of it": lambda: swapped((lifecycle, "is_held", held_under_any_step)),
 }

@@ -36,6 +36,10 @@ class Says:
     def load(self) -> None:
         """There is nothing to load."""
 
+    def asked_first(self, *_: Any) -> dict[str, Any]:
+        """No server's tools are asked about."""
+        return {}
+
     def reply(self, *asked: Any, **told: Any) -> Iterator[Any]:
         for event in self.events:
             if isinstance(event, Exception):

@@ -40,7 +40,9 @@ from chalicelib.schema import (
     Conversation,
     Erasure,
     Image,
+    ParkedReply,
     Participant,
+    Permission,
     Presence,
     Receipt,
     Run,
@@ -266,6 +268,8 @@ def _erase_message(ctx: MutationCtx, work: Work, message: ChatMessage) -> bool:
         for epoch in range(run.epoch + 1):
             if not _erase_chunks(ctx, work, lifecycle.stream_of(message.id, epoch)):
                 return False
+        if (run.asking or run.parked) and not _erase_asked(ctx, work, run):
+            return False
         if work.actions < 4 or not work.remove(ctx, Run, run.id, cost=3 if budget.let_go(ctx, run) else 1):
             return False
     if message.client_key is not None:
@@ -274,6 +278,13 @@ def _erase_message(ctx: MutationCtx, work: Work, message: ChatMessage) -> bool:
         work.remove(ctx, ClientKey, f"{message.session_id}:{message.client_key}")
     cost = 1 + (message.named is not None) + (message.reader is not None and message.content != "")
     return work.remove(ctx, ChatMessage, message.conversation, message.sequence, cost=cost)
+
+
+def _erase_asked(ctx: MutationCtx, work: Work, run: Run) -> bool:
+    """Erase what was asked for a reply, and how far it had come when it was asked. False: there was no room for all of it."""
+    asked = ctx.db.query(Permission.by_run(run.id)).take(200)
+    fits = all(work.remove(ctx, Permission, each.id, cost=1 + len(Permission.indexes)) for each in asked)
+    return fits and (not run.parked or work.remove(ctx, ParkedReply, f"{run.id}-{run.step}"))
 
 
 def _erase_chunks(ctx: MutationCtx, work: Work, stream: str) -> bool:

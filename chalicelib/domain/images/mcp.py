@@ -1,11 +1,15 @@
 """MCP servers of domains and images: what may be named, and where secrets stay.
 
-`mcpServers` is an object: a name → `{url, authorization?}` for a server that the model's provider reaches (the MCP connector),
-or `{command, args?}` for a program that a worker starts on its own machine. A secret is `{"secret": "NAME"}`: the operator
-keeps it, it is looked up when the model is asked, and no document, log or answer ever holds it.
+`mcpServers` is an object: a name → `{url, authorization?, requireApproval?}` for a server that the model's provider reaches (the
+MCP connector), or `{command, args?}` for a program that a worker starts on its own machine. A secret is `{"secret": "NAME"}`: the
+operator keeps it, it is looked up when the model is asked, and no document, log or answer ever holds it.
+
+`requireApproval` is `"never"` (the default), `"always"`, or a list of a server's tools: whose session it is decides before such a
+tool is used. The provider asks nobody, so the tools of a server that says so are used by the reply's writer
+(`domain/replies/tool_use.py`), and the provider is not told of that server.
 
 Which hosts and programs are allowed says the operator (MCP_HOSTS, MCP_COMMANDS). An address is never one of a private network
-or of this machine, however it is written; the provider, not this server, connects to it.
+or of this machine, however it is written, but for an origin that the operator of a laptop names (http://127.0.0.1:9000).
 """
 
 from __future__ import annotations
@@ -35,6 +39,8 @@ class ServerView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     url: str | None = None
     authorization: dict[str, str] | None = None
     """`{"secret": "NAME"}`; never the secret."""
+    require_approval: Literal["always"] | list[str] | None = None
+    """Before which tools whose session it is decides: all, or these; absent: none."""
     command: str | None = None
     args: list[str] | None = None
 
@@ -53,7 +59,10 @@ def checked(ctx: MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, An
 
 def views(servers: Mapping[str, Any] | None) -> list[ServerView]:
     """The servers of a configuration, by name."""
-    return [ServerView(name=name, source="user", **how) for name, how in sorted((servers or {}).items())]
+    return [
+        ServerView(name=name, source="user", **{("require_approval" if at == "requireApproval" else at): how[at] for at in how})
+        for name, how in sorted((servers or {}).items())
+    ]
 
 
 def allowed(ctx: QueryCtx | MutationCtx, servers: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -63,6 +72,8 @@ def allowed(ctx: QueryCtx | MutationCtx, servers: Mapping[str, Any] | None) -> d
     def is_allowed(how: dict[str, Any]) -> bool:
         if "command" in how:
             return how["command"] in commands
+        if hosts.origin_of(how["url"]).startswith("http://"):
+            return "requireApproval" in how and hosts.origin_of(how["url"]) in named
         host = hosts.public_host(how["url"], ports=True)  # it was checked when it was stored
         return any(hosts.matches(host, each) for each in named)
 
@@ -92,7 +103,7 @@ def _server(ctx: MutationCtx, name: str, how: Any) -> dict[str, Any]:
         raise _invalid(field, "a server is an object with `url` or `command`")
     if ("url" in how) == ("command" in how):
         raise _invalid(field, "a server has either `url` or `command`")
-    known = {"url", "authorization", "type"} if "url" in how else {"command", "args", "type"}
+    known = {"url", "authorization", "type", "requireApproval"} if "url" in how else {"command", "args", "type"}
     if unknown := sorted(how.keys() - known):
         raise _invalid(f"{field}.{unknown[0]}", "there is no such setting; secrets go in `authorization`")
     return _remote(ctx, field, how) if "url" in how else _program(ctx, field, how)
@@ -101,17 +112,30 @@ def _server(ctx: MutationCtx, name: str, how: Any) -> dict[str, Any]:
 def _remote(ctx: MutationCtx, field: str, how: dict[str, Any]) -> dict[str, Any]:
     if how.get("type", "url") not in ("url", "http", "sse"):
         raise _invalid(f"{field}.type", "must be url, http or sse")
-    url = how["url"]
-    host = _host(f"{field}.url", url)
-    if not any(hosts.matches(host, allowed) for allowed in ctx.limits.get("mcp_hosts", ())):
-        raise _invalid(f"{field}.url", f"{host} is not a host that the operator allows (MCP_HOSTS)")
+    url, approval = how["url"], _approval(f"{field}.requireApproval", how.get("requireApproval", "never"))
+    kept = {"url": url} | ({} if approval is None else {"requireApproval": approval})
+    named = ctx.limits.get("mcp_hosts", ())
+    if approval is None or not isinstance(url, str) or hosts.origin_of(url) not in named:
+        host = _host(f"{field}.url", url)
+        if not any(hosts.matches(host, allowed) for allowed in named):
+            raise _invalid(f"{field}.url", f"{host} is not a host that the operator allows (MCP_HOSTS)")
     authorization = how.get("authorization")
     if authorization is None:
-        return {"url": url}
-    named = authorization.get("secret") if isinstance(authorization, dict) and len(authorization) == 1 else None
-    if not isinstance(named, str) or not SECRET.fullmatch(named):
+        return kept
+    secret = authorization.get("secret") if isinstance(authorization, dict) and len(authorization) == 1 else None
+    if not isinstance(secret, str) or not SECRET.fullmatch(secret):
         raise _invalid(f"{field}.authorization", 'must be {"secret": "NAME"}, the name of a secret that the operator keeps')
-    return {"url": url, "authorization": {"secret": named}}
+    return {**kept, "authorization": {"secret": secret}}
+
+
+def _approval(field: str, how: Any) -> Any:
+    """Before which tools somebody is asked: "always", or a list of names; None for "never"."""
+    if how == "never":
+        return None
+    named = isinstance(how, list) and len(how) <= 100 and all(isinstance(each, str) and 1 <= len(each) <= 200 for each in how)
+    if how != "always" and not named:
+        raise _invalid(field, 'must be "always", "never", or a list of at most 100 names of tools')
+    return how
 
 
 def _host(field: str, url: Any) -> str:

@@ -1,8 +1,8 @@
-"""Permission to use a tool: an agent asks, the person whose session it is decides, and exactly one decision counts.
+"""Permission to use a tool: an agent or the model asks, the person whose session it is decides, and exactly one decision counts.
 
 A request is closed by a decision, by its time, or by the end of its reply (stop, end, revocation, a worker that went away). The
-reply waits meanwhile: its lease is renewed by the worker, so that a decision may also come after the server or the page was
-started again.
+reply waits meanwhile: its lease is renewed by the worker, or it is parked (`replies/tool_use.py`), so that a decision may also
+come after the server or the page was started again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.domain import answer_size, notifications
 from chalicelib.domain.depth import DEEPEST, too_deep
 from chalicelib.domain.notifications import Notice
+from chalicelib.domain.replies import activity
 from chalicelib.schema import ChatSession, Permission, Run
 from chalicelib.schema.machines import OptionKind, PermissionState
 
@@ -38,6 +39,14 @@ class Option(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields
 
 
 Options = Annotated[list[Option], Meta(min_length=1, max_length=10)]
+
+
+ANSWERS = [
+    Option(option_id="once", kind="allow_once", name="Allow once"),
+    Option(option_id="always", kind="allow_always", name="Allow for this session"),
+    Option(option_id="deny", kind="reject_once", name="Deny"),
+]
+"""What whose session it is may answer where the model asks."""
 
 
 class PermissionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
@@ -115,7 +124,7 @@ def ask(
     if known is not None:
         return known
     check_input(input)
-    if sum(each.state == "open" for each in ctx.db.query(Permission.by_run(run.id)).take(200)) >= MOST_OPEN:
+    if len(activity.asks(ctx, run)) >= MOST_OPEN:
         raise Refused("TooManyRequests", f"{MOST_OPEN} requests of this reply wait for a decision; wait for one.")
     ctx.db.patch(run, asking=True)
     granted = _granted(ctx, session, grant)
@@ -178,13 +187,27 @@ def decide(ctx: MutationCtx, request: Permission, option_id: str, by: str) -> Pe
             return request
         raise Refused("AlreadyDecided", f"This request is {request.state} already.", state=request.state, optionId=request.option)
     state: Literal["allowed", "denied"] = "allowed" if kind.startswith("allow") else "denied"
-    return ctx.db.patch(request, state=state, option=option_id, decided_by=by, decided_at=ctx.now, waiting_for=None)
+    request = ctx.db.patch(request, state=state, option=option_id, decided_by=by, decided_at=ctx.now, waiting_for=None)
+    activity.wake(ctx, request.run)
+    return request
 
 
 def expire(ctx: MutationCtx, request: Permission) -> None:
     """Nobody has decided in time: it is denied."""
     if request.state == "open" and request.expires_at <= ctx.now:
         ctx.db.patch(request, state="expired", decided_at=ctx.now, waiting_for=None)
+        activity.wake(ctx, request.run)
+
+
+def revive(ctx: MutationCtx, run: Run) -> None:
+    """A parked reply that was not gone on with in time, or whose server was started again: see to it that somebody does."""
+    for each in activity.asks(ctx, run):
+        expire(ctx, each)
+    still = activity.asks(ctx, run)
+    if still:
+        ctx.db.patch(run, lease_until=max(each.expires_at for each in still) + ctx.limits["run_lease_ms"])
+    else:
+        activity.wake(ctx, run.id)
 
 
 def cancel(ctx: MutationCtx, run: Run) -> None:

@@ -111,6 +111,11 @@ def kept(text: str, parts: list[Any] | None) -> tuple[str, list[Any] | None]:
     return text.encode()[:LARGEST_TEXT].decode(errors="ignore"), None
 
 
+def is_held(run: Run | None, epoch: int, step: int = 0) -> bool:
+    """Whether a run is still that of the writer under this epoch and step."""
+    return run is not None and (run.epoch, run.step, run.state, run.parked) == (epoch, step, "running", False)
+
+
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
     """The chunk that takes the place of any that is still on its way."""
     return chunk_at(ctx, stream, sequence, "", message_id=run.message_id, session_id=run.session_id)
@@ -174,7 +179,10 @@ def finish(
             message, content=content, completed=True, status=state, reason=reason, usage=usage, reasoning=reasoning, parts=parts
         )
     run = budget.settle(ctx, run, usage)
-    ctx.db.patch(run, state=state, reason=reason, usage=usage, lease_until=ctx.now, ended_at=ctx.now, worker=None)
+    if run.parked:
+        activity.unpark(ctx, run)
+    ended = {"lease_until": ctx.now, "ended_at": ctx.now, "worker": None, "parked": False}
+    ctx.db.patch(run, state=state, reason=reason, usage=usage, **ended)
     hooks.on_streaming_complete(ctx, run, state, content, reason)
     conversation = ctx.db.get(Conversation, run.conversation)
     if conversation is None:

@@ -22,21 +22,22 @@ LEVELS = 24
 class Parts:
     """The parts of one reply. A document holds 400 KB, with the text."""
 
-    def __init__(self) -> None:
-        self._size = 0
+    def __init__(self, size: int = 0) -> None:
+        self.size = size
+        """Bytes of what was kept whole."""
 
     def kept(self, part: dict[str, Any]) -> dict[str, Any]:
         """A part as the message keeps it. `text` stands for what is no value of ours; `cut`: it is not all there."""
         text = as_json(part)
         size = len(text.encode())
-        fits = size <= LARGEST_PART and self._size + size <= LARGEST_PARTS
+        fits = size <= LARGEST_PART and self.size + size <= LARGEST_PARTS
         if fits and is_value(part, LEVELS):
-            self._size += size
+            self.size += size
             return part
         shown = {name: _word(value) for name, value in part.items() if name not in ("input", "content")}
         said = as_json(part.get("input", part.get("content")))
         if fits:
-            self._size += size
+            self.size += size
             return {**shown, "text": said}
         return {**shown, "text": said[:CUT_CHARS], "cut": True}
 

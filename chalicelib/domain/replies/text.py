@@ -19,6 +19,22 @@ class ReplyText:
         self.size = 0
         """Bytes of the text, and of the parts where there are any."""
 
+    @classmethod
+    def of(cls, parts: list[dict[str, Any]]) -> ReplyText:
+        """A text that is gone on with, of what `shown` was."""
+        found = cls()
+        for part in parts:
+            if part["type"] == "text":
+                found.add(part["text"])
+            else:
+                found.add("", part)
+        return found
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """What there is so far, in order, whether a tool was called or not."""
+        return self._parts
+
     @property
     def has_parts(self) -> bool:
         """Whether a tool was called, so that a message holds the text twice."""

@@ -3,6 +3,7 @@ import { useAssistantChat } from "../hooks/useAssistantChat";
 import { useBranches } from "../hooks/useBranches";
 import { mark } from "../lib/activity";
 import { composes } from "../lib/composition";
+import { isCall } from "../lib/tools";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { ImageSettings } from "./ImageSettings";
@@ -53,6 +54,9 @@ export function Chat({ sessionId, shown, settings }: Props) {
 
   if (session === null) return shown && <NotFound />;
   const ended = session?.status === "terminated";
+  const newest = messages.at(-1);
+  // an agent asks at any time, a model only after it has called a tool
+  const mayAsk = session?.workerId !== undefined || newest?.parts?.some(isCall) === true;
   return (
     <main className="pane" hidden={!shown} aria-busy={session === undefined}>
       <PaneHeader title={session?.name ?? ""}>{session && <SessionMenu session={session} />}</PaneHeader>
@@ -65,7 +69,7 @@ export function Chat({ sessionId, shown, settings }: Props) {
         branches={ended ? null : branches}
       />
       {settings && session && <ImageSettings session={session} />}
-      {session?.workerId && !ended && <PermissionCards sessionId={sessionId} reply={messages.at(-1)?.messageId} />}
+      {session && mayAsk && !ended && <PermissionCards sessionId={sessionId} reply={newest?.messageId} />}
       {session && !ended && <MachineOffline session={session} />}
       {shown && <Announcer messages={messages} running={running} />}
       {ended ? (

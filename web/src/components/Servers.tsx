@@ -52,6 +52,15 @@ export function Servers({ servers, refusal, onChange }: Props) {
               {...aria("authorization")}
               onChange={(event) => change(at, { secret: event.target.value })}
             />
+            <select
+              aria-label={`Approval of server ${at + 1}`}
+              value={typeof server.approval === "string" ? server.approval : "some"}
+              onChange={({ target }) => change(at, { approval: target.value === "always" ? "always" : "never" })}
+            >
+              <option value="never">Use its tools at once</option>
+              <option value="always">Ask me first</option>
+              {typeof server.approval !== "string" && <option value="some">Ask for {server.approval.join(", ")}</option>}
+            </select>
             <button
               type="button"
               className="icon"
@@ -68,7 +77,7 @@ export function Servers({ servers, refusal, onChange }: Props) {
       <button
         type="button"
         className="small"
-        onClick={() => onChange([...servers, { name: "", url: "", secret: "" }])}
+        onClick={() => onChange([...servers, { name: "", url: "", secret: "", approval: "never" }])}
       >
         <Plus aria-hidden="true" size={14} /> Add a server
       </button>

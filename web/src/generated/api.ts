@@ -1325,6 +1325,8 @@ export interface ServerView {
   url?: string;
   /** `{"secret": "NAME"}`; never the secret. */
   authorization?: Record<string, string>;
+  /** Before which tools whose session it is decides: all, or these; absent: none. */
+  requireApproval?: "always" | string[];
   command?: string;
   args?: string[];
 }

@@ -564,6 +564,19 @@ export interface OpenReplies {
   number: number;
 }
 
+/**
+ * How far a reply of the model has come that waits for a decision; the id is made of its run and its step. Whoever goes on
+ * with it takes the row away in the same commit, so exactly one writer goes on.
+ */
+export interface ParkedReply {
+  _id: Id<"parkedReplies">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  run: string;
+  /** JSON of `domain/replies/tool_use.py`: what was said, in the model's own blocks, and the calls that are waited for. */
+  kept: string;
+}
+
 /** One member of one conversation: the truth for access and for "my conversations". */
 export interface Participant {
   _id: Id<"participants">;
@@ -711,8 +724,12 @@ export interface Run {
   worker?: string;
   /** The worker's process that has claimed it. */
   instance?: string;
-  /** Its agent has asked for permission. */
+  /** Its agent, or its model, has asked for permission. */
   asking: boolean;
+  /** Nobody writes it: it waits for a decision, and `ParkedReply` holds how far it has come. */
+  parked: boolean;
+  /** How often it was parked. A writer writes under its epoch and its step, so who has parked a reply writes no more of it. */
+  step: number;
 }
 
 /** Something to be done. It names the one agent run that runs, so that there can be only one. */
@@ -814,6 +831,7 @@ export interface Tables {
   memoryVersions: MemoryVersion;
   mutables: Mutable;
   openReplies: OpenReplies;
+  parkedReplies: ParkedReply;
   participants: Participant;
   permissionRequests: Permission;
   presences: Presence;

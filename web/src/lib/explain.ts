@@ -48,6 +48,7 @@ const FAILURES: Record<string, string> = {
   deadline: "The reply took too long and was ended.",
   invalid_request: "The model did not accept this request. It may name a model that does not exist.",
   unauthorized: "The server has no valid key for the model. Its operator has to set one.",
+  max_turns: "The model used tools again and again, and was stopped. Say what is still missing.",
   mcp_error: "A server of tools could not be used. Its operator has to look at its settings.",
   too_large: "The conversation has grown too long for the model. Start a new session.",
   refused: "The model declined to answer this.",

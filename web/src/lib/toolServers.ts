@@ -6,16 +6,23 @@ export interface ToolServer {
   url: string;
   /** The name of a secret that the operator keeps; never the secret. */
   secret: string;
+  /** Before which of its tools somebody is asked: all, or these. */
+  approval: "never" | "always" | readonly string[];
 }
 
 /** The servers that are reached by an address; programs of a worker are not changed here. */
 export const reachable = (servers: readonly ToolServerView[]): ToolServer[] =>
-  servers.flatMap(({ name, url, authorization }) => (url ? [{ name, url, secret: authorization?.secret ?? "" }] : []));
+  servers.flatMap(({ name, url, authorization, requireApproval }) =>
+    url ? [{ name, url, secret: authorization?.secret ?? "", approval: requireApproval ?? "never" }] : [],
+  );
 
 /** What the backend is told: the form's servers, and the programs that were there. */
 export function configured(servers: readonly ToolServer[], before: readonly ToolServerView[]) {
   return Object.fromEntries([
     ...before.flatMap(({ name, command, args }) => (command ? [[name, { command, args: args ?? [] }] as const] : [])),
-    ...servers.map(({ name, url, secret }) => [name, secret ? { url, authorization: { secret } } : { url }] as const),
+    ...servers.map(({ name, url, secret, approval }) => {
+      const asks = approval === "never" ? {} : { requireApproval: approval };
+      return [name, { url, ...(secret && { authorization: { secret } }), ...asks }] as const;
+    }),
   ]);
 }

@@ -14,6 +14,10 @@ type Part = { type: string; [name: string]: unknown };
 
 export const isTool = (part: { type: string }): part is Tool => part.type === "tool" && "state" in part;
 
+/** Whether a part of a message is a call of a tool. */
+export const isCall = (part: unknown): boolean =>
+  typeof part === "object" && part !== null && "type" in part && part.type === "tool_call";
+
 /** A value as text: as it is, or as JSON. */
 export const words = (value: unknown) =>
   typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, null, 2);

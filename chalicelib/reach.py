@@ -1,7 +1,7 @@
-"""One POST to a machine that somebody else named: to an address that was looked at, without redirects, in so many seconds.
+"""Requests to a machine that somebody else named: to an address that was looked at, without redirects, in so many seconds.
 
 The name is resolved once, every address it stands for is checked, and the connection goes to an address that was checked: a
-name that changes its mind in between is not asked again.
+name that changes its mind in between is not asked again. So push services are reached, and servers of tools.
 """
 
 from __future__ import annotations
@@ -42,32 +42,14 @@ def post(
 ) -> Answer:
     """Send one request and read the head of its answer; the rest is not read, and a redirect is an answer like any other.
 
-    Args:
-        url: an http or https address that was checked.
-        seconds: for connecting, sending and the answer's head together.
-        private: whether addresses of private networks may be reached (an operator's own entry on a laptop).
-        resolver: from a name to its addresses.
-
-    Raises:
-        Unreachable: the name stands for an address of a private network, or can be none.
-        OSError, http.client.HTTPException: no answer, or none in time.
+    Args and errors: as `Checked`, with `seconds` for connecting, sending and the answer's head together.
     """
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    try:
-        addresses = list(resolver(host, port))
-    except UnicodeError:  # an empty label, or one of more than 63 characters
-        raise Unreachable("the host can be no name") from None
-    if not addresses or (not private and any(hosts.is_private_address(each) for each in addresses)):
-        raise Unreachable("the host stands for an address of a private network")
-    connection = _Checked(host, port, addresses[0], secure, seconds)
+    connection = Checked(url, seconds=seconds, private=private, resolver=resolver)
     timer = threading.Timer(seconds, connection.cut)  # a socket's timeout begins anew with every byte; this one does not
     timer.daemon = True
     timer.start()
     try:
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", path or "/", body, headers)
+        connection.request("POST", connection.target, body, headers)
         answer = connection.getresponse()
         return Answer(answer.status, answer.headers.get("retry-after"))
     finally:
@@ -75,15 +57,38 @@ def post(
         connection.close()
 
 
-class _Checked(http.client.HTTPConnection):
-    """A connection to one address, which is asked for by its name: in TLS and in the Host header."""
+class Checked(http.client.HTTPConnection):
+    """A connection to one address that was looked at, which is asked for by its name: in TLS and in the Host header.
 
-    def __init__(self, host: str, port: int, address: str, secure: bool, seconds: float) -> None:
+    Args:
+        url: an http or https address that was checked.
+        seconds: for every single wait at the socket.
+        private: whether addresses of private networks may be reached (an operator's own entry on a laptop).
+        resolver: from a name to its addresses.
+
+    Raises:
+        Unreachable: the name stands for an address of a private network, or can be none.
+        OSError, http.client.HTTPException: later, no answer, or none in time.
+    """
+
+    def __init__(self, url: str, *, seconds: float, private: bool = False, resolver: Resolve = resolve) -> None:
+        parts = urlsplit(url)
+        self._secure, self._late = parts.scheme == "https", False
+        host, port = parts.hostname or "", parts.port or (443 if self._secure else 80)
+        self.target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        """What is asked for: the address' path and parameters."""
+        try:
+            addresses = list(resolver(host, port))
+        except UnicodeError:  # an empty label, or one of more than 63 characters
+            raise Unreachable("the host can be no name") from None
+        if not addresses or (not private and any(hosts.is_private_address(each) for each in addresses)):
+            raise Unreachable("the host stands for an address of a private network")
         super().__init__(host, port, timeout=seconds)
-        self._address, self._secure, self._late = address, secure, False
-        self.default_port = 443 if secure else 80
+        self._address = addresses[0]
+        self.default_port = 443 if self._secure else 80
 
     def connect(self) -> None:
+        """Connect, to the address that was looked at."""
         self.sock = socket.create_connection((self._address, self.port), self.timeout)
         if self._late:
             raise TimeoutError
