@@ -110,6 +110,7 @@ def search(
     space: str,
     query: str = "",
     embedding: list[float] | None = None,
+    embedding_model: str | None = None,
     user_id: str | None = None,
     agent_id: str | None = None,
     participant_id: str | None = None,
@@ -126,6 +127,8 @@ def search(
     Args:
         query: words, any of them; the last is the beginning of one. With `embedding`, too, both lists are fused by their ranks.
         embedding: 256 numbers: what is nearest in meaning. To have a text embedded here, ask `memory:recall`.
+        embedding_model: what made `embedding`: it is compared with vectors of the same model only, without a name with those that
+            were stored without one.
         tags: any of them, or with `tagsMatch` all.
         min_score: cosine with `embedding` alone; s / (1 + s) of BM25 with words alone; 1 for the first of both.
 
@@ -145,6 +148,7 @@ def search(
     if not query.strip() and embedding is None:
         raise refused("MISSING_REQUIRED_FIELD", "name words to find, an embedding, or both", "query")
     asked = finding.Asked(wanted=wanted, query=query, embedding=embedding, limit=limit, min_score=min_score)
+    asked.embedding_model = embedding_model
     return listed([finding.shown(each) for each in finding.search(ctx, asked)])
 
 

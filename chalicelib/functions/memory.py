@@ -17,7 +17,7 @@ from chalicelib.domain.conversations.codes import check_id, refused
 from chalicelib.domain.memories import access as may
 from chalicelib.domain.memories.codes import check_embedding, check_importance, check_tags, explain
 from chalicelib.domain.memories.views import MemoryView, whole
-from chalicelib.domain.memory import erasing, facts, forgetting, recalling, remembering, retention
+from chalicelib.domain.memory import facts, forgetting, recalling, remembering, retention
 from chalicelib.domain.memory.erasure_views import MemoryErasureView, erasure_view
 from chalicelib.domain.memory.facts import FactStored, FactView, NewFact
 from chalicelib.domain.memory.forgetting import EnrichedMemory, Forgotten
@@ -119,6 +119,7 @@ def recall(
     user_id: str | None = None,
     agent_id: str | None = None,
     embedding: list[float] | None = None,
+    embedding_model: str | None = None,
     limit: Limit = 10,
     min_importance: int | None = None,
     tags: list[str] | None = None,
@@ -131,6 +132,7 @@ def recall(
     The question is embedded here, unless you bring `embedding`. What is recalled counts as accessed.
 
     Args:
+        embedding_model: what made `embedding`: it is compared with vectors of the same model only.
         max_characters: of `context`: facts first, then memories, as many as fit whole.
         include_conversation: also the messages that the memories were made of.
     """
@@ -143,6 +145,7 @@ def recall(
         user_id=user_id,
         agent_id=agent_id,
         embedding=embedding,
+        embedding_model=embedding_model,
         limit=limit,
         min_importance=min_importance,
         tags=tags,
@@ -211,13 +214,13 @@ def erase(ctx: ActionCtx, user_id: str | None = None, space: str | None = None, 
 
     Refuses: `MISSING_REQUIRED_FIELD`, `CONFIRMATION_REQUIRED`, `FORBIDDEN`.
     """
-    return erasing.erase(ctx, user_id, space, confirm)
+    return forgetting.erase(ctx, user_id, space, confirm)
 
 
 @internal_mutation
 def begin_erasure(ctx: MutationCtx, user_id: str | None, space: str | None) -> str:
     """Write down whose memory is to be erased. Returns the receipt's id."""
-    return erasing.begin(ctx, user_id, space)
+    return forgetting.begin_erasure(ctx, user_id, space)
 
 
 @query(explain=explain)

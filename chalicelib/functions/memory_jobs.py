@@ -6,26 +6,17 @@ from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, internal_action, internal_mutation, internal_query, sweep
 from chalicelib.domain.conversations import erasure as conversations
+from chalicelib.domain.memory import embedding as meaning
 from chalicelib.domain.memory import erasure, retention
 from chalicelib.domain.memory.erasure import STILL_MS, Told
 from chalicelib.domain.memory.layers import LAYERS
-from chalicelib.schema import DIMENSIONS, Memory, MemoryErasure, MemoryRetention
+from chalicelib.schema import Memory, MemoryErasure, MemoryModel, MemoryRetention
 
 
 @internal_action
 def embed(ctx: ActionCtx, memory_id: str, version: int) -> None:
     """The job: work out what a memory means, if it has no vector yet, and keep it."""
-    if ctx.embedder is None:
-        return
-    if ctx.embedder.dimensions != DIMENSIONS:
-        ctx.log(f"memories take {DIMENSIONS} numbers and {ctx.embedder.name} makes {ctx.embedder.dimensions}: not embedded")
-        return
-    text = ctx.run_query(unembedded, memory_id=memory_id)
-    if text is not None:
-        (vector,) = ctx.embedder.embed([text])
-        # Six places: half the bytes of the row, which are paid again whenever a recall notes that it was brought.
-        short = [round(part, 6) for part in vector]
-        ctx.run_mutation(keep, memory_id=memory_id, text=text, embedding=short, model=ctx.embedder.name)
+    meaning.embed(ctx, memory_id)
 
 
 @internal_query
@@ -35,13 +26,48 @@ def unembedded(ctx: QueryCtx, memory_id: str) -> str | None:
     return None if row is None or row.embedding is not None else row.content
 
 
+@internal_query
+def is_known(ctx: QueryCtx, model: str) -> bool:
+    """Whether it is written down that a model has made vectors here."""
+    return ctx.db.get(MemoryModel, model) is not None
+
+
 @internal_mutation
-def keep(ctx: MutationCtx, memory_id: str, text: str, embedding: list[float], model: str) -> None:
-    """Keep what a memory means, if it says that still. Words without a direction have no meaning to keep."""
-    row = ctx.db.get(Memory, memory_id)
-    if row is not None and row.content == text and row.embedding is None:
-        meaning = embedding if any(embedding) else None
-        ctx.db.patch(row, embedding=meaning, embedding_model=model if meaning else None, indexed_version=row.version)
+def keep(ctx: MutationCtx, memory_id: str, text: str, embedding: list[float], model: str, known: bool = False) -> None:
+    """Keep what a memory means, if it says that still."""
+    meaning.keep(ctx, memory_id, text, embedding, model, known)
+
+
+@sweep
+def reembed_old(executor: Any) -> None:
+    """Vectors of a model that is not the embedder's any more."""
+    meaning.look(executor, succeed)
+
+
+@internal_mutation
+def succeed(ctx: MutationCtx, model: str, successor: str, memory_ids: list[str]) -> None:
+    """Another model takes the place of this one."""
+    meaning.succeed(ctx, model, successor, memory_ids)
+
+
+@internal_action
+def reembed(ctx: ActionCtx, model: str, memory_ids: list[str]) -> None:
+    """The job: embed memories again whose vectors a model has made, by the embedder that is now."""
+    meaning.reembed(ctx, model, memory_ids)
+
+
+@internal_query
+def made_by(ctx: QueryCtx, model: str, memory_ids: list[str]) -> dict[str, str]:
+    """The texts of those of these memories whose vectors a model has made."""
+    return meaning.made_by(ctx, model, memory_ids)
+
+
+@internal_mutation
+def replace(
+    ctx: MutationCtx, model: str, successor: str, texts: dict[str, str], vectors: dict[str, list[float]], last: bool = False
+) -> None:
+    """Keep the vectors of another model, of what still says the same and has the old one's."""
+    meaning.replace(ctx, model, successor, texts, vectors, last)
 
 
 @internal_mutation

@@ -10,7 +10,7 @@ that a subscriber watches cannot read them.
 conversations.py   Conversation, Participant, Domain, Image, ChatSession
 log.py             ChatMessage, ChatChunk, Run, ParkedReply, ClientKey
 facts.py           Fact
-memories.py        Memory, MemoryVersion, MemoryErasure, MemoryRetention
+memories.py        Memory, MemoryVersion, MemoryModel, MemoryErasure, MemoryRetention
 mutable.py         Mutable
 immutable.py       Immutable, ImmutableVersion
 machines.py        Enrolment, WorkerSecret, Machine, Worker, WorkerBeat, Permission
@@ -39,11 +39,13 @@ from chalicelib.schema.log import ChatChunk, ChatMessage, ClientKey, ParkedReply
 from chalicelib.schema.machines import Enrolment, Machine, Permission, Worker, WorkerBeat, WorkerSecret
 from chalicelib.schema.memories import (
     DIMENSIONS,
+    GIVEN,
     ContentType,
     ConversationRef,
     ImmutableRef,
     Memory,
     MemoryErasure,
+    MemoryModel,
     MemoryRetention,
     MemoryVersion,
     MutableRef,
@@ -56,6 +58,7 @@ from chalicelib.schema.upkeep import Budget, Erasure, OpenReplies, Residue
 
 __all__ = [
     "DIMENSIONS",
+    "GIVEN",
     "MINUTE",
     "WORKFLOW_COMPLETE",
     "Agent",
@@ -84,6 +87,7 @@ __all__ = [
     "Machine",
     "Memory",
     "MemoryErasure",
+    "MemoryModel",
     "MemoryRetention",
     "MemoryVersion",
     "Mutable",

@@ -10,6 +10,8 @@ from chalicelib import Index, Search, Table, Vector
 
 DIMENSIONS = 256
 """Numbers of a memory's vector, whoever makes it."""
+GIVEN = "given"
+"""The model of a vector whose caller has not named one."""
 SourceType = Literal["conversation", "system", "tool", "a2a"]
 ContentType = Literal["raw", "summarized"]
 
@@ -72,6 +74,7 @@ class Memory(Table, name="memories"):
     access_count: int = 0
     embedding: list[float] | None = None
     embedding_model: str | None = None
+    """What made the vector: vectors of different models are never compared. `GIVEN`: a caller, who has not said by what."""
     indexed_version: int = 0
     """The version whose meaning is in the index; words are there at once."""
 
@@ -80,7 +83,7 @@ class Memory(Table, name="memories"):
         "embedding",
         dimensions=DIMENSIONS,
         partition=("space",),
-        filter=("status", "owner", "agent_id", "participant_id", "source_type"),
+        filter=("status", "owner", "agent_id", "participant_id", "source_type", "embedding_model"),
     )
     by_space = Index("space", "status")
     """A space's memories."""
@@ -90,6 +93,24 @@ class Memory(Table, name="memories"):
     """Somebody's memories in all spaces. Asked by their erasure."""
     by_conversation = Index("conversation")
     """What was made of a conversation's messages?"""
+    by_model = Index("embedding_model", eventual=True)
+    """Which vectors has a model made? Asked when another takes its place."""
+
+
+class MemoryModel(Table, name="memoryModels"):
+    """A model that has made vectors of memories in this org; its id is the model's name. Gone when none of them are left."""
+
+    org: str
+    state: Literal["on"] = "on"
+    successor: str | None = None
+    """The model whose vectors take the place of this one's."""
+    done: int = 0
+    """Memories that this has been done for."""
+    look_at: float
+    """When to look whether there is something to do; later, while a job does it."""
+
+    by_state_look = Index("state", order="look_at", eventual=True, everywhere=True)
+    """Which models are known, the oldest first? Asked by the sweep."""
 
 
 class MemoryVersion(Table, name="memoryVersions", key=("memory", "version")):

@@ -14,6 +14,7 @@ import msgspec
 from chalicelib.backend import Backend
 from chalicelib.data.errors import BadRequest
 from chalicelib.runtime.indexes import Indexes
+from chalicelib.schema import MemoryModel
 from infra.admin.check import check, wanted_of
 from infra.admin.erase import erase_org
 
@@ -58,7 +59,7 @@ def checked(backend: Backend, asked: CheckAsked) -> Iterator[Line]:
 
 
 def indexed(backend: Backend, asked: IndexesAsked) -> Iterator[Line]:
-    """The indexes that are being built, were built, or were compared."""
+    """The indexes that are being built, were built, or were compared; and models of memories that are being replaced."""
     indexes = Indexes(backend.executor)
     if asked.build:
         indexes.reconcile()
@@ -70,6 +71,9 @@ def indexed(backend: Backend, asked: IndexesAsked) -> Iterator[Line]:
             yield Line({"index": name, **told}, audit.clean)
         else:
             yield Line({"index": name, "building": indexes.building()[name]})
+    for item in backend.executor.listed(MemoryModel.by_state_look, ("on",)):
+        if item.get("successor") is not None:
+            yield Line({"embedding": item["_id"], **{name: item[name] for name in ("successor", "org", "done")}})
 
 
 def erased(backend: Backend, asked: EraseAsked) -> Iterator[Line]:

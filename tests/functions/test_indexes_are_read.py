@@ -17,7 +17,7 @@ from tests.functions.machines import MACHINE, taken_in
 from tests.functions.machines import asked as asked_of_worker
 from tests.functions.rooms import Gateway, Socket
 from tests.support.conversations import member
-from tests.support.memories import keep
+from tests.support.memories import axis, keep
 from tests.support.stores import Around
 
 COUNTED = {"chatSockets.by_member"}
@@ -143,6 +143,8 @@ def test_every_declared_index_is_read_by_a_function_or_a_sweep(model: ScriptedMo
         for type in (None, "t"):
             caller.query("immutable:list", type=type, userId=user)
     everything.action("memory:erase", userId="alice", confirm=True)
+    kept = {"text": "x", "embedding": axis(1), "model": "an old one"}
+    house.backend.executor.call("acme", "memory_jobs:keep", memory_id=keep(alice, "x"), **kept)
     house.clock.ahead += 3_600_000
     house.sweep()
     house.work()

@@ -61,7 +61,8 @@ def test_words_are_found_at_once_and_the_meaning_when_the_row_says_so(house: Hou
     found = org.query("memories:get", space="home", memoryId=memory, includeEmbedding=True)
     assert (found["indexedVersion"], len(found["embedding"])) == (1, DIMENSIONS)
     assert found["embeddingModel"] == house.backend.executor.embedder.name  # type: ignore[union-attr]
-    assert ids(org.query("memories:search", space="home", embedding=found["embedding"])) == [memory]
+    meaning = {"embedding": found["embedding"], "embeddingModel": found["embeddingModel"]}
+    assert ids(org.query("memories:search", space="home", **meaning)) == [memory]
     keep(org, "日本語の検索")
     assert len(org.query("memories:search", space="home", query="検索")) == 1
 

@@ -18,7 +18,7 @@ from chalicelib.domain.memories import listing
 from chalicelib.domain.memories.codes import check_embedding
 from chalicelib.domain.memories.listing import Filters
 from chalicelib.domain.memories.views import MemoryView, memory_view
-from chalicelib.schema import Memory
+from chalicelib.schema import GIVEN, Memory
 
 MOST_BY_WORDS = 480
 """Candidates by words; two lists stay within what one run may read."""
@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, kw_only=True):
     wanted: Filters
     query: str = ""
     embedding: list[float] | None = None
+    embedding_model: str | None = None
+    """What made `embedding`: it is compared with vectors of this model only; None: with those of which no model is known."""
     limit: int = 20
     min_score: float | None = None
 
@@ -86,7 +88,8 @@ def _by_words(ctx: QueryCtx, asked: Asked, named: dict[str, Any], most: int) -> 
 
 def _by_meaning(ctx: QueryCtx, asked: Asked, named: dict[str, Any], most: int) -> list[Hit[Memory]]:
     assert asked.embedding is not None
-    hits = ctx.db.vector_search(Memory.by_meaning, asked.embedding, limit=most, **named)
+    model = asked.embedding_model or GIVEN
+    hits = ctx.db.vector_search(Memory.by_meaning, asked.embedding, limit=most, **named, embedding_model=model)
     return [Hit(each.document, round(max(0.0, each.score), 6)) for each in hits]
 
 

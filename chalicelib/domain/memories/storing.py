@@ -26,7 +26,7 @@ from chalicelib.domain.memories.codes import (
     check_tags,
 )
 from chalicelib.domain.memories.views import Source
-from chalicelib.schema import ContentType, Conversation, ConversationRef, ImmutableRef, Memory, MemoryVersion, MutableRef
+from chalicelib.schema import GIVEN, ContentType, Conversation, ConversationRef, ImmutableRef, Memory, MemoryVersion, MutableRef
 
 
 class NewMemory(msgspec.Struct, kw_only=True):
@@ -89,7 +89,7 @@ def store(ctx: MutationCtx, new: NewMemory, memory_id: str | None = None) -> Mem
         metadata=rest,
         updated_at=ctx.now,
         embedding=new.embedding,
-        embedding_model=new.embedding_model if new.embedding is not None else None,
+        embedding_model=(new.embedding_model or GIVEN) if new.embedding is not None else None,
         indexed_version=int(new.embedding is not None),
     )
     ctx.db.insert(row)
@@ -165,7 +165,7 @@ def update(ctx: MutationCtx, row: Memory, change: Change) -> Memory:
     version = row.version + 1
     meaning: dict[str, Any] = {"indexed_version": version if row.embedding is not None else row.indexed_version}
     if change.embedding is not None:
-        meaning = {"embedding": change.embedding, "embedding_model": change.embedding_model, "indexed_version": version}
+        meaning = {"embedding": change.embedding, "embedding_model": change.embedding_model or GIVEN, "indexed_version": version}
     elif reworded:
         meaning = {"embedding": None, "embedding_model": None}
     keep(ctx, row)

@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain.answer_size import ANSWER_BYTES, beginning, weight
-from chalicelib.schema import ContentType, ConversationRef, ImmutableRef, Memory, MemoryVersion, MutableRef, SourceType
+from chalicelib.schema import GIVEN, ContentType, ConversationRef, ImmutableRef, Memory, MemoryVersion, MutableRef, SourceType
 
 SHOWN_VERSIONS = 10
 """Earlier versions that `memories:get` brings; `getHistory` has all."""
@@ -64,7 +64,7 @@ class MemoryView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
     indexed_version: int
     """The version that is found by meaning; 0 before the first. By words every version is found at once."""
     embedding_model: str | None = None
-    """What made its vector; absent where the caller brought it."""
+    """What made its vector; absent where the caller brought it and has not said."""
     embedding: list[float] | None = None
     """Only where it is asked for."""
     previous_versions: list[VersionView] | None = None
@@ -134,7 +134,7 @@ def memory_view(row: Memory, *, embedding: bool = False) -> MemoryView:
         immutable_ref=row.immutable_ref,
         mutable_ref=row.mutable_ref,
         indexed_version=row.indexed_version,
-        embedding_model=row.embedding_model,
+        embedding_model=None if row.embedding_model == GIVEN else row.embedding_model,
         embedding=row.embedding if embedding else None,
     )
 

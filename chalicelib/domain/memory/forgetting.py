@@ -1,4 +1,4 @@
-"""Forgetting one memory with what was taken from it, and a memory with what it was made of."""
+"""Forgetting one memory with what was taken from it, and all of a user or a space; and a memory with what it was made of."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from chalicelib import MutationCtx, QueryCtx
+from chalicelib import ActionCtx, MutationCtx, QueryCtx
 from chalicelib.domain.conversations import access as conversations
-from chalicelib.domain.conversations.codes import refused
+from chalicelib.domain.conversations.codes import check_id, refused
 from chalicelib.domain.conversations.views import ConversationMessage
 from chalicelib.domain.memories.views import MemoryView, whole
 from chalicelib.domain.memory import erasure, facts
+from chalicelib.domain.memory.erasure_views import MemoryErasureView
 from chalicelib.domain.memory.facts import MOST_FACTS, FactView
-from chalicelib.domain.memory.layers import COST, FACTS, MEMORIES
+from chalicelib.domain.memory.layers import COST, FACTS, LAYERS, MEMORIES
 from chalicelib.domain.memory.recalling import ROOM, messages_of
 from chalicelib.schema import Conversation, Fact, Memory
 
@@ -61,3 +62,29 @@ def forget(ctx: MutationCtx, row: Memory, with_conversation: bool) -> Forgotten:
         told.conversation_id = conversation.conversation_id
         ctx.scheduler.run_after(0, "memory_jobs:deleteConversation", conversation=conversation.id)
     return told
+
+
+# All of a user, or of a space --------------------------------------------------------------------------------------------
+
+
+def erase(ctx: ActionCtx, user_id: str | None, space: str | None, confirm: bool) -> MemoryErasureView:
+    """See `memory:erase`."""
+    user = conversations.signed_in(ctx, "erase memory")
+    for field, value in (("userId", user_id), ("space", space)):
+        if value is not None:
+            check_id(value, field)
+    if user_id is None and space is None:
+        raise refused("MISSING_REQUIRED_FIELD", "name a userId, a space, or both", "userId")
+    if not conversations.acts_for_org(user) and (conversations.is_agent(user) or user_id != user.subject):
+        raise refused("FORBIDDEN", "you erase what is your own only: name yourself", "userId")
+    if not confirm:
+        raise refused("CONFIRMATION_REQUIRED", "this erases all of it for good; say confirm: true", "confirm")
+    receipt = ctx.run_mutation("memory:beginErasure", user_id=user_id, space=space)
+    erasure.drive(ctx, receipt, LAYERS, ctx.now + erasure.PATIENCE_MS)
+    return msgspec.convert(ctx.run_query("memory:getErasure", receipt_id=receipt), MemoryErasureView)
+
+
+def begin_erasure(ctx: MutationCtx, user_id: str | None, space: str | None) -> str:
+    """Write down what is to go. Returns the receipt's id."""
+    layers = [each for each in LAYERS if space is None or not each.whole_user_only]
+    return erasure.begin(ctx, layers, user_id=user_id, space=space).id

@@ -43,6 +43,7 @@ class Question(msgspec.Struct, kw_only=True):
     user_id: str | None = None
     agent_id: str | None = None
     embedding: list[float] | None = None
+    embedding_model: str | None = None
     limit: int = 10
     min_importance: int | None = None
     tags: list[str] | None = None
@@ -69,7 +70,8 @@ def recall(ctx: ActionCtx, asked: Question) -> Recalled:
     if asked.embedding is None and asked.query.strip() and ctx.embedder is not None and ctx.embedder.dimensions == DIMENSIONS:
         try:
             (vector,) = ctx.embedder.embed([asked.query])
-            asked.embedding = vector if any(vector) else None
+            if any(vector):
+                asked.embedding, asked.embedding_model = vector, ctx.embedder.name
         except EmbedderFailed as error:
             ctx.log(f"recalled by words alone: {error}")
     told: Recalled = msgspec.convert(ctx.run_query("memory:recalled", asked=msgspec.to_builtins(asked)), Recalled)
@@ -85,6 +87,7 @@ def look(ctx: QueryCtx, asked: Question) -> Recalled:
         space=asked.space, user_id=asked.user_id, agent_id=asked.agent_id, min_importance=asked.min_importance, tags=asked.tags
     )
     search = Asked(wanted=wanted, query=asked.query, embedding=asked.embedding, limit=asked.limit)
+    search.embedding_model = asked.embedding_model
     hits = searching.search(ctx, search)
     seen: set[str] = set()
     once = []

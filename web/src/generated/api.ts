@@ -714,7 +714,7 @@ export interface MemoryView {
   mutableRef?: MutableRef;
   /** The version that is found by meaning; 0 before the first. By words every version is found at once. */
   indexedVersion: number;
-  /** What made its vector; absent where the caller brought it. */
+  /** What made its vector; absent where the caller brought it and has not said. */
   embeddingModel?: string;
   /** Only where it is asked for. */
   embedding?: number[];
@@ -2888,6 +2888,8 @@ export const api = anyApi as unknown as {
      * Args:
      *     query: words, any of them; the last is the beginning of one. With `embedding`, too, both lists are fused by their ranks.
      *     embedding: 256 numbers: what is nearest in meaning. To have a text embedded here, ask `memory:recall`.
+     *     embeddingModel: what made `embedding`: it is compared with vectors of the same model only, without a name with those that
+     *         were stored without one.
      *     tags: any of them, or with `tagsMatch` all.
      *     minScore: cosine with `embedding` alone; s / (1 + s) of BM25 with words alone; 1 for the first of both.
      *
@@ -2897,6 +2899,7 @@ export const api = anyApi as unknown as {
       space: string;
       query?: string;
       embedding?: number[];
+      embeddingModel?: string;
       userId?: string;
       agentId?: string;
       participantId?: string;
@@ -3042,6 +3045,7 @@ export const api = anyApi as unknown as {
      * The question is embedded here, unless you bring `embedding`. What is recalled counts as accessed.
      *
      * Args:
+     *     embeddingModel: what made `embedding`: it is compared with vectors of the same model only.
      *     maxCharacters: of `context`: facts first, then memories, as many as fit whole.
      *     includeConversation: also the messages that the memories were made of.
      */
@@ -3051,6 +3055,7 @@ export const api = anyApi as unknown as {
       userId?: string;
       agentId?: string;
       embedding?: number[];
+      embeddingModel?: string;
       /** A whole number, 1 to 100. Default: 10. */
       limit?: number;
       minImportance?: number;

@@ -466,6 +466,7 @@ export interface Memory {
   lastAccessed?: number;
   accessCount: number;
   embedding?: number[];
+  /** What made the vector: vectors of different models are never compared. `GIVEN`: a caller, who has not said by what. */
   embeddingModel?: string;
   /** The version whose meaning is in the index; words are there at once. */
   indexedVersion: number;
@@ -501,6 +502,21 @@ export interface MemoryErasure {
   /** When something was last done for it. */
   touchedAt: number;
   completedAt?: number;
+}
+
+/** A model that has made vectors of memories in this org; its id is the model's name. Gone when none of them are left. */
+export interface MemoryModel {
+  _id: Id<"memoryModels">;
+  /** Milliseconds since the epoch. */
+  _creationTime: number;
+  org: string;
+  state: "on";
+  /** The model whose vectors take the place of this one's. */
+  successor?: string;
+  /** Memories that this has been done for. */
+  done: number;
+  /** When to look whether there is something to do; later, while a job does it. */
+  lookAt: number;
 }
 
 /** How long the memories of a space are kept; the id is a digest of the space's name. */
@@ -827,6 +843,7 @@ export interface Tables {
   machines: Machine;
   memories: Memory;
   memoryErasures: MemoryErasure;
+  memoryModels: MemoryModel;
   memoryRetentions: MemoryRetention;
   memoryVersions: MemoryVersion;
   mutables: Mutable;
