@@ -43,6 +43,7 @@ GIVEN = {
     "BEDROCK_MODEL": "BedrockModel",
     "API_ENDPOINT": "ApiEndpoint",
     "EDGE": "EdgeSwitch",
+    "ACCESS_LOGS": "AccessLogs",
     "DOMAIN": "Domain",
     "CERTIFICATE_ID": "CertificateId",
     "WEB_ACL_ARN": "WebAclArn",
