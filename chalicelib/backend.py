@@ -18,7 +18,7 @@ from chalicelib.data.reads import ReadSet, Touched
 from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Change, Item, Key, Store
 from chalicelib.data.tables import org_key
-from chalicelib.data.trace import tracing
+from chalicelib.data.trace import following, step, tracing
 from chalicelib.live import messages, rows
 from chalicelib.live.at_once import AtOnce
 from chalicelib.live.batch import BatchServer
@@ -220,15 +220,16 @@ class Backend:
         failed = told.take_in(changes)
         if (told.touched or told.answered.own) and not self._told(told, changes):
             failed = [change.sequence for change in changes]
-        for jobs, org in told.jobs:
-            self.jobs.dispatch(jobs, org)
+        for receipt, org, request in told.jobs:
+            with tracing(request):
+                self.jobs.dispatch(receipt.jobs, org, receipt.id)
         return failed
 
     def _told(self, told: Changes, changes: Sequence[Change]) -> bool:
         """Tell subscribers. Whether that went well."""
         traces = sorted({str(change.new["trace"]) for change in changes if change.new and change.new.get("trace")})
         try:
-            with tracing(" ".join(traces[:TRACES])):
+            with tracing(" ".join(traces[:TRACES])), following(told.commits[:TRACES]), step("tell"):
                 heard = told.answered.told(self.mailboxes, self.world.later, self._look_later)
                 spread = self.driver.changed(told.touched, told.answered.own.keys() - heard.keys(), heard, told.pieces)
         except Exception:
@@ -243,11 +244,17 @@ class Backend:
 
     def run_job(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
         """Run one job. `left_ms`: when this process will be ended; None where nobody ends it."""
-        self.jobs.run(payload, left_ms)
+        self._job("run_job", payload, left_ms)
 
     def generate(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
         """Run one job of the streaming function."""
-        self.jobs.run(payload, left_ms)
+        self._job("generate", payload, left_ms)
+
+    def _job(self, name: str, payload: dict[str, Any], left_ms: int | None) -> None:
+        """A job whose payload says so belongs to the request, and follows from the commit, that scheduled it."""
+        request, commit = payload.get("follows") or ("", "")
+        with tracing(request), following([(request, commit)] if request else []), step(name):
+            self.jobs.run(payload, left_ms)
 
     def tick(self) -> None:
         """Have the minute that begins swept every `TICK_S`: clients that are quiet for longer than half a minute give up.

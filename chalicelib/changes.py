@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from chalicelib.data.reads import Touched
-from chalicelib.data.receipts import from_row
+from chalicelib.data.receipts import Receipt, from_row
 from chalicelib.data.store import Change
 from chalicelib.data.tables import MARK, TABLES
 from chalicelib.live.answered import Answered
@@ -25,8 +24,10 @@ class Changes:
         self.pieces: set[Touched] = set()
         """Those of them that are rows of a log, each written by itself."""
         self.answered = Answered()
-        self.jobs: list[tuple[list[dict[str, Any]], str]] = []
-        """Jobs to be started, with their org."""
+        self.jobs: list[tuple[Receipt, str, str]] = []
+        """Commits with jobs to be started, with their org and the id of their request."""
+        self.commits: list[tuple[str, str]] = []
+        """Commits of requests that are known (`data/trace.py`): the request's id, and the commit's."""
         self._driver = driver
 
     def take_in(self, changes: Sequence[Change]) -> list[str]:
@@ -44,14 +45,16 @@ class Changes:
         if change.new is None:
             return
         if change.table == "commits":
-            receipt = from_row(change.new)
+            receipt, request = from_row(change.new), str(change.new.get("trace", ""))
+            if request:
+                self.commits.append((request, receipt.id))
             # A streamed table tells its own changes: once is enough.
             places = [place for place in receipt.touched if not streamed(place[0])]
             if not self._driver.told(receipt.id):
                 self.touched |= dict.fromkeys(places)
             self.answered.commit(str(change.new.get("connection") or ""), change.new["pk"], places)
             if receipt.jobs:
-                self.jobs.append((receipt.jobs, change.new["org"]))
+                self.jobs.append((receipt, change.new["org"], request))
         else:
             place = (change.new["pk"], change.new.get("sk", MARK))
             if not self._driver.told(str(change.new.get("_c"))):

@@ -69,6 +69,7 @@
 | EMBEDDER_KEY | (none) | an endpoint's key, sent as `Authorization: Bearer` |
 | EMBEDDER_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key |
 | EMBEDDER_DIMENSIONS | 256 | numbers of a vector, 2 to 4,096; wordllama's have 256 |
+| TRACES_URL | (none) | where the functions send traces: an OpenTelemetry collector's address for OTLP over HTTP, `…/v1/traces` |
 | FAN_OUT_THREADS | 8 | slices of eight connections that one fan-out serves at once |
 
 The template also sets FUNCTION_<ENTRY POINT> and QUEUE_<ENTRY POINT>, which `aws/invoke.py` reads.
@@ -185,6 +186,7 @@ class Settings:
     ping_s: int = 50
     sweep_share: int = 1000
     fan_out_threads: int = 8
+    traces_url: str | None = None
     vectors: str = "rows"
     embedder: str = "offline"
     embedder_model: str = ""
@@ -271,6 +273,7 @@ class Settings:
             ping_rust_s=number_of(env, "PING_SECONDS_RUST", 25, 1, 600),
             ping_s=number_of(env, "PING_SECONDS", 50, 1, 600),
             sweep_share=number_of(env, "SWEEP_SHARE", 1000, 1, 10_000),
+            traces_url=url_of(env, "TRACES_URL"),
             fan_out_threads=number_of(env, "FAN_OUT_THREADS", 8, 1, 32),
             vectors=vectors_of(env, "VECTORS", store_of(env, stage)),
             embedder=embedder_of(env, "EMBEDDER", stage),

@@ -46,6 +46,7 @@ GIVEN = {
     "DASHBOARD": "DashboardSwitch",
     "OPERATOR_PUBLIC_KEY": "OperatorPublicKey",
     "EDGE": "EdgeSwitch",
+    "ACCESS_LOGS": "AccessLogs",
     "DOMAIN": "Domain",
     "CERTIFICATE_ID": "CertificateId",
     "WEB_ACL_ARN": "WebAclArn",

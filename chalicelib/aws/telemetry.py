@@ -15,7 +15,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from chalicelib.data.meters import LISTENED
-from chalicelib.data.trace import tracing
+from chalicelib.data.trace import listen, step, tracing
 
 SERVICE = "concave"
 
@@ -37,6 +37,12 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
     meters = Meters(function, os.environ["STAGE"])
     LISTENED.addHandler(meters)
     LISTENED.setLevel(logging.DEBUG)
+    spans = None
+    if url := os.environ.get("TRACES_URL"):
+        from chalicelib.aws.spans import Spans
+
+        spans = Spans(url, function)
+        listen(spans.take)
 
     def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
         found = identifiers(event.to_dict())
@@ -44,7 +50,7 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
         started = time.perf_counter()
         metrics.add_metric("Invocations", MetricUnit.Count, 1)
         try:
-            with tracing(str(found.get("request_id", ""))):
+            with tracing(str(found.get("request_id", ""))), step(function):
                 return get_response(event)
         except Exception:
             metrics.add_metric("Failures", MetricUnit.Count, 1)
@@ -54,6 +60,8 @@ def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
             metrics.add_metric("Duration", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)
             metrics.flush_metrics()
             meters.flush()
+            if spans is not None:
+                spans.flush()
             logger.remove_keys(["function", *IDS])
 
     return observe

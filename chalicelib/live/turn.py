@@ -24,6 +24,7 @@ from chalicelib.data.errors import Contention
 from chalicelib.data.reads import Touched
 from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Item, Key, Path, Put
+from chalicelib.data.trace import step
 from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
 from chalicelib.live.dialect import SYNC
@@ -339,7 +340,8 @@ class Turn(Queries):
 
     def _post(self, text: str) -> None:
         self.beat()
-        outcome = self.world.gateway.post(self.connection, text)
+        with step("post"):
+            outcome = self.world.gateway.post(self.connection, text)
         log_post(self.connection, outcome)
         self.posts += 1
         if outcome != "ok":

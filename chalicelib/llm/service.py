@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from chalicelib.data.meters import measure
+from chalicelib.data.trace import moment, over
 from chalicelib.hosts import matches, origin_of
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
 from chalicelib.llm.chunks import Chunk, Joiner
@@ -200,16 +201,19 @@ class ModelService:
         self, model: str, told: Generator[Said | Used | Ended, None, None]
     ) -> Generator[Said | Used | Ended, None, None]:
         """The same, with the time to the first chunk as a metric and the end in the log."""
-        asked, silent = time.monotonic(), True
-        with closing(told) as events:
-            for event in events:
-                if silent and not event.ended:
-                    measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)
-                    silent = False
-                if event.ended:
-                    about = {"model": model, "state": event.state, "reason": event.reason, "tokens": billed(event.usage)}
-                    logger.info("reply ended", extra=about)
-                yield event
+        asked, began, silent = time.monotonic(), moment(), True
+        try:
+            with closing(told) as events:
+                for event in events:
+                    if silent and not event.ended:
+                        measure("FirstToken", (time.monotonic() - asked) * 1000, "Milliseconds", model=model)
+                        silent = False
+                    if event.ended:
+                        about = {"model": model, "state": event.state, "reason": event.reason, "tokens": billed(event.usage)}
+                        logger.info("reply ended", extra=about)
+                    yield event
+        finally:
+            over("model", began)
 
     def _events(
         self,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from chalicelib.data import trace
 from chalicelib.data.database import Writer
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.receipts import Receipt
@@ -51,8 +52,8 @@ class JobRunner:
     def _store(self) -> Store:
         return self.executor.store
 
-    def dispatch(self, jobs: list[dict[str, Any]], org: str) -> None:
-        """Hand jobs over to their runners. May be lost, may be repeated; later ones wait for the sweep.
+    def dispatch(self, jobs: list[dict[str, Any]], org: str, commit: str) -> None:
+        """Hand the jobs of a commit over to their runners. May be lost, may be repeated; later ones wait for the sweep.
 
         Never raises: each is handed over by itself, and the sweep finds what could not be.
         """
@@ -61,7 +62,7 @@ class JobRunner:
             wait = int(job["due"]) - now
             if wait <= QUEUE_DELAY_MS:
                 try:
-                    told: dict[str, Any] = {name: job[name] for name in ("path", "args") if name in job}
+                    told: dict[str, Any] = {name: job[name] for name in ("path", "args") if name in job} | trace.told_on(commit)
                     self.invoker.later(job["runner"], {"jobId": job["id"], "org": org, **told}, max(0, wait))
                 except Exception:
                     logger.exception("job %s could not be handed over; the sweep starts it", job["id"], extra={"org": org})
@@ -69,7 +70,7 @@ class JobRunner:
     def handed_over(self, done: Receipt, org: str) -> None:
         """The fast path after a commit."""
         if done.jobs and not done.repeated:
-            self.dispatch(done.jobs, org)
+            self.dispatch(done.jobs, org, done.id)
 
     def run(self, payload: dict[str, Any], left_ms: int | None = None) -> None:
         """Run one job if it is still to be run. Safe to call any number of times, from anywhere.
@@ -208,7 +209,7 @@ class JobRunner:
         now = self.executor.clock.now_ms()
         touched = 0
         for job in self.executor.listed(Job.by_state_due, ("pending",), now + 60_000, limit):
-            self.dispatch([{"id": job["_id"], "due": job["due"], "runner": self._runner(job["path"])}], job["org"])
+            self.dispatch([{"id": job["_id"], "due": job["due"], "runner": self._runner(job["path"])}], job["org"], "")
             touched += 1
         for job in self.executor.listed(Job.by_state_due, ("inProgress",), now, limit):
             if job.get("leaseUntil", 0) < now:

@@ -98,11 +98,12 @@ class Transactor:
         """
         commit_id = f"{org_key(org)}|{key or new_id('c-')}"
         wanted = Wanted(org, label, body, commit_id, call, connection, log or Log(label, org), key is not None)
-        ticket = Ticket(wanted, self.clock.now_ms() + retry_ms)
+        ticket, began = Ticket(wanted, self.clock.now_ms() + retry_ms), trace.moment()
         verdict = self._raced(ticket)
         if verdict.refusal is not None:
             raise verdict.refusal
         assert verdict.receipt is not None
+        trace.over("commit", began, span_id=trace.span_of(verdict.receipt.id) if began else "")
         return self._answer(verdict.receipt, org, ticket.runs)
 
     # One call alone ----------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from infra.template.merge import MatchesNothing, Template
-from infra.template.parts import API_STAGE, Deployment, Resource, Resources, either, ref, sub
+from infra.template.parts import API_STAGE, Deployment, Resource, Resources, att, either, ref, sub
 
 REST, STAGE, ONCE = "RestAPI", "WebsocketAPIStage", "WebsocketAPIDeployment"
 
@@ -32,8 +33,45 @@ def without_deployment(packaged: Mapping[str, Any]) -> Template:
     return made
 
 
+ACCESS = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "ip": "$context.identity.sourceIp",
+    "status": "$context.status",
+    "error": "$context.error.message",
+    "integration": "$context.integrationErrorMessage",
+}
+"""A line of an access log. Addresses are the API's own route, never what the client asked for: queries carry tokens."""
+ACCESS_HTTP = ACCESS | {
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "bytes": "$context.responseLength",
+    "latencyMs": "$context.responseLatency",
+    "integrationMs": "$context.integrationLatency",
+}
+"""`path` is the path alone: the query is no part of it ("$context variables" of REST APIs)."""
+ACCESS_SOCKETS = ACCESS | {
+    "route": "$context.routeKey",
+    "event": "$context.eventType",
+    "connection": "$context.connectionId",
+    "integrationMs": "$context.integrationLatency",
+}
+
+
+def _access(deployment: Deployment, which: str) -> Resource:
+    return {
+        "Type": "AWS::Logs::LogGroup",
+        "Condition": "HasAccessLogs",
+        "Properties": {"LogGroupName": f"/aws/apigateway/{deployment.name(which)}", "RetentionInDays": ref("LogRetentionDays")},
+    }
+
+
+def _logged(group: str, line: dict[str, str]) -> Resource:
+    return either("HasAccessLogs", {"DestinationArn": att(group, "Arn"), "Format": json.dumps(line)})
+
+
 def apis(deployment: Deployment) -> Resources:
-    """The patches of both APIs.
+    """Both APIs' access logs, and the patches of both.
 
     One deploys itself; the other has the stage's name, under which CloudWatch counts its errors. Both are throttled: API Gateway
     counts requests, frames and posts to sockets against one limit of the account, and a flood at the door must leave room for the
@@ -41,10 +79,18 @@ def apis(deployment: Deployment) -> Resources:
     """
     frames, requests = ref("FramesPerSecond"), ref("RequestsPerSecond")
     sockets = {"AutoDeploy": True, "DefaultRouteSettings": {"ThrottlingRateLimit": frames, "ThrottlingBurstLimit": frames}}
+    sockets["AccessLogSettings"] = _logged("AccessLogsSockets", ACCESS_SOCKETS)
     every = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": requests, "ThrottlingBurstLimit": requests}
+    rest = {
+        "Name": deployment.name("http"),
+        "MethodSettings": [every],
+        "AccessLogSetting": _logged("AccessLogsHttp", ACCESS_HTTP),
+    }
     return {
         STAGE: {"Properties": sockets},
-        REST: {"Properties": {"Name": deployment.name("http"), "MethodSettings": [every]}},
+        REST: {"Properties": rest},
+        "AccessLogsHttp": _access(deployment, "http"),
+        "AccessLogsSockets": _access(deployment, "sockets"),
     }
 
 

@@ -43,6 +43,7 @@ SETTINGS = {
     ),
     "EMBEDDER_MODEL": ("EmbedderModel", "The model that an endpoint of embeddings is asked for."),
     "EMBEDDER_DIMENSIONS": ("EmbedderDimensions", "Numbers of a vector, 2 to 4096."),
+    "TRACES_URL": ("TracesUrl", "An OpenTelemetry collector (OTLP over HTTP, ending in /v1/traces); empty: no traces."),
     "MODEL_URL": ("ModelUrl", "Another server that speaks the Messages API; empty: Anthropic."),
 }
 """Settings of `chalicelib/settings.py` that are parameters."""
@@ -71,6 +72,12 @@ _PLATFORM: dict[str, Any] = {
         "Default": "on",
         "AllowedValues": ["on", "off"],
         "Description": "off: no CloudFront and no page, where an account may not make distributions yet.",
+    },
+    "AccessLogs": {
+        "Type": "String",
+        "Default": "off",
+        "AllowedValues": ["on", "off"],
+        "Description": "on: a line for each request and frame; API Gateway's role for logs must be set in the region once.",
     },
     "Domain": {"Type": "String", "Default": "", "Description": "A name of your own for the edge; empty: CloudFront's."},
     "CertificateId": {
@@ -201,6 +208,7 @@ def conditions() -> Resource:
         "HasPushKey": {"Fn::Not": [{"Fn::Equals": [ref("PushKeySecret"), ""]}]},
         "HasDashboard": {"Fn::Equals": [ref("DashboardSwitch"), "on"]},
         "HasEdge": {"Fn::Equals": [ref("EdgeSwitch"), "on"]},
+        "HasAccessLogs": {"Fn::Equals": [ref("AccessLogs"), "on"]},
         "HasDomain": {"Fn::Not": [{"Fn::Equals": [ref("Domain"), ""]}]},
         "HasWebAcl": {"Fn::Not": [{"Fn::Equals": [ref("WebAclArn"), ""]}]},
         "HasVectorBucket": {"Fn::Not": [{"Fn::Equals": [ref("VectorBucket"), "none"]}]},

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.settings import Settings
 from infra.prices import PRICES, TAKEN, cost
 from tests.bench_cost import Meter, idle, turn
+from tests.bench_uses import idle_sockets
 
 
 def test_each_price_says_its_unit_and_the_page_that_it_is_from() -> None:
@@ -36,6 +38,24 @@ def test_a_month_in_which_nobody_comes_is_counted_and_costs_little(tmp_path: Pat
     dollars = cost(units)
     assert set(dollars) == set(units)
     assert 5 < sum(dollars.values()) < 20
+    assert _documented(r"\$([\d.]+) a month while nobody comes") == f"{sum(dollars.values()):.0f}"
+
+
+def test_a_socket_that_says_nothing_costs_what_the_documents_say(tmp_path: Path) -> None:
+    meter = Meter(tmp_path, ping_s=1)
+    try:
+        found = idle_sockets(meter, Settings.ping_s)
+    finally:
+        meter.stack.stop()
+    assert _documented(r"an idle\s+socket is \$([\d.]+) a month") == f"{found.dollars:.2f}"
+    assert _documented(r"([\d,]+) pings") == f"{found.posts:,}"
+
+
+def _documented(pattern: str) -> str:
+    """The figure of docs/operating.md."""
+    found = re.search(pattern, (Path(__file__).parents[2] / "docs" / "operating.md").read_text().replace("**", ""))
+    assert found, pattern
+    return found[1]
 
 
 def test_a_turn_is_counted_and_costs_less_than_its_tokens(tmp_path: Path) -> None:

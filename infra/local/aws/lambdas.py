@@ -28,7 +28,7 @@ from typing import Any
 
 from chalice.app import Chalice, EventSourceHandler
 
-from chalicelib.data.trace import tracing
+from chalicelib.data.trace import step, tracing
 from infra.local.invocation_log import gathering, line
 
 log = logging.getLogger("concave.local")
@@ -125,7 +125,7 @@ class Lambdas:
         self._gate.wait()
         name = _CONFIGURED_AS.get(function, function)
         context = Context(function, self._timeouts.get(name, 60.0))
-        with self._counted(), gathering() as notes, tracing(context.aws_request_id):
+        with self._counted(), gathering() as notes, tracing(context.aws_request_id), step(function):
             try:
                 result = getattr(self._module, function)(event, context)
             except Exception:
