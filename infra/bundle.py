@@ -13,6 +13,7 @@ from __future__ import annotations
 import compileall
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -43,7 +44,7 @@ class BadBundle(Exception):
 
 
 def finish_code(bundle: Path, root: Path, apps: Iterable[str]) -> None:
-    """Put the packages of the apps and bytecode into the code's bundle.
+    """Put the packages of the apps, the public words and bytecode into the code's bundle.
 
     Args:
         bundle: the zip file, replaced.
@@ -53,6 +54,7 @@ def finish_code(bundle: Path, root: Path, apps: Iterable[str]) -> None:
     with _unpacked(bundle) as folder:
         for name in sorted({app.partition(".")[0] for app in apps}):
             _add_package(root, name, folder)
+        _add_words(folder)
         _compile(folder, "/var/task")
 
 
@@ -65,6 +67,15 @@ def _add_package(root: Path, name: str, folder: Path) -> None:
         shutil.copy(root / f"{name}.py", folder)
     else:
         raise BadBundle(f"CONCAVE_APPS names {name}, and there is neither a folder nor a file of that name beside app.py")
+
+
+def _add_words(folder: Path) -> None:
+    """The public words under the name that a project imports (`from concave import …`); nothing else of that package."""
+    found = importlib.util.find_spec("concave")
+    assert found is not None
+    assert found.origin is not None
+    (folder / "concave").mkdir(exist_ok=True)
+    shutil.copy(found.origin, folder / "concave" / "__init__.py")
 
 
 def finish_layer(bundle: Path, requirements: Path, architecture: str, cache: Path) -> None:

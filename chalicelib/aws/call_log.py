@@ -30,7 +30,7 @@ ONE_CALL_S = 14 * 86_400
 PATIENCE_S = 12.0
 """So long one question may take; what was found by then is the answer."""
 PAGES = 20
-KEPT_S = 3.0
+KEPT_S = 10.0
 """So long the answer to a question serves those who ask the same: a page asks again and again."""
 LINE_BYTES = 100_000
 """A line that would be longer is written without what the call said (CloudWatch takes 256 KB)."""
@@ -106,9 +106,9 @@ class StageCalls:
             end = last
         return found, max(number, end)
 
-    def last(self, most: int = 200, **wanted: Any) -> list[Call]:
+    def last(self, most: int = 200, span_s: float | None = None, **wanted: Any) -> list[Call]:
         """See `KeptCalls`: of the last day, of one Request ID of the last two weeks."""
-        asked = (most, tuple(sorted(wanted.items())))
+        asked = (most, span_s, tuple(sorted(wanted.items())))
         at, before, kept = self._kept
         if before == asked and self._now() < at + KEPT_S:
             return kept
@@ -116,7 +116,7 @@ class StageCalls:
         found: dict[tuple[str, str, float], Call] = {}
         now, until = self._now(), self._now() + PATIENCE_S
         later = now
-        for span in (ONE_CALL_S,) if request else SPANS_S:
+        for span in (ONE_CALL_S,) if request else SPANS_S if span_s is None else (span_s,):
             for call in self._found(int((now - span) * 1000), int(later * 1000) + 1, request, until):
                 if all(str(text) in str(getattr(call, name)) for name, text in wanted.items()):
                     found[call.request, call.path, call.at] = call

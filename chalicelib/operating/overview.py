@@ -17,6 +17,8 @@ from chalicelib.operating.specs import readable
 from chalicelib.runtime.jobs import Job
 
 MINUTE_MS = 60_000
+RECENT_S = 300
+"""So far back a stage's log groups are asked for the last error; the ring of one machine tells the last of all that it keeps."""
 MOST = 500
 _ROW = re.compile(r"^\| ([A-Z][A-Z0-9_<>]+) \| (.*?) \| (.*) \|$", re.MULTILINE)
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
@@ -27,7 +29,7 @@ _OPEN = frozenset({"PUSH_PUBLIC_KEY", "OPERATOR_PUBLIC_KEY", "TOKEN_BUDGET_PER_O
 def state(ctx: ActionCtx) -> dict[str, Any]:
     """Calls of the last minute, the last fault, sockets, jobs, and what runs here."""
     backend = ctx.parts.backend
-    calls = backend.call_log.last(5_000) if backend.call_log is not None else []
+    calls = backend.call_log.last(5_000, RECENT_S) if backend.call_log is not None else []
     since = time.time() * 1000 - MINUTE_MS
     recent = sorted(
         (call for call in calls if call.at >= since and not call.path.startswith("_system/")), key=lambda call: call.ms
@@ -127,11 +129,12 @@ def settings(ctx: ActionCtx) -> list[dict[str, Any]]:
 
 @internal_action(reads=True)
 def orgs(ctx: ActionCtx) -> list[str]:
-    """Orgs that have documents, as far as the first 2,000 of each table tell."""
+    """Orgs that have documents, as far as the first of each table tell: 2,000, or 200 on DynamoDB, which counts what is read."""
     from urllib.parse import unquote
 
-    store, names = ctx.parts.backend.store, set[str]()
+    backend, names = ctx.parts.backend, set[str]()
+    many = 2_000 if backend.settings.store == "sqlite" else 200
     for table in TABLES:
-        for item in store.scan(table, None, 2_000).items:
+        for item in backend.store.scan(table, None, many).items:
             names.add(unquote(str(item["pk"]).split("|", 1)[0]))
     return sorted(name for name in names if not name.startswith(("_system", "*")))

@@ -42,8 +42,8 @@ class KeptCalls(Protocol):
         """The calls after the one of this number, oldest first, and the number to ask with next. Waits so long for one."""
         ...
 
-    def last(self, most: int = 200, **wanted: Any) -> list[Call]:
-        """The newest calls first, only those whose fields contain these texts."""
+    def last(self, most: int = 200, span_s: float | None = None, **wanted: Any) -> list[Call]:
+        """The newest calls first, only those whose fields contain these texts. `span_s`: so far back is far enough."""
         ...
 
 
@@ -99,7 +99,7 @@ class CallLog(logging.Handler):
             new = [call for call in self._kept if call.number > number][:most]
         return new, new[-1].number if new else max(number, 1)
 
-    def last(self, most: int = 200, **wanted: Any) -> list[Call]:
+    def last(self, most: int = 200, span_s: float | None = None, **wanted: Any) -> list[Call]:
         """See `KeptCalls`."""
         with self._came:
             kept = list(self._kept)

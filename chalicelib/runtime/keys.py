@@ -39,9 +39,9 @@ KEY_TYPES = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", 
 
 
 class AuthFailed(BadRequest):
-    """The token cannot be accepted. Tags: `InvalidToken`, `ExpiredToken`, `UnknownIssuer`, `MissingOrg`, `IssuerUnavailable`.
+    """The token cannot be accepted. Tags: `InvalidToken`, `ExpiredToken`, `UnknownIssuer`, `MissingOrg`, `RevokedKey`, `IssuerUnavailable`.
 
-    Only the last one may pass by itself: the issuer's keys could not be fetched.
+    Only the last one may pass by itself: what it takes to check it could not be fetched.
     """
 
     def __init__(self, message: str, tag: str = "InvalidToken") -> None:

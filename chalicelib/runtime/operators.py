@@ -24,7 +24,7 @@ import msgspec
 from chalicelib.data import values
 from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.data.database import Reader, Writer, engines_own
-from chalicelib.data.errors import BadRequest, LimitExceeded, Refused
+from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, Refused, StoreFailed
 from chalicelib.data.tables import Index, Table, document_key
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
 from chalicelib.runtime.identity import MAX_SUBJECT_BYTES, MAX_TOKEN_CHARS, ORG, User, service
@@ -181,10 +181,17 @@ class Operators:
         role, until, name = found[1], int(found[2]) * 1000, found[3]
         if until and self.clock.now_ms() > until:
             raise AuthFailed("The operator's key has ended; make another one.", "ExpiredToken")
-        if name in self.off():
+        if name in self._off():
             raise AuthFailed(f"The keys of {name} count no more; another operator has revoked them.", "RevokedKey")
         user = self._acting(acting)
         return replace(user, operator=f"{role}:{name}", expires_at=until or None)
+
+    def _off(self) -> Collection[str]:
+        """The names that are off. Where nobody can say, nobody is let in. Raises `AuthFailed`."""
+        try:
+            return self.off()
+        except (StoreFailed, Conflict) as error:
+            raise AuthFailed("Operators' keys cannot be checked now; try again in a moment.", "IssuerUnavailable") from error
 
     def by_header(self, told: str) -> User:
         """The same by what stands behind `Convex ` in an Authorization header. Raises `AuthFailed`."""

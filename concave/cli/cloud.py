@@ -97,12 +97,13 @@ def deploy(stage: str, no_smoke: bool) -> None:
 
 @click.command(short_help="Ask a stage for everything it is for.")
 @_STAGE
-def smoke(stage: str) -> None:
+@click.option("--url", help="Another address than the stage's own, such as a proxy's in front of it.")
+def smoke(stage: str, url: str | None) -> None:
     """Look at STAGE: page, query, socket, posts, a reply, jobs. SMOKE_TOKEN is a user's token."""
     _at(stage, packaged=True)
     from infra.smoke.__main__ import main
 
-    sys.exit(main([]))
+    sys.exit(main(["--url", url] if url else []))
 
 
 @click.command(short_help="Take a stage down; refuses while it holds data.")

@@ -230,12 +230,17 @@ def _batches(lines: Any) -> Iterator[tuple[str, str, list[Any], int]]:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--org", help="Only this org's.")
 @click.option("--table", "tables", multiple=True, help="Only this one; may be repeated.")
-def export(file: Path, org: str | None, tables: tuple[str, ...]) -> None:
-    """Write the project's documents into FILE as lines of JSON. With STAGE: a stage's."""
+@at_the_door
+def export(file: Path, org: str | None, tables: tuple[str, ...], url: str | None, key: str | None) -> None:
+    """Write the project's documents into FILE as lines of JSON. With STAGE: a stage's. With --url, or CONCAVE_URL: those of a
+    server elsewhere, page by page; what is written meanwhile is in it or not."""
     import tempfile
 
     from infra.admin.__main__ import main
 
+    if url or os.environ.get("CONCAVE_URL"):
+        _say({"documents": _pages(_door(url, key), file, org, tables), "file": str(file)})
+        return
     entered()
     words = [
         "export",
@@ -253,6 +258,24 @@ def export(file: Path, org: str | None, tables: tuple[str, ...]) -> None:
         backup(data_folder(), copy)
         os.environ["DATA_DIR"] = str(copy)
         sys.exit(main(words))
+
+
+def _pages(door: Door, file: Path, org: str | None, tables: tuple[str, ...]) -> int:
+    """Write what a server elsewhere gives out. Returns how many documents."""
+    many = 0
+    if file.exists():
+        raise click.ClickException(f"{file} is there already; an export is written over nothing.")
+    with file.open("x", encoding="utf-8") as lines:
+        for table in tables or door.call("_system/transfer:tables", {}):
+            after: str | None = None
+            while True:
+                page = door.call("_system/transfer:read", {"table": table, "after": after, "org": org})
+                lines.writelines(f"{line}\n" for line in page["lines"])
+                many += len(page["lines"])
+                after = page["after"]
+                if after is None:
+                    break
+    return many
 
 
 COMMANDS = (run, data, logs, env, export, import_)

@@ -28,6 +28,7 @@ from chalicelib.data.building import SYSTEM_ORG
 from chalicelib.data.errors import BadRequest, ConcaveError
 from chalicelib.data.records import record
 from chalicelib.environment import BadSetting
+from chalicelib.operating.transfer import org_of
 from chalicelib.runtime import app_environment
 from chalicelib.runtime.contexts import caller_of
 from chalicelib.runtime.identity import User, service
@@ -37,7 +38,7 @@ from chalicelib.settings import Settings
 from infra.admin import upkeep
 from infra.admin.migrate import migrate
 from infra.admin.opened import opened
-from infra.admin.transfer import checked, exported, imported, items, org_of
+from infra.admin.transfer import checked, exported, imported, items
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

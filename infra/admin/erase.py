@@ -14,8 +14,9 @@ from chalicelib.data.entries import ROWS
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.store import Delete, Key, Store
 from chalicelib.data.tables import all_specs
+from chalicelib.operating.transfer import org_of
 from chalicelib.runtime.side_rows import forgotten
-from infra.admin.transfer import items, org_of
+from infra.admin.transfer import items
 
 OF_CONNECTIONS = {"mailboxes", "subscriptions", "inbox"}
 """Keyed by connection, not by org; they end with their sockets."""

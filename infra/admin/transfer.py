@@ -16,22 +16,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
-from chalicelib.data import gate, mount, values
-from chalicelib.data.building import IndexStates
-from chalicelib.data.errors import BadDocument, BadRequest, BadValue, ConditionFailed
-from chalicelib.data.records import fields, record
+from chalicelib.data import gate, values
+from chalicelib.data.errors import BadRequest, ConditionFailed
+from chalicelib.data.records import fields
 from chalicelib.data.store import Absent, Item, Key, Put, Store
 from chalicelib.data.tables import TABLES, Table, places, record_key
+from chalicelib.operating.transfer import PASSING, line_of, org_of
 from chalicelib.runtime.contexts import new_id
 from chalicelib.runtime.indexes import Indexes
 
-PASSING = {
-    *(IndexStates.table_name, "jobs", "crons", "rateLimits"),
-    *(mount.table(name, "chalicelib.schema") for name in ("chatChunks", "chatSockets", "presences")),
-}
-"""Tables that are not exported: what they hold says something about this deployment at this moment."""
 PAGE = 200
 
 
@@ -57,11 +51,8 @@ def exported(store: Store, org: str | None = None, tables: Iterable[str] | None 
     names = sorted(set(TABLES) - PASSING) if tables is None else [known(name).table_name for name in tables]
     for name in names:
         for item in items(store, name):
-            owner = org_of(item)
-            if org is None or owner == org:
-                document = _encoded(name, item)
-                line = {"table": name, "org": owner, "document": document}
-                yield json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            if org is None or org_of(item) == org:
+                yield line_of(name, item)
 
 
 def checked(lines: Iterable[str]) -> None:
@@ -109,11 +100,6 @@ def items(store: Store, table: str) -> Iterator[Item]:
         after = Key(table, last["pk"], last.get("sk"))
 
 
-def org_of(item: Item) -> str:
-    """Whose item it is."""
-    return unquote(str(item["pk"]).split("|", 1)[0])
-
-
 def _read(line: str, number: int) -> tuple[type[Table], str, dict[str, Any]]:
     try:
         told = json.loads(line)
@@ -133,15 +119,6 @@ def _read(line: str, number: int) -> tuple[type[Table], str, dict[str, Any]]:
     except BadRequest as error:
         raise BadRequest(f"Line {number}, document {document['_id']!a}: {error}", error.tag) from None
     return found, org, record
-
-
-def _encoded(table: str, item: Item) -> Any:
-    """A stored document in Convex's encoding. Raises `BadDocument` for what has none."""
-    found = record(item)
-    try:
-        return values.encode(found)
-    except BadValue as error:
-        raise BadDocument(table, str(found.get("_id", item["pk"])), error.path, error.rule) from None
 
 
 def known(name: Any) -> type[Table]:

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.aws.call_log import LINE_BYTES, MARK, SETTLED_MS, CallLines, StageCalls, line_of
+from chalicelib.aws.call_log import KEPT_S, LINE_BYTES, MARK, SETTLED_MS, CallLines, StageCalls, line_of
 from chalicelib.data.errors import Refused
 from chalicelib.runtime.call_log import Call
 from chalicelib.runtime.logs import Log
@@ -57,6 +57,17 @@ def test_the_last_calls_come_newest_first_from_every_function(groups: Groups) ->
     assert [call.path for call in groups.kept.last(10)] == ["b:b", "a:a", "c:c"]
     assert [call.path for call in groups.kept.last(1)] == ["b:b"]
     assert [call.path for call in groups.kept.last(10, path="a:")] == ["a:a"]
+    assert [call.path for call in groups.kept.last(10, 35)] == ["b:b"]
+
+
+def test_a_page_that_asks_again_and_again_asks_the_log_groups_every_ten_seconds(groups: Groups) -> None:
+    groups.call(20, "a:a", "r1")
+    assert len(groups.kept.last(10)) == 1
+    groups.call(1, "b:b", "r2")
+    assert len(groups.kept.last(10)) == 1
+    assert len(groups.kept.last(9)) == 2, "another question"
+    groups.now += KEPT_S + 1
+    assert len(groups.kept.last(10)) == 2
 
 
 def test_one_call_is_found_by_its_request_id_days_later(groups: Groups) -> None:

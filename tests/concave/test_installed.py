@@ -159,7 +159,7 @@ def test_what_a_project_says_wrongly_is_named(installed: Path, tmp_path: Path, t
     assert (done.returncode, said in done.stderr) == (1, True), done.stderr
 
 
-def test_a_project_is_packaged_for_aws_from_the_wheel_with_its_own_code(installed: Path, project: Path) -> None:
+def test_a_project_is_packaged_for_aws_from_the_wheel_with_its_own_code(installed: Path, project: Path, tmp_path: Path) -> None:
     done = concave(installed, project, "package", "dev", seconds=300)
     assert done.returncode == 0, done.stderr
     out = project / ".concave" / "deploy" / "build" / "dev"
@@ -168,7 +168,16 @@ def test_a_project_is_packaged_for_aws_from_the_wheel_with_its_own_code(installe
     assert "concave-dev-messages" in str(names)
     with zipfile.ZipFile(out / "deployment.zip") as bundle:
         assert {"app.py", "my_shop/messages.py"} <= set(bundle.namelist())
-        assert not any(name.startswith(("infra/", "tests/", "concave/")) for name in bundle.namelist())
+        assert not any(name.startswith(("infra/", "tests/")) for name in bundle.namelist())
+        assert {name.split(".")[0] for name in bundle.namelist() if name.startswith("concave/")} <= {
+            "concave/",
+            "concave/__init__",
+        }
+        bundle.extractall(tmp_path)
+    own = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {DEPENDENCIES!r}]"
+    code = f"{own}; import my_shop.messages, concave; print(concave.__file__)"
+    told = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.startswith(str(tmp_path)), f"the words of the project are in its bundle: {told.stderr}"
 
 
 def test_a_stage_that_is_not_there_is_said(installed: Path, project: Path) -> None:

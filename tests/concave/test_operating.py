@@ -111,6 +111,19 @@ def test_what_is_exported_comes_into_a_running_server_and_whoever_watches_is_tol
     assert [task["title"] for task in listed] == ["kept"], "the index knows it"
 
 
+def test_an_export_of_a_server_elsewhere_is_the_same_and_comes_in_pages(project: Project, tmp_path: Path) -> None:
+    for number in range(3):
+        project.done("run", "tasks:create", json.dumps({"title": str(number)}), "--org", "far", "--as", "alice")
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    project.done("export", str(here))
+    reader = project.done("key", "--role", "read").strip()
+    told = json.loads(project.done("export", str(there), "--url", project.server.url, "--key", reader))
+    assert told["documents"] == len(there.read_text().splitlines()) > 3
+    assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
+    again = project.concave("export", str(there), "--url", project.server.url, "--key", reader)
+    assert (again.returncode, len(there.read_text().splitlines())) == (1, told["documents"])
+
+
 def test_a_whole_export_comes_back_with_the_variables_and_without_what_is_the_deployments_own(
     project: Project, tmp_path: Path
 ) -> None:

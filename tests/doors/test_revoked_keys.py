@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.calls import sharing
-from chalicelib.data.errors import BadRequest, LimitExceeded
+from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, StoreFailed
+from chalicelib.live.messages import Authenticate
 from chalicelib.runtime import operators
 from chalicelib.runtime.identity import User
 from chalicelib.runtime.keys import AuthFailed
@@ -81,6 +83,17 @@ def test_a_name_counts_again_and_both_are_written_down(house: House) -> None:
     assert call(house, "tasks:list", {}, as_(ALICE, EVE))[1]["status"] == "success"
     told = [(act["path"], json.loads(act["args"])) for act in house.operator().action("_system/audit:deployment")]
     assert told == [("_system/keys:restore", {"name": "eve"}), ("_system/keys:revoke", {"name": "eve"})]
+
+
+@pytest.mark.parametrize("trouble", [StoreFailed("away"), Conflict()])
+def test_where_nobody_can_say_who_is_revoked_nobody_is_let_in(house: House, trouble: Exception) -> None:
+    def asked() -> list[str]:
+        raise trouble
+
+    house.backend.operators = replace(house.backend.operators, off=asked)
+    status, told = call(house, "tasks:list", {}, as_(ALICE, EVE))
+    assert (status, told["code"]) == (503, "IssuerUnavailable")
+    assert house.backend._identify(Authenticate(base_version=0, token_type="Admin", value=EVE)).error
 
 
 def test_who_may_only_read_revokes_nobody(house: House) -> None:
