@@ -294,10 +294,10 @@ class Executor:
         return append(self.store, self.clock.now_ms(), org, doc)
 
     def listed(
-        self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+        self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, **how: Any
     ) -> list[Item]:
         """Items of an eventual index, each read again by its key. See `single_rows.listed`."""
-        return listed(self.store, index, values_, until, limit, org=org)
+        return listed(self.store, index, values_, until, limit, **how)
 
     def call(self, org: str, function: Function[..., Any] | str, /, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""

@@ -41,7 +41,15 @@ def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
 
 
 def listed(
-    store: Store, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+    store: Store,
+    index: Index,
+    values_: tuple[Any, ...],
+    until: float | None = None,
+    limit: int = 500,
+    *,
+    org: str = "",
+    since: float | None = None,
+    newest: bool = False,
 ) -> list[Item]:
     """Items of an eventual index, each read again by its key.
 
@@ -49,11 +57,14 @@ def listed(
 
     Args:
         until: the largest value of its order field.
+        since: the smallest.
+        newest: the last first.
         org: whose; nothing for an `everywhere` index, which is over all orgs.
     """
     wanted = index(*values_)
+    wanted = wanted if since is None else wanted.at_least(since)
     low, high = (wanted if until is None else wanted.at_most(until)).bounds()
     table = index.table.table_name
-    rows = store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name)
+    rows = store.query(table, index.address(org, values_), low=low, high=high, limit=limit, index=index.name, newest=newest)
     items = store.batch_get([Key(table, row["pk"], row.get("sk")) for row in rows.items])
     return [item for item in items if item is not None]

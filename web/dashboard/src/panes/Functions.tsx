@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "react";
 import type { PaneProps } from "../App";
 import { sentence, usePolled } from "../calls";
 import { ms, typed } from "../words";
+import { Hour, Statistics, type Sums } from "./Statistics";
 import type { Call } from "./Logs";
 
 interface Described {
@@ -18,6 +19,7 @@ interface Described {
 /** Every function: what it takes, run it or subscribe to it, what it cost. */
 export function Functions(props: PaneProps) {
   const { value: functions } = usePolled<Described[]>("overview:functions", {}, 10_000);
+  const { value: hour } = usePolled<Sums[]>("logs:statistics", {}, 3_000);
   const [wanted, setWanted] = useState("");
   if (!functions) return <p>Looking…</p>;
   const fits = functions.filter((each) => each.path.toLowerCase().includes(wanted.toLowerCase()));
@@ -48,13 +50,13 @@ export function Functions(props: PaneProps) {
         ))}
       </section>
       <section className="detail" aria-label={chosen?.path ?? "A function"}>
-        {chosen ? <One key={chosen.path} of={chosen} {...props} /> : <p className="soft">Choose a function.</p>}
+        {chosen ? <One key={chosen.path} of={chosen} hour={hour?.find((each) => each.path === chosen.path)} {...props} /> : <Hour of={hour ?? []} />}
       </section>
     </div>
   );
 }
 
-function One({ of: called, session }: PaneProps & { of: Described }) {
+function One({ of: called, hour, session }: PaneProps & { of: Described; hour: Sums | undefined }) {
   const client = useConvex();
   const [given, setGiven] = useState<Record<string, string>>({});
   const [values, setValues] = useState<{ at: number; text: string }[]>([]);
@@ -103,6 +105,7 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
         {called.public ? "" : "internal "}
         {called.kind} · <code>{called.place}</code>
       </p>
+      <Statistics of={hour} />
       <form
         className="card"
         onSubmit={(event) => {
@@ -131,8 +134,8 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
       {said && <p role="alert">{said}</p>}
       {last && (
         <p className="soft">
-          The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {Math.max(1, last.reads)} read
-          {last.writes > 0 ? ` and ${2 * last.writes + 2} write` : ""} units.
+          The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {last.readUnits} read
+          {last.writeUnits > 0 ? ` and ${last.writeUnits} write` : ""} units.
         </p>
       )}
       <div aria-live="polite">
