@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 NODE   := tests/clients/node_modules/.installed tests/clients-chat/node_modules/.installed
 WEB    := web/node_modules/.installed
 DIST   := web/dist/index.html
+GUIDES := web/dist-guides/index.html
 CODE   := app.py chalicelib concave infra tests sdk $(wildcard examples)
 # Tests run in this many processes; the machine's two cores are the smallest we promise to be quick on.
 WORKERS ?= 2
@@ -27,26 +28,28 @@ SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/histor
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
+.PHONY: help wheel guides dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
 dev: $(STAMP) ## run everything on http://127.0.0.1:3210 (PORT and DATA_DIR override)
 	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
+	@$(MAKE) -s $(GUIDES)
 	@HOT=1 $(PY) -m infra.local
 
 serve: $(STAMP) ## serve others from this machine (docs/self-hosting.md says what it asks for)
 	@$(MAKE) -s $(DIST) || echo "*** the page could not be built; everything else works ***" >&2
+	@$(MAKE) -s $(GUIDES)
 	@exec $(PY) -m infra.local.serve
 
 backup: $(STAMP) ## copy the data of DATA_DIR while it is in use, into backups/<time> (OUT=folder)
 	@$(PY) -m infra.admin backup --out $(or $(OUT),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
 
-test: $(STAMP) $(NODE) $(DIST) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
+test: $(STAMP) $(NODE) $(DIST) $(GUIDES) ## every test (FAST=1: what most mistakes are caught by, in under four minutes)
 	$(PY) -m pytest -n $(WORKERS) --ignore=tests/cloud $(if $(FAST),$(SLOW:%=--ignore=%)) $(ARGS)
 
-cloud-test: $(STAMP) $(NODE) $(DIST) ## the main job on a whole emulated AWS account: deployed, used, changed, taken down
+cloud-test: $(STAMP) $(NODE) $(DIST) $(GUIDES) ## the main job on a whole emulated AWS account: deployed, used, changed, taken down
 	$(PY) -m pytest tests/cloud $(ARGS)
 
 agents: tests/worker/node_modules/.installed ## the coding agents that tests of the worker run against (600 MB)
@@ -101,7 +104,10 @@ bench-peers: $(STAMP) tests/peers/node_modules/.built ## the same work by Concav
 	@$(PY) -m pip install --disable-pip-version-check --quiet -r tests/peers/requirements.txt || echo "*** PocketBase cannot be installed ***" >&2
 	$(PY) -m tests.bench_peers
 
-wheel: $(STAMP) $(DIST) ## the package to install, with the command `concave`, in dist/
+guides: $(STAMP) ## docs/ as a site, which the server has at /docs (in web/dist-guides)
+	@$(PY) -m infra.guides
+
+wheel: $(STAMP) $(DIST) $(GUIDES) ## the package to install, with the command `concave`, in dist/
 	$(PY) -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation -w dist .
 
 package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
@@ -124,7 +130,7 @@ format: $(STAMP) ## put the code into its one format
 	$(PY) -m ruff check --fix $(CODE)
 
 clean: ## remove what the other words made; your data (.concave) stays
-	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules tests/peers/node_modules web/node_modules web/dist web/dist-dashboard .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) tests/clients/node_modules tests/clients-chat/node_modules tests/worker/node_modules tests/peers/node_modules web/node_modules web/dist web/dist-dashboard web/dist-guides .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when a requirements file changes.
@@ -167,3 +173,6 @@ $(WEB): web/package.json web/package-lock.json
 
 $(DIST): $(WEB) web/index.html web/vite.config.ts web/vite.dashboard.config.ts web/tsconfig.json $(shell find web/src web/dashboard web/public sdk/js -type f 2>/dev/null)
 	@if [ -e $(WEB) ]; then cd web && npm run --silent build; fi
+
+$(GUIDES): $(STAMP) $(wildcard *.md docs/*.md docs/screenshots/*.png web/README.md infra/guides/*)
+	@$(PY) -m infra.guides

@@ -117,6 +117,24 @@ def _names_secret(how: Any) -> bool:
     return how is None or (isinstance(how, dict) and list(how) == ["secret"] and isinstance(how["secret"], str))
 
 
+def prices_of(env: Mapping[str, str], name: str) -> dict[str, dict[str, float]]:
+    """What a million tokens of a model cost, in dollars, by kind. Raises `BadSetting`."""
+    value = text_of(env, name)
+    rule = 'must be JSON such as {"a-model": {"input": 3, "output": 15}}; "cacheRead" and "cacheWrite" are the other kinds'
+    try:
+        prices = json.loads(value) if value is not None else {}
+    except ValueError:
+        raise BadSetting(name, value or "", rule) from None
+    if not isinstance(prices, dict):
+        raise BadSetting(name, value or "", rule)
+    for model, kinds in prices.items():
+        if not isinstance(kinds, dict) or not kinds.keys() <= {"input", "output", "cacheRead", "cacheWrite"}:
+            raise BadSetting(name, model, rule)
+        if any(isinstance(each, bool) or not isinstance(each, int | float) or not 0 <= each < 10**6 for each in kinds.values()):
+            raise BadSetting(name, model, rule)
+    return prices
+
+
 def word_of(env: Mapping[str, str], name: str) -> str | None:
     """A short name: lower-case letters, digits and hyphens. Raises `BadSetting`."""
     value = text_of(env, name)

@@ -30,6 +30,7 @@
 | CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
+| MODEL_PRICES | (none) | dollars per million tokens: JSON, a model → `input`, `output`, `cacheRead`, `cacheWrite` |
 | TOKEN_BUDGET_PER_ORG | 2000000 | model tokens an org may use per UTC day; 0 = none at all |
 | REPLIES_PER_USER | 200 | replies that a user has asked for and that have not ended; 0 = no limit |
 | SESSIONS_PER_USER | 10000 | sessions that a user may have, each with its conversation and image; 0 = no limit |
@@ -112,6 +113,7 @@ from chalicelib.environment import (
     packages_of,
     pem_of,
     prefix_of,
+    prices_of,
     push_hosts_of,
     servers_of,
     store_of,
@@ -162,6 +164,7 @@ class Settings:
     chunk_flush_ms: int = 60
     generation_timeout_s: int = 840
     model_failures: int = 5
+    model_prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     token_budget_per_org: int = 2_000_000
     replies_per_user: int = 200
     sessions_per_user: int = 10_000
@@ -250,6 +253,7 @@ class Settings:
             chunk_flush_ms=number_of(env, "CHUNK_FLUSH_MS", 60 if stage is None else 250, 1, 10_000),
             generation_timeout_s=number_of(env, "GENERATION_TIMEOUT_S", 840, 1, 840),
             model_failures=number_of(env, "MODEL_FAILURES", 5, 0, 1000),
+            model_prices=prices_of(env, "MODEL_PRICES"),
             token_budget_per_org=number_of(env, "TOKEN_BUDGET_PER_ORG", 2_000_000, 0, 10**12),
             replies_per_user=number_of(env, "REPLIES_PER_USER", 200, 0, 100_000),
             sessions_per_user=number_of(env, "SESSIONS_PER_USER", 10_000, 0, 10_000_000),

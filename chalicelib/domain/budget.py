@@ -66,7 +66,7 @@ def hold(ctx: MutationCtx, conversation: Conversation, user_id: str | None) -> d
     """
     newest_at = [(conversation.id, conversation.message_count - back) for back in (0, 1)]
     users = [(OpenReplies, user_id)] if user_id is not None else []
-    ctx.db.load(*((ChatMessage, place) for place in newest_at), *_shards(ctx), *users)
+    ctx.db.load(*((ChatMessage, place) for place in newest_at), *rows_of(ctx.now), *users)
     newest = [ctx.db.peek(ChatMessage, *place) for place in newest_at]
     asked, before = ((each and (each.content, billed(each.usage))) or ("", 0) for each in newest)
     tokens = max(LEAST_HELD + _bytes(asked[0]) // 3, asked[1], before[1])
@@ -130,6 +130,11 @@ def estimate(turns: Sequence[Sequence[Any]], text: str) -> dict[str, int]:
     return {"inputTokens": asked // 3, "outputTokens": -(-_bytes(text) // 3)}
 
 
+def rows_of(now_ms: float) -> list[tuple[type[Budget], str]]:
+    """Where an org's counters of a day stand."""
+    return [(Budget, _id(_day(now_ms), shard)) for shard in range(SHARDS)]
+
+
 def _limit(ctx: MutationCtx) -> int:
     return int(ctx.limits["token_budget_per_org"])
 
@@ -137,13 +142,9 @@ def _limit(ctx: MutationCtx) -> int:
 def _today(ctx: MutationCtx, *, exact: bool = False) -> tuple[int, int]:
     """Tokens that are spent, and that are held."""
     read = ctx.db.get if exact else ctx.db.peek
-    ctx.db.load(*_shards(ctx))
-    rows = [read(table, id) for table, id in _shards(ctx)]
+    ctx.db.load(*rows_of(ctx.now))
+    rows = [read(table, id) for table, id in rows_of(ctx.now)]
     return sum(row.spent for row in rows if row is not None), sum(row.held for row in rows if row is not None)
-
-
-def _shards(ctx: MutationCtx) -> list[tuple[type[Budget], str]]:
-    return [(Budget, _id(_day(ctx.now), shard)) for shard in range(SHARDS)]
 
 
 def _add(ctx: MutationCtx, day: str, conversation: str, *, spent: int = 0, held: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""`/docs`: a page that reads `/openapi.json` and lets you try it. One file, no library, nothing from another host."""
+"""A page that reads `/openapi.json` and lets you try it, at `/docs/api`. One file, no library, nothing from another host."""
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -188,6 +188,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/chat": {"*": _unsupported("This is a WebSocket address: connect to it with a token.")},
     "/openapi.json": {"GET": rest.document},
     "/docs": {"GET": rest.page},
+    "/docs/api": {"GET": rest.page},
     "/api/query": {"POST": _call("query"), "GET": _get_query},
     "/api/mutation": {"POST": _call("mutation")},
     "/api/action": {"POST": _call("action")},

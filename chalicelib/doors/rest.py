@@ -57,7 +57,7 @@ def document(b: Backend, request: HttpRequest) -> HttpResponse:
 
 
 def page(b: Backend, request: HttpRequest) -> HttpResponse:
-    """GET /docs."""
+    """GET /docs/api, and /docs where the server in front has no guides."""
     return HttpResponse(200, {"content-type": "text/html; charset=utf-8"}, PAGE)
 
 

@@ -80,6 +80,12 @@ class Breakers:
         self._lock = threading.Lock()
         self._known: dict[str, Breaker] = {}
 
+    def states(self) -> list[dict[str, str]]:
+        """Model and state of each circuit."""
+        with self._lock:
+            known = list(self._known.items())
+        return [{"model": model, "state": breaker.state} for model, breaker in known]
+
     def of(self, model: str) -> Breaker:
         """The circuit of a model."""
         with self._lock:

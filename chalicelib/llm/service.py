@@ -89,6 +89,10 @@ class ModelService:
 
         from chalicelib.llm import faults, wire  # noqa: F401
 
+    def circuits(self) -> list[dict[str, str]]:
+        """The circuit of each model that this process has asked: closed, open (it is left alone for a while) or half-open."""
+        return self._breakers.states()
+
     def _secrets(self) -> dict[str, str]:
         """What the operator keeps: the model's key, and tokens of MCP servers by their names. A stored secret is the key, or a
         JSON object of both."""

@@ -13,6 +13,8 @@ from chalicelib import ActionCtx, internal_action
 from chalicelib import settings as knobs
 from chalicelib.data.tables import TABLES
 from chalicelib.data.values import clean
+from chalicelib.operating.chats import today
+from chalicelib.operating.logs import within
 from chalicelib.operating.specs import readable
 from chalicelib.runtime.jobs import Job
 
@@ -27,13 +29,12 @@ _OPEN = frozenset({"PUSH_PUBLIC_KEY", "OPERATOR_PUBLIC_KEY", "TOKEN_BUDGET_PER_O
 
 @internal_action(reads=True)
 def state(ctx: ActionCtx) -> dict[str, Any]:
-    """Calls of the last minute, the last fault, sockets, jobs, and what runs here."""
+    """Calls of the last minute, the last fault, sockets, jobs, tokens of the org's day, and what runs here."""
     backend = ctx.parts.backend
     calls = backend.call_log.last(5_000, RECENT_S) if backend.call_log is not None else []
     since = time.time() * 1000 - MINUTE_MS
-    recent = sorted(
-        (call for call in calls if call.at >= since and not call.path.startswith("_system/")), key=lambda call: call.ms
-    )
+    recent = [call for call in calls if call.at >= since and not call.path.startswith("_system/")]
+    waiting = _jobs(ctx, "pending")
     failed = next((call for call in calls if call.error and not call.path.startswith("_system/")), None)
     held = backend.owner.held if backend.owner is not None else None
     return {
@@ -46,11 +47,17 @@ def state(ctx: ActionCtx) -> dict[str, Any]:
         "functions": sum(not function.path.startswith("_system/") for function in backend.registry),
         "callsPerMinute": len(recent),
         "errorsPerMinute": sum(bool(call.error) for call in recent),
-        "p95": recent[int(len(recent) * 0.95)].ms if recent else None,
+        "p95": within(recent, 0.95),
         "lastError": None if failed is None else clean(_told(failed)),
         "sockets": None if held is None else len(held.sockets),
         "queries": None if held is None else len(held.queries.by_key),
-        "jobs": {name: len(_jobs(ctx, name)) for name in ("pending", "inProgress", "failed")},
+        "jobs": {
+            "pending": len(waiting),
+            "due": sum(float(job["due"]) <= ctx.now for job in waiting),
+            "inProgress": len(_jobs(ctx, "inProgress")),
+            "failed": len(_jobs(ctx, "failed")),
+        },
+        "tokens": today(ctx),
     }
 
 

@@ -16,6 +16,12 @@ from chalicelib.runtime.logs import Log
 MOST = 10_000
 
 
+def units(reads: int, writes: int) -> tuple[int, int]:
+    """About how many read and write request units a call would cost on DynamoDB: one for each item read, two for each item
+    written in a transaction, and two for the row of its commit (items of at most 4 KB and 1 KB)."""
+    return max(1, reads), 2 * writes + 2 if writes else 0
+
+
 class Call(msgspec.Struct, rename="camel", frozen=True):
     """One call. `at`: when it ended, in milliseconds since the epoch; `number` counts the calls of this process."""
 
@@ -30,6 +36,8 @@ class Call(msgspec.Struct, rename="camel", frozen=True):
     runs: int
     reads: int
     writes: int
+    read_units: int = 0
+    write_units: int = 0
     lines: tuple[str, ...] = ()
     error: str = ""
     traceback: str = ""
@@ -65,6 +73,7 @@ def call_of(record: logging.LogRecord, number: int) -> Call | None:
         log.runs,
         log.reads,
         log.writes,
+        *units(log.reads, log.writes),
         tuple(log.lines),
         log.failure,
         trace[-20_000:],
@@ -105,6 +114,11 @@ class CallLog(logging.Handler):
             kept = list(self._kept)
         fits = (call for call in reversed(kept) if all(str(text) in str(getattr(call, name)) for name, text in wanted.items()))
         return [call for call, _ in zip(fits, range(most), strict=False)]
+
+    def after(self, at_ms: float) -> list[Call]:
+        """The calls that have ended since then, oldest first."""
+        with self._came:
+            return [call for call in self._kept if call.at >= at_ms]
 
     @property
     def newest(self) -> int:

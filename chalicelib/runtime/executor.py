@@ -300,11 +300,11 @@ class Executor:
         return append(self.store, self.clock.now_ms(), org, doc)
 
     def listed(
-        self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, *, org: str = ""
+        self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, **how: Any
     ) -> list[Item]:
         """Items of an eventual index, each read again by its key. See `single_rows.listed`."""
         moving = index.shards > 1 and not self.building.settled(index)
-        return listed(self.store, index, values_, until, limit, org=org, moving=moving, parallel=self.parallel)
+        return listed(self.store, index, values_, until, limit, moving=moving, parallel=self.parallel, **how)
 
     def call(self, org: str, function: Function[..., Any] | str, /, **args: Any) -> Any:
         """Run an internal mutation as the service of an org."""

@@ -52,6 +52,8 @@ def listed(
     org: str = "",
     moving: bool = False,
     parallel: Parallel = IN_TURN,
+    since: float | None = None,
+    newest: bool = False,
 ) -> list[Item]:
     """Items of an eventual index, each read again by its key; of all its shards together, in the index's order.
 
@@ -59,11 +61,14 @@ def listed(
 
     Args:
         until: the largest value of its order field.
+        since: the smallest.
+        newest: the last first.
         org: whose; nothing for an `everywhere` index, which is over all orgs.
         moving: whether documents may still stand where the index had them when it had no shards.
         parallel: how shards are read.
     """
     wanted = index(*values_)
+    wanted = wanted if since is None else wanted.at_least(since)
     low, high = (wanted if until is None else wanted.at_most(until)).bounds()
     table, address = index.table.table_name, index.address(org, values_)
     partitions = index.shard_addresses(address)
@@ -71,12 +76,12 @@ def listed(
         partitions.append(address)
 
     def read(partition: str) -> list[Item]:
-        return store.query(table, partition, low=low, high=high, limit=limit, index=index.name).items
+        return store.query(table, partition, low=low, high=high, limit=limit, index=index.name, newest=newest).items
 
     found = [row for rows in parallel([partial(read, each) for each in partitions]) for row in rows]
     if not found:
         return []
     if len(partitions) > 1:
-        found.sort(key=lambda row: str(row[f"{index.name}#o"]))
+        found.sort(key=lambda row: str(row[f"{index.name}#o"]), reverse=newest)
     items = store.batch_get([Key(table, row["pk"], row.get("sk")) for row in found[:limit]])
     return [item for item in items if item is not None]

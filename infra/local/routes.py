@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -106,7 +106,7 @@ class LocalRoutes:
         now: the time of day, for GetConnection.
         posted_to: whether other processes of this machine may use `@connections`. Not where a proxy of this machine hands on
             requests from anywhere: they would look like this machine's own.
-        dashboard: answers below its address; None where there is none.
+        below: each answers below an address of its own: the dashboard, the guides.
         working: answers what takes long; None where nothing does.
     """
 
@@ -116,11 +116,11 @@ class LocalRoutes:
         site: Files,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         posted_to: bool = True,
-        dashboard: Below | None = None,
+        below: Sequence[Below] = (),
         working: Working | None = None,
     ) -> None:
         self._issuer, self._site, self._now, self._posted_to = issuer, site, now, posted_to
-        self._dashboard, self._working = dashboard, working
+        self._below, self._working = below, working
 
     def answer(self, request: Request, connections: Connections) -> Answer | None:
         """The response, or None where the app has to say it. `OriginCheck` has let the request in already."""
@@ -131,7 +131,7 @@ class LocalRoutes:
             return self._token(request, self._issuer)
         if self._issuer is not None and request.path == "/.well-known/jwks.json":
             return Answer.json(200, self._issuer.jwks(), _cors(request))
-        found = self._dashboard.answer(request) if self._dashboard is not None else None
+        found = next((answer for each in self._below if (answer := each.answer(request)) is not None), None)
         return found or self._site.answer(request)
 
     def working(self, request: Request) -> Callable[[Request], Answer] | None:

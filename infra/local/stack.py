@@ -31,6 +31,7 @@ from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway
 from infra.local.aws.pump import LogFeed, Pump, StreamFeed
 from infra.local.console import HOME
+from infra.local.guides import Guides
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.listen import DEVELOPMENT, Listen
 from infra.local.loop import Loop
@@ -78,6 +79,7 @@ class Stack:
         sweep_s: seconds between sweeps.
         site: the folder of the page that is served at `/`.
         dashboard: the folder of the dashboard, at `/_/`.
+        guides: the folder of the guides, at `/docs/`.
         wrap_store: tests put faults or a counter around the store.
         listen: where and how the server listens.
         extras: what only a laptop has.
@@ -94,6 +96,7 @@ class Stack:
         sweep_s: float = SWEEP_S,
         site: Path = WEB / "dist",
         dashboard: Path = WEB / "dist-dashboard",
+        guides: Path = WEB / "dist-guides",
         wrap_store: Callable[[Any], Any] = lambda store: store,
         listen: Listen = DEVELOPMENT,
         extras: Extras = LAPTOP,
@@ -109,7 +112,8 @@ class Stack:
         self.lambdas = Lambdas(seconds=timeouts(HOME / ".chalice" / "config.json"))
         self.dashboard = self._dashboard(dashboard) if extras.dashboard else None
         admin = Administration(self._operators())
-        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to, dashboard=self.dashboard, working=admin)
+        below = [each for each in (self.dashboard, Guides(guides)) if each is not None]
+        routes = LocalRoutes(self.issuer, Site(site), posted_to=extras.posted_to, below=below, working=admin)
         self.call_log = CallLog()
         logging.getLogger("concave.calls").addHandler(self.call_log)
         self.server = Server(self.lambdas, routes, walls or _walls(env, settings), listen=listen)

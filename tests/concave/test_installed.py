@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from infra.guides.__main__ import FOLDER
+from infra.guides.__main__ import build as build_guides
 from tests.walk.server import ROOT
 
 DEPENDENCIES = sysconfig.get_path("purelib")
@@ -27,6 +29,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     if not (ROOT / "web" / "dist" / "index.html").exists():
         pytest.skip("the wheel holds the page, which Node builds")
+    if not (FOLDER / "index.html").exists():
+        build_guides(ROOT, FOLDER)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
     subprocess.run([*build, "-w", str(folder), str(ROOT)], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")

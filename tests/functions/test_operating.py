@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from chalicelib.domain.conversations.opening import DEFAULT_MODEL as MODEL
 from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.jobs import Job
+from infra.local.model.server import ScriptedModel
 from tests.functions.conftest import House, Refusal
 
 PAGE = {"numItems": 3, "cursor": None}
+
+
+@contextlib.contextmanager
+def listening(house: House) -> Iterator[None]:
+    """The backend keeps its last calls."""
+    log = house.backend.call_log = CallLog()
+    calls = logging.getLogger("concave.calls")
+    calls.addHandler(log)
+    calls.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        calls.removeHandler(log)
+        calls.setLevel(logging.NOTSET)
 
 
 def first(house: House) -> dict[str, Any]:
@@ -106,6 +124,7 @@ def test_who_may_only_read_looks_at_everything_and_changes_nothing(house: House)
         "overview:functions",
         "overview:settings",
         "overview:orgs",
+        "chats:traffic",
     ):
         assert reader.action(f"_system/{action}") is not None
     for path, args in (
@@ -133,18 +152,11 @@ def test_secrets_are_named_and_not_shown(house: House, monkeypatch: pytest.Monke
 
 
 def test_the_state_tells_of_calls_and_of_the_last_error(house: House) -> None:
-    log = house.backend.call_log = CallLog()
-    calls = logging.getLogger("concave.calls")
-    calls.addHandler(log)
-    calls.setLevel(logging.DEBUG)
-    try:
+    with listening(house):
         house.person("alice").mutation("tasks:create", title="x")
         with pytest.raises(Refusal):
             house.person("alice").mutation("tasks:create", title="")
         state = house.operator().action("_system/overview:state")
-    finally:
-        calls.removeHandler(log)
-        calls.setLevel(logging.NOTSET)
     assert (state["callsPerMinute"], state["errorsPerMinute"]) == (2, 1)
     assert state["lastError"]["path"] == "tasks:create"
     assert state["store"] == "sqlite"
@@ -174,3 +186,62 @@ def test_a_job_that_waits_is_run_now_or_taken_back(house: House) -> None:
     for org, job in (("acme", second), ("other", first), ("acme", "job-" + "z" * 20)):
         with pytest.raises(Refusal, match="no job"):
             house.operator(org=org).mutation("_system/jobs:runNow", jobId=job)
+
+
+def test_statistics_of_an_hour_count_each_function(house: House) -> None:
+    with listening(house):
+        for number in range(20):
+            house.person("alice").mutation("tasks:create", title=f"t{number}")
+        with pytest.raises(Refusal):
+            house.person("alice").mutation("tasks:create", title="")
+        house.person("alice").query("tasks:list")
+        found = {each["path"]: each for each in house.operator().action("_system/logs:statistics")}
+        kept = house.backend.call_log.last(path="tasks:create")
+    assert set(found) == {"tasks:create", "tasks:list"}
+    create = found["tasks:create"]
+    assert (create["calls"], create["errors"]) == (21, 1)
+    times = sorted(call.ms for call in kept)
+    assert (create["p50"], create["p95"]) == (times[10], times[19])
+    assert create["writes"] == sum(call.writes for call in kept)
+    assert create["writeUnits"] == sum(2 * call.writes + 2 for call in kept if call.writes)
+    assert found["tasks:list"]["writeUnits"] == 0
+    assert found["tasks:list"]["readUnits"] >= 1
+
+
+def asked(house: House, content: str, who: str = "alice", **about: Any) -> None:
+    """A conversation, and a reply in it that has ended."""
+    made = house.person(who).mutation("chat:startSession", **about)
+    house.person(who).mutation("chat:sendMessage", sessionId=made, content=content)
+    house.work()
+
+
+def test_replies_are_counted_with_their_tokens_and_their_price_where_it_is_known(model: ScriptedModel) -> None:
+    house = House(model, model_prices={MODEL: {"input": 2.0, "output": 10.0}})
+    asked(house, "hello")
+    asked(house, "hello", model="another-model")
+    told = house.operator().action("_system/chats:traffic")
+    assert (told["states"]["completed"], told["states"]["running"], told["more"]) == (2, 0, False)
+    sums = {each["model"]: each for each in told["models"]}
+    priced = sums[MODEL]
+    assert priced["cost"] == pytest.approx((2 * priced["inputTokens"] + 10 * priced["outputTokens"]) / 1_000_000)
+    assert priced["cost"] > 0
+    assert sums["another-model"]["cost"] is None
+    assert sums["another-model"]["outputTokens"] > 0
+    assert {each["state"] for each in told["circuits"]} == {"closed"}
+    assert told["today"]["spent"] == sum(each["tokens"] for each in told["replies"])
+    assert house.operator().action("_system/overview:state")["tokens"] == told["today"]
+    assert house.operator(org="other").action("_system/chats:traffic")["today"]["spent"] == 0
+
+
+def test_a_failed_reply_and_an_open_circuit_are_told(model: ScriptedModel) -> None:
+    house = House(model, model_failures=1)
+    asked(house, "/fail overloaded")
+    told = house.operator().action("_system/chats:traffic")
+    assert (told["states"]["failed"], told["replies"][0]["reason"]) == (1, "overloaded")
+    assert [each["state"] for each in told["circuits"]] == ["open"]
+
+
+def test_a_reply_that_ended_an_hour_ago_counts_no_more(house: House) -> None:
+    asked(house, "hello")
+    house.clock.ahead += 3_600_001
+    assert house.operator().action("_system/chats:traffic")["states"]["completed"] == 0

@@ -221,7 +221,20 @@ def test_no_pane_has_a_barrier(site: Served, window: Window, shape: dict[str, An
     tasks(site, "dash8", "one")
     page = operated(site, window, **shape)
     axe = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text()
-    for pane in ("home", "data/tasks", "functions/tasks:create", "logs", "sync", "jobs", "operators", "settings", "backup"):
+    for pane in (
+        "home",
+        "data/tasks",
+        "functions/tasks:create",
+        "logs",
+        "sync",
+        "jobs",
+        "operators",
+        "settings",
+        "backup",
+        "chats",
+        "functions",
+        "api",
+    ):
         shown(page, "dash8", pane)
         page.wait_for_load_state("networkidle")
         found = page.evaluate(

@@ -1,8 +1,10 @@
 import type { ConvexReactClient } from "convex/react";
-import { Activity, Archive, Clock, Database, FunctionSquare, House, Radio, ScrollText, Settings2 } from "lucide-react";
+import { Activity, Archive, BookOpen, Clock, Database, FunctionSquare, House, MessagesSquare, Plug, Radio, ScrollText, Settings2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { usePolled } from "./calls";
+import { Api } from "./panes/Api";
 import { Backup } from "./panes/Backup";
+import { Chats } from "./panes/Chats";
 import { Data } from "./panes/Data";
 import { Functions } from "./panes/Functions";
 import { Home } from "./panes/Home";
@@ -20,9 +22,11 @@ const PANES = [
   { name: "logs", title: "Logs", icon: ScrollText, pane: Logs },
   { name: "sync", title: "Sync", icon: Radio, pane: Sync },
   { name: "jobs", title: "Jobs", icon: Clock, pane: Jobs },
+  { name: "chats", title: "Chats", icon: MessagesSquare, pane: Chats },
   { name: "operators", title: "Operators", icon: Activity, pane: Operators },
   { name: "settings", title: "Settings", icon: Settings2, pane: Settings },
   { name: "backup", title: "Backup", icon: Archive, pane: Backup },
+  { name: "api", title: "API", icon: Plug, pane: Api },
 ] as const;
 
 /** What every pane is given. */
@@ -122,11 +126,11 @@ function Signed({ session, acting, onActing }: { session: Session; acting: Actin
           </a>
         ))}
         <a href="/docs">
-          <ScrollText aria-hidden="true" size={16} />
-          <span>API</span>
+          <BookOpen aria-hidden="true" size={16} />
+          <span>Guides</span>
         </a>
       </nav>
-      <main id="content" className="pane" tabIndex={-1}>
+      <main id="content" className="pane" tabIndex={0}>
         <shown.pane session={session} acting={acting} rest={rest.map(decodeURIComponent).join("/")} />
       </main>
     </div>

@@ -18,6 +18,11 @@ export function bytes(value: number): string {
   return value < 1024 ? `${value} B` : `${(value / 1024).toFixed(1)} KB`;
 }
 
+export function dollars(value: number | null): string {
+  if (value === null) return "–";
+  return value === 0 || value >= 0.01 ? `$${value.toFixed(2)}` : `$${value.toPrecision(2)}`;
+}
+
 /** A value in one line, for a cell. */
 export function inline(value: unknown): string {
   if (value === undefined) return "";

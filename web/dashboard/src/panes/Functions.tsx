@@ -5,6 +5,7 @@ import type { PaneProps } from "../App";
 import { sentence, usePolled } from "../calls";
 import { diff } from "../diff";
 import { ms, typed } from "../words";
+import { Hour, Statistics, type Sums } from "./Statistics";
 import type { Call } from "./Logs";
 
 interface Described {
@@ -28,6 +29,7 @@ const said = (value: unknown) => JSON.stringify(value, null, 2) ?? "null";
 /** Every function: what it takes, run it or subscribe to it, what it cost. */
 export function Functions(props: PaneProps) {
   const { value: functions } = usePolled<Described[]>("overview:functions", {}, 10_000);
+  const { value: hour } = usePolled<Sums[]>("logs:statistics", {}, 3_000);
   const [wanted, setWanted] = useState("");
   if (!functions) return <p>Looking…</p>;
   const fits = functions.filter((each) => each.path.toLowerCase().includes(wanted.toLowerCase()));
@@ -58,13 +60,13 @@ export function Functions(props: PaneProps) {
         ))}
       </section>
       <section className="detail" aria-label={chosen?.path ?? "A function"}>
-        {chosen ? <One key={chosen.path} of={chosen} {...props} /> : <p className="soft">Choose a function.</p>}
+        {chosen ? <One key={chosen.path} of={chosen} hour={hour?.find((each) => each.path === chosen.path)} {...props} /> : <Hour of={hour ?? []} />}
       </section>
     </div>
   );
 }
 
-function One({ of: called, session }: PaneProps & { of: Described }) {
+function One({ of: called, hour, session }: PaneProps & { of: Described; hour: Sums | undefined }) {
   const client = useConvex();
   const [given, setGiven] = useState<Record<string, string>>({});
   const [values, setValues] = useState<Value[]>([]);
@@ -116,6 +118,7 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
         {called.public ? "" : "internal "}
         {called.kind} · <code>{called.place}</code>
       </p>
+      <Statistics of={hour} />
       <form
         className="card"
         onSubmit={(event) => {
@@ -144,8 +147,8 @@ function One({ of: called, session }: PaneProps & { of: Described }) {
       {problem && <p role="alert">{problem}</p>}
       {last && (
         <p className="soft">
-          The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {Math.max(1, last.reads)} read
-          {last.writes > 0 ? ` and ${2 * last.writes + 2} write` : ""} units.
+          The last call took {ms(last.ms)}, read {last.reads} and wrote {last.writes} items; on DynamoDB about {last.readUnits} read
+          {last.writeUnits > 0 ? ` and ${last.writeUnits} write` : ""} units.
         </p>
       )}
       <div aria-live="polite">

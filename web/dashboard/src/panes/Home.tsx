@@ -1,6 +1,7 @@
 import type { PaneProps } from "../App";
 import { usePolled } from "../calls";
 import { clock, count, ms } from "../words";
+import { Tiles } from "./Tiles";
 
 interface State {
   version: string;
@@ -16,7 +17,8 @@ interface State {
   lastError: { at: number; path: string; request: string; error: string } | null;
   sockets: number | null;
   queries: number | null;
-  jobs: { pending: number; inProgress: number; failed: number };
+  jobs: { pending: number; due: number; inProgress: number; failed: number };
+  tokens: { spent: number; limit: number } | null;
 }
 
 /** How the deployment is doing. */
@@ -30,8 +32,10 @@ export function Home(_: PaneProps) {
     ["95 % are within", ms(state.p95)],
     ["Open sockets", state.sockets === null ? "in rows" : count(state.sockets), "#/sync"],
     ["Live queries", state.queries === null ? "in rows" : count(state.queries), "#/sync"],
-    ["Jobs that wait", count(state.jobs.pending), "#/jobs"],
+    ["Jobs due", count(state.jobs.due), "#/jobs"],
+    ["Jobs for later", count(state.jobs.pending - state.jobs.due), "#/jobs"],
     ["Jobs that failed", count(state.jobs.failed), "#/jobs"],
+    ...(state.tokens ? [["Tokens today", count(state.tokens.spent), "#/chats"] as [string, string, string]] : []),
     ["Tables", count(state.tables), "#/data"],
     ["Functions", count(state.functions), "#/functions"],
   ];
@@ -42,19 +46,7 @@ export function Home(_: PaneProps) {
         Concave {state.version} on {state.store === "sqlite" ? "SQLite" : "DynamoDB"}, sockets{" "}
         {state.live === "owner" ? "in memory" : "in rows"}. Apps: {state.apps.join(", ")}.
       </p>
-      <ul className="tiles">
-        {tiles.map(([title, value, href]) => (
-          <li key={title}>
-            {href ? (
-              <a href={href}>
-                <Tile title={title} value={value} />
-              </a>
-            ) : (
-              <Tile title={title} value={value} />
-            )}
-          </li>
-        ))}
-      </ul>
+      <Tiles of={tiles} />
       {state.lastError && (
         <section className="card bad" aria-label="The last error">
           <h2>The last error, at {clock(state.lastError.at)}</h2>
@@ -71,15 +63,6 @@ const client = new ConvexReactClient("${location.origin}");`}</pre>
         <pre>{`from convex import ConvexClient
 client = ConvexClient("${location.origin}")`}</pre>
       </section>
-    </>
-  );
-}
-
-function Tile({ title, value }: { title: string; value: string }) {
-  return (
-    <>
-      <span className="soft">{title}</span>
-      <b>{value}</b>
     </>
   );
 }

@@ -15,6 +15,8 @@ export interface Call {
   runs: number;
   reads: number;
   writes: number;
+  readUnits: number;
+  writeUnits: number;
   lines: string[];
   error: string;
   traceback: string;
@@ -67,7 +69,7 @@ export function Logs({ rest }: PaneProps) {
           </thead>
           <tbody>
             {calls.map((call) => (
-              <Row key={call.number} call={call} open={Boolean(id)} />
+              <Row key={`${call.number} ${id ?? ""}`} call={call} open={Boolean(id)} />
             ))}
           </tbody>
         </table>
