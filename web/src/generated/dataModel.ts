@@ -948,7 +948,9 @@ export type DataModel = {
     by_text: { searchField: "fact"; filterFields: "space" | "status" | "owner" };
   }, {}>;
   images: TableInfo<"images", {}, {}, {}>;
-  immutableVersions: TableInfo<"immutableVersions", {}, {}, {}>;
+  immutableVersions: TableInfo<"immutableVersions", {
+    by_taken_from_everywhere: ["takenFrom", "_creationTime"];
+  }, {}, {}>;
   immutables: TableInfo<"immutables", {
     by_space: ["space", "_creationTime"];
     by_type: ["space", "type", "_creationTime"];
@@ -966,12 +968,14 @@ export type DataModel = {
     by_owner: ["space", "status", "owner", "_creationTime"];
     by_owner_everywhere: ["owner", "_creationTime"];
     by_conversation: ["conversation", "_creationTime"];
+    by_model: ["embeddingModel", "_creationTime"];
   }, {
     by_text: { searchField: "content"; filterFields: "space" | "status" | "owner" | "agentId" | "participantId" | "sourceType" };
   }, {
-    by_meaning: { vectorField: "embedding"; dimensions: 256; filterFields: "space" | "status" | "owner" | "agentId" | "participantId" | "sourceType" };
+    by_meaning: { vectorField: "embedding"; dimensions: 256; filterFields: "space" | "status" | "owner" | "agentId" | "participantId" | "sourceType" | "embeddingModel" };
   }>;
   memoryErasures: TableInfo<"memoryErasures", {}, {}, {}>;
+  memoryModels: TableInfo<"memoryModels", {}, {}, {}>;
   memoryRetentions: TableInfo<"memoryRetentions", {}, {}, {}>;
   memoryVersions: TableInfo<"memoryVersions", {}, {}, {}>;
   mutables: TableInfo<"mutables", {
@@ -980,6 +984,7 @@ export type DataModel = {
     by_user_everywhere: ["userId", "_creationTime"];
   }, {}, {}>;
   openReplies: TableInfo<"openReplies", {}, {}, {}>;
+  parkedReplies: TableInfo<"parkedReplies", {}, {}, {}>;
   participants: TableInfo<"participants", {
     by_conversation: ["conversation", "_creationTime"];
     by_guest: ["guest", "conversationType", "since"];
