@@ -120,6 +120,7 @@ def test_the_layer_has_no_tools_and_the_code_has_the_apps_packages(packaged: Pat
             "app.py",
             "chalice",
             "chalicelib",
+            "concave",  # the public words alone
             "examples",
             "tests",  # of tests.apps.permitted
             "__pycache__",
