@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,8 +65,11 @@ class Rendering:
         sections, title = self._walked(tokens)
         body = str(markdown.renderer.render(tokens, markdown.options, {}))
         body = re.sub(r'(src|srcset)="([^"]+)"', lambda found: f'{found[1]}="{self._target(found[2])}"', body)
-        body = body.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
+        number = count(1)
+        region = '<div class="scroll" tabindex="0" role="region" aria-label="Table'
+        body = re.sub("<table>", lambda _: f'{region} {next(number)}"><table>', body)
         body = body.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
+        body = body.replace("<th></th>", "<td></td>")  # a header without words heads nothing
         return Guide(title, body, tuple(sections), frozenset(self._slugs))
 
     def _walked(self, tokens: list[Token]) -> tuple[list[Section], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_nothing_of_the_site_comes_from_elsewhere_or_stands_in_a_page(folder: Pa
         assert not re.findall(r"<script>|<style|\sstyle=|\son\w+=", text), path.name  # the policy forbids them
 
 
+def test_a_page_has_one_title_headings_in_order_and_each_name_once(folder: Path) -> None:
+    for path in folder.glob("*.html"):
+        text = path.read_text()
+        levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
+        assert levels.count(1) == 1, path.name
+        assert all(below <= above + 1 for above, below in pairwise(levels)), path.name
+        for kind in ("id", "aria-label"):
+            named = re.findall(rf' {kind}="([^"]+)"', text)
+            assert len(named) == len(set(named)), path.name
+        assert "<th></th>" not in text, path.name
+
+
 def test_headings_have_the_names_that_links_on_github_use(folder: Path) -> None:
     for source in (ROOT / "docs").glob("*.md"):
         if source.name != "README.md":
@@ -81,7 +94,7 @@ def test_code_is_escaped_and_tables_scroll_within_themselves() -> None:
     page = rendered("# One\n\n```sh\necho '<b>' # said\n```\n\n| a |\n|---|\n| b |\n\n[two](two.md#x)\n").body
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
-    assert '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>' in page
+    assert '<div class="scroll" tabindex="0" role="region" aria-label="Table 1"><table>' in page
     assert 'href="two.html#x"' in page
 
 
