@@ -4,11 +4,14 @@ import threading
 
 from chalicelib import QueryCtx, query, wiring
 
+POOLS = ("lambda_", "owner_", "asyncio_")
+"""Names of threads that wait for more work: pools grow to their bounds and stay."""
+
 
 @query
 def held(ctx: QueryCtx) -> dict[str, int]:
-    """Counts of an owner of sockets; of a process that keeps its sockets in rows, only its threads."""
-    counts = {"threads": threading.active_count()}
+    """Counts of an owner of sockets; of a process that keeps its sockets in rows, only its threads (pools' aside)."""
+    counts = {"threads": sum(not each.name.startswith(POOLS) for each in threading.enumerate())}
     owner = wiring.backend().owner
     if owner is None:
         return counts

@@ -27,11 +27,17 @@ SOCKETS, SECONDS = 8, 4.0
 PIECES, PIECE = 200, 200
 
 
+class Serving(Served):
+    """As `make serve` starts it, which can compress."""
+
+    program = "infra.local.serve"
+
+
 @contextmanager
-def served(**env: str) -> Iterator[Served]:
+def served(kind: type[Served] = Served, **env: str) -> Iterator[Served]:
     """A server."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Served(Path(folder), CALLS_PER_SECOND="0", **env)
+        server = kind(Path(folder), CALLS_PER_SECOND="0", **env)
         try:
             yield server
         finally:
@@ -81,7 +87,8 @@ async def _call(to: ClientConnection, number: int, name: str, args: dict[str, st
 
 def bytes_of_a_reply(live: str) -> float:
     """Bytes to a tab that shows a reply of 40,000 characters, which a worker writes in 200 pieces, ÷ its text."""
-    with served(LIVE=live, WS_COMPRESSION="on", CONCAVE_APPS="chalicelib.functions", ALLOWED_HOSTS=HOST) as server:
+    env = {"WS_COMPRESSION": "on", "DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", "ALLOWED_HOSTS": HOST}
+    with served(Serving, LIVE=live, CONCAVE_APPS="chalicelib.functions", **env) as server:
         road = Road(int(server.port))
         worker = post(server.url, "/dev/token", {"subject": "w1", "org": "acme", "roles": ["worker"]})["token"]
         alice = post(server.url, "/dev/token", {"subject": "alice", "org": "acme"})["token"]

@@ -18,7 +18,7 @@ def test_a_history_under_kills_and_cuts_is_strictly_serialisable(kind: str, tmp_
         pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
     told = run(kind, 7, SECONDS, tmp_path)
     assert told.anomalies == []
-    assert told.outcomes["ok"] > 50
-    assert told.outcomes["shown live"] > 20
+    assert told.outcomes["ok"] > 20
+    assert told.outcomes["shown live"] > 5
     assert told.trouble["servers killed"] >= 1
     assert told.trouble["connections cut"] >= 1

@@ -14,12 +14,14 @@ APPS = "chalicelib.functions,examples.counter"
 
 
 class Served:
-    """`python -m infra.local` in its own process.
+    """`python -m infra.local` (or another `program`) in its own process.
 
     Args:
         folder: its data.
         env: further settings.
     """
+
+    program = "infra.local"
 
     def __init__(self, folder: Path, **env: str) -> None:
         self.folder, self.env = folder, env
@@ -39,7 +41,7 @@ class Served:
         settings = {"DATA_DIR": str(self.folder), "PORT": self.port, "CONCAVE_APPS": APPS, "PYTHONUNBUFFERED": "1"}
         settings |= {"MODEL_FAILURES": "0", "WORKERS_SHARED": "*"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local"],
+            [sys.executable, "-m", self.program],
             cwd=ROOT,
             env={**keep, **settings, **self.env},
             stdin=subprocess.DEVNULL,
@@ -60,7 +62,7 @@ class Served:
             with self._heard:
                 self.lines.append(line)
                 self._heard.notify_all()
-            found = re.search(r"running at http://127\.0\.0\.1:(\d+)", line)
+            found = re.search(r"(?:running|serving) at http://127\.0\.0\.1:(\d+)", line)
             if found:
                 self.port = found[1]
                 ready.set()
