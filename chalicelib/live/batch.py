@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import Conflict, Contention, StoreFailed
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.mailbox import Held, LeaseLost
 from chalicelib.live.queries import Closed
@@ -140,10 +140,10 @@ class Slice:
     def _took(self, turn: Turn, step: Step) -> bool:
         try:
             if turn.lost:
-                return False
+                raise LeaseLost
             step(turn)
         except LeaseLost:
-            return False
+            return self._abandon(turn)
         except Closed as reason:
             logger.info("closing %s: %s", turn.connection, reason)
             self.pause = self.pause or reason.pause
@@ -154,6 +154,13 @@ class Slice:
         if turn.released and turn.lane_waits:
             self.waiting.append(turn.connection)
         return True
+
+    def _abandon(self, turn: Turn) -> bool:
+        try:
+            turn.abandon()
+        except (StoreFailed, Contention) as error:  # they go when their time is over
+            logger.info("%s may leave watches behind: %s", turn.connection, error)
+        return False
 
     def _close(self, turn: Turn) -> bool:
         self.closed.append(turn.connection)

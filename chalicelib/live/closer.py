@@ -36,15 +36,19 @@ class ConnectionCloser:
         mailbox = self.world.mailboxes.read(connection)
         if mailbox is not None:
             self.world.ended(mailbox)
+        self._end_queries(connection)
+        self._empty_inbox(connection)
+        self._remove(Mailboxes.key(lane_of(connection)))
+        self._remove(Mailboxes.key(connection))
+        # What was stored after the looks above found a mailbox, and left the rest to us; what comes later finds none.
+        self._end_queries(connection)
+        self._empty_inbox(connection)
+
+    def _end_queries(self, connection: str) -> None:
         for row in self._rows("subscriptions", connection):
             for address, low, high in row["watches"]:
                 self._remove(rows.watch_place(connection, int(row["sk"]), (address, low, high)))
             self._remove(Key("subscriptions", connection, row["sk"]))
-        self._empty_inbox(connection)
-        self._remove(Mailboxes.key(lane_of(connection)))
-        self._remove(Mailboxes.key(connection))
-        # A frame that was stored after the look above found a mailbox, and left the rest to us; a later one finds none.
-        self._empty_inbox(connection)
 
     def _empty_inbox(self, connection: str) -> None:
         for row in self._rows("inbox", connection):

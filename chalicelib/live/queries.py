@@ -1,7 +1,7 @@
 """The live queries of a held connection: their rows, their watches, their values (`turn.py` says in which order).
 
-A query's row is written with its watches, before anything is told of it. Watches are rows, too: who wants to know of changes
-between two positions of an address.
+A query's row names its watches, and is written before they are; both before anything is told of it. Watches are rows, too: who
+wants to know of changes between two positions of an address.
 
 **A query that cannot be evaluated** (what it reads changes too fast, or the store does not answer) keeps its value, its journal
 and its mark, and is tried again after pauses that grow. The others are told meanwhile.
@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from chalicelib.data.errors import Conflict, StoreFailed
+from chalicelib.data.errors import Conflict, Contention, StoreFailed
 from chalicelib.data.reads import Touched, Watch, overlap
 from chalicelib.data.store import Action, Delete, Item, Key, Put
 from chalicelib.live import messages, rows
@@ -63,6 +64,8 @@ class Queries:
         """Digests, and arguments that have moved on, that are in the mailbox; its queries' rows have older ones."""
         self.renamed = False
         """Whether an identity was taken in, and nothing told since."""
+        self.put: list[Key] = []
+        """Watches that were stored since the lease was looked at."""
         self.beat: Callable[[], None] = self.keep
         """Called before anything that takes long: keeps the leases of the whole slice."""
         self.kept: dict[int, tuple[int, int]] = {}
@@ -141,18 +144,38 @@ class Queries:
 
     def _run(self, shared: Shared) -> None:
         identity = self.held.row.get("user") or None
-        for query_id in sorted(self.stale & self.queries.keys(), key=lambda one: (one in self.kept, one)):
+        due = sorted(self.stale & self.queries.keys(), key=lambda one: (one in self.kept, one))
+        shown = [self.queries[query_id] for query_id in due if self._shown(self.queries[query_id])]
+        self.ran = self.ran or bool(shown)
+        read = self._first_values([sub for sub in shown if sub.stored is None], identity, shared)
+        for sub in shown:
             self.beat()
-            sub = self.queries[query_id]
-            if not self._shown(sub):
-                continue
-            self.ran = True
             try:
-                self.changed[query_id] = self._value(sub, identity, shared)
-                self.kept.pop(query_id, None)
+                self.changed[sub.query_id] = self._value(sub, identity, shared, read.get(sub.query_id))
+                self.kept.pop(sub.query_id, None)
             except (Conflict, StoreFailed) as error:
                 self._keep(sub, error)
         self.stale.clear()
+
+    def _first_values(self, new: list[Subscription], identity: str | None, shared: Shared) -> dict[int, Value]:
+        """What new queries read before that is watched: now it is, of all of them for one look at the lease."""
+        read: dict[int, Value] = {}
+        missing: list[tuple[Subscription, set[Watch]]] = []
+        room = self.world.watches - sum(len(each.watches) for each in self.queries.values())
+        for sub in new:
+            self.beat()
+            try:
+                value = shared.get(sub, identity, sub.journal)
+            except (Conflict, StoreFailed):
+                continue  # it is tried once more, by itself
+            watches = value.reads.watches - set(sub.watches)
+            room -= len(watches)
+            if watches and room >= 0:
+                read[sub.query_id] = value
+                missing.append((sub, watches))
+        if missing:
+            self._watch(missing)
+        return read
 
     def _keep(self, sub: Subscription, error: Exception) -> None:
         """Leave a query as it is, to be tried again. Raises: `Closed`, where its value is another identity's."""
@@ -177,9 +200,16 @@ class Queries:
             due = min(due for _, due in self.kept.values())
             self.world.later(self.connection, max(PAUSE_MS // 5, due - self.world.clock.now_ms()))
 
-    def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
-        """The value of a query whose read set is watched: watch what is new and run again until nothing is."""
-        value = shared.get(sub, identity, sub.journal)
+    def _value(self, sub: Subscription, identity: str | None, shared: Shared, read: Value | None = None) -> Value:
+        """The value of a query whose read set is watched: watch what is new and run again until nothing is.
+
+        Args:
+            read: what it was before its read set was watched.
+        """
+        if read is None:
+            value = shared.get(sub, identity, sub.journal)
+        else:
+            value = self.world.evaluate(sub.path, sub.args, identity, read.journal)
         for _ in range(ROUNDS):
             missing = value.reads.watches - set(sub.watches)
             if not missing:
@@ -189,7 +219,7 @@ class Queries:
                 return value
             if sum(len(each.watches) for each in self.queries.values()) + len(missing) > self.world.watches:
                 return self._unwatched(sub)
-            self._watch(sub, missing)
+            self._watch([(sub, missing)])
             self.beat()
             value = self.world.evaluate(sub.path, sub.args, identity, value.journal)
         raise Conflict(sub.path)
@@ -200,20 +230,42 @@ class Queries:
         sub.watches = []
         return Refusal(messages.too_many("TooManyWatches", "documents and ranges under watch", self.world.watches), sub.journal)
 
-    def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
-        """Be told of changes there, from now on. The subscription's row names every watch that there may be."""
+    def _watch(self, new: list[tuple[Subscription, set[Watch]]]) -> None:
+        """Be told of changes there, from now on. Raises `LeaseLost`; `Closed`, when nobody knows what of it is stored.
+
+        The rows of the queries name every watch that there may be, and are written first, under the lease: whoever ends the
+        connection finds them there. So the watches themselves are plain writes, which cost half. One that comes when the lease
+        is gone is taken back (`abandon`).
+        """
         ttl = self._ttl()
-        self.gone_watches -= {(sub.query_id, watch) for watch in missing}
-        leaving = [watch for query_id, watch in self.gone_watches if query_id == sub.query_id]
-        sub.watches = [*sub.watches, *sorted(missing)]
-        row = sub.row(self.connection, ttl)
-        row["watches"] += [list(watch) for watch in leaving]
-        writes: list[Action] = [
-            Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)
-        ]
-        self.world.mailboxes.beside(self.held, [Put("subscriptions", row), *writes, *self.leaving])
+        named: list[Action] = []
+        puts: list[Put] = []
+        for sub, missing in new:
+            self.gone_watches -= {(sub.query_id, watch) for watch in missing}
+            leaving = [watch for query_id, watch in self.gone_watches if query_id == sub.query_id]
+            sub.watches = [*sub.watches, *sorted(missing)]
+            row = sub.row(self.connection, ttl)
+            row["watches"] += [list(watch) for watch in leaving]
+            named.append(Put("subscriptions", row))
+            puts += [Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)]
+        self.world.mailboxes.beside(self.held, [*named, *self.leaving])
         self.leaving = []
-        sub.saved()
+        self.put += [Key("watches", put.item["pk"], put.item["sk"]) for put in puts]
+        try:
+            self.world.parallel([partial(self._put, put) for put in puts])
+        except (Contention, StoreFailed) as error:
+            raise Closed(f"watches could not be stored: {error}") from error
+        for sub, _ in new:
+            sub.saved()
+
+    def _put(self, put: Put) -> None:
+        retry_until_done(self.world.clock, lambda: self.world.store.write(put))
+
+    def abandon(self) -> None:
+        """The lease is somebody else's, who ends the connection: take back the watches that may have come after that."""
+        put, self.put = self.put, []
+        for key in put:
+            retry_until_done(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
 
     def _refusals(self) -> list[str]:
         """Queries beyond what a connection may hold."""

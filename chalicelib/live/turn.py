@@ -277,6 +277,7 @@ class Turn(Queries):
         if not self.held.ends:  # while its own call stands there no other one begins
             row = self.world.mailboxes.reread(self.held)
             self.newest = int(row["notes"])
+            self.put = []  # they were there before whoever ends the connection looks for them
             opened = self._open(row)
         return self._collect(self._inbox(rows.MUTATION)) or opened
 

@@ -139,11 +139,11 @@ class LooksAfterEvaluating(Turn):
 class RunsOnce(Turn):
     """Watches what a query read, but does not run it again."""
 
-    def _value(self, sub: Subscription, identity: str | None, shared: Shared) -> Value:
-        value = shared.get(sub, identity, sub.journal)
+    def _value(self, sub: Subscription, identity: str | None, shared: Shared, read: Value | None = None) -> Value:
+        value = read or shared.get(sub, identity, sub.journal)
         missing = value.reads.watches - set(sub.watches)
         if missing:
-            self._watch(sub, missing)
+            self._watch([(sub, missing)])
         return value
 
 
@@ -153,6 +153,13 @@ class WatchesWithoutLease(Mailboxes):
     def beside(self, held: Held, actions: list[Any]) -> None:
         for action in actions:
             retry_until_done(self.clock, lambda action=action: self.store.write(action))  # type: ignore[misc]
+
+
+class LeavesLateWatches(Turn):
+    """Does not take back the watches that it stored when its lease was gone."""
+
+    def abandon(self) -> None:
+        return
 
 
 class ForgetsWatches(Turn):

@@ -175,7 +175,7 @@ def test_functions_that_are_open_to_nobody_run_for_nobody_without_a_second_conne
 
 
 def test_who_says_to_be_nobody_is_refused_at_once() -> None:
-    with world(7) as sim:
+    with world(5) as sim:
         person = sim.person("alice", "alice@acme")
         query = person.watch("counters:mine")
         assert sim.until(lambda: query in person.client.results, 3000)

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.backend import Backend
-from chalicelib.data.reads import Watch
 from chalicelib.data.store import Item
-from chalicelib.live.rows import Subscription
 from tests.live import counters, mutants
 from tests.live.campaign import campaign
 from tests.live.mutants import with_mailboxes, with_turns
@@ -95,60 +93,6 @@ def broken(run: Any, backend: type[Backend]) -> bool:
     except Broken:
         return True
     return False
-
-
-def subscribed_while_somebody_commits(backend: type[Backend]) -> None:
-    """A commit and its whole fan-out fall between the first run of a query and its watches."""
-    happened: list[bool] = []
-
-    class Window(backend.turn_type):  # type: ignore[misc, name-defined]
-        def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
-            if sub.path == "counters:get" and not happened:
-                happened.append(True)
-                sim.pumping = False
-                sim.executor.mutation("counters:add", {"name": "a", "op": "between"}, sim.backend.verifier.verify("bob@acme"))
-                sim.backend.changed(sim.taken())
-                sim.pumping = True
-            super()._watch(sub, missing)
-
-    with Sim(1, counters, backend=type("Windowed", (backend,), {"turn_type": Window})) as sim:
-        person = ready(sim)
-        sim.run(100)
-        person.watch("counters:get", name="a")
-        sim.run(3000)
-        assert happened
-        check(sim)
-
-
-def test_a_query_is_run_again_after_it_is_watched() -> None:
-    subscribed_while_somebody_commits(Backend)
-    assert broken(subscribed_while_somebody_commits, with_turns(mutants.RunsOnce))
-
-
-def woken_up_too_late(backend: type[Backend]) -> None:
-    """A holder stands still before it writes its watches, until its connection is closed and forgotten."""
-    stood: list[bool] = []
-
-    class Window(backend.turn_type):  # type: ignore[misc, name-defined]
-        def _watch(self, sub: Subscription, missing: set[Watch]) -> None:
-            if sub.path == "counters:get" and not stood:
-                stood.append(True)
-                self.world.clock.sleep(4.0 * SETTINGS.mailbox_lease_s)
-            super()._watch(sub, missing)
-
-    with Sim(1, counters, backend=type("Windowed", (backend,), {"turn_type": Window})) as sim:
-        person = ready(sim)
-        person.watch("counters:get", name="a")
-        sim.run(30_000)
-        assert stood
-        check(sim)
-        if left := leftovers(sim):
-            raise Broken(str(left))
-
-
-def test_watches_are_written_under_the_lease() -> None:
-    woken_up_too_late(Backend)
-    assert broken(woken_up_too_late, with_mailboxes(mutants.WatchesWithoutLease))
 
 
 def noted_while_it_settles(pause_s: float) -> Callable[[type[Backend]], None]:

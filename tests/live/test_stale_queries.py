@@ -132,7 +132,7 @@ def comes_back(backend: type[Backend]) -> None:
                 raise Conflict("simCounters")
             return super()._evaluate(path, *rest)
 
-    with Sim(7, counters, replace(CALM, latency=(4.0, 12.0)), backend=Failing) as sim:
+    with Sim(8, counters, replace(CALM, latency=(4.0, 12.0)), backend=Failing) as sim:
         person, pair, other = ready(sim)
         Failing.stuck |= {STUCK}
         ahead = person.call("counters:add", name="x", op="first")
