@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx
+from chalicelib.domain import memory_spaces
 from chalicelib.domain.conversations.codes import LONGEST_CONTENT
 from chalicelib.domain.memories import storing
 from chalicelib.domain.memories.access import key_of
@@ -79,6 +80,8 @@ def remember(ctx: MutationCtx, run_id: str, space: str) -> None:
     session = ctx.db.get(ChatSession, run.session_id) if run is not None else None
     if run is None or conversation is None or session is None or session.user_id is None:
         return
+    if memory_spaces.whose(space) not in (None, key_of(session.user_id, None)):
+        return  # the image names a space that is another's own
     said = ctx.db.get(ChatMessage, run.conversation, run.sequence - 1)
     answered = ctx.db.get(ChatMessage, run.conversation, run.sequence)
     if said is None or answered is None or said.role != "user" or answered.status != "completed":
