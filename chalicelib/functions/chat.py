@@ -14,7 +14,7 @@ from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, 
 from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.machines import starting, workers
-from chalicelib.domain.replies import lifecycle, sessions, titles
+from chalicelib.domain.replies import lifecycle, remembered, sessions, titles
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.sessions import (
@@ -243,6 +243,7 @@ def complete_message(
     if epoch is not None and epoch != run.epoch:
         raise Refused("LeaseLost", "Another writer has taken this reply over.")
     lifecycle.finish(ctx, run, "completed", content, reason=reason, usage=usage, reasoning=reasoning, parts=parts)
+    remembered.afterwards(ctx, run, session)
 
 
 @mutation

@@ -104,7 +104,7 @@ def get_part(ctx: QueryCtx, space: str, key: str, user_id: str | None = None, ag
 @mutation(explain=explain)
 def drop_part(ctx: MutationCtx, space: str, key: str, user_id: str | None = None, agent_id: str | None = None) -> bool:
     """Take what was kept of an answer away. Returns whether there was anything."""
-    may.writes(ctx, "forget")
+    may.writer(ctx, "forget")
     row = remembering.part(ctx, space, key, user_id, agent_id)
     if row is not None:
         remembering.drop(ctx, Ids.of(row.owner, space, key))
@@ -281,9 +281,9 @@ def store_fact(
 
     Refuses: `INVALID_CONFIDENCE`, `MISSING_REQUIRED_FIELD`, `CONTENT_TOO_LONG`, `MEMORY_NOT_FOUND`, `FORBIDDEN`.
     """
-    who = may.writes(ctx, "store a fact")
+    who = may.writer(ctx, "store a fact")
     check_id(space, "space")
-    named = may.owner(who, user_id, agent_id)
+    named = may.owner(who, space, user_id, agent_id)
     memory = None if memory_id is None else may.reached(ctx, space, memory_id, "store a fact")
     new = NewFact(
         fact=fact,
@@ -332,7 +332,7 @@ def get_fact_history(ctx: QueryCtx, space: str, fact_id: str) -> list[FactView]:
 @mutation(explain=explain)
 def delete_fact(ctx: MutationCtx, space: str, fact_id: str) -> bool:
     """Delete one fact; what it superseded stays superseded. Refuses: `FACT_NOT_FOUND`."""
-    may.writes(ctx, "delete a fact")
+    may.writer(ctx, "delete a fact")
     row = facts.found(ctx, space, fact_id)
     if row is None:
         raise facts.not_found()

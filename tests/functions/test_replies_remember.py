@@ -73,6 +73,31 @@ def test_without_a_space_or_in_another_nothing_is_recalled(house: House, alice: 
     assert alice.query("memories:count", space="work") == (2 if settings else 0)
 
 
+def by_worker(house: House, alice: Person, text: str, **settings: Any) -> str:
+    """A session that Alice's worker answers, with a reply that it has completed. The session's id."""
+    domain = alice.mutation("domains:create", name=f"w{settings}", systemPrompt="Be kind.", settings=settings)["domainId"]
+    where = str(alice.mutation("chat:startSession", domainId=domain, workerId="alice"))
+    reply = alice.mutation("chat:sendMessage", sessionId=where, content="what colour has the Forth Bridge")
+    worker = house.person("alice", roles=("worker",))
+    for _ in range(2):  # an answer is lost, so it says it again
+        worker.mutation("chat:completeMessage", sessionId=where, messageId=reply, content=text)
+    house.work()
+    return where
+
+
+def test_a_reply_of_a_worker_and_what_it_answers_are_remembered_once(house: House, alice: Person) -> None:
+    where = by_worker(house, alice, "it is red", memorySpace="home")
+    found = alice.query("memories:list", space="home")
+    assert sorted(each["content"] for each in found) == ["it is red", "what colour has the Forth Bridge"]
+    refs = {tuple(each["conversationRef"]["messageIds"]) for each in found}
+    assert refs == {(each["messageId"],) for each in messages(alice, where)}
+
+
+def test_a_reply_of_a_worker_is_not_remembered_where_the_image_names_no_space(house: House, alice: Person) -> None:
+    by_worker(house, alice, "it is red")
+    assert house.rows("memories") == 0
+
+
 def test_a_reply_that_failed_is_not_remembered(house: House, alice: Person) -> None:
     reply = said(house, alice, session(alice, memorySpace="home"), "/fail refusal")
     assert reply["status"] == "failed"

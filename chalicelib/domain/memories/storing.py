@@ -63,9 +63,9 @@ class Change(msgspec.Struct, kw_only=True):
 
 def store(ctx: MutationCtx, new: NewMemory, memory_id: str | None = None) -> Memory:
     """Keep a memory. Raises `Refused`, as `check` says."""
-    who = may.writes(ctx, "store a memory")
+    who = may.writer(ctx, "store a memory")
     check(new)
-    user_id, agent_id = may.owner(who, new.user_id, new.agent_id)
+    user_id, agent_id = may.owner(who, new.space, new.user_id, new.agent_id)
     importance, tags, rest = check_metadata_of(new.metadata)
     row = Memory(
         id=memory_id or ctx.new_id("mem-"),

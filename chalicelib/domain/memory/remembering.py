@@ -87,7 +87,7 @@ class Ids:
 
 def remember(ctx: MutationCtx, turn: Turn) -> Remembered:
     """See `memory:remember`."""
-    who = may.writes(ctx, "remember")
+    who = may.writer(ctx, "remember")
     user_id, agent_id = _between(who, turn)
     ids = Ids.of(may.key_of(user_id, agent_id), turn.space, turn.key or ctx.new_id())
     conversation = _conversation(ctx, turn, user_id, agent_id)
@@ -129,7 +129,7 @@ def _between(who: may.Who, turn: Turn) -> tuple[str, str]:
         raise refused("INVALID_ARRAY_LENGTH", f"facts holds at most {MOST_FACTS}; memory:storeFact takes more", "facts")
     if who.owner.startswith("agent:"):
         raise refused("FORBIDDEN", "talks with users are remembered by the user, or by the org's backend")
-    user_id, agent_id = may.owner(who, turn.user_id, turn.agent_id)
+    user_id, agent_id = may.owner(who, turn.space, turn.user_id, turn.agent_id)
     if user_id is None:
         raise refused("OWNER_REQUIRED", "name the user whose memories these are", "userId")
     if agent_id is None:
@@ -185,11 +185,11 @@ def _memories(ctx: MutationCtx, turn: Turn, ids: Ids, messages: list[ChatMessage
 
 def keep_part(ctx: MutationCtx, turn: Turn) -> MemoryView:
     """See `memory:rememberPart`."""
-    who = may.writes(ctx, "remember")
+    who = may.writer(ctx, "remember")
     check_id(turn.space, "space")
     check_id(turn.key or "", "key")
     check_content(turn.agent_response, "content")
-    user_id, agent_id = may.owner(who, turn.user_id, turn.agent_id)
+    user_id, agent_id = may.owner(who, turn.space, turn.user_id, turn.agent_id)
     ids = Ids.of(may.key_of(user_id, agent_id), turn.space, turn.key or "")
     row = ctx.db.get(Memory, ids.memory("part"))
     if row is not None:

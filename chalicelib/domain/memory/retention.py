@@ -40,7 +40,7 @@ class RetentionView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=
 
 def set_rule(ctx: MutationCtx, space: str, days: float | None, keep_importance: int | None) -> RetentionView | None:
     """See `memory:setRetention`."""
-    who = may.writes(ctx, "say how long memories are kept")
+    who = may.writer(ctx, "say how long memories are kept")
     check_id(space, "space")
     if not who.everything:
         raise refused("FORBIDDEN", "the org's own backend says how long memories are kept", "space")

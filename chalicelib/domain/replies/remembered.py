@@ -2,8 +2,9 @@
 
 Before the model is asked, what fits the user's message is recalled from the user's own memories in that space, and told to the
 model beside its instruction, as something that may be out of date and instructs nobody. The message shows it: a call of the tool
-`recall` of the server `memory`, and its answer. In the commit that ends a completed reply stands a job that remembers both.
-A reply does not fail because nothing could be recalled; its message says so.
+`recall` of the server `memory`, and its answer. In the commit that ends a completed reply stands a job that remembers both,
+whoever has written it: this backend, or a worker, to which nothing is told of what is remembered. A reply does not fail because
+nothing could be recalled; its message says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import ActionCtx, MutationCtx
+from chalicelib.domain import memory_spaces
 from chalicelib.domain.conversations.codes import LONGEST_CONTENT
 from chalicelib.domain.memories import storing
 from chalicelib.domain.memories.access import key_of
@@ -19,7 +21,7 @@ from chalicelib.domain.memories.views import Source
 from chalicelib.domain.memory import recalling
 from chalicelib.domain.memory.recalling import Question
 from chalicelib.domain.memory.remembering import Ids
-from chalicelib.schema import ChatMessage, ChatSession, Conversation, ConversationRef, Memory, Run
+from chalicelib.schema import ChatMessage, ChatSession, Conversation, ConversationRef, Image, Memory, Run
 
 MOST = 8
 """Memories, and facts, that a reply is told of."""
@@ -62,6 +64,15 @@ def space_of(asked: dict[str, Any]) -> str | None:
     return space if asked.get("userId") is not None else None
 
 
+def afterwards(ctx: MutationCtx, run: Run, session: ChatSession) -> None:
+    """Have a reply remembered that a worker has completed, where the image says so."""
+    image = ctx.db.peek(Image, session.image_id) if session.image_id else None
+    asked = {"settings": (image.settings if image else None) or {}, "userId": session.user_id}
+    space = space_of(asked)
+    if space is not None:
+        ctx.scheduler.run_after(0, "runs:remember", run_id=run.id, space=space)
+
+
 def remember(ctx: MutationCtx, run_id: str, space: str) -> None:
     """Remember a completed reply, and what it answers: once, whoever asks again."""
     run = ctx.db.get(Run, run_id)
@@ -69,6 +80,8 @@ def remember(ctx: MutationCtx, run_id: str, space: str) -> None:
     session = ctx.db.get(ChatSession, run.session_id) if run is not None else None
     if run is None or conversation is None or session is None or session.user_id is None:
         return
+    if memory_spaces.whose(space) not in (None, key_of(session.user_id, None)):
+        return  # the image names a space that is another's own
     said = ctx.db.get(ChatMessage, run.conversation, run.sequence - 1)
     answered = ctx.db.get(ChatMessage, run.conversation, run.sequence)
     if said is None or answered is None or said.role != "user" or answered.status != "completed":
