@@ -26,6 +26,7 @@ from chalicelib.settings import Settings
 from infra.account import Account, NotDone, account, stack_name, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
+from infra.leftovers import layers_tidied
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import publish
 from infra.quotas import looked_up
@@ -121,6 +122,7 @@ def deploy(
     found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
+    layers_tidied(where.client("lambda"), template, tell)
     _warn(_stack(client, name), tell)
     return str(found.get("Url", ""))
 
