@@ -71,7 +71,7 @@ def upload(where: Account, stage: str, file: Path) -> tuple[str, str]:
 
 
 def _make_bucket(client: Any, bucket: str, region: str) -> None:
-    """The bucket is shared by the stages of an account and region. What nobody deployed for a year goes."""
+    """The bucket is shared by the stages of an account and region."""
     try:
         client.head_bucket(Bucket=bucket)
     except ClientError as error:

@@ -26,6 +26,7 @@ from chalicelib.settings import Settings
 from infra.account import Account, NotDone, account, stack_name, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
+from infra.leftovers import layers_tidied
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import dashboard, publish
 from infra.quotas import looked_up
@@ -126,6 +127,7 @@ def deploy(
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
         dashboard(where.client("s3"), found["PageBucket"], _given(_stack(client, name)).get("DashboardSwitch") == "on", tell)
+    layers_tidied(where.client("lambda"), template, tell)
     _warn(_stack(client, name), tell)
     return str(found.get("Url", ""))
 

@@ -1,8 +1,8 @@
 """The policy of who deploys one stage: `python -m infra.deployer --account … --region … < template.json`.
 
 Two halves. What the commands themselves ask (`COMMANDS`) is proven on the emulated account, a statement at a time. What
-CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), taken from the
-permissions that each type's handlers list (CloudFormation registry, `describe-type`), and only for types that are there.
+CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), taken
+from the permissions that each type's handlers list (CloudFormation registry, `describe-type`), and only for types that are there.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             )
         ),
     ),
+    "OldLayers": (
+        "arn:aws:lambda:{region}:{account}:layer:{stack}-*",
+        ("lambda:DeleteLayerVersion", "lambda:ListLayerVersions"),
+    ),
     "Limits": ("*", ("lambda:GetAccountSettings",)),
     "SigningKey": ("{signing}", ("secretsmanager:GetSecretValue",)),
 }
@@ -104,7 +108,7 @@ MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         tuple(f"lambda:{verb}EventSourceMapping" for verb in ("Create", "Delete", "Get", "Update")),
     ),
     "AWS::Serverless::LayerVersion": (
-        (_LAMBDA + "layer:*",),
+        (_LAMBDA + "layer:{stack}-*",),
         ("lambda:DeleteLayerVersion", "lambda:GetLayerVersion", "lambda:PublishLayerVersion"),
     ),
     "AWS::IAM::Role": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from infra import destroy as destroying
 from infra.account import Account, NotDone, account, upload
 from infra.deployed import Deployed
 from infra.indexes import changes, declared, plan
+from infra.leftovers import layers_tidied
 from infra.page import publish
 
 BUCKET = "concave-deployments-123456789012-us-east-1"
@@ -268,6 +271,27 @@ def test_a_first_deployment_over_tables_that_were_kept_says_so(where: Account) -
     where.client("dynamodb").create_table(**_table("notes")["Properties"])
     with pytest.raises(NotDone, match="tables of an earlier one: concave-dev-notes"):
         plan(where.client("dynamodb"), _template(), new=True)
+
+
+def test_old_versions_of_the_libraries_go_and_three_stay(where: Account) -> None:
+    client, told = where.client("lambda"), list[str]()
+
+    def publish_layer(name: str) -> None:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("library.py", name)
+        client.publish_layer_version(LayerName=name, Content={"ZipFile": content.getvalue()})
+
+    for _ in range(5):
+        publish_layer("concave-dev-managed-layer")
+    publish_layer("another")
+    layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"LayerName": "concave-dev-managed-layer"}}
+    template = {"Resources": {"Layer": layer}}
+    assert layers_tidied(client, template, told.append) == 2
+    left = client.list_layer_versions(LayerName="concave-dev-managed-layer")["LayerVersions"]
+    assert sorted(each["Version"] for each in left) == [3, 4, 5]
+    assert len(client.list_layer_versions(LayerName="another")["LayerVersions"]) == 1
+    assert (layers_tidied(client, template, told.append), len(told)) == (0, 1)
 
 
 def test_the_page_goes_up_with_its_assets_first_and_is_asked_for_every_time(where: Account, tmp_path: Path) -> None:
