@@ -99,7 +99,7 @@ def test_a_function_is_run_and_what_it_cost_is_shown(site: Served, window: Windo
     expect(page.locator("pre.value").first).to_contain_text("by hand")
     expect(page.get_by_text("on DynamoDB about")).to_be_visible()
     shown(page, "dash3", "functions/overview:none")
-    expect(page.get_by_text("Choose a function.")).to_be_visible()
+    expect(page.get_by_text("Choose a function to run it.")).to_be_visible()
 
 
 def test_a_subscription_shows_each_change_as_what_came_and_went(either: Served, window: Window) -> None:

@@ -19,8 +19,8 @@ export function Statistics({ of: sums }: { of: Sums | undefined }) {
   return (
     <p aria-label="The last hour" role="group">
       Within the last hour <b>{count(sums.calls)}</b> calls, <b className={sums.errors ? "bad" : undefined}>{count(sums.errors)}</b> failed; half took at most{" "}
-      {ms(sums.p50)}, 95 % at most {ms(sums.p95)}. They read {count(sums.reads)} and wrote {count(sums.writes)} items: on DynamoDB about{" "}
-      {count(sums.readUnits)} read and {count(sums.writeUnits)} write units.
+      {ms(sums.p50)}, 95 % at most {ms(sums.p95)}. They read {count(sums.reads)} and wrote {count(sums.writes)} items: about{" "}
+      {count(sums.readUnits)} read and {count(sums.writeUnits)} write units of DynamoDB.
     </p>
   );
 }
