@@ -125,8 +125,9 @@ function Facts({ image }: { image: ImageView }) {
 
 const FROM = { system: "of the system", "built-in": "of this server", user: "your own" } as const;
 
-function whereabouts({ source, url, authorization, command, args }: ToolServerView): string {
-  if (url) return authorization?.secret ? `${url}, with the secret ${authorization.secret}` : url;
+function whereabouts({ source, url, authorization, requireApproval, command, args }: ToolServerView): string {
+  const asks = typeof requireApproval === "string" ? ", asks you first" : `, asks you for ${requireApproval?.join(", ")}`;
+  if (url) return (authorization?.secret ? `${url}, with the secret ${authorization.secret}` : url) + (requireApproval ? asks : "");
   return command ? [command, ...(args ?? [])].join(" ") : FROM[source];
 }
 
