@@ -39,8 +39,8 @@ KEY_TYPES = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", 
 
 
 class AuthFailed(BadRequest):
-    """The token cannot be accepted. Tags: `InvalidToken`, `ExpiredToken`, `UnknownIssuer`, `MissingOrg`,
-    `RevokedKey`, `IssuerUnavailable`.
+    """The token cannot be accepted. Tags: `InvalidToken`, `ExpiredToken`, `UnknownIssuer`, `MissingOrg`, `RevokedKey`,
+    `IssuerUnavailable`.
 
     Only the last one may pass by itself: what it takes to check it could not be fetched.
     """
