@@ -36,7 +36,7 @@ export function Hour({ of: functions }: { of: Sums[] }) {
           <table>
             <thead>
               <tr>
-                {["Function", "Calls", "Failed", "Half within", "95 % within", "Reads", "Writes", "Read units", "Write units"].map((name) => (
+                {["Function", "Calls", "Failed", "p50", "p95", "Reads", "Writes", "Read units", "Write units"].map((name) => (
                   <th scope="col" key={name}>
                     {name}
                   </th>
