@@ -27,9 +27,8 @@ from chalicelib.live import rows
 from chalicelib.live.dialect import SYNC
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.lane import Lane
-from chalicelib.live.log_post import log_post
 from chalicelib.live.mailbox import retry_until_done
-from chalicelib.live.world import World
+from chalicelib.live.world import World, log_post
 
 logger = logging.getLogger("concave")
 BUCKETS = 8

@@ -29,12 +29,11 @@ from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
 from chalicelib.live.dialect import SYNC
 from chalicelib.live.leavings import write_leavings
-from chalicelib.live.log_post import log_post
 from chalicelib.live.mailbox import CALL, Held, retry_until_done
 from chalicelib.live.messages import Failure
 from chalicelib.live.queries import Closed, Queries
 from chalicelib.live.session import Absorbed, Answer, Told, Waiting
-from chalicelib.live.world import Shared, World
+from chalicelib.live.world import Shared, World, log_post
 
 ACTION_MS = 15 * 60 * 1000 + 60_000
 """No invocation lives longer (AWS Lambda: 15 minutes): an action that has not answered by then never will."""

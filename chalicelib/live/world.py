@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from chalicelib.data.meters import measure
 from chalicelib.data.store import Item, Store
+from chalicelib.data.trace import current
 from chalicelib.live import messages
 from chalicelib.live.dialect import Dialect
 from chalicelib.live.mailbox import Clock, Mailboxes
 from chalicelib.live.rows import Subscription
 from chalicelib.live.value import Value
 
+logger = logging.getLogger("concave")
 T = TypeVar("T")
 
 
@@ -44,6 +48,14 @@ class Gateway(Protocol):
 
     def post(self, connection: str, text: str) -> str: ...
     def close(self, connection: str) -> bool: ...
+
+
+def log_post(connection: str, outcome: str) -> None:
+    """Say that a message was posted, whatever came of it: a metric, and a line with the request that it is about. The line is for
+    debugging where all went well: a fan-out counts those in one line."""
+    measure("Posts", outcome=outcome)
+    about = {"quiet": True, "connection_id": connection, "outcome": outcome, "trace": current()}
+    logger.log(logging.DEBUG if outcome == "ok" else logging.INFO, "posted", extra=about)
 
 
 @dataclass(frozen=True)
