@@ -111,14 +111,14 @@ def deploy(
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": "concave:stage", "Value": stage}],
         )
-        if not _ready(client, change["Id"], poll_s):
+        if not _ready(client, name, change["Id"], poll_s):
             tell("nothing has changed")
             continue
-        _refuse_replacements(client, change["Id"])
+        _refuse_replacements(client, name, change["Id"])
         for index in data.before() if data and number == 1 else ():
             tell(f"{index} is to be built; its readers are refused until then")
         started = datetime.now(UTC)
-        client.execute_change_set(ChangeSetName=change["Id"])
+        client.execute_change_set(StackName=name, ChangeSetName=change["Id"])
         _follow(client, name, started, tell, poll_s)
         stack = _stack(client, name)
     if data:
@@ -203,10 +203,10 @@ def template_url(where: Account, place: tuple[str, str]) -> str:
 
 def await_stack(client: Any, name: str, change: str, tell: Tell, poll_s: float) -> None:
     """Carry out a change set and wait for its end. Raises `NotDone` when it is refused or fails."""
-    if not _ready(client, change, poll_s):
+    if not _ready(client, name, change, poll_s):
         return
     started = datetime.now(UTC)
-    client.execute_change_set(ChangeSetName=change)
+    client.execute_change_set(StackName=name, ChangeSetName=change)
     _follow(client, name, started, tell, poll_s)
 
 
@@ -250,31 +250,31 @@ def _parameters(template: Mapping[str, Any], stack: Any, env: Mapping[str, str])
     return made
 
 
-def _ready(client: Any, change: str, poll_s: float) -> bool:
+def _ready(client: Any, name: str, change: str, poll_s: float) -> bool:
     """Wait until the change is worked out. False: there is nothing to change."""
     while True:
-        found = client.describe_change_set(ChangeSetName=change)
+        found = client.describe_change_set(StackName=name, ChangeSetName=change)
         if found["Status"] == "CREATE_COMPLETE":
             return True
         if found["Status"] == "FAILED":
             reason = found.get("StatusReason", "")
-            client.delete_change_set(ChangeSetName=change)
+            client.delete_change_set(StackName=name, ChangeSetName=change)
             if any(words in reason for words in _NOTHING_NEW):
                 return False
             raise NotDone(f"CloudFormation refuses the template: {reason}")
         time.sleep(poll_s)
 
 
-def _refuse_replacements(client: Any, change: str) -> None:
+def _refuse_replacements(client: Any, name: str, change: str) -> None:
     """A table that would be replaced would come back empty: not by a deployment."""
     replaced = []
-    for page in client.get_paginator("describe_change_set").paginate(ChangeSetName=change):
+    for page in client.get_paginator("describe_change_set").paginate(StackName=name, ChangeSetName=change):
         for each in page["Changes"]:
             what = each["ResourceChange"]
             if what["ResourceType"] == "AWS::DynamoDB::Table" and what.get("Replacement") == "True":
                 replaced.append(what["LogicalResourceId"])
     if replaced:
-        client.delete_change_set(ChangeSetName=change)
+        client.delete_change_set(StackName=name, ChangeSetName=change)
         raise NotDone(f"this would replace {', '.join(replaced)} by empty tables: give the changed table another name instead")
 
 

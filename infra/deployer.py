@@ -1,6 +1,6 @@
 """The policy of who deploys one stage: `python -m infra.deployer --account … --region … < template.json`.
 
-Two halves. What the commands themselves ask (`COMMANDS`) is proven on the emulated account, a statement at a time. What
+Two halves. What the commands themselves ask is `COMMANDS`; with it an update was deployed on the emulated account. What
 CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), taken
 from the permissions that each type's handlers list (CloudFormation registry, `describe-type`), and only for types that are there.
 """

@@ -179,16 +179,16 @@ def test_a_deployment_that_would_replace_a_table_is_refused() -> None:
         def get_paginator(self, _: str) -> Client:
             return self
 
-        def paginate(self, ChangeSetName: str) -> list[Any]:
+        def paginate(self, StackName: str, ChangeSetName: str) -> list[Any]:
             change = {"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "TableNotes", "Replacement": "True"}
             return [{"Changes": [{"ResourceChange": change}]}]
 
-        def delete_change_set(self, ChangeSetName: str) -> None:
+        def delete_change_set(self, StackName: str, ChangeSetName: str) -> None:
             self.deleted.append(ChangeSetName)
 
     client = Client()
     with pytest.raises(NotDone, match="replace TableNotes by empty tables"):
-        deploying._refuse_replacements(client, "change")
+        deploying._refuse_replacements(client, "concave-dev", "change")
     assert client.deleted == ["change"]
 
 
@@ -197,16 +197,16 @@ def test_a_refused_template_and_an_unchanged_one_are_told_apart() -> None:
         def __init__(self, reason: str) -> None:
             self.reason = reason
 
-        def describe_change_set(self, ChangeSetName: str) -> Any:
+        def describe_change_set(self, StackName: str, ChangeSetName: str) -> Any:
             return {"Status": "FAILED", "StatusReason": self.reason}
 
-        def delete_change_set(self, ChangeSetName: str) -> None:
+        def delete_change_set(self, StackName: str, ChangeSetName: str) -> None:
             """Gone."""
 
     same = "The submitted information didn't contain changes. Submit different information to create a change set."
-    assert deploying._ready(Client(same), "change", 0) is False
+    assert deploying._ready(Client(same), "concave-dev", "change", 0) is False
     with pytest.raises(NotDone, match="CloudFormation refuses the template: Unresolved resource"):
-        deploying._ready(Client("Unresolved resource dependencies"), "change", 0)
+        deploying._ready(Client("Unresolved resource dependencies"), "concave-dev", "change", 0)
 
 
 def test_a_stage_with_data_is_not_taken_down(where: Account, tmp_path: Path) -> None:
