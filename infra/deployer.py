@@ -1,8 +1,9 @@
 """The policy of who deploys one stage: `python -m infra.deployer --account … --region … < template.json`.
 
 Two halves. What the commands themselves ask is `COMMANDS`; with it an update was deployed on the emulated account. What
-CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), taken
-from the permissions that each type's handlers list (CloudFormation registry, `describe-type`), and only for types that are there.
+CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), and
+only for types that are there. The emulated account does not check these: a first deployment under the policy may be refused, and then
+says which permission its type asks for (`aws cloudformation describe-type`).
 """
 
 from __future__ import annotations
@@ -18,20 +19,17 @@ from infra.account import stack_name
 
 Statement = dict[str, Any]
 
+
+def _each(service: str, verbs: str) -> tuple[str, ...]:
+    return tuple(f"{service}:{verb}" for verb in verbs.split())
+
+
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Stack": (
         "arn:aws:cloudformation:{region}:{account}:stack/{stack}/*",
-        tuple(
-            f"cloudformation:{verb}"
-            for verb in (
-                "CreateChangeSet",
-                "DeleteChangeSet",
-                "DeleteStack",
-                "DescribeChangeSet",
-                "DescribeStackEvents",
-                "DescribeStacks",
-                "ExecuteChangeSet",
-            )
+        _each(
+            "cloudformation",
+            "CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents DescribeStacks ExecuteChangeSet",
         ),
     ),
     "Bundles": (
@@ -41,20 +39,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "PageFiles": ("arn:aws:s3:::{stack}-page-*", ("s3:DeleteObject", "s3:ListBucket", "s3:PutObject")),
     "Documents": (
         "arn:aws:dynamodb:{region}:{account}:table/{stack}-*",
-        tuple(
-            f"dynamodb:{verb}"
-            for verb in (
-                "BatchGetItem",
-                "ConditionCheckItem",
-                "DeleteItem",
-                "DescribeTable",
-                "GetItem",
-                "PutItem",
-                "Query",
-                "Scan",
-                "UpdateItem",
-            )
-        ),
+        _each("dynamodb", "BatchGetItem ConditionCheckItem DeleteItem DescribeTable GetItem PutItem Query Scan UpdateItem"),
     ),
     "OldLayers": (
         "arn:aws:lambda:{region}:{account}:layer:{stack}-*",

@@ -52,8 +52,7 @@ class Mover:
     """
 
     def __init__(self, store: Store, address: str, vectors: bool, now_s: float, threads: int = 8) -> None:
-        self._now_s = int(now_s)
-        self.store, self.address, self.vectors, self._threads = store, address, vectors, threads
+        self.store, self.address, self.vectors, self._threads, self._now_s = store, address, vectors, threads, int(now_s)
         self._service = vector_service(store) if vectors else None
 
     def move(self, least: int = LONG_TAIL, pause: Callable[[], None] = lambda: None) -> int:
@@ -179,8 +178,7 @@ class Mover:
                     leaving[f"w|{term}|{batch}"].add(name)
         if self._service is not None:
             gone = {name for names in leaving.values() for name in names}
-            tail = self._where_gone(gone)
-            self._service.remove(self.address, tail)
+            self._service.remove(self.address, self._where_gone(gone))
             return {}
         rows = self.store.batch_get([Key(ROWS, self.address, sort_key) for sort_key in leaving])
         version, writes, changed = secrets.token_hex(8), list[Write](), dict[str, str | None]()
