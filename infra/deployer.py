@@ -2,8 +2,8 @@
 
 Two halves. What the commands themselves ask is `COMMANDS`; with it an update was deployed on the emulated account. What
 CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), and
-only for types that are there. The emulated account does not check these: a first deployment under the policy may be refused, and then
-says which permission its type asks for (`aws cloudformation describe-type`).
+only for types that are there. The emulated account does not check these: a first deployment under the policy may be refused,
+and then says which permission its type asks for (`aws cloudformation describe-type`).
 """
 
 from __future__ import annotations
