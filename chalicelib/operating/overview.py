@@ -41,7 +41,7 @@ def state(ctx: ActionCtx) -> dict[str, Any]:
         "version": knobs.VERSION,
         "stage": backend.settings.stage,
         "store": backend.settings.store,
-        "live": backend.settings.live,
+        "live": "rows" if backend.owner is None else "owner",
         "apps": list(backend.settings.apps),
         "tables": len(TABLES),
         "functions": sum(not function.path.startswith("_system/") for function in backend.registry),

@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ class Edge:
         self._node = subprocess.Popen(
             ["node", str(FUNCTIONS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
+        self._asking = threading.Lock()
+        """One request at a time is asked about: the functions' process answers in order."""
         self._loop = Loop()
         self._loop.start()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,8 +190,9 @@ class Edge:
             }
             assert self._node.stdin is not None
             assert self._node.stdout is not None
-            self._node.stdin.write(json.dumps({"code": self.config.code[arn], "request": event}) + "\n")
-            made = json.loads(self._node.stdout.readline())
+            with self._asking:
+                self._node.stdin.write(json.dumps({"code": self.config.code[arn], "request": event}) + "\n")
+                made = json.loads(self._node.stdout.readline())
             chosen, asked = made["origin"] or chosen, made["request"]
             query = "&".join(f"{name}={each['value']}" for name, each in asked["querystring"].items())
             request = Request(asked["method"], asked["uri"], query, request.headers, request.body)

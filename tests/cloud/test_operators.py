@@ -8,13 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from chalicelib.runtime.operators import mint, public_half
 from tests.cloud.stage import Stage, until
 from tests.infra.test_bundle import here_is_lambda
+from tests.web.conftest import browser
 
+__all__ = ["browser"]
 pytestmark = [here_is_lambda, pytest.mark.timeout(600)]
 
 SIGNS = "5" * 64
@@ -166,6 +170,30 @@ def test_the_functions_of_operators_read_their_own_log_groups_and_nothing_else(o
     finally:
         for name in names:
             iam.attach_role_policy(RoleName=name, PolicyArn=role)
+
+
+def test_the_dashboard_opens_by_a_link_in_a_browser_and_its_documents_are_live(operated: Stage, browser: Browser) -> None:
+    window = browser.new_context()
+    page = window.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    page.goto(f"{operated.url}/_/#key={quote(READ)}")
+    expect(page.get_by_role("heading", name="Your backend runs.")).to_be_visible(timeout=120_000)
+    assert "key=" not in page.url, "it stays in no history"
+    expect(page.locator(".dash.stage")).to_be_visible()
+    expect(page.get_by_text("read only")).to_be_visible()
+    page.evaluate("sessionStorage.setItem('org', 'acme')")
+    page.goto(f"{operated.url}/_/#/data/tasks")
+    page.reload()  # by the cookie, this time
+    page.locator("form.bar select").select_option("by_owner")
+    page.get_by_role("textbox", name="owner").fill("alice")
+    rows = page.get_by_role("region", name="Documents").get_by_role("row")
+    expect(rows).to_have_count(2, timeout=120_000)
+    told(operated, "run", "tasks:create", '{"title": "two"}', "--org", "acme", "--as", "alice")
+    expect(rows).to_have_count(3, timeout=120_000)
+    expect(page.get_by_role("button", name="Add")).to_have_count(0)
+    assert wrong == []
+    window.close()
 
 
 def test_taken_away_again_nothing_is_left_of_it(operated: Stage) -> None:
