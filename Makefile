@@ -15,7 +15,7 @@ export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
 SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/histories/test_histories.py tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
-          tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/data/test_search_in_rough_weather.py \
+          tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/concave/test_first_minute.py tests/data/test_search_in_rough_weather.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
           $(addprefix tests/doors/test_,schemathesis.py events.py controls.py large_events.py unreadable_events.py) \

@@ -23,10 +23,8 @@ from tests.walk.server import ROOT
 DEPENDENCIES = sysconfig.get_path("purelib")
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that has the wheel, and the libraries that this one has."""
-    folder = tmp_path_factory.mktemp("installed")
+def built_wheel(folder: Path) -> Path:
+    """The wheel of this project as it lies here."""
     if not (ROOT / "web" / "dist" / "index.html").exists():
         pytest.skip("the wheel holds the page, which Node builds")
     if not (FOLDER / "index.html").exists():
@@ -34,13 +32,25 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
     subprocess.run([*build, "-w", str(folder), str(ROOT)], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "venv", with_pip=True, symlinks=True)
-    programs = folder / "venv" / "bin"
+    return wheel
+
+
+def environment(folder: Path, wheel: Path) -> Path:
+    """The folder of programs of a new environment that has the wheel, and the libraries that this one has."""
+    venv.create(folder, with_pip=True, symlinks=True)
+    programs = folder / "bin"
     install = [str(programs / "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    (site,) = (folder / "lib").glob("python*/site-packages")
     (site / "zz-libraries.pth").write_text(f"{DEPENDENCIES}\n")
     return programs
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that has the wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    return environment(folder / "venv", built_wheel(folder))
 
 
 def concave(installed: Path, folder: Path, *arguments: str, seconds: int = 60) -> subprocess.CompletedProcess[str]:
