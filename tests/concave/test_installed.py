@@ -183,10 +183,8 @@ def test_a_project_is_packaged_for_aws_from_the_wheel_with_its_own_code(installe
     with zipfile.ZipFile(out / "deployment.zip") as bundle:
         assert {"app.py", "my_shop/messages.py"} <= set(bundle.namelist())
         assert not any(name.startswith(("infra/", "tests/")) for name in bundle.namelist())
-        assert {name.split(".")[0] for name in bundle.namelist() if name.startswith("concave/")} <= {
-            "concave/",
-            "concave/__init__",
-        }
+        words = {name.partition(".")[0] for name in bundle.namelist() if name.startswith("concave/")}
+        assert words <= {"concave/", "concave/__init__", "concave/__pycache__/__init__"}
         bundle.extractall(tmp_path)
     own = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {DEPENDENCIES!r}]"
     code = f"{own}; import my_shop.messages, concave; print(concave.__file__)"
