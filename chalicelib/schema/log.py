@@ -149,8 +149,8 @@ class Run(Table, name="runs"):
 
     by_worker = Index("worker")
     """Which replies is a worker to write now?"""
-    by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True, shards=8, only=("pending", "running"))
-    """Which runs have a lease that ran out, or were never started? Asked by the sweep."""
+    by_state_lease = Index("state", order="lease_until", eventual=True, everywhere=True, shards=8)
+    """Which runs have a lease that ran out, or were never started? Asked by the sweep; which ended lately, by operators."""
 
 
 class ParkedReply(Table, name="parkedReplies"):
