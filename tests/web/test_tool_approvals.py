@@ -67,6 +67,21 @@ def test_a_tool_that_is_denied_is_shown_as_failed_and_the_reply_goes_on(
     assert tools.calls == before
 
 
+def test_a_reply_that_is_stopped_while_it_asks_shows_its_tool_as_not_finished(
+    asking: Served, tools: ToolServer, window: Window
+) -> None:
+    dan = opened(asking, tools, window, "dan-t")
+    before = list(tools.calls)
+    dan.ask('/use tools__note {"text": "later"}')
+    card = dan.page.get_by_role("region", name="The agent asks: note of tools")
+    expect(card).to_be_visible()
+    dan.page.get_by_role("button", name="Stop").click()
+    dan.ended()
+    expect(card).to_have_count(0)
+    expect(dan.page.locator(".tool")).to_have_attribute("data-state", "stopped")
+    assert tools.calls == before
+
+
 def test_another_session_with_other_settings_keeps_who_is_asked(asking: Served, tools: ToolServer, window: Window) -> None:
     bea = opened(asking, tools, window, "bea-t")
     page, backend, before = bea.page, Backend(asking.url, "bea-t"), bea.session

@@ -12,7 +12,7 @@ const isPart = (part: unknown): part is Part => typeof part === "object" && part
 
 /** The parts of a reply in their order: thoughts and tools folded away, text, errors. Without parts: thought, then text. */
 export function Parts({ message, writing }: { message: MessageView; writing: boolean }) {
-  const parts = withTools((message.completed || writing ? (message.parts ?? []) : []).filter(isPart));
+  const parts = withTools((message.completed || writing ? (message.parts ?? []) : []).filter(isPart), message.completed);
   if (!parts.some(({ type }) => type === "text")) {
     return (
       <>

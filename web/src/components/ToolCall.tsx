@@ -1,9 +1,9 @@
-import { CircleCheck, CircleDashed, TriangleAlert } from "lucide-react";
+import { CircleCheck, CircleDashed, CircleSlash, TriangleAlert } from "lucide-react";
 import { type Tool, words } from "../lib/tools";
 import { Diff } from "./Diff";
 
-const STATE = { running: "running", done: "done", failed: "failed" } as const;
-const ICON = { running: CircleDashed, done: CircleCheck, failed: TriangleAlert } as const;
+const STATE = { running: "running", done: "done", failed: "failed", stopped: "not finished" } as const;
+const ICON = { running: CircleDashed, done: CircleCheck, failed: TriangleAlert, stopped: CircleSlash } as const;
 
 /** A tool that an agent used: what it is doing in one line, and what was asked and answered folded away. */
 export function ToolCall({ tool }: { tool: Tool }) {

@@ -4,7 +4,7 @@ export interface Tool {
   id: string;
   name: string;
   title: string;
-  state: "running" | "done" | "failed";
+  state: "running" | "done" | "failed" | "stopped";
   input?: unknown;
   output?: unknown;
   diff?: unknown;
@@ -22,8 +22,11 @@ export const isCall = (part: unknown): boolean =>
 export const words = (value: unknown) =>
   typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, null, 2);
 
-/** Parts in their order, each call of a tool in one with its answer: it stands where it was called. */
-export function withTools<P extends Part>(parts: readonly P[]): (P | Tool)[] {
+/** Parts in their order, each call of a tool in one with its answer: it stands where it was called.
+ *
+ * @param over - nothing more is said: a call without an answer was stopped with its reply.
+ */
+export function withTools<P extends Part>(parts: readonly P[], over: boolean): (P | Tool)[] {
   const found: (P | Tool)[] = [];
   const calls = new Map<unknown, Tool>();
   for (const part of parts) {
@@ -35,6 +38,7 @@ export function withTools<P extends Part>(parts: readonly P[]): (P | Tool)[] {
       found.push(tool);
     }
   }
+  for (const tool of calls.values()) if (over && tool.state === "running") tool.state = "stopped";
   return found;
 }
 
