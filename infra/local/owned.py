@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from chalicelib.live.owner.wire import at_the_end
 from infra.local.aws.api_gateway import Connection
 from infra.local.aws.shapes import Request, connect_event
 
@@ -22,18 +23,26 @@ class Outbox:
         self._loop = loop
         self._lock = threading.Lock()
         self._waiting: list[tuple[LoopWire, str | tuple[int, str]]] = []
+        self._woken = False
 
     def add(self, wire: LoopWire, what: str | tuple[int, str]) -> None:
         """A message, or a goodbye with its code and reason; in this order for each socket."""
         with self._lock:
             self._waiting.append((wire, what))
-            first = len(self._waiting) == 1
-        if first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._flush)
+            woken = self._woken
+        if not woken and not at_the_end(self._wake):
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._woken or not self._waiting or self._loop.is_closed():
+                return
+            self._woken = True
+        self._loop.call_soon_threadsafe(self._flush)
 
     def _flush(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting, self._woken = self._waiting, [], False
         for wire, what in waiting:
             wire.write(what)
 

@@ -22,6 +22,7 @@ from chalicelib.live import messages
 from chalicelib.live.owner.queries import Key, SharedQuery, evaluated
 from chalicelib.live.owner.socket import SLOW_BYTES, Socket
 from chalicelib.live.owner.state import Holding
+from chalicelib.live.owner.wire import together
 from chalicelib.live.value import Refusal, Value
 
 logger = logging.getLogger("concave")
@@ -31,6 +32,8 @@ BESIDE = 16
 """So many are evaluated beside the rounds at once."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 50, 5_000
 """Before a query that could not be evaluated is tried again: doubled each time."""
+AT_ONCE = 64
+"""What so many sockets are told leaves together."""
 SLOW_LOOK_MS = 50
 SAY_AGAIN_MS = 100
 
@@ -92,8 +95,10 @@ class Rounds:
             self._evaluate()
             with self.held.lock:
                 sockets, self.held.news = list(self.held.news), {}
-            for socket in sockets:
-                self._tell(socket)
+            for start in range(0, len(sockets), AT_ONCE):
+                with together():
+                    for socket in sockets[start : start + AT_ONCE]:
+                        self._tell(socket)
         except Exception:
             logger.exception("a round failed; it is tried again")
             self.held.threads.later(SAY_AGAIN_MS, self.work)

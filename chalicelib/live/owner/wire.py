@@ -14,7 +14,42 @@ the server (close code 1003, RFC 6455 section 7.4.1).
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
+
+
+class _Gathering(threading.local):
+    """What a thread has put off until what it says now is said; None: it puts nothing off."""
+
+    put_off: dict[Callable[[], None], None] | None = None
+
+
+_gathering = _Gathering()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What this thread sends within may leave at its end, in one go.
+
+    A server's event loop that is woken for each message takes the interpreter from the thread that sends the next one.
+    """
+    _gathering.put_off = {}
+    try:
+        yield
+    finally:
+        put_off, _gathering.put_off = _gathering.put_off, None
+        for work in put_off:
+            work()
+
+
+def at_the_end(work: Callable[[], None]) -> bool:
+    """Have this done, once, when what this thread gathers is said. False: it gathers nothing, so it is to be done at once."""
+    if _gathering.put_off is None:
+        return False
+    _gathering.put_off[work] = None
+    return True
 
 
 class Wire(Protocol):
