@@ -59,7 +59,7 @@ class Changes:
             place = (change.new["pk"], change.new.get("sk", MARK))
             if not self._driver.told(str(change.new.get("_c"))):
                 self.touched[place] = None
-                if change.new["_c"] == change.new["_id"]:  # `runtime/single_rows.py`
+                if "_id" in change.new and change.new.get("_c") == change.new["_id"]:  # `runtime/single_rows.py`
                     self.pieces.add(place)
             self.answered.changed([place])
 

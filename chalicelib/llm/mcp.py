@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from chalicelib import reach
 from chalicelib.data.json_text import problem, whole_value
+from chalicelib.reach import Checked, Resolve, Unreachable, resolve
 
 logger = logging.getLogger("concave")
 
@@ -57,7 +57,7 @@ class ToolServer:
     private: bool = False
 
 
-def tools(server: ToolServer, stopped: Callable[[], bool], resolver: reach.Resolve = reach.resolve) -> list[dict[str, Any]]:
+def tools(server: ToolServer, stopped: Callable[[], bool], resolver: Resolve = resolve) -> list[dict[str, Any]]:
     """The tools of a server: `name`, `description`, `inputSchema`. What is no tool is left out.
 
     Raises:
@@ -87,7 +87,7 @@ def call(
     name: str,
     arguments: Any,
     stopped: Callable[[], bool],
-    resolver: reach.Resolve = reach.resolve,
+    resolver: Resolve = resolve,
 ) -> tuple[list[dict[str, Any]], bool]:
     """Call a tool, once. Returns its answer as the model is told it (blocks of text and pictures), and whether it is an error.
 
@@ -137,7 +137,7 @@ def _block(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_time(
-    server: ToolServer, ask: Callable[[_Talk], Any], seconds: float, stopped: Callable[[], bool], resolver: reach.Resolve
+    server: ToolServer, ask: Callable[[_Talk], Any], seconds: float, stopped: Callable[[], bool], resolver: Resolve
 ) -> Any:
     """Do this in a thread, which is cut off when its time is up or the reply was stopped."""
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -153,7 +153,7 @@ def _in_time(
             heard.put((ask(made[0]), None))
         except ToolServerFailed as failed:
             heard.put((None, failed))
-        except (reach.Unreachable, OSError, http.client.HTTPException) as error:
+        except (Unreachable, OSError, http.client.HTTPException) as error:
             heard.put((None, ToolServerFailed(f"cannot be reached ({type(error).__name__})")))
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the caller's thread says so
             heard.put((None, error))
@@ -181,8 +181,8 @@ def _in_time(
 class _Talk:
     """One session with a server, over one connection."""
 
-    def __init__(self, server: ToolServer, seconds: float, resolver: reach.Resolve) -> None:
-        self.connection = reach.Checked(server.url, seconds=seconds, private=server.private, resolver=resolver)
+    def __init__(self, server: ToolServer, seconds: float, resolver: Resolve) -> None:
+        self.connection = Checked(server.url, seconds=seconds, private=server.private, resolver=resolver)
         self._numbers = itertools.count(1)
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         if server.token:

@@ -125,7 +125,7 @@ def test_a_call_is_one_line_and_what_operators_ask_is_none(capsys: pytest.Captur
 
 
 def test_a_line_that_the_log_would_not_take_is_written_without_what_was_said() -> None:
-    long = Call(0, 1.0, 1.0, "r", "a:a", "query", "acme", "", 1, 1, 0, tuple("x" * 4_096 for _ in range(256)), "boom")
+    long = Call(0, 1.0, 1.0, "r", "a:a", "query", "acme", "", 1, 1, 0, lines=tuple("x" * 4_096 for _ in range(256)), error="boom")
     line = line_of(long)
     assert len(line) < LINE_BYTES
     assert json.loads(line)["call"]["error"] == "boom"

@@ -56,6 +56,7 @@ DRY: dict[str, tuple[str, Callable[[str], str]]] = {
     ),
     r"^sudo ": ("they change the machine; tests/local/test_self_hosting.py takes the same steps in a folder", _typed),
     r"^docker ": ("there may be no container engine; tests/local/test_self_hosting.py follows the Dockerfile", _typed),
+    r"^STAGE=\w+ \S+ -m infra\.deployer": ("it reads what make package writes; tests/infra/test_deployer.py runs it", _typed),
     r"^STAGE=\w+ \S+ -m infra\.admin": ("a stage needs an AWS account; tests/admin/test_cloud.py has one imitated", _admin),
 }
 """Commands that are looked up instead of run → why, and what is run for it."""
