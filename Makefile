@@ -14,14 +14,14 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/worker tests/peers tests/goals tests/histories/test_histories.py tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
+SLOW   := tests/web tests/walk tests/histories tests/live/test_viewers.py tests/live/test_traces.py tests/llm/test_tool_servers.py tests/local/test_serve_dynamodb.py tests/worker tests/peers tests/goals tests/histories/test_histories.py tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
           tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/concave/test_first_minute.py tests/data/test_search_in_rough_weather.py \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
           $(addprefix tests/doors/test_,schemathesis.py events.py controls.py large_events.py unreadable_events.py) \
           $(addprefix tests/functions/test_,strangers.py conversations_rules.py answers_fit.py conversations_delete.py \
             steps_of_a_reply.py long_texts_open.py budget.py conversations_more.py memories_rules.py memory_erasure.py memory_retention.py \
-            mutable_access.py mutable_lists.py mutable_transactions.py immutable_access.py) tests/doors/test_operator_steps.py \
+            tool_approvals.py memories_figures.py memories_reembedded.py memories_rebuilt.py handed_over.py spaces.py search_of_sessions.py mutable_access.py mutable_lists.py mutable_transactions.py immutable_access.py) tests/doors/test_operator_steps.py \
           $(addprefix tests/runtime/test_,faults.py indexes.py mount.py declarations.py) \
           $(addprefix tests/,docs/test_pages.py codegen/test_types.py admin/test_check.py admin/test_admin.py local/test_stack.py) \
           $(addprefix tests/local/test_,protective_steps.py restart.py self_hosting.py) tests/concave/test_operating.py \
