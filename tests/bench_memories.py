@@ -40,8 +40,8 @@ class Cost:
 GOALS: dict[str, tuple[float, float, float]] = {
     "memories:store, words alone": (20, 2, 1_000),
     "memories:store, with a vector": (30, 2, 1_000),
-    "memories:store, embedded behind it": (50, 12, 1_000),
-    "memory:remember, a turn": (180, 36, 4_000),
+    "memories:store, embedded behind it": (50, 10, 1_000),
+    "memory:remember, a turn": (180, 30, 4_000),
     "memories:search, 10 memories": (0, 50, 10_000),
     "memory:recall, 10 memories": (70, 80, 12_000),
     "memories:search, 1,000 memories": (0, 500, 10_000),

@@ -29,7 +29,7 @@ def unembedded(ctx: QueryCtx, memory_id: str) -> str | None:
 @internal_query
 def is_known(ctx: QueryCtx, model: str) -> bool:
     """Whether it is written down that a model has made vectors here."""
-    return ctx.db.get(MemoryModel, model) is not None
+    return ctx.db.peek(MemoryModel, model) is not None
 
 
 @internal_mutation

@@ -364,11 +364,12 @@ def test_nothing_is_added_to_a_closed_conversation(house: House) -> None:
 
 
 def spent(house: House, work: Any) -> tuple[dict[str, int], dict[str, float], dict[str, float]]:
-    """Requests by verb, and units by table. A row of words writes a unit more now and then: it asks for its tail to be moved."""
+    """Requests by verb, and units by table, but for the row of words: of one message in so many it also asks for its tail to be
+    moved, which is a unit more and falls to it by its id."""
     house.store.reset()
     work()
     written = dict(house.store.wcu)
-    assert written.pop("indexRows", 0) in (0, 2, 3)
+    assert written.pop("indexRows") in (2, 3)
     return dict(house.store.requests), written, dict(house.store.rcu)
 
 
