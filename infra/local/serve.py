@@ -17,7 +17,7 @@ from infra.local.stack import WEB, Extras, Stack
 SPARE_FILES = 200
 """Files that a process has open besides its clients' sockets."""
 
-SHARED_KEYS = ("SIGNING_KEY", "OPERATOR_SECRET", "PUSH_PRIVATE_KEY")
+SHARED_KEYS = ("SIGNING_KEY", "OPERATOR_KEY", "PUSH_PRIVATE_KEY")
 """Keys that a server makes in its own folder, and that servers on one DynamoDB must have in common."""
 
 

@@ -59,6 +59,6 @@ def test_each_tells_its_clients_what_the_other_commits_and_goes_on_when_it_is_ki
 def test_a_server_says_which_store_it_has_and_which_keys_are_its_own_alone(pair: list[Serving]) -> None:
     said = pair[0].said()
     assert "store     DynamoDB, http://127.0.0.1:" in said
-    assert "WARNING   SIGNING_KEY, OPERATOR_SECRET, PUSH_PRIVATE_KEY: made by this server for itself" in said
+    assert "WARNING   SIGNING_KEY, OPERATOR_KEY, PUSH_PRIVATE_KEY: made by this server for itself" in said
     assert "Traceback" not in said
     assert pair[0].end(signal.SIGTERM) == 0
