@@ -1,5 +1,6 @@
 import type { PaneProps } from "../App";
 import { usePolled } from "../calls";
+import { Heads } from "../Heads";
 import { count, dollars, moment, ms } from "../words";
 import { Tiles } from "./Tiles";
 
@@ -104,15 +105,7 @@ function Models({ of: models }: { of: Sums[] }) {
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Models">
       <table>
-        <thead>
-          <tr>
-            {["Model", "Replies", "Failed", "Tokens in", "Tokens out", "From its cache", "Into its cache", "Cost"].map((name) => (
-              <th scope="col" key={name}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Heads names={["Model", "Replies", "Failed", "Tokens in", "Tokens out", "From its cache", "Into its cache", "Cost"]} />
         <tbody>
           {models.map((each) => (
             <tr key={each.model}>
@@ -138,15 +131,7 @@ function Replies({ of: replies }: { of: Reply[] }) {
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Replies">
       <table>
-        <thead>
-          <tr>
-            {["Began", "State", "Model", "Org", "User", "Took", "Tokens", "Cost"].map((name) => (
-              <th scope="col" key={name}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Heads names={["Began", "State", "Model", "Org", "User", "Took", "Tokens", "Cost"]} />
         <tbody>
           {replies.map((reply) => (
             <tr key={reply.id} className={reply.state === "failed" ? "bad" : undefined}>

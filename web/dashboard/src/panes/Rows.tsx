@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { Dialog } from "../../../src/components/Dialog";
 import type { PaneProps } from "../App";
 import { mutationAt, queryAt, sentence, usePolled } from "../calls";
+import { Heads } from "../Heads";
 import { inline, moment, typed } from "../words";
 import type { TableOf } from "./Data";
 import { type Live, Queries } from "./Sync";
@@ -131,15 +132,7 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
       {page && page.page.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="Documents">
           <table>
-            <thead>
-              <tr>
-                {columns.map((name) => (
-                  <th scope="col" key={name}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Heads names={columns} />
             <tbody>
               {page.page.map((doc) => (
                 <Row key={String(doc._id) + inline(idsOf(table, doc))} doc={doc} columns={columns} onOpen={() => setOpen(doc)} />

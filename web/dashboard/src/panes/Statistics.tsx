@@ -1,4 +1,5 @@
 import { count, ms } from "../words";
+import { Heads } from "../Heads";
 
 /** What a function was called for within the last hour. */
 export interface Sums {
@@ -34,15 +35,7 @@ export function Hour({ of: functions }: { of: Sums[] }) {
       {functions.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="The last hour">
           <table>
-            <thead>
-              <tr>
-                {["Function", "Calls", "Failed", "p50", "p95", "Reads", "Writes", "Read units", "Write units"].map((name) => (
-                  <th scope="col" key={name}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Heads names={["Function", "Calls", "Failed", "p50", "p95", "Reads", "Writes", "Read units", "Write units"]} />
             <tbody>
               {functions.map((each) => (
                 <tr key={each.path}>
