@@ -82,24 +82,24 @@ def test_the_keys_open_go_through_and_end_a_search(site: Served, window: Window)
 
 
 def test_who_finds_nothing_is_shown_what_would_be_found(site: Served, window: Window) -> None:
-    talked(site, "nora", Lighthouses=[])
-    nora = Reader(window(), site.url, "nora").sign_in()
-    box(nora.page).fill("dragons")
-    expect(nora.page.get_by_text("No session has “dragons”")).to_be_visible()
-    nora.page.get_by_role("button", name="Ligh", exact=True).click()
-    expect(found(nora.page)).to_have_count(1)
-    expect(nora.page.locator(".found mark")).to_have_text("Ligh")
-    nora.page.get_by_role("button", name="End the search").click()
-    expect(nora.page.locator(".sessions a")).to_have_text(re.compile("Lighthouses"))
+    talked(site, "norma", Lighthouses=[])
+    norma = Reader(window(), site.url, "norma").sign_in()
+    box(norma.page).fill("dragons")
+    expect(norma.page.get_by_text("No session has “dragons”")).to_be_visible()
+    norma.page.get_by_role("button", name="Ligh", exact=True).click()
+    expect(found(norma.page)).to_have_count(1)
+    expect(norma.page.locator(".found mark")).to_have_text("Ligh")
+    norma.page.get_by_role("button", name="End the search").click()
+    expect(norma.page.locator(".sessions a")).to_have_text(re.compile("Lighthouses"))
 
 
 def test_a_deleted_session_leaves_the_results_while_one_looks(site: Served, window: Window) -> None:
-    opened = talked(site, "dora", Secrets=["The password is swordfish", "I forget it"])
-    dora = Reader(window(), site.url, "dora").sign_in()
+    opened = talked(site, "dorothy", Secrets=["The password is swordfish", "I forget it"])
+    dora = Reader(window(), site.url, "dorothy").sign_in()
     box(dora.page).fill("swordfish")
     expect(found(dora.page)).to_have_count(1)
-    person = Backend(site.url, "dora")
-    (conversation,) = person.call("query", "conversations:list", userId="dora")
+    person = Backend(site.url, "dorothy")
+    (conversation,) = person.call("query", "conversations:list", userId="dorothy")
     person.call("mutation", "conversations:delete", conversationId=conversation["conversationId"])
     expect(dora.page.get_by_text("No session has “swordfish”")).to_be_visible()
     assert person.call("query", "chat:getSession", sessionId=opened["Secrets"]) is None
