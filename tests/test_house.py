@@ -64,6 +64,19 @@ def test_tests_are_plain_functions_and_patch_nothing() -> None:
     assert found == []
 
 
+def test_a_person_on_a_shared_page_is_of_one_file() -> None:
+    # All files of tests/web share two servers: who finds sessions of somebody else's test counts wrong, in some order of files.
+    seen: dict[str, set[str]] = {}
+    for path in (ROOT / "tests" / "web").glob("test_*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Reader", "Backend", "talked"):
+                shared = any(ast.unparse(each).split(".")[0] in ("site", "either", "engine_site", "road") for each in call.args)
+                names = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+                for name in names if shared else []:
+                    seen.setdefault(name, set()).add(path.name)
+    assert {name: files for name, files in seen.items() if len(files) > 1} == {}
+
+
 def test_app_holds_no_logic() -> None:
     branches = (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)
     thick = [

@@ -14,15 +14,15 @@ def contents(server: Served, reader: Reader) -> list[str]:
 
 
 def test_a_regenerated_reply_stands_where_the_old_one_folds_away(site: Served, window: Window) -> None:
-    rosa = Reader(window(), site.url, "rosa").sign_in()
-    rosa.ask("/say First try.")
-    rosa.ended()
-    rosa.page.get_by_role("button", name="Regenerate").click()
-    expect(rosa.page.get_by_text("An earlier reply")).to_be_visible()
-    rosa.ended(1)
-    assert contents(site, rosa) == ["/say First try.", "First try.", "First try."]
-    rosa.page.get_by_text("An earlier reply").click()
-    expect(rosa.page.locator("main:not([hidden]) .aside pre")).to_have_text("First try.")
+    rosalind = Reader(window(), site.url, "rosalind").sign_in()
+    rosalind.ask("/say First try.")
+    rosalind.ended()
+    rosalind.page.get_by_role("button", name="Regenerate").click()
+    expect(rosalind.page.get_by_text("An earlier reply")).to_be_visible()
+    rosalind.ended(1)
+    assert contents(site, rosalind) == ["/say First try.", "First try.", "First try."]
+    rosalind.page.get_by_text("An earlier reply").click()
+    expect(rosalind.page.locator("main:not([hidden]) .aside pre")).to_have_text("First try.")
 
 
 def test_a_fork_is_a_new_session_with_the_past_up_to_a_message(site: Served, window: Window) -> None:

@@ -79,8 +79,8 @@ def test_a_long_list_of_sessions_is_shown_page_by_page(site: Served, window: Win
 
 def test_a_reader_of_old_messages_is_not_pulled_down_by_a_new_reply(site: Served, window: Window) -> None:
     """And whoever is at the end stays there."""
-    backend = Backend(site.url, "nora")
-    nora = Reader(window(), site.url, "nora").sign_in()
+    backend = Backend(site.url, "leonora")
+    nora = Reader(window(), site.url, "leonora").sign_in()
     nora.ask("/pace 0\nWrite 12000 characters about towns")
     nora.ended()
     at_end = "() => { const e = document.querySelector('.scroller'); return e.scrollHeight - e.scrollTop - e.clientHeight < 3 }"

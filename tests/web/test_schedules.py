@@ -61,9 +61,9 @@ def test_what_the_server_refuses_stands_at_its_field(site: Served, window: Windo
 
 
 def test_a_run_is_started_by_hand_stopped_and_leads_to_its_conversation(site: Served, window: Window) -> None:
-    made(site, "nora", prompt="/pace 2\nWrite about tides in 300 words")
-    one = Reader(window(), site.url, "nora").sign_in("#/schedules")
-    two = Reader(window(), site.url, "nora").sign_in("#/schedules")
+    made(site, "eleanor", prompt="/pace 2\nWrite about tides in 300 words")
+    one = Reader(window(), site.url, "eleanor").sign_in("#/schedules")
+    two = Reader(window(), site.url, "eleanor").sign_in("#/schedules")
     card(one.page, "Digest").get_by_role("button", name="Run now").click()
     expect(card(two.page, "Digest").locator(".runs .state")).to_have_text("Runs")
     expect(card(two.page, "Digest").get_by_role("button", name="Run now")).to_have_count(0)

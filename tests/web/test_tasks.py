@@ -56,9 +56,9 @@ def test_a_failed_run_says_why_in_words(site: Served, window: Window) -> None:
 
 
 def test_a_task_is_completed_reopened_and_deleted(site: Served, window: Window) -> None:
-    backend = Backend(site.url, "tess")
+    backend = Backend(site.url, "tessa")
     backend.call("mutation", "tasks:create", title="A fence")
-    page = Reader(window(), site.url, "tess").sign_in("#/tasks").page
+    page = Reader(window(), site.url, "tessa").sign_in("#/tasks").page
     card(page, "A fence").get_by_role("button", name="Complete").click()
     expect(card(page, "A fence")).to_contain_text("Done · workflow complete")
     card(page, "A fence").get_by_role("button", name="Reopen").click()

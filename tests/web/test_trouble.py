@@ -25,7 +25,7 @@ def road(site: Served) -> Iterator[Road]:
 
 def test_a_socket_cut_twice_in_a_reply_leaves_the_text_exact(site: Served, road: Road, window: Window) -> None:
     """Each state on the screen is a beginning of what is stored, before, between and after the cuts."""
-    rita = Reader(window(), road.url, "rita").sign_in()
+    rita = Reader(window(), road.url, "margarita").sign_in()
     rita.ask("/pace 50\nWrite about bridges in 250 words")
     for grown in (40, 300):
         rita.sees(grown)
@@ -34,7 +34,7 @@ def test_a_socket_cut_twice_in_a_reply_leaves_the_text_exact(site: Served, road:
         road.mend()
         rita.state("Live")
     rita.ended()
-    content = rita.agrees_with(Backend(site.url, "rita"))
+    content = rita.agrees_with(Backend(site.url, "margarita"))
     states = rita.page.evaluate("window.seen")
     assert all(len(one) <= len(other) for one, other in itertools.pairwise(states)), "the text never shrinks"
     assert len(content) > 1000
