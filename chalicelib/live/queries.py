@@ -16,12 +16,12 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from chalicelib.data.errors import Conflict, Contention, StoreFailed
+from chalicelib.data.errors import ConditionFailed, Conflict, Contention, StoreFailed
 from chalicelib.data.reads import Touched, Watch, overlap
-from chalicelib.data.store import Action, Delete, Item, Key, Put
+from chalicelib.data.store import Absent, Action, Delete, Item, Key, Put
 from chalicelib.live import messages, rows
 from chalicelib.live.dialect import SYNC, Dialect
-from chalicelib.live.mailbox import Held, retry_until_done
+from chalicelib.live.mailbox import Held, LeaseLost, retry_until_done
 from chalicelib.live.rows import Subscription
 from chalicelib.live.session import Absorbed, State
 from chalicelib.live.value import Refusal, Value
@@ -39,6 +39,8 @@ PAUSE_MS, LONGEST_PAUSE_MS = 100, 5_000
 
 HOT = 16
 """So many queries of a connection have the digest of their value in its mailbox: a new value costs no write of its own."""
+PLAIN = 30
+"""So many rows of queries that are over are removed one by one, which costs half; more of them together, which is quicker."""
 WARM_BYTES = 400
 """Arguments that have moved on are kept there, too, if all of them together are not longer: a mailbox stays below 1 KB."""
 
@@ -83,8 +85,8 @@ class Queries:
         """Whether a query was tried that could not be evaluated."""
         self.beyond: list[int] = []
         self.gone_watches: set[tuple[int, Watch]] = set()
-        self.leaving: list[Action] = []
-        """Rows of queries that are over: they go with the next rows that are written, for one look at the lease."""
+        self.leaving: list[Key] = []
+        """Rows of queries that are over, their watches first."""
 
     def keep(self) -> None:
         """Renew the lease when that is due. Raises `LeaseLost`."""
@@ -107,10 +109,10 @@ class Queries:
             gone = self.queries.pop(query_id, None)
             if gone is None:
                 continue
-            over: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for watch in gone.watches]
-            over.append(Delete(Key("subscriptions", self.connection, str(query_id))))
+            over = [rows.watch_place(self.connection, query_id, watch) for watch in gone.watches]
+            over.append(Key("subscriptions", self.connection, str(query_id)))
             if query_id in found.added:
-                self.world.mailboxes.beside(self.held, over)  # a transaction writes a row once
+                self.world.mailboxes.beside(self.held, [Delete(key) for key in over])
             else:
                 self.leaving += over
             self.removed.add(query_id)
@@ -233,12 +235,13 @@ class Queries:
     def _watch(self, new: list[tuple[Subscription, set[Watch]]]) -> None:
         """Be told of changes there, from now on. Raises `LeaseLost`; `Closed`, when nobody knows what of it is stored.
 
-        The rows of the queries name every watch that there may be, and are written first, under the lease: whoever ends the
-        connection finds them there. So the watches themselves are plain writes, which cost half. One that comes when the lease
-        is gone is taken back (`abandon`).
+        The rows of the queries name every watch that there may be, and are written first: whoever ends the connection finds
+        them there. A row that is there already is written under the lease: late, it would bring back an older one. New rows
+        and watches are plain writes, which cost half and need no look. What comes when the lease is gone is taken back.
         """
         ttl = self._ttl()
-        named: list[Action] = []
+        named: list[Put] = []
+        again: list[Action] = []
         puts: list[Put] = []
         for sub, missing in new:
             self.gone_watches -= {(sub.query_id, watch) for watch in missing}
@@ -246,26 +249,52 @@ class Queries:
             sub.watches = [*sub.watches, *sorted(missing)]
             row = sub.row(self.connection, ttl)
             row["watches"] += [list(watch) for watch in leaving]
-            named.append(Put("subscriptions", row))
+            if sub.stored is None:
+                named.append(Put("subscriptions", row, Absent()))
+            else:
+                again.append(Put("subscriptions", row))
             puts += [Put("watches", rows.watch_row(self.connection, sub.query_id, watch, ttl)) for watch in sorted(missing)]
-        self.world.mailboxes.beside(self.held, [*named, *self.leaving])
-        self.leaving = []
-        self.put += [Key("watches", put.item["pk"], put.item["sk"]) for put in puts]
+        if again:
+            self.world.mailboxes.beside(self.held, again)
         try:
-            self.world.parallel([partial(self._put, put) for put in puts])
+            self._put_all(named)
+            self.beat()
+            self._put_all(puts)
+            self._remove_left()
         except (Contention, StoreFailed) as error:
-            raise Closed(f"watches could not be stored: {error}") from error
+            raise Closed(f"queries and watches could not be stored: {error}") from error
         for sub, _ in new:
             sub.saved()
 
+    def _put_all(self, puts: list[Put]) -> None:
+        self.put = [*(Key(put.table, put.item["pk"], put.item["sk"]) for put in puts), *self.put]
+        self.world.parallel([partial(self._put, put) for put in puts])
+
     def _put(self, put: Put) -> None:
-        retry_until_done(self.world.clock, lambda: self.world.store.write(put))
+        try:
+            retry_until_done(self.world.clock, lambda: self.world.store.write(put))
+        except ConditionFailed as refused:
+            if refused.old != put.item:
+                raise LeaseLost from refused
+            # else it is our own write, whose answer was lost
+
+    def _remove_left(self) -> None:
+        """Remove what queries that are over have left. None comes back under its number, so nothing is removed too late."""
+        left, self.leaving = self.leaving, []
+        if len(left) > PLAIN:
+            self.world.mailboxes.beside(self.held, [Delete(key) for key in left])
+            return
+        for table in ("watches", "subscriptions"):
+            self.world.parallel([partial(self._remove, key) for key in left if key.table == table])
+
+    def _remove(self, key: Key) -> None:
+        retry_until_done(self.world.clock, lambda: self.world.store.write(Delete(key)))
 
     def abandon(self) -> None:
         """The lease is somebody else's, who ends the connection: take back the watches that may have come after that."""
         put, self.put = self.put, []
         for key in put:
-            retry_until_done(self.world.clock, lambda key=key: self.world.store.write(Delete(key)))  # type: ignore[misc]
+            self._remove(key)
 
     def _refusals(self) -> list[str]:
         """Queries beyond what a connection may hold."""
@@ -286,10 +315,9 @@ class Queries:
 
     def _rows_left(self) -> list[Action]:
         """What the turn leaves to be written: watches that are over, queries that have changed."""
-        left: list[Action] = [
-            *self.leaving,
-            *(Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in sorted(self.gone_watches)),
-        ]
+        self._remove_left()
+        gone = sorted(self.gone_watches)
+        left: list[Action] = [Delete(rows.watch_place(self.connection, query_id, watch)) for query_id, watch in gone]
         moved = {query_id for query_id, _ in self.gone_watches}
         unseen = {query_id for query_id, sub in (self.subs or {}).items() if sub.stored is None}
         for query_id in sorted(self.changed.keys() | unseen):

@@ -148,7 +148,7 @@ class RunsOnce(Turn):
 
 
 class WatchesWithoutLease(Mailboxes):
-    """Writes watches and queries whether or not the lease is still its own."""
+    """Writes rows of queries again whether or not the lease is still its own."""
 
     def beside(self, held: Held, actions: list[Any]) -> None:
         for action in actions:
@@ -156,7 +156,7 @@ class WatchesWithoutLease(Mailboxes):
 
 
 class LeavesLateWatches(Turn):
-    """Does not take back the watches that it stored when its lease was gone."""
+    """Does not take back the queries and watches that it stored when its lease was gone."""
 
     def abandon(self) -> None:
         return
