@@ -4,9 +4,10 @@ A turn for each piece would be two writes a viewer: a note with the lease, and a
 mark (`writer`), and goes on with the same turn at each piece: evaluate, look again, post. Its state stays in memory. Nobody
 misses that should the writer die: its lease runs out, the connection is closed, and the client comes back.
 
-**Whoever else hears of a piece** (the stream) leaves it to the writer, if the mailbox has the log's mark (`fanout.py`). That is
-safe because of an order: a piece is *owed* before it is stored, and the lease is given back only when whatever is owed was told.
-What was owed and could not be told is left as a note by the writer itself, after the lease is gone.
+**Whoever else hears of a piece** (the stream) leaves it to the writer, if the piece's own row names the viewer, or, of who was
+taken since, the mailbox has the log's mark (`fanout.py`). That is safe because of an order: a piece is *owed* before it is
+stored, under the names of those who are held then, and a lease is given back only when whatever is owed was told. What was
+owed and could not be told is left as a note by the writer itself, after the lease is gone.
 
 **Anything else that the viewers have** (their frames, answers, other changes, a seal that somebody else has put at the end of the
 log) comes as a note, as to any holder. After each evaluation, and every moment in which nothing is said, the mailboxes are
@@ -26,7 +27,7 @@ from chalicelib.data.reads import Touched
 from chalicelib.data.store import Item, Path
 from chalicelib.live import rows
 from chalicelib.live.batch import Slice
-from chalicelib.live.fanout import ROWS, SLICE, Fanout
+from chalicelib.live.fanout import ROWS, SLICE, Fanout, viewer_name
 from chalicelib.live.mailbox import Held, LeaseLost, log_mark, retry_until_done
 from chalicelib.live.turn import Turn
 
@@ -100,9 +101,10 @@ class HeldViewers:
         """Pieces that may be stored, and are not told."""
         self._found = self._looked = self._told = 0
 
-    def owe(self, place: Touched) -> None:
-        """Before a piece is stored."""
+    def owe(self, place: Touched) -> bytes:
+        """Before a piece is stored. Returns the names of those who are told of it here."""
         self.owed.append(place)
+        return b"".join(viewer_name(turn.connection) for turn in self.turns if not turn.lost)
 
     def tell(self, stamp: str) -> None:
         """Tell whatever is owed. Should that fail it stays owed."""
