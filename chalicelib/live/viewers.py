@@ -97,19 +97,27 @@ class HeldViewers:
         self.batches = replace(fanout.batches, world=self.world, turn=self.turn_type)
         self.lasts = min(HOLD_MS, self.world.mailboxes.lease_ms)
         self.turns: list[KeptTurn] = []
+        self.fresh: list[Held] = []
+        """Those who were taken for the piece that is about to be stored, and have not been served yet."""
         self.owed: list[Touched] = []
         """Pieces that may be stored, and are not told."""
         self._found = self._looked = self._told = 0
 
     def owe(self, place: Touched) -> bytes:
-        """Before a piece is stored. Returns the names of those who are told of it here."""
+        """Before a piece is stored: new viewers are taken, so that it is not the stream who tells them.
+
+        Returns the names of those who are told of it here.
+        """
         self.owed.append(place)
-        return b"".join(viewer_name(turn.connection) for turn in self.turns if not turn.lost)
+        self.fresh += self._find()
+        held = [turn.connection for turn in self.turns if not turn.lost] + [each.connection for each in self.fresh]
+        return b"".join(map(viewer_name, held))
 
     def tell(self, stamp: str) -> None:
         """Tell whatever is owed. Should that fail it stays owed."""
         try:
-            self._round(self.turns, partial(self.turn_type.resume, places=list(self.owed)), self._find())
+            fresh, self.fresh = self.fresh, []
+            self._round(self.turns, partial(self.turn_type.resume, places=list(self.owed)), fresh)
         except Exception:
             logger.exception("the viewers of %s were not all told of a piece", self.address)
         else:
@@ -138,6 +146,9 @@ class HeldViewers:
             logger.exception("the viewers of %s were not let go", self.address)
 
     def _let_go(self) -> None:
+        fresh, self.fresh = self.fresh, []
+        if fresh:
+            self._round([], self.turn_type.notice, fresh)
         self._round(self.turns, partial(self.turn_type.let_go, places=list(self.owed)))
         if self.owed:
             self.fanout.changed(self.owed)
@@ -179,7 +190,8 @@ class HeldViewers:
             marks: dict[str, set[str]] = {}
             for row, _ in watching:
                 marks.setdefault(row["connection"], set()).add(str(row["query"]))
-            new = sorted(marks.keys() - {turn.connection for turn in self.turns})[: HELD - len(self.turns)]
+            known = {turn.connection for turn in self.turns} | {each.connection for each in self.fresh}
+            new = sorted(marks.keys() - known)[: HELD - len(known)]
             return [
                 each for part in self.world.parallel([partial(self._take, each, marks) for each in _eights(new)]) for each in part
             ]

@@ -19,7 +19,6 @@ from chalicelib.data.reads import Touched
 from chalicelib.data.store import Path
 from chalicelib.live.batch import Slice
 from chalicelib.live.fanout import Fanout
-from chalicelib.live.mailbox import Held
 from chalicelib.live.rows_driver import RowsDriver
 from chalicelib.live.viewers import HOLD_MS, HeldViewers, KeptTurn
 from chalicelib.runtime.identity import LEEWAY_MS
@@ -221,13 +220,14 @@ class SparesWhoeverIsHeld(Fanout):
 class TellsOnlyOldOnes(HeldViewers):
     """Takes viewers, and tells those only whom it has taken before."""
 
-    def _find(self) -> list[Held]:
-        for held in super()._find():
+    def tell(self, stamp: str) -> None:
+        fresh, self.fresh = self.fresh, []
+        super().tell(stamp)
+        for held in fresh:
             self.turns += Slice(self.world, [self.turn_type(self.world, held)]).turns  # type: ignore[arg-type]
             self.turns[-1].look()
             self.turns[-1].stale.clear()
             self.turns[-1].rests = True
-        return []
 
 
 class TellsLate(HeldViewers):
@@ -345,17 +345,21 @@ def test_without_this_step_a_schedule_breaks_a_promise(run: Callable[[type[Backe
 class FailsAtTheThird(HeldViewers):
     """Something goes wrong just when the third piece is to be told."""
 
-    finds = 0
+    tells = 0
 
     def close(self) -> None:
         self.world.clock.sleep(0.2)
         super().close()
 
-    def _find(self) -> list[Held]:
-        self.finds += 1
-        if self.finds == 3:
+    def tell(self, stamp: str) -> None:
+        self.tells += 1
+        super().tell(stamp)
+        self.tells += self.tells == 3
+
+    def _round(self, *rest: Any) -> None:
+        if self.tells == 3:
             raise StoreFailed("the store does not answer")
-        return super()._find()
+        super()._round(*rest)
 
 
 class ForgetsWhatFailed(FailsAtTheThird):
