@@ -11,6 +11,7 @@ from chalicelib.data.store import Change
 from chalicelib.data.tables import MARK, TABLES
 from chalicelib.live.answered import Answered
 from chalicelib.live.driver import Driver
+from chalicelib.runtime.single_rows import TOLD
 
 logger = logging.getLogger("concave")
 
@@ -21,8 +22,8 @@ class Changes:
     def __init__(self, driver: Driver) -> None:
         self.touched: dict[Touched, None] = {}
         """Places whose watchers are to be told; what they know already is left out."""
-        self.pieces: set[Touched] = set()
-        """Those of them that are rows of a log, each written by itself."""
+        self.pieces: dict[Touched, bytes] = {}
+        """Those of them that are rows of a log, each written by itself, with what it says of who is told by its writer."""
         self.answered = Answered()
         self.jobs: list[tuple[Receipt, str, str]] = []
         """Commits with jobs to be started, with their org and the id of their request."""
@@ -60,7 +61,7 @@ class Changes:
             if not self._driver.told(str(change.new.get("_c"))):
                 self.touched[place] = None
                 if "_id" in change.new and change.new.get("_c") == change.new["_id"]:  # `runtime/single_rows.py`
-                    self.pieces.add(place)
+                    self.pieces[place] = bytes(change.new.get(TOLD, b""))
             self.answered.changed([place])
 
 

@@ -234,11 +234,10 @@ class Lent:
 
         Returns False when another row is in its place.
         """
-        if viewers is not None:
-            viewers.owe(_place(org, document))
+        told = viewers.owe(_place(org, document)) if viewers is not None else b""
         for attempt in range(20):
             try:
-                mine = self.executor.append(org, document)
+                mine = self.executor.append(org, document, told)
                 break
             except (StoreFailed, Conflict):
                 self.clock.sleep(min(1.0, 0.02 * 2**attempt))

@@ -28,7 +28,7 @@ def feed(ctx: QueryCtx, socket: str, seen: dict[str, Any] | None = None) -> dict
         seen: the cursor, by conversation.
     """
     seen = seen or {}
-    row = ctx.db.get(ChatSocket, socket)
+    row = ctx.db.apart(ChatSocket, socket)
     if row is None:  # not open yet: `gateway:open` says why, if it is refused
         return {"events": [], "next": {"socket": socket, "seen": {}}, "more": False}
     try:

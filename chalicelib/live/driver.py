@@ -10,13 +10,14 @@ Both tell clients the same, and write the same documents, fences, claims and com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.data.reads import Touched
 
 NOBODY: Mapping[str, set[Touched]] = {}
+NO_PIECES: Mapping[Touched, bytes] = {}
 
 
 @dataclass
@@ -32,8 +33,8 @@ class Spread:
 class Viewers(Protocol):
     """Those who watch one log, as its only writer tells them of each piece. May fail: the stream tells them anyway."""
 
-    def owe(self, place: Touched) -> None:
-        """A piece is about to be stored here."""
+    def owe(self, place: Touched) -> bytes:
+        """A piece is about to be stored here. Returns what its row is to say of who is told by the writer."""
 
     def tell(self, stamp: str) -> None:
         """It is stored, under this stamp (`_c`)."""
@@ -53,13 +54,13 @@ class Driver(Protocol):
         touched: Iterable[Touched],
         connections: Iterable[str] = (),
         heard: Mapping[str, set[Touched]] = NOBODY,
-        pieces: Collection[Touched] = (),
+        pieces: Mapping[Touched, bytes] = NO_PIECES,
     ) -> Spread:
         """These places were written, and these connections' own calls have committed: bring their watchers up to date.
 
         Args:
             heard: connections that know already of what was written at these places.
-            pieces: those of the places that are pieces of a log, which its writer may tell of itself.
+            pieces: those of the places that are pieces of a log, which its writer may tell of itself, each with what `owe` gave.
 
         Raises: what kept a watcher from being told; the caller says it again.
         """

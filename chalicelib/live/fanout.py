@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
 from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
-from chalicelib.live.driver import NOBODY, Spread
+from chalicelib.live.driver import NO_PIECES, NOBODY, Spread
 from chalicelib.live.mailbox import Held, Waking, log_mark, retry_until_done
 from chalicelib.live.world import World
 
@@ -28,6 +29,8 @@ ROWS = 100
 """Mailboxes that are read in one request."""
 SLICE = 8
 """Connections that are served together."""
+NAME_BYTES = 6
+"""Of the names that a piece's row has: a hundred of them leave it below 1 KB, and two viewers of a log never share one."""
 
 
 class Fanout:
@@ -41,21 +44,25 @@ class Fanout:
         touched: Iterable[Touched],
         connections: Iterable[str] = (),
         told: Mapping[str, set[Touched]] = NOBODY,
-        pieces: Collection[Touched] = (),
+        pieces: Mapping[Touched, bytes] = NO_PIECES,
     ) -> Spread:
         """Bring every watcher of these places up to date, and these connections as well.
 
         Args:
             told: connections that have heard of what has changed at these places.
-            pieces: places of pieces of a log. They are left to its writer where that holds the connection (`viewers.py`).
+            pieces: places of pieces of a log, each with the names of those whom its writer held when it was stored. They are left
+                to the writer where that holds the connection (`viewers.py`).
 
         Raises: what kept a note from being left, after everybody else was served; the caller tries again.
         """
         watching = self.watching(touched, told)
-        of_pieces = [row for row, hits in watching if hits <= {*pieces}]
+        named = {place: _names(names) for place, names in pieces.items()}
+        by_writers = [hits <= named.keys() and _all_name(row["connection"], hits, named) for row, hits in watching]
+        rest = [each for each, by_writer in zip(watching, by_writers, strict=True) if not by_writer]
+        of_pieces = [row for row, hits in rest if hits <= named.keys()]
         spared = self._held_by_writers([(row["connection"], row["pk"]) for row in of_pieces])
         left = [row for row in of_pieces if (row["connection"], row["pk"]) in spared]
-        found = [row for row, _ in watching if row not in left]
+        found = [row for row, _ in rest if row not in left]
         marks: dict[str, set[str]] = {}
         for row in found:
             marks.setdefault(row["connection"], set()).add(str(row["query"]))
@@ -153,3 +160,18 @@ class Fanout:
 
     def _watching(self, address: str) -> Sequence[Item]:
         return retry_until_done(self.world.clock, lambda: self.world.store.query("watches", address).items)
+
+
+def viewer_name(connection: str) -> bytes:
+    """Names a connection in the rows of a log's pieces."""
+    return sha256(connection.encode()).digest()[:NAME_BYTES]
+
+
+def _names(packed: bytes) -> set[bytes]:
+    return {packed[start : start + NAME_BYTES] for start in range(0, len(packed), NAME_BYTES)}
+
+
+def _all_name(connection: str, hits: Iterable[Touched], named: Mapping[Touched, set[bytes]]) -> bool:
+    """Whether each of these pieces was stored when its writer held the connection."""
+    name = viewer_name(connection)
+    return all(name in named[hit] for hit in hits)

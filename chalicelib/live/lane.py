@@ -3,7 +3,9 @@
 Most calls run at once (`at_once.py`); those that wait for something are here. A slow mutation must not freeze a streaming reply,
 so mutations have a lease of their own: the lane. The frame is in the inbox before anybody tries the lane, and stays there until
 it is answered. Before a mutation runs, its commit id is written on the frame, so that the mailbox's holder knows which `commits`
-row to look at; that row *is* the answer. Only a failure leaves an answer in the inbox, and only under the lane's lease.
+row to look at; that row *is* the answer. And a note is left before it runs: where none came while something was evaluated, the
+holder need not look for answers of calls that it does not know. Only a failure leaves an answer in the inbox, and only under
+the lane's lease.
 
 **Who calls.** A Mutation does not say whose it is. It waits until the connection's identity and session are known, and
 until every Connect and Authenticate frame that is here has been taken in. Both are written on the frame with its commit
@@ -156,6 +158,7 @@ class Lane:
         identity, key = marks["as"] or None, marks["key"]
         if not self._mark(place, {(name,): value for name, value in marks.items()}):
             return  # answered already, by a lane that was slower than its lease
+        self.world.mailboxes.begins(connection)
         with tracing(str(row.get("trace", ""))):
             called = self.mutate(frame, identity, key, connection)
         if not called.commit and identity is None and self._signs_in(connection, int(row["at"])):

@@ -192,6 +192,10 @@ class Mailboxes:
         """Say that an identity is on its way, before its frame is stored."""
         self._try(Update(self.key(connection), {("auth",): auth}, {}, (), Exists()))
 
+    def begins(self, connection: str) -> None:
+        """Say that a call of the lane is about to run: whoever evaluates meanwhile looks for its answer in the inbox."""
+        self._try(Update(self.key(connection), {}, {("notes",): 1}, (), Exists()))
+
     def note_first(self, connection: str, marks: Iterable[str] = NO_MARKS, *, auth: int = 0) -> Waking:
         """Leave a note for whoever is the holder; become it if nobody is any more."""
         noted = self._update(connection, self._token(), list(marks), self.clock.now_ms(), lease=False, auth=auth)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.data.reads import Touched
-from chalicelib.live.driver import NOBODY, Spread, Viewers
+from chalicelib.live.driver import NO_PIECES, NOBODY, Spread, Viewers
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.mailbox import Mailboxes
@@ -28,7 +28,7 @@ class RowsDriver:
         touched: Iterable[Touched],
         connections: Iterable[str] = (),
         heard: Mapping[str, set[Touched]] = NOBODY,
-        pieces: Collection[Touched] = (),
+        pieces: Mapping[Touched, bytes] = NO_PIECES,
     ) -> Spread:
         """Notes on the mailboxes of the watchers; those whose lease is free are served."""
         return self.fanout.changed(touched, connections, heard, pieces)

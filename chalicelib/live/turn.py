@@ -59,6 +59,8 @@ class Turn(Queries):
         self.touching: dict[int, set[int]] = {}
         """The queries that each answered call has touched."""
         self.present: set[str] = set()
+        self.calls_wait = False
+        """Whether frames of mutations are in the inbox that are not answered yet."""
         self.replied: list[int] = []
         self.done: set[str] = set()
         self.faults: list[str] = []
@@ -230,6 +232,7 @@ class Turn(Queries):
                 fresh[number] = (Answer(number, "Action", "null", Failure("The action's process ended before it answered.")), [])
         for number, (answer, touched) in fresh.items():
             self._answer(number, replace(answer, note=asked[number].get("note", "")), touched)
+        self.calls_wait = any(row["sk"] < rows.ACTION and number not in self.answers for number, row in asked.items())
         return bool(fresh)
 
     def _answer(self, number: int, answer: Answer, touched: list[Touched]) -> None:
@@ -270,7 +273,10 @@ class Turn(Queries):
             self.evaluate(shared)
 
     def _look_again(self) -> bool:
-        """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one."""
+        """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one.
+
+        A lane leaves a note before it runs a call (`lane.py`): where none came, and no call waited, the inbox has no answer.
+        """
         self.ran = self.held.alone = False
         opened = False
         if not self.held.ends:  # while its own call stands there no other one begins
@@ -278,6 +284,8 @@ class Turn(Queries):
             self.newest = int(row["notes"])
             self.put = []  # they were there before whoever ends the connection looks for them
             opened = self._open(row)
+            if self.newest == self.seen and not self.calls_wait:
+                return opened
         return self._collect(self._inbox(rows.MUTATION)) or opened
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------

@@ -4,9 +4,10 @@ A turn for each piece would be two writes a viewer: a note with the lease, and a
 mark (`writer`), and goes on with the same turn at each piece: evaluate, look again, post. Its state stays in memory. Nobody
 misses that should the writer die: its lease runs out, the connection is closed, and the client comes back.
 
-**Whoever else hears of a piece** (the stream) leaves it to the writer, if the mailbox has the log's mark (`fanout.py`). That is
-safe because of an order: a piece is *owed* before it is stored, and the lease is given back only when whatever is owed was told.
-What was owed and could not be told is left as a note by the writer itself, after the lease is gone.
+**Whoever else hears of a piece** (the stream) leaves it to the writer, if the piece's own row names the viewer, or, of who was
+taken since, the mailbox has the log's mark (`fanout.py`). That is safe because of an order: a piece is *owed* before it is
+stored, under the names of those who are held then, and a lease is given back only when whatever is owed was told. What was
+owed and could not be told is left as a note by the writer itself, after the lease is gone.
 
 **Anything else that the viewers have** (their frames, answers, other changes, a seal that somebody else has put at the end of the
 log) comes as a note, as to any holder. After each evaluation, and every moment in which nothing is said, the mailboxes are
@@ -26,7 +27,7 @@ from chalicelib.data.reads import Touched
 from chalicelib.data.store import Item, Path
 from chalicelib.live import rows
 from chalicelib.live.batch import Slice
-from chalicelib.live.fanout import ROWS, SLICE, Fanout
+from chalicelib.live.fanout import ROWS, SLICE, Fanout, viewer_name
 from chalicelib.live.mailbox import Held, LeaseLost, log_mark, retry_until_done
 from chalicelib.live.turn import Turn
 
@@ -96,18 +97,27 @@ class HeldViewers:
         self.batches = replace(fanout.batches, world=self.world, turn=self.turn_type)
         self.lasts = min(HOLD_MS, self.world.mailboxes.lease_ms)
         self.turns: list[KeptTurn] = []
+        self.fresh: list[Held] = []
+        """Those who were taken for the piece that is about to be stored, and have not been served yet."""
         self.owed: list[Touched] = []
         """Pieces that may be stored, and are not told."""
         self._found = self._looked = self._told = 0
 
-    def owe(self, place: Touched) -> None:
-        """Before a piece is stored."""
+    def owe(self, place: Touched) -> bytes:
+        """Before a piece is stored: new viewers are taken, so that it is not the stream who tells them.
+
+        Returns the names of those who are told of it here.
+        """
         self.owed.append(place)
+        self.fresh += self._find()
+        held = [turn.connection for turn in self.turns if not turn.lost] + [each.connection for each in self.fresh]
+        return b"".join(map(viewer_name, held))
 
     def tell(self, stamp: str) -> None:
         """Tell whatever is owed. Should that fail it stays owed."""
         try:
-            self._round(self.turns, partial(self.turn_type.resume, places=list(self.owed)), self._find())
+            fresh, self.fresh = self.fresh, []
+            self._round(self.turns, partial(self.turn_type.resume, places=list(self.owed)), fresh)
         except Exception:
             logger.exception("the viewers of %s were not all told of a piece", self.address)
         else:
@@ -136,6 +146,9 @@ class HeldViewers:
             logger.exception("the viewers of %s were not let go", self.address)
 
     def _let_go(self) -> None:
+        fresh, self.fresh = self.fresh, []
+        if fresh:
+            self._round([], self.turn_type.notice, fresh)
         self._round(self.turns, partial(self.turn_type.let_go, places=list(self.owed)))
         if self.owed:
             self.fanout.changed(self.owed)
@@ -177,7 +190,8 @@ class HeldViewers:
             marks: dict[str, set[str]] = {}
             for row, _ in watching:
                 marks.setdefault(row["connection"], set()).add(str(row["query"]))
-            new = sorted(marks.keys() - {turn.connection for turn in self.turns})[: HELD - len(self.turns)]
+            known = {turn.connection for turn in self.turns} | {each.connection for each in self.fresh}
+            new = sorted(marks.keys() - known)[: HELD - len(known)]
             return [
                 each for part in self.world.parallel([partial(self._take, each, marks) for each in _eights(new)]) for each in part
             ]

@@ -295,9 +295,9 @@ class Executor:
 
     # For appends and sweeps -----------------------------------------------------------------------------------------------
 
-    def append(self, org: str, doc: Table) -> bool:
+    def append(self, org: str, doc: Table, told: bytes = b"") -> bool:
         """Add one row to a streamed log by a single conditional write. See `single_rows.append`."""
-        return append(self.store, self.clock.now_ms(), org, doc)
+        return append(self.store, self.clock.now_ms(), org, doc, told)
 
     def listed(
         self, index: Index, values_: tuple[Any, ...], until: float | None = None, limit: int = 500, **how: Any

@@ -13,9 +13,15 @@ from chalicelib.data.tables import Index, Table, places, record_key
 from chalicelib.runtime.contexts import new_id
 from chalicelib.runtime.parallel import IN_TURN, Parallel
 
+TOLD = "_told"
+"""What a row says of those whom its writer tells of it (`live/viewers.py`). It is no field of the document."""
 
-def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
+
+def append(store: Store, now_ms: int, org: str, doc: Table, told: bytes = b"") -> bool:
     """Add one row to a streamed log by a single conditional write: the road of a reply's chunks.
+
+    Args:
+        told: who is told of it by its writer.
 
     Returns: True when the row is this one (also when an earlier answer was lost), False when another is in its place.
     Raises: `StoreFailed` when the store did not say; call again with the same document. `BadValue`, `LimitExceeded`: the table
@@ -32,6 +38,8 @@ def append(store: Store, now_ms: int, org: str, doc: Table) -> bool:
     item = {**key.attributes(), **fields(rec), "_v": 1, "_c": doc.id}
     for name, place in stands.items():
         item[f"{name}#p"], item[f"{name}#o"] = place.shard, place.order
+    if told:
+        item[TOLD] = told
     expires = rec.get(type(doc).ttl) if type(doc).ttl else None
     if expires is not None:
         item["ttl"] = int(expires // 1000)

@@ -124,3 +124,10 @@ class ReadsTheOlderArguments(Turn):
         for sub in found.values() if first else ():
             sub.args = sub.asked
         return found
+
+
+class RunsUnannounced(Mailboxes):
+    """A lane runs a call without having said so."""
+
+    def begins(self, connection: str) -> None:
+        return

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.backend import Backend
 from tests.bench_parts import Counted
 from tests.live import call_mutants, counters
-from tests.live.mutants import with_mailboxes, with_turns
+from tests.live.mutants import Later, with_mailboxes, with_turns
 from tests.live.test_protective_steps import broken
 from tests.support.bench_client import Client
 from tests.support.client import Broken
@@ -53,6 +53,29 @@ def seen_before_it_is_answered(backend: type[Backend]) -> None:
 def test_an_effect_is_not_shown_before_its_answer_while_the_call_is_open() -> None:
     seen_before_it_is_answered(Backend)
     assert broken(seen_before_it_is_answered, with_turns(call_mutants.IgnoresTheOpenCall))
+
+
+def seen_before_its_lane_has_answered(backend: type[Backend]) -> None:
+    """The same, of a call that the lane runs; nobody was told of its frame."""
+
+    def _mark(self: Any, place: Any, sets: Any, *rest: Any, **more: Any) -> Any:
+        if ("ran",) in sets:
+            sim.executor.mutation("counters:add", {"name": "a", "op": "theirs"}, sim.backend.verifier.verify("bob@acme"))
+            sim.clock.sleep(0.4)
+        return super(sim.backend.lane_type, self)._mark(place, sets, *rest, **more)
+
+    lane = type("Windowed", (backend.lane_type,), {"_mark": _mark})
+    with Sim(1, counters, backend=type("Windowed", (backend,), {"lane_type": lane, "at_once_type": Later})) as sim:
+        person = ready(sim)
+        call = person.call("counters:add", name="a", op="mine")
+        sim.run(3000)
+        assert call.state == "resolved"
+        check(sim)
+
+
+def test_an_effect_is_not_shown_before_its_answer_while_the_lane_runs_the_call() -> None:
+    seen_before_its_lane_has_answered(Backend)
+    assert broken(seen_before_its_lane_has_answered, with_mailboxes(call_mutants.RunsUnannounced))
 
 
 def dead_before_the_answer(backend: type[Backend], step: str, connections: int) -> None:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 from chalicelib.data.reads import Touched
 from chalicelib.live.dialect import SYNC
-from chalicelib.live.driver import NOBODY, Spread, Viewers
+from chalicelib.live.driver import NO_PIECES, NOBODY, Spread, Viewers
 from chalicelib.live.messages import Frame
 from chalicelib.live.owner.calling import Caller
 from chalicelib.live.owner.hearing import Hearer
@@ -80,7 +80,7 @@ class Owner:
         touched: Iterable[Touched],
         connections: Iterable[str] = (),
         heard: Mapping[str, set[Touched]] = NOBODY,
-        pieces: Collection[Touched] = (),
+        pieces: Mapping[Touched, bytes] = NO_PIECES,
     ) -> Spread:
         """These places were written: whoever watches them is told. Never fails."""
         with self.held.lock:
@@ -207,9 +207,10 @@ class Hinted:
     owed: list[Touched] = field(default_factory=list)
     begun: bool = False
 
-    def owe(self, place: Touched) -> None:
+    def owe(self, place: Touched) -> bytes:
         """Before it is stored."""
         self.owed = [place]
+        return b""
 
     def tell(self, stamp: str) -> None:
         """It is stored."""
