@@ -1,9 +1,9 @@
 """The policy of who deploys one stage: `python -m infra.deployer --account … --region … < template.json`.
 
 Two halves. What the commands themselves ask is `COMMANDS`; with it an update was deployed on the emulated account. What
-CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`), and
-only for types that are there. The emulated account does not check these: a first deployment under the policy may be refused,
-and then says which permission its type asks for (`aws cloudformation describe-type`).
+CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`, with
+what the type's handlers look at and tag, `LOOKS`), and only for types that are there. The emulated account does not check these:
+a test compares them with the permissions in the types' published schemas (`aws cloudformation describe-type`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.account import stack_name
+from infra.deployer_looks import ANYWHERE, LOOKS
 
 Statement = dict[str, Any]
 
@@ -47,8 +48,10 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Limits": ("*", ("lambda:GetAccountSettings",)),
     "SigningKey": ("{signing}", ("secretsmanager:GetSecretValue",)),
+    "Tables": ("*", ("dynamodb:ListTables",)),
+    "Posts": ("arn:aws:execute-api:{region}:{account}:*/POST/@connections/*", ("execute-api:ManageConnections",)),
 }
-"""By the statement's name: where, and what `make deploy` asks there. `{stack}` is `concave-<stage>`."""
+"""By the statement's name: where, and what the commands ask there. `{stack}` is `concave-<stage>`."""
 
 _TRANSFORM = "arn:aws:cloudformation:{region}:aws:transform/Serverless-2016-10-31"
 _LAMBDA = "arn:aws:lambda:{region}:{account}:"
@@ -119,11 +122,11 @@ MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("iam:CreatePolicy*", "iam:DeletePolicy*", "iam:GetPolicy*", "iam:ListPolicyVersions"),
     ),
     "AWS::Serverless::Api": (
-        ("arn:aws:apigateway:{region}::/restapis*",),
+        ("arn:aws:apigateway:{region}::/restapis*", "arn:aws:apigateway:{region}::/tags/*"),
         ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
     ),
     "AWS::ApiGatewayV2::Api": (
-        ("arn:aws:apigateway:{region}::/apis*",),
+        ("arn:aws:apigateway:{region}::/apis*", "arn:aws:apigateway:{region}::/tags/*"),
         ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
     ),
     "AWS::SQS::Queue": (
@@ -148,7 +151,6 @@ MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "sns:SetTopicAttributes",
             "sns:Subscribe",
             "sns:TagResource",
-            "sns:Unsubscribe",
         ),
     ),
     "AWS::Logs::LogGroup": (
@@ -192,8 +194,6 @@ MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "s3:CreateBucket",
             "s3:DeleteBucket",
             "s3:DeleteBucketPolicy",
-            "s3:GetBucketPolicy",
-            "s3:GetEncryptionConfiguration",
             "s3:PutBucketPolicy",
             "s3:PutBucketPublicAccessBlock",
             "s3:PutBucketTagging",
@@ -258,9 +258,11 @@ def policy(template: Mapping[str, Any], stage: str, account: str, region: str, s
     unknown = sorted(kinds - MAKES.keys() - WITH.keys())
     if unknown:
         raise LookupError(f"what deploying {', '.join(unknown)} asks for is not known: say it in infra/deployer.py")
+    made.append(_allow("Anywhere", sorted(action for kind in kinds for action in ANYWHERE.get(kind, ())), ["*"]))
     for kind in sorted({WITH.get(each, each) for each in kinds}):
         places, actions = MAKES[kind]
-        made.append(_allow(kind.replace("AWS::", "").replace("::", ""), actions, [each.format(**values) for each in places]))
+        named = [each.format(**values) for each in places]
+        made.append(_allow(kind.replace("AWS::", "").replace("::", ""), (*actions, *LOOKS.get(kind, ())), named))
     return {"Version": "2012-10-17", "Statement": made}
 
 
