@@ -1,4 +1,5 @@
-"""Finding the neighbours of a vector: every vector of the partition is compared, so what is found is exact.
+"""Finding the neighbours of a vector, and what several searches find together: every vector of the partition is compared, so
+what is found is exact.
 
 The tail is read, and those blocks that this process has not read before in this version (a block never changes under its version,
 so it is kept, up to a bound). Filters come before ranking, and each proposed document is read at the instant of the query, as in
@@ -10,15 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.data.block_rows import block_of, manifest
 from chalicelib.data.capabilities import vector_service
-from chalicelib.data.entries import ROWS, entry_of
+from chalicelib.data.entries import ROWS, document_key_of, entry_of
 from chalicelib.data.errors import BadRequest
-from chalicelib.data.searching import AT_ONCE, Found, documents, own, watch
+from chalicelib.data.index import Record
+from chalicelib.data.searching import AT_ONCE, MOST_HITS, Found, Proposed, documents, own, stands, watch
+from chalicelib.data.searching import propose as propose_by_words
 from chalicelib.data.side_index import WHOLE, Asked, Entry
 from chalicelib.data.store import Key, Store
 from chalicelib.data.transaction import Transaction
@@ -86,6 +89,21 @@ def nearest(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     """The documents whose vectors are nearest, best first. Raises `BadRequest` for a wrong limit, and while it is built."""
     if type(limit) is not int or not 1 <= limit <= MOST_NEIGHBOURS:
         raise BadRequest(f"vector_search(limit={limit!r}): a limit is 1 to {MOST_NEIGHBOURS}.")
+    reached = limit
+    while True:
+        proposed, found = propose(tx, asked, reached), list[Found]()
+        names = list(proposed.names)
+        for record in documents(tx, asked, iter(names), lambda found=found: limit - len(found)):
+            hit = proposed.counted(record)
+            if hit is not None:
+                found.append(hit)
+        if len(names) < reached or len(found) >= limit:
+            return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+        reached *= _BEYOND  # documents are gone that the index proposes
+
+
+def propose(tx: Transaction, asked: Asked, most: int) -> Proposed:
+    """What is nearest, as the rows of the index have it: `most` names at least, where there are as many."""
     watch(tx, asked)
     vector, address = packed(asked.vector), asked.address(tx.org)
     tail: dict[str, Entry | None] = {
@@ -93,25 +111,57 @@ def nearest(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     }
     tail |= own(tx, asked)
     fresh = {name: entry.postings[WHOLE] for name, entry in tail.items() if entry is not None}
-    enough = limit + len(tail) + AT_ONCE
-    while True:
-        scores = {name: score for name, score in _moved(tx.store, address, asked, vector, enough) if name not in tail}
-        whole = len(scores) + len(tail) < enough
-        scores |= dict(_best(compared(list(fresh), list(fresh.values())), vector, asked, len(fresh)))
-        found = _looked_at(tx, asked, scores, vector, limit)
-        if whole or len(found) == limit:
-            return found
-        enough *= _BEYOND  # documents are gone that the index proposes
+    moved = _moved(tx.store, address, asked, vector, most + len(tail) + AT_ONCE)
+    scores = {name: score for name, score in moved if name not in tail}
+    scores |= dict(_best(compared(list(fresh), list(fresh.values())), vector, asked, len(fresh)))
 
-
-def _looked_at(tx: Transaction, asked: Asked, scores: dict[str, float], vector: bytes, limit: int) -> list[Found]:
-    """Those that are proposed and are what the index says, as they are now."""
-    found: list[Found] = []
-    names = sorted(scores, key=lambda name: (-scores[name], name))
-    for record in documents(tx, asked, iter(names), lambda: limit - len(found)):
+    def counted(record: Record) -> Found:
         now = compared([""], [asked.index.entry(record).postings[WHOLE]])
-        found.append(Found(record, round(float(likeness(now.rows, vector)[0]), 6), []))
-    return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+        return Found(record, round(float(likeness(now.rows, vector)[0]), 6), [])
+
+    return Proposed(iter(sorted(scores, key=lambda name: (-scores[name], name))), counted)
+
+
+def together(tx: Transaction, searches: Sequence[Asked], limit: int, depth: int, k: int = 60) -> list[Found]:
+    """What several searches of one table find, by reciprocal rank fusion; of what they propose only what is told is read.
+
+    Each list gives its n-th document 1 / (k + n), down to its `depth`-th. What is proposed, and is not there any more when it is
+    read, leaves its list, and the rest moves up. All that share the last score are told, so there may be more than `limit`.
+    """
+    depths = [min(depth, MOST_NEIGHBOURS if each.vector else MOST_HITS) for each in searches]
+    proposed = [
+        (propose if each.vector else propose_by_words)(tx, each, most) for each, most in zip(searches, depths, strict=True)
+    ]
+    lists = [
+        [name for _, name in zip(range(most + AT_ONCE), each.names, strict=False)]
+        for each, most in zip(proposed, depths, strict=True)
+    ]
+    read: dict[str, list[Found | None]] = {}
+    while True:
+        scores: dict[str, float] = {}
+        for at, names in enumerate(lists):
+            standing = [name for name in names if name not in read or read[name][at] is not None]
+            for place, name in enumerate(standing[: depths[at]], 1):
+                scores[name] = scores.get(name, 0.0) + 1 / (k + place)
+        order = sorted(scores, key=lambda name: -scores[name])
+        last = scores[order[limit - 1]] if len(order) >= limit else 0.0
+        told = [name for name in order if scores[name] >= last]
+        missing = [name for name in told if name not in read]
+        if not missing:
+            break
+        for name, record in zip(
+            missing, tx.all_at([document_key_of(name, tx.org, searches[0].index.table) for name in missing]), strict=True
+        ):
+            read[name] = [
+                each.counted(record) if name in names and record is not None and stands(tx, one, record) else None
+                for one, each, names in zip(searches, proposed, lists, strict=True)
+            ]
+    if len(told) < limit and len(read) > len(told) and depth < MOST_HITS:
+        return together(tx, searches, limit, depth * _BEYOND, k)
+    found = [([each for each in read[name] if each is not None], scores[name]) for name in told]
+    return [
+        Found(some[0].record, score, next((each.highlights for each in some if each.highlights), [])) for some, score in found
+    ]
 
 
 def _moved(store: Store, address: str, asked: Asked, vector: bytes, enough: int) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chalicelib.data.block_rows import Block, Manifest, block_of, manifest
@@ -48,9 +48,27 @@ def search(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     """The documents that fit best, best first. Raises `BadRequest` for a limit that is none, and while the index is built."""
     if type(limit) is not int or not 1 <= limit <= MOST_HITS:
         raise BadRequest(f"search(limit={limit!r}): a limit is 1 to {MOST_HITS}.")
+    proposed, found = propose(tx, asked, limit), list[Found]()
+    for record in documents(tx, asked, proposed.names, lambda: limit - len(found)):
+        hit = proposed.counted(record)
+        if hit is not None:
+            found.append(hit)
+    return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What an index proposes: names of documents, the best first, and what one of them is found as; None: it is not, any more."""
+
+    names: Iterator[str]
+    counted: Callable[[Record], Found | None]
+
+
+def propose(tx: Transaction, asked: Asked, most: int) -> Proposed:
+    """What the words are in, as the rows of the index have it; the first `most` cost no sorting of the rest."""
     watch(tx, asked)
     if not asked.words:
-        return []
+        return Proposed(iter(()), lambda record: None)
     partition = Partition(tx, asked)
     words = [partition.postings(word, prefix=at == len(asked.words) - 1 or is_one(word)) for at, word in enumerate(asked.words)]
     rank = Ranking(words, partition.stats())
@@ -59,12 +77,7 @@ def search(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
     needed = [*allowed, *(words if asked.every else ())]
     if needed:
         scores = {name: score for name, score in scores.items() if all(name in each for each in needed)}
-    found: list[Found] = []
-    for record in documents(tx, asked, _best_first(scores, limit), lambda: limit - len(found)):
-        hit = _counted(asked, record, rank)
-        if hit is not None:
-            found.append(hit)
-    return sorted(found, key=lambda hit: (-hit.score, str(hit.record["_id"])))[:limit]
+    return Proposed(_best_first(scores, most), lambda record: _counted(asked, record, rank))
 
 
 def _best_first(scores: dict[str, float], limit: int) -> Iterator[str]:
@@ -95,7 +108,6 @@ def own(tx: Transaction, asked: Asked) -> dict[str, Entry | None]:
 def documents(tx: Transaction, asked: Asked, names: Iterator[str], wanted: object) -> Iterator[Record]:
     """The proposed documents that are where the index says, in order, as far as anybody asks; `wanted()`: how many are still."""
     assert callable(wanted)
-    address, wants = asked.address(tx.org), set(asked.filter_keys())
     while (missing := wanted()) > 0:
         keys = [
             document_key_of(name, tx.org, asked.index.table) for _, name in zip(range(missing + AT_ONCE), names, strict=False)
@@ -103,10 +115,14 @@ def documents(tx: Transaction, asked: Asked, names: Iterator[str], wanted: objec
         if not keys:
             return
         for record in tx.all_at(keys[: missing + AT_ONCE]):
-            if record is None or isinstance(record, Rough) or asked.index.where(tx.org, record) != address:
-                continue
-            if wants <= {*asked.index.filters_of(record)}:
+            if record is not None and stands(tx, asked, record):
                 yield record
+
+
+def stands(tx: Transaction, asked: Asked, record: Record) -> bool:
+    """Whether a document is where a search looks, and what its filters let through."""
+    here = not isinstance(record, Rough) and asked.index.where(tx.org, record) == asked.address(tx.org)
+    return here and {*asked.filter_keys()} <= {*asked.index.filters_of(record)}
 
 
 class Partition:
