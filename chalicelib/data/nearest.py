@@ -9,13 +9,13 @@ here all the same, so that what was written a moment ago is found.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from chalicelib.data.block_rows import block_of, manifest
+from chalicelib.data.block_rows import Kept, block_of, manifest
 from chalicelib.data.capabilities import vector_service
 from chalicelib.data.entries import ROWS, document_key_of, entry_of
 from chalicelib.data.errors import BadRequest
@@ -25,7 +25,7 @@ from chalicelib.data.searching import propose as propose_by_words
 from chalicelib.data.side_index import WHOLE, Asked, Entry
 from chalicelib.data.store import Key, Store
 from chalicelib.data.transaction import Transaction
-from chalicelib.data.vector_math import best, likeness, matrix, packed
+from chalicelib.data.vector_math import best, chosen, joined, likeness, matrix, packed
 
 MOST_NEIGHBOURS = 256
 """Documents that one search may find (Convex's limit)."""
@@ -37,52 +37,46 @@ _BEYOND = 8
 
 @dataclass(frozen=True)
 class Vectors:
-    """A block as it is compared: names, vectors, and what each document may be filtered by."""
+    """A block as it is compared: names, vectors, and which of them have what they may be filtered by."""
 
     names: list[str]
     rows: Any
-    filters: list[frozenset[str]]
-    size: int
+    having: dict[str, list[int]]
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(map(len, self.rows[:1])) * 4 * len(self.names) + 100 * len(self.names)
+
+    def among(self, wanted: Sequence[str]) -> Sequence[int] | None:
+        """The positions of those that have all of these filters; None: all have."""
+        lists = [found for each in wanted if len(found := self.having.get(each, [])) < len(self.names)]
+        return sorted(set(lists[0]).intersection(*lists[1:])) if lists else None
 
 
-class Kept:
-    """Blocks that this process has read, those that were used last."""
-
-    def __init__(self, most: int = KEPT_BYTES) -> None:
-        self._most, self._size = most, 0
-        self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[str, str, str], Vectors] = OrderedDict()
-
-    def block(self, store: Store, address: str, batch: str, version: str) -> Vectors | None:
-        """A block in the version that the manifest names; None if it has changed since."""
-        place = (address, batch, version)
-        with self._lock:
-            found = self._blocks.get(place)
-            if found is not None:
-                self._blocks.move_to_end(place)
-                return found
-        row = store.get(Key(ROWS, address, f"w|{WHOLE}|{batch}"))
-        if row is None or row["_c"] != version:
-            return None
-        block = block_of(row)
-        made = compared(block.documents, block.payloads)
-        with self._lock:
-            if place not in self._blocks:
-                self._blocks[place] = made
-                self._size += made.size
-            while self._size > self._most and len(self._blocks) > 1:
-                self._size -= self._blocks.popitem(last=False)[1].size
-        return made
+KEPT: Kept[Vectors] = Kept(KEPT_BYTES)
 
 
-KEPT = Kept()
+def kept_block(store: Store, address: str, batch: str, version: str) -> Vectors:
+    """A block in the version that the manifest names, read at most once; as it is now where it has changed since."""
+    known = KEPT.get((address, batch, version))
+    if known is not None:
+        return known
+    row = store.get(Key(ROWS, address, f"w|{WHOLE}|{batch}"))
+    if row is None:
+        return compared([], [])
+    block = block_of(row)
+    made = compared(block.documents, block.payloads)
+    return KEPT.put((address, batch, block.version), made, made.size)
 
 
 def compared(names: list[str], payloads: list[Any]) -> Vectors:
     """Payloads of an index of vectors, ready to be compared."""
-    vectors = [bytes(vector) for vector, _ in payloads]
-    filters = [frozenset(each) for _, each in payloads]
-    return Vectors(names, matrix(vectors), filters, sum(map(len, vectors)) + 100 * len(names))
+    having: dict[str, list[int]] = {}
+    for at, (_, filters) in enumerate(payloads):
+        for each in filters:
+            having.setdefault(each, []).append(at)
+    return Vectors(names, matrix([bytes(vector) for vector, _ in payloads]), having)
 
 
 def nearest(tx: Transaction, asked: Asked, limit: int) -> list[Found]:
@@ -113,7 +107,7 @@ def propose(tx: Transaction, asked: Asked, most: int) -> Proposed:
     fresh = {name: entry.postings[WHOLE] for name, entry in tail.items() if entry is not None}
     moved = _moved(tx.store, address, asked, vector, most + len(tail) + AT_ONCE)
     scores = {name: score for name, score in moved if name not in tail}
-    scores |= dict(_best(compared(list(fresh), list(fresh.values())), vector, asked, len(fresh)))
+    scores |= dict(_best([compared(list(fresh), list(fresh.values()))], vector, asked, len(fresh)))
 
     def counted(record: Record) -> Found:
         now = compared([""], [asked.index.entry(record).postings[WHOLE]])
@@ -165,23 +159,24 @@ def together(tx: Transaction, searches: Sequence[Asked], limit: int, depth: int,
 
 
 def _moved(store: Store, address: str, asked: Asked, vector: bytes, enough: int) -> Iterator[tuple[str, float]]:
-    """What the blocks propose, or the service in their place: the best of each block, so many that none is missed."""
+    """What the blocks propose, or the service in their place: the best of all, so many that none is missed."""
     service = vector_service(store)
     if service is not None:
         yield from service.nearest(address, vector, enough, asked.filter_keys())
         return
-    for batch, version in manifest(store, address).blocks.items():
-        block = KEPT.block(store, address, batch, version)
-        if block is None:  # it was changed since the manifest was read
-            row = store.get(Key(ROWS, address, f"w|{WHOLE}|{batch}"))
-            now = None if row is None else block_of(row)
-            block = compared(*((now.documents, now.payloads) if now is not None else ([], [])))
-        yield from _best(block, vector, asked, enough)
+    blocks = [kept_block(store, address, batch, version) for batch, version in manifest(store, address).blocks.items()]
+    yield from _best(blocks, vector, asked, enough)
 
 
-def _best(block: Vectors, vector: bytes, asked: Asked, most: int) -> Iterator[tuple[str, float]]:
-    """The nearest of a block that have all of the filters."""
-    wanted = frozenset(asked.filter_keys())
-    among = [at for at, filters in enumerate(block.filters) if wanted <= filters] if wanted else None
-    if block.names and most:
-        yield from ((block.names[at], score) for at, score in best(likeness(block.rows, vector), most, among))
+def _best(blocks: Sequence[Vectors], vector: bytes, asked: Asked, most: int) -> Iterator[tuple[str, float]]:
+    """The nearest of some blocks that have all of the filters."""
+    wanted, scores, names = asked.filter_keys(), list[Any](), list[Sequence[str]]()
+    for block in blocks if most else ():
+        among, told = block.among(wanted), likeness(block.rows, vector)
+        if among is None or among:
+            scores.append(told if among is None else chosen(told, among))
+            names.append(block.names if among is None else [block.names[at] for at in among])
+    starts = [0, *accumulate(map(len, names))]
+    for at, score in best(joined(scores), most):
+        block_at = bisect_right(starts, at) - 1
+        yield names[block_at][at - starts[block_at]], score
