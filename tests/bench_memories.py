@@ -6,23 +6,33 @@ Units are counted as DynamoDB would charge them, on the functions that callers c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.data.blocks import LONG_TAIL, mover
+from chalicelib.data.commit import commit
+from chalicelib.data.database import Writer
+from chalicelib.data.receipts import Intent
 from chalicelib.data.sizes import item_bytes
+from chalicelib.data.transaction import Transaction
 from chalicelib.embedders.hashing import Hashing
 from chalicelib.embedders.static import WordLlama
+from chalicelib.schema import Memory
 from infra.local.model.server import Pace, ScriptedModel
 from tests.embedders.fables import FABLES, QUESTIONS
-from tests.functions.conftest import House, Person
+from tests.functions.conftest import House
 from tests.support.goals import told
 from tests.support.ranking import ranked
 
 SIZES = (10, 1_000)
+TOGETHER = 10
+"""Memories of one commit, where a space is filled."""
 SYSTEM = {"type": "system"}
 QUESTION = "what does alice like to drink in the morning"
 
@@ -44,10 +54,12 @@ GOALS: dict[str, tuple[float, float, float]] = {
     "memory:remember, a turn": (180, 30, 4_000),
     "memories:search, 10 memories": (0, 50, 10_000),
     "memory:recall, 10 memories": (70, 80, 12_000),
-    "memories:search, 1,000 memories": (0, 500, 10_000),
-    "memory:recall, 1,000 memories": (70, 500, 12_000),
+    "memories:search, 1,000 memories": (0, 400, 10_000),
+    "memories:search, 1,000 memories, again": (0, 100, 10_000),
+    "memory:recall, 1,000 memories": (70, 120, 12_000),
 }
-"""Write units, read units and bytes of an answer at most."""
+"""Write units, read units and bytes of an answer at most. `again`: in a process that has the blocks of vectors already, as the
+recall has them, too."""
 STORED_GOAL = 6_000
 """Bytes that a memory of forty words takes at most, with its vector and its rows in both indexes."""
 RANKING_GOALS = {"hashing-256": (0.50, 0.60), "wordllama-256": (0.60, 0.70)}
@@ -99,21 +111,42 @@ def costs(sizes: tuple[int, ...] = SIZES) -> tuple[dict[str, Cost], int]:
         said = {"userMessage": content(1), "agentResponse": content(2)}
         found["memory:remember, a turn"] = counted(house, lambda: org.mutation("memory:remember", **turn, **said))
         for size in sizes:
-            _filled(house, org, size)
+            _filled(house, size)
             asked = {"space": f"{size} memories", "query": QUESTION, "limit": 10}
             search = counted(house, lambda asked=asked: org.query("memories:search", **asked, embedding=embedding))
             found[f"memories:search, {size:,} memories"] = search
+            if size > LONG_TAIL:
+                again = counted(house, lambda asked=asked: org.query("memories:search", **asked, embedding=embedding))
+                found[f"memories:search, {size:,} memories, again"] = again
             recall = counted(house, lambda asked=asked: org.action("memory:recall", **asked))
             found[f"memory:recall, {size:,} memories"] = recall
         return found, _stored(house, sizes[0])
 
 
-def _filled(house: House, org: Person, size: int) -> None:
-    for number in range(size):
-        org.mutation("memories:store", space=f"{size} memories", content=content(number), source=SYSTEM, userId="alice")
-        house.work()
-    house.sweep()
-    house.work()
+def _filled(house: House, size: int) -> None:
+    """A space of so many memories, as `memories:store` and its jobs leave them, and the sweep that moves a long tail."""
+    vectors = WordLlama().embed([content(number) for number in range(size)])
+    for start in range(0, size, TOGETHER):
+        tx = Transaction(house.store, "acme", now_ms=float(house.clock.now_ms()), writable=True)
+        for number in range(start, min(size, start + TOGETHER)):
+            Writer(tx, lambda number=number: f"mem-{hashlib.md5(f'{size} {number}'.encode()).hexdigest()[:20]}").insert(
+                Memory(
+                    space=f"{size} memories",
+                    content=content(number),
+                    owner="user:alice",
+                    user_id="alice",
+                    source_type="system",
+                    source_at=tx.now_ms,
+                    updated_at=tx.now_ms,
+                    embedding=[round(part, 6) for part in vectors[number]],
+                    embedding_model=WordLlama().name,
+                    indexed_version=1,
+                )
+            )
+        at = f"filled-{size}-{start}"
+        commit(house.store, tx, Intent(at, at, "call", "bench:fill", "acme", "null", int(tx.now_ms)))
+    for index in (Memory.by_text, Memory.by_meaning):
+        mover(house.store, index, index.address("acme", (f"{size} memories",)), time.time()).move()
 
 
 def _stored(house: House, size: int) -> int:

@@ -1,16 +1,21 @@
-"""Blocks of postings and the manifest of a partition, as `entries.py` lists them: from rows and to rows."""
+"""Blocks of postings and the manifest of a partition, as `entries.py` lists them: from rows and to rows, and kept as read."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from chalicelib.data.entries import ROWS
 from chalicelib.data.store import Item, Key, Store
 
+T = TypeVar("T")
 _pack, _unpack = msgspec.msgpack.encode, msgspec.msgpack.decode
+_words = msgspec.msgpack.Decoder(tuple[list[str], list[tuple[int, int]]])
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,45 @@ def block_of(row: Item) -> Block:
     """The block in a row."""
     documents, payloads = _unpack(bytes(row["e"]))
     return Block(documents, payloads, str(row["_c"]))
+
+
+def counts_of(row: Item) -> dict[str, tuple[int, int]]:
+    """The block of a word in a row: by document how often it has the word, and how many words it has."""
+    return dict(zip(*_words.decode(bytes(row["e"])), strict=True))
+
+
+class Kept(Generic[T]):
+    """What this process has made of blocks that it has read, each under a name that says their versions: those used last.
+
+    What is kept is never changed by those who use it.
+
+    Args:
+        most: bytes, about, of all of it; what was used last stays, however large it is.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._lock = threading.Lock()
+        self._made: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+
+    def get(self, name: Hashable) -> T | None:
+        """What was made under this name, if it is still kept."""
+        with self._lock:
+            found = self._made.get(name)
+            if found is None:
+                return None
+            self._made.move_to_end(name)
+            return found[0]
+
+    def put(self, name: Hashable, made: T, size: int) -> T:
+        """Keep something, and let go of what was not used for long. Returns it."""
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = made, size
+                self._size += size
+            while self._size > self._most and len(self._made) > 1:
+                self._size -= self._made.popitem(last=False)[1][1]
+        return made
 
 
 @dataclass

@@ -197,6 +197,29 @@ class Reader:
         asked = index(vector, **named)
         return [self._hit(asked, found) for found in near.nearest(self._tx, asked, limit)]
 
+    def hybrid_search(self, *searches: Asked, limit: int = 20, depth: int | None = None) -> list[Hit[Any]]:
+        """What several searches of one table find, best first, as `fused` puts lists together:
+        `ctx.db.hybrid_search(Note.by_text("words", space="x"), Note.by_meaning(vector, space="x"), limit=10)`.
+
+        It reads the documents that it tells, and not those that only one of the searches would have. What the lists say of the
+        others is what the indexes propose. All that share the last score are told, so there may be more than `limit`.
+
+        Args:
+            limit: 1 to 256.
+            depth: how many of each search count, `limit` at least; three times `limit` where it is not said.
+
+        Raises: `BadRequest`: the limit, the depth, searches of two tables or none; `IndexBuilding`.
+        """
+        if not searches or any(
+            not isinstance(each, Asked) or each.index.table is not searches[0].index.table for each in searches
+        ):
+            raise BadRequest("hybrid_search() takes searches of one table: Note.by_text(words), Note.by_meaning(vector).")
+        for name, value in (("limit", limit), ("depth", limit if depth is None else depth)):
+            if type(value) is not int or not 1 <= value <= near.MOST_NEIGHBOURS:
+                raise BadRequest(f"hybrid_search({name}={value!r}): it is 1 to {near.MOST_NEIGHBOURS}.")
+        found = near.together(self._tx, searches, limit, max(limit, 3 * limit if depth is None else depth))
+        return [self._hit(searches[0], each) for each in found]
+
     @staticmethod
     def _hit(asked: Asked, found: searching.Found) -> Hit[Any]:
         return Hit(document(asked.index.table, found.record), found.score, found.highlights)

@@ -49,14 +49,21 @@ def likeness(rows: Any, vector: bytes) -> Any:
     return rows @ np.frombuffer(vector, dtype=np.float32) if len(rows) else []
 
 
-def best(scores: Any, most: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
-    """The greatest of some scores, each with its position, in no order.
-
-    Args:
-        among: the positions that count; None: all.
-    """
+def chosen(scores: Any, among: Sequence[int]) -> Any:
+    """The scores at some positions."""
     np = numpy()
-    if np is None or len(scores) <= most or among is not None:
-        places = range(len(scores)) if among is None else among
-        return heapq.nlargest(most, ((at, float(scores[at])) for at in places), key=itemgetter(1))
+    return [scores[at] for at in among] if np is None else scores[np.asarray(among)]
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Scores one behind the other."""
+    np = numpy()
+    return [score for part in parts for score in part] if np is None or not parts else np.concatenate(parts)
+
+
+def best(scores: Any, most: int) -> list[tuple[int, float]]:
+    """The greatest of some scores, each with its position, in no order."""
+    np = numpy()
+    if np is None or len(scores) <= most:
+        return heapq.nlargest(most, ((at, float(score)) for at, score in enumerate(scores)), key=itemgetter(1))
     return [(int(at), float(scores[at])) for at in np.argpartition(scores, -most)[-most:]]

@@ -212,13 +212,14 @@ def test_without_numpy_the_same_are_found() -> None:
         "if sys.argv[1] == 'without':\n"
         "    sys.modules['numpy'] = None\n"
         "import random\n"
-        "from chalicelib.data.vector_math import best, likeness, matrix, numpy, packed\n"
+        "from chalicelib.data.vector_math import best, chosen, joined, likeness, matrix, numpy, packed\n"
         "assert (numpy() is None) == (sys.argv[1] == 'without')\n"
         "rng = random.Random(5)\n"
         "vectors = [packed([rng.gauss(0, 1) for _ in range(16)]) for _ in range(200)]\n"
         "scores = likeness(matrix(vectors), vectors[7])\n"
         "found = sorted(best(scores, 5), key=lambda pair: -pair[1])\n"
-        "some = sorted(best(scores, 5, range(0, 200, 3)), key=lambda pair: -pair[1])\n"
+        "parts = [chosen(scores, range(0, 100, 3)), chosen(scores, range(100, 200, 3))]\n"
+        "some = sorted(best(joined(parts), 5), key=lambda pair: -pair[1])\n"
         "print([(at, round(score, 5)) for at, score in [*found, *some]])\n"
     )
     told = [

@@ -32,7 +32,7 @@ def test_the_documented_quality_of_search_is_the_measured_one(house: House, embe
 
 
 def test_the_documented_units_of_memories_are_the_counted_ones() -> None:
-    found, stored = costs((10,))
+    found, stored = costs()
     for name, cost in found.items():
         call, _, how = name.partition(", ")
         written, read = map(float, TOLD[f"`{call}`, {how}"].split(" | "))

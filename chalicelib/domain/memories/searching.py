@@ -58,12 +58,18 @@ def search(ctx: QueryCtx, asked: Asked) -> list[Hit[Memory]]:
     if not allowed:
         return []
     named = _named(asked.wanted, owner)
+    if asked.mode == "hybrid" and not _picky(asked.wanted):
+        return _best(asked, _at_once(ctx, asked, named))
     lists: list[list[Hit[Memory]]] = []
     if asked.mode != "semantic":
         lists.append(_enough(asked, MOST_BY_WORDS, lambda most: _by_words(ctx, asked, named, most)))
     if asked.embedding is not None:
         lists.append(_enough(asked, MOST_BY_MEANING, lambda most: _by_meaning(ctx, asked, named, most)))
-    found = lists[0] if len(lists) == 1 else _both(lists, asked.limit)
+    return _best(asked, lists[0] if len(lists) == 1 else _both(lists))
+
+
+def _best(asked: Asked, found: list[Hit[Memory]]) -> list[Hit[Memory]]:
+    """In order, as many as are asked for."""
     kept = [each for each in found if asked.min_score is None or each.score >= asked.min_score]
     kept.sort(key=lambda each: (-each.score, -each.document.importance, -each.document.updated_at, each.document.id))
     return kept[: asked.limit]
@@ -103,13 +109,29 @@ def _enough(asked: Asked, most: int, look: Callable[[int], list[Hit[Memory]]]) -
     return fitting
 
 
-def _both(lists: list[list[Hit[Memory]]], limit: int) -> list[Hit[Memory]]:
-    """Two lists as one by their ranks: 1 for what is the first of both."""
-    most = len(lists) / (1 + FUSION_K)
-    return [
-        Hit(each.document, round(each.score / most, 6), each.highlights)
-        for each in fused(lists, limit=sum(map(len, lists)), k=FUSION_K)
-    ]
+def _both(lists: list[list[Hit[Memory]]]) -> list[Hit[Memory]]:
+    """Two lists as one by their ranks."""
+    return list(map(_of_one, fused(lists, limit=sum(map(len, lists)), k=FUSION_K)))
+
+
+def _of_one(hit: Hit[Memory]) -> Hit[Memory]:
+    """A fused hit with a score from 0 to 1: 1 for what is the first of both lists."""
+    return Hit(hit.document, round(hit.score * (1 + FUSION_K) / 2, 6), hit.highlights)
+
+
+def _picky(wanted: Filters) -> bool:
+    """Whether something is filtered that no index filters: then ranks are those among what is left."""
+    return bool(wanted.tags) or wanted.min_importance is not None or wanted.include_archived
+
+
+def _at_once(ctx: QueryCtx, asked: Asked, named: dict[str, Any]) -> list[Hit[Memory]]:
+    """Both lists as one where the indexes filter all that is asked: only memories that are told are read."""
+    model = asked.embedding_model or GIVEN
+    by_words, by_meaning = (
+        Memory.by_text(asked.query, **named),
+        Memory.by_meaning(asked.embedding, **named, embedding_model=model),
+    )
+    return list(map(_of_one, ctx.db.hybrid_search(by_words, by_meaning, limit=asked.limit)))
 
 
 def shown(hit: Hit[Memory]) -> MemoryView:
