@@ -25,6 +25,7 @@ STAY_MS = 12 * 3_600_000
 """So long a browser stays an operator's, and no longer than its key counts."""
 WAIT_S = 20.0
 """So long a request for what was called waits for a call."""
+_CURSOR = re.compile(r"[0-9]{1,20}")
 
 
 def _logs(b: Backend, request: HttpRequest) -> HttpResponse:
@@ -34,7 +35,7 @@ def _logs(b: Backend, request: HttpRequest) -> HttpResponse:
     if b.call_log is None:
         raise Refusal(400, "NotSupported", "This deployment keeps its log elsewhere; read it with `concave logs`.")
     cursor = request.query.get("cursor", "0")
-    if not cursor.isdigit():
+    if not _CURSOR.fullmatch(cursor):
         raise Refusal(400, "BadCursor", "`cursor` must be the `newCursor` of the answer before, or 0.")
     wanted = request.query.get("request", "")
     try:

@@ -16,6 +16,7 @@ from chalicelib.data.tables import TABLES, Table
 from chalicelib.operating.pages import documents as scanned
 from chalicelib.operating.pages import table_of
 from chalicelib.operating.specs import readable
+from chalicelib.runtime.operators import OperatorAct
 
 
 @internal_query
@@ -87,7 +88,7 @@ def document(ctx: QueryCtx, table: str, ids: list[Any]) -> dict[str, Any] | None
 @internal_mutation
 def insert(ctx: MutationCtx, table: str, fields: dict[str, Any]) -> str:
     """Add a document. Returns its id. Raises what a function's insert raises."""
-    kind = table_of(table)
+    kind = _changeable(table)
     _known(kind, fields)
     blank = {"_id": "new", "_creationTime": ctx.now, **fields}
     document = gate.check(kind, gate.whole(kind, blank))
@@ -97,7 +98,7 @@ def insert(ctx: MutationCtx, table: str, fields: dict[str, Any]) -> str:
 @internal_mutation
 def patch(ctx: MutationCtx, table: str, ids: list[Any], fields: dict[str, Any], unset: list[str] | None = None) -> None:
     """Change fields of a document, and take away those in `unset`. Raises what a function's write raises."""
-    kind = table_of(table)
+    kind = _changeable(table)
     _known(kind, fields)
     for name in {"_id", "_creationTime", *(kind.wire(each) for each in kind.key)} & fields.keys():
         raise BadRequest(f"{table}: {name} says which document it is, and cannot be changed.", "BadField")
@@ -111,7 +112,7 @@ def patch(ctx: MutationCtx, table: str, ids: list[Any], fields: dict[str, Any], 
 @internal_mutation
 def remove(ctx: MutationCtx, table: str, ids: list[Any]) -> dict[str, Any]:
     """Remove a document. Returns it, for `restore`."""
-    kind = table_of(table)
+    kind = _changeable(table)
     current = _there(ctx.db, kind, ids)
     ctx.db.delete(kind, *ids)
     return current
@@ -120,7 +121,15 @@ def remove(ctx: MutationCtx, table: str, ids: list[Any]) -> dict[str, Any]:
 @internal_mutation
 def restore(ctx: MutationCtx, table: str, document: dict[str, Any]) -> bool:
     """Put a removed document back, with its id and creation time. False where its id is taken again."""
-    return put(ctx.db, table_of(table), document)
+    return put(ctx.db, _changeable(table), document)
+
+
+def _changeable(name: str) -> type[Table]:
+    """A table whose documents operators may write by hand. Raises `BadRequest`."""
+    table = table_of(name)
+    if table is OperatorAct:
+        raise BadRequest("What operators did is written by the engine alone: nobody adds, changes or removes it.", "NotAllowed")
+    return table
 
 
 def _known(table: type[Table], fields: dict[str, Any]) -> None:

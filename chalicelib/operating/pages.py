@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from chalicelib import Page, PaginationOptions
@@ -11,6 +12,8 @@ from chalicelib.data.tables import TABLES, Table
 
 SORTED = 1_000
 """So many documents are sorted by when they were made; of more the order is the store's."""
+_SORTED = re.compile(r"sorted:([0-9]{1,4})")
+"""A cursor among them: how many have been shown."""
 
 
 def table_of(name: str) -> type[Table]:
@@ -28,10 +31,13 @@ def documents(db: Reader, table: type[Table], options: PaginationOptions, *, new
         newest: sort by creation, the newest first; only where the table has at most 1,000 documents in this org.
     """
     many = int(max(1, min(options.num_items, SORTED)))
-    if options.cursor is None:
+    place = _SORTED.fullmatch(options.cursor or "sorted:0")
+    if place is not None:
         first, after = engines_pages(db, table, None, SORTED)
         if after is None:
             first.sort(key=lambda each: (each["_creationTime"], each["_id"]), reverse=newest)
-            return Page(page=first[:many], is_done=True, continue_cursor="")
-    found, after = engines_pages(db, table, options.cursor, many)
+            end = int(place[1]) + many
+            return Page(page=first[int(place[1]) : end], is_done=len(first) <= end, continue_cursor=f"sorted:{end}")
+    # Too many to be sorted; where they were few a page ago, they are shown from the beginning.
+    found, after = engines_pages(db, table, options.cursor if place is None else None, many)
     return Page(page=found, is_done=after is None, continue_cursor=after or "")

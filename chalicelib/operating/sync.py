@@ -1,62 +1,79 @@
-"""Open sockets of the process that is asked, and what they watch: who is told what, and why a query was run again."""
+"""Open sockets, and what they watch: who is told what, and why a query was run again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from chalicelib import ActionCtx, Refused, internal_action
+from chalicelib import ActionCtx, internal_action
 from chalicelib.data.reads import overlap
 from chalicelib.data.tables import MARK, document_key
 from chalicelib.operating.pages import table_of
 
 MOST = 200
 WHY = 5
+ROWS, QUERIES = 100, 50
+"""Where connections are rows: so many rows of mailboxes, and live queries of each, are read."""
 
 
 @internal_action(reads=True)
-def sockets(ctx: ActionCtx) -> list[dict[str, Any]]:
-    """Up to 200 open sockets, each with its live queries.
+def sockets(ctx: ActionCtx) -> dict[str, Any]:
+    """Open sockets, each with its live queries; `more` says whether there are others.
 
-    Raises:
-        Refused: `NotSupported`: connections are rows here (LIVE=rows).
+    Up to 200 of the process that is asked. Where connections are rows (LIVE=rows, or a stage), those of all processes: at most
+    100 rows and 50 live queries of each are read. Rows do not tell how large a value is, or why it was made again.
     """
-    held = _held(ctx)
-    with held.lock:
-        return [_socket(socket) for socket in list(held.sockets.values())[:MOST]]
+    owner = ctx.parts.backend.owner
+    if owner is None:
+        found, more = ctx.parts.backend.driver.sockets(ROWS, QUERIES)
+        return {"live": "rows", "more": more, "sockets": [_box(box, queries) for box, queries in found]}
+    with owner.held.lock:
+        held = list(owner.held.sockets.values())
+        return {"live": "owner", "more": len(held) > MOST, "sockets": [_socket(socket) for socket in held[:MOST]]}
 
 
 @internal_action(reads=True)
 def readers(ctx: ActionCtx, table: str, ids: list[Any]) -> list[dict[str, Any]]:
-    """The live queries that watch a document now, each with how many sockets are subscribed to it.
-
-    Raises:
-        Refused: `NotSupported`: connections are rows here (LIVE=rows).
-    """
-    held = _held(ctx)
+    """The live queries that watch a document now, each with how many sockets are subscribed to it: up to 200."""
     key = document_key(table_of(table), ctx.org, *ids)
     place = (key.pk, key.sk or MARK)
-    with held.lock:
-        watching = [query for query in held.queries.by_key.values() if any(overlap(place, watch) for watch in query.watches)]
+    owner = ctx.parts.backend.owner
+    if owner is None:
+        found = ctx.parts.backend.driver.readers(place, MOST)
+        return [{**_row(query, ctx.org), "sockets": many} for query, many in found]
+    with owner.held.lock:
+        queries = owner.held.queries.by_key.values()
+        watching = [query for query in queries if any(overlap(place, watch) for watch in query.watches)]
         return [{**_query(query), "sockets": len(query.subscribers)} for query in watching[:MOST]]
 
 
-def _held(ctx: ActionCtx) -> Any:
-    owner = ctx.parts.backend.owner
-    if owner is None:
-        raise Refused("NotSupported", "Connections are rows here (LIVE=rows): no process knows them all.")
-    return owner.held
+def _told(user: Mapping[str, Any]) -> dict[str, Any]:
+    return {"user": user.get("subject", ""), "org": user.get("org", ""), "operator": user.get("operator", "")}
+
+
+def _box(box: Mapping[str, Any], queries: list[Any]) -> dict[str, Any]:
+    """A connection that is a row."""
+    user = _told(json.loads(box["user"]) if box.get("user") else {})
+    return {
+        "id": box["pk"],
+        "kind": box.get("kind", ""),
+        **user,
+        "watching": sum(len(query.watches) for query in queries),
+        "queries": [_row(query, user["org"]) for query in queries],
+    }
+
+
+def _row(query: Any, org: str) -> dict[str, Any]:
+    return {"path": query.path, "args": query.args, "org": org, "watches": len(query.watches)}
 
 
 def _socket(socket: Any) -> dict[str, Any]:
-    user = json.loads(socket.user) if socket.user else {}
     queries = [each for each in socket.subscriptions.values() if each.query is not None]
     return {
         "id": socket.id,
         "kind": socket.kind,
-        "user": user.get("subject", ""),
-        "org": user.get("org", ""),
-        "operator": user.get("operator", ""),
+        **_told(json.loads(socket.user) if socket.user else {}),
         "watching": socket.watching,
         "queries": [_query(each.query) for each in queries],
     }

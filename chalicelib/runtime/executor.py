@@ -154,7 +154,9 @@ class Executor:
                 log.path = function.path
                 caller.looked = not function.public  # an operator's: nobody else is told its value, nor he what others are told
             except BadRequest as error:
-                return Evaluation(False, error=describe(error, development=self.development), reads=ReadSet(), looked=True)
+                told = describe(error, development=self.development)
+                log.failure = told.detail
+                return Evaluation(False, error=told, reads=ReadSet(), looked=True)
             found = self.ask(function, args, caller, journal, log, most_ms, views)
             log.runs, log.reads = found.runs, len(found.reads.versions)
             log.failure = found.error.detail if found.error is not None else ""

@@ -238,6 +238,8 @@ def export(file: Path, org: str | None, tables: tuple[str, ...], url: str | None
 
     from infra.admin.__main__ import main
 
+    if file.exists():
+        raise click.ClickException(f"{file} is there already; an export is written over nothing.")
     if url or os.environ.get("CONCAVE_URL"):
         _say({"documents": _pages(_door(url, key), file, org, tables), "file": str(file)})
         return
@@ -263,8 +265,6 @@ def export(file: Path, org: str | None, tables: tuple[str, ...], url: str | None
 def _pages(door: Door, file: Path, org: str | None, tables: tuple[str, ...]) -> int:
     """Write what a server elsewhere gives out. Returns how many documents."""
     many = 0
-    if file.exists():
-        raise click.ClickException(f"{file} is there already; an export is written over nothing.")
     with file.open("x", encoding="utf-8") as lines:
         for table in tables or door.call("_system/transfer:tables", {}):
             after: str | None = None

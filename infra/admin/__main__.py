@@ -36,7 +36,6 @@ from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.logs import Log
 from chalicelib.settings import Settings
 from infra.admin import upkeep
-from infra.admin.migrate import migrate
 from infra.admin.opened import opened
 from infra.admin.transfer import checked, exported, imported, items
 
@@ -214,6 +213,8 @@ def _lines(found: Iterable[upkeep.Line]) -> int:
 
 
 def _migrate(backend: Backend, asked: argparse.Namespace) -> int:
+    from infra.admin.migrate import migrate  # it brings the chat's tables, which not every deployment has
+
     with asked.file.open(encoding="utf-8") as file:
         told = migrate(backend.executor, asked.org, file, dry_run=asked.dry_run)
     _say(json.dumps({**told.found, "thereAlready": told.there, "marked": told.marked, "dryRun": asked.dry_run}))

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from chalicelib.backend import Backend
+from chalicelib.data import mount
 from chalicelib.data.errors import BadRequest
+from chalicelib.data.tables import TABLES
 from chalicelib.runtime.indexes import Indexes
-from chalicelib.schema import MemoryModel
 from infra.admin.check import check, wanted_of
 from infra.admin.erase import erase_org
 
@@ -71,7 +72,10 @@ def indexed(backend: Backend, asked: IndexesAsked) -> Iterator[Line]:
             yield Line({"index": name, **told}, audit.clean)
         else:
             yield Line({"index": name, "building": indexes.building()[name]})
-    for item in backend.executor.listed(MemoryModel.by_state_look, ("on",)):
+    models = TABLES.get(mount.table("memoryModels", "chalicelib.schema.memories"))
+    if models is None:  # the chat backend is no app here, and what its apps do not bring must not be declared
+        return
+    for item in backend.executor.listed(models.indexes["by_state_look"], ("on",)):
         if item.get("successor") is not None:
             yield Line({"embedding": item["_id"], **{name: item[name] for name in ("successor", "org", "done")}})
 

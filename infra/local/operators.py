@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ KEY_S = 3600
 LINK_S = 24 * 3600
 """So long a link that nobody has opened works."""
 MOST_LINKS = 100
+OWN_NAME = "dashboard"
+"""Whom the audit names where the link is the one that the server has printed."""
 
 
 def operator_key(folder: Path, name: str = "operator.key") -> str:
@@ -70,10 +73,13 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Link:
-    """A link that was not opened yet."""
+    """A link that was not opened yet. Whoever opens it is the operator who had it made, for as long as that one's key counts."""
 
     role: Role
     until: float
+    name: str
+    ends: float
+    """When the key that it was made with ends (seconds since the epoch)."""
 
 
 class Dashboard:
@@ -105,15 +111,20 @@ class Dashboard:
         self._links: dict[str, Link] = {}
         self._gate = threading.Lock()
 
-    def link(self, role: Role = "edit") -> str:
-        """A new path that makes one browser an operator's, once."""
+    def link(self, role: Role = "edit", name: str = OWN_NAME, ends: float = math.inf) -> str:
+        """A new path that makes one browser an operator's, once.
+
+        Args:
+            name: whom the audit names, and with whose keys the browser's end.
+            ends: when the key of whoever asks ends, in seconds since the epoch.
+        """
         key = secrets.token_urlsafe(24)
         with self._gate:
             now = self._now()
             self._links = {name: kept for name, kept in self._links.items() if kept.until > now}
             while len(self._links) >= MOST_LINKS:
                 del self._links[next(iter(self._links))]
-            self._links[key] = Link(role, now + LINK_S)
+            self._links[key] = Link(role, now + LINK_S, name, ends)
         return f"{ROOT}?key={key}"
 
     def answer(self, request: Request) -> Answer | None:
@@ -140,9 +151,10 @@ class Dashboard:
         if link is None or link.until < self._now():
             told = "<!doctype html><title>Concave</title><p>This link was used, or is too old. `concave dashboard` makes another."
             return Answer(403, told.encode(), (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")))
-        until = int(self._now()) + STAY_S
-        value = mint(self._private, link.role, "dashboard", until)
-        cookie = self._cookie(request, value, STAY_S)
+        now = int(self._now())
+        until = min(now + STAY_S, link.ends)
+        value = mint(self._private, link.role, link.name, int(until))
+        cookie = self._cookie(request, value, max(0, int(until) - now))
         return Answer(303, b"", (("Location", ROOT), ("Set-Cookie", cookie), ("Cache-Control", "no-store"), *_PRIVATE))
 
     def _session(self, request: Request) -> Answer:
@@ -157,9 +169,10 @@ class Dashboard:
         user = self._known(request)
         if user is None:
             return Answer.error(401, "Unauthenticated", "Open the link that the server has printed, or `concave dashboard`.")
-        until = int(self._now()) + KEY_S
+        until = min(int(self._now()) + KEY_S, user.expires_at // 1000 if user.expires_at else math.inf)
         role: Role = "edit" if user.operator_role == "edit" else "read"
-        told = {"key": mint(self._private, role, "dashboard", until), "role": role, "expires": until * 1000, **self._about}
+        key = mint(self._private, role, user.operator_name, int(until))
+        told = {"key": key, "role": role, "expires": int(until) * 1000, **self._about}
         return Answer.json(200, told, (("Cache-Control", "no-store"), *_PRIVATE))
 
     def _known(self, request: Request) -> User | None:
@@ -190,7 +203,9 @@ class Dashboard:
         if request.method != "POST" or user is None or asked not in ("read", "edit"):
             return Answer.error(401, "Unauthenticated", 'POST {"role": "read" or "edit"} with an operator\'s key.')
         role: Role = "edit" if asked == "edit" and user.operator_role == "edit" else "read"
-        return Answer.json(200, {"path": self.link(role), "role": role}, (("Cache-Control", "no-store"),))
+        ends = user.expires_at / 1000 if user.expires_at else math.inf
+        path = self.link(role, user.operator_name, ends)
+        return Answer.json(200, {"path": path, "role": role}, (("Cache-Control", "no-store"),))
 
     def _file(self, request: Request) -> Answer:
         name = request.path.removeprefix(ROOT)

@@ -20,18 +20,21 @@ def checks(entry: str) -> bool:
 
 
 def operating(deployment: Deployment) -> Resources:
-    """A policy to look through the stage's own tables, one to read its own log groups."""
+    """A policy to look through the stage's own tables, one to see who watches what, one to read its own log groups."""
     tables = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/" + deployment.name("*")
     groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/" + deployment.name("*")
     callers = [entry for entry in deployment.functions if checks(entry)]
+    readers = [entry for entry in callers if entry in READERS]
+    watched = [sub(tables.replace("*", name)) for name in ("mailboxes", "subscriptions", "watches")]
     return {
         "OperatorsLook": _policy(deployment, "dynamodb:Scan", sub(tables), callers),
-        "OperatorsRead": _policy(deployment, "logs:FilterLogEvents", sub(groups), [each for each in callers if each in READERS]),
+        "OperatorsWatch": _policy(deployment, ["dynamodb:Query", "dynamodb:BatchGetItem"], watched, readers),
+        "OperatorsRead": _policy(deployment, "logs:FilterLogEvents", sub(groups), readers),
     }
 
 
-def _policy(deployment: Deployment, action: str, where: Any, entries: list[str]) -> Resource:
-    statement = {"Effect": "Allow", "Action": [action], "Resource": where}
+def _policy(deployment: Deployment, action: str | list[str], where: Any, entries: list[str]) -> Resource:
+    statement = {"Effect": "Allow", "Action": [action] if isinstance(action, str) else action, "Resource": where}
     return {
         "Type": "AWS::IAM::ManagedPolicy",
         "Condition": "HasDashboard",

@@ -65,6 +65,13 @@ def test_documents_are_read_with_a_key(operated: Stage) -> None:
     assert task["title"] == "one"
 
 
+def test_open_sockets_and_who_reads_a_document_are_told_from_the_rows(operated: Stage) -> None:
+    assert json.loads(told(operated, "run", "_system/sync:sockets", key=READ))["live"] == "rows"
+    (task,) = (json.loads(line) for line in told(operated, "data", "tasks", "--org", "acme", key=READ).splitlines())
+    asked = json.dumps({"table": "tasks", "ids": [task["_id"]]})
+    assert json.loads(told(operated, "run", "_system/sync:readers", asked, "--org", "acme", key=READ)) == []
+
+
 def test_a_variable_is_seen_live_by_a_query(operated: Stage) -> None:
     told(operated, "env", "set", "GREETING", "bonjour")
     assert told(operated, "env", "get", "GREETING", key=READ).strip() == "bonjour"
@@ -181,7 +188,7 @@ def test_the_dashboard_opens_by_a_link_in_a_browser_and_its_documents_are_live(o
     expect(page.get_by_role("heading", name="Your backend runs.")).to_be_visible(timeout=120_000)
     assert "key=" not in page.url, "it stays in no history"
     expect(page.locator(".dash.stage")).to_be_visible()
-    expect(page.get_by_text("read only")).to_be_visible()
+    expect(page.get_by_text("read only", exact=True)).to_be_visible()
     page.evaluate("sessionStorage.setItem('org', 'acme')")
     page.goto(f"{operated.url}/_/#/data/tasks")
     page.reload()  # by the cookie, this time

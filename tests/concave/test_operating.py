@@ -20,15 +20,16 @@ PROJECT = """
 apps = ["tests.apps.variables"]
 chat = true
 """
+BOTH = "chalicelib.functions,tests.apps.variables"
 
 
 class Project:
     """A project's folder, its server, and its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, apps: str = BOTH) -> None:
         self.folder = folder
-        (folder / "pyproject.toml").write_text(PROJECT)
-        self.server = Served(folder / ".concave", CONCAVE_APPS="chalicelib.functions,tests.apps.variables")
+        (folder / "pyproject.toml").write_text(PROJECT if apps == BOTH else PROJECT.replace("chat = true\n", ""))
+        self.server = Served(folder / ".concave", CONCAVE_APPS=apps)
 
     def concave(self, *words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -172,6 +173,21 @@ def test_an_org_is_erased_while_the_server_runs_and_whoever_watches_sees_it(proj
     assert json.loads(acts[0]["args"]) == {"org": "leaving", "yes": "leaving"}
 
 
+def test_a_project_without_the_chat_is_looked_after_and_gets_no_tables_of_it(tmp_path: Path) -> None:
+    bare = Project(tmp_path, apps="tests.apps.variables")
+    try:
+        tables = bare.done("data").split()
+        assert "conversations" not in tables
+        assert bare.done("check") == ""
+        audited = [json.loads(line)["index"] for line in bare.done("indexes", "--audit").splitlines()]
+        assert {name.partition(".")[0] for name in audited} <= set(tables)
+        assert json.loads(bare.done("erase", "nobody", "--yes", "nobody")) == {"org": "nobody", "removed": {}, "left": {}}
+        assert bare.done("data").split() == tables
+    finally:
+        bare.server.stop()
+    assert [json.loads(line)["index"] for line in bare.done("indexes", "--audit").splitlines()] == audited, "nor without a server"
+
+
 def test_a_key_that_may_only_read_does_not_write(project: Project) -> None:
     key = project.done("key", "--name", "eve").strip()
     server = {"CONCAVE_URL": project.server.url, "CONCAVE_ADMIN_KEY": key}
@@ -205,6 +221,7 @@ def test_a_link_to_the_dashboard_is_made(project: Project) -> None:
         (("check", "--table", "tasks", "--fix", "title"), 1, "FIELD=VALUE"),
         (("indexes", "--build", "--audit"), 2, "--audit"),
         (("erase", "_system", "--yes", "_system"), 1, "cannot be erased"),
+        (("export", "pyproject.toml"), 1, "pyproject.toml is there already"),
     ],
 )
 def test_what_cannot_be_is_said(project: Project, words: tuple[str, ...], code: int, said: str) -> None:

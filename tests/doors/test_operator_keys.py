@@ -160,3 +160,67 @@ def test_a_key_that_may_only_read_changes_nothing_through_an_action_that_says_it
     with pytest.raises(Refused, match="may only read"):
         executor.run(create, {"title": "x"}, reader, Log("test", "acme"))
     assert house.person("alice").query("tasks:list") == []
+
+
+# All that operators may call, one by one ----------------------------------------------------------------------------------
+
+ONE: dict[str, Any] = {"table": "domains", "ids": ["domain-1"]}
+DOMAIN = {"_id": "domain-1", "_creationTime": 1.0, "owner": "alice", "name": "one", "updatedAt": 1.0}
+JOB = {"_id": f"job-{'a' * 20}", "_creationTime": 1.0, "org": "acme", "path": "x:y", "args": {}, "due": 9e15, "state": "pending"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "data:insert": {"table": "domains", "fields": {name: DOMAIN[name] for name in ("owner", "name", "updatedAt")}},
+    "data:patch": {**ONE, "fields": {"name": "two"}},
+    "data:remove": {"table": "domains", "ids": ["domain-0"]},
+    "data:restore": {"table": "domains", "document": {**DOMAIN, "_id": "domain-2"}},
+    "jobs:cancel": {"jobId": JOB["_id"]},
+    "jobs:runNow": {"jobId": JOB["_id"]},
+    "keys:restore": {"name": "bob"},
+    "keys:revoke": {"name": "bob"},
+    "transfer:write": {"table": "domains", "documents": [{**DOMAIN, "_id": "domain-3"}]},
+}
+"""What changes something, each with arguments that it takes."""
+
+
+def changing(house: House) -> dict[str, str]:
+    """The functions of the operators that change something, and of what kind they are."""
+    found = [each for each in house.backend.registry if each.path.startswith("_system/")]
+    return {
+        each.path.removeprefix("_system/"): each.kind for each in found if each.kind != "query" and not each.options.get("reads")
+    }
+
+
+def test_all_that_changes_something_is_known_here(house: House) -> None:
+    assert changing(house).keys() == CHANGES.keys(), "a new one goes into CHANGES"
+
+
+def test_a_key_that_may_only_read_calls_nothing_that_changes_something(house: House) -> None:
+    reader, kinds = house.operator(role="read"), changing(house)
+    for path, args in CHANGES.items():
+        with pytest.raises(Refusal) as refused:
+            getattr(reader, kinds[path])(f"_system/{path}", **args)
+        assert refused.value.tag == "ReadOnlyKey", path
+    assert house.operator().action("_system/audit:deployment") == []
+    assert acts(house) == []
+
+
+def test_all_that_an_operator_changes_is_written_down_with_who_did_it(house: House) -> None:
+    setup, kinds = house.operator(name="setup"), changing(house)
+    for table, document in (("domains", DOMAIN), ("domains", {**DOMAIN, "_id": "domain-0"}), ("jobs", JOB)):
+        setup.mutation("_system/data:restore", table=table, document=document)
+    for number, (path, args) in enumerate(sorted(CHANGES.items(), reverse=True)):  # what is run now, may be cancelled
+        operator = house.operator(name=f"eve{number}")
+        getattr(operator, kinds[path])(f"_system/{path}", **args)
+        kept = operator.query("_system/audit:acts", paginationOpts=PAGE)["page"] + operator.action("_system/audit:deployment")
+        assert f"_system/{path}" in [act["path"] for act in kept if act["operator"] == f"eve{number}"]
+
+
+def test_nobody_changes_what_is_written_down_of_operators(house: House) -> None:
+    eve = house.operator(name="eve")
+    eve.mutation("_system/data:restore", table="domains", document=DOMAIN)
+    (act,) = eve.query("_system/audit:acts", paginationOpts=PAGE)["page"]
+    args = {"ids": [act["_id"]], "fields": {"operator": "bob"}, "document": {**act, "_id": "act-2", "operator": "bob"}}
+    for path in (path for path in CHANGES if path.startswith("data:")):
+        taken = {name: args[name] for name in CHANGES[path] if name != "table"}
+        with pytest.raises(Refusal, match="written by the engine alone"):
+            eve.mutation(f"_system/{path}", table="operatorActs", **taken)
+    assert eve.query("_system/audit:acts", paginationOpts=PAGE)["page"] == [act]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,19 +14,24 @@ import pytest
 from chalicelib import backend
 from chalicelib.calls import user_of
 from chalicelib.doors import operating
+from chalicelib.operating import data
 from chalicelib.runtime import asking, executor, operators
 from chalicelib.runtime.contexts import Caller, caller_of
 from chalicelib.runtime.identity import User
 from infra.local.model.server import ScriptedModel
+from infra.local.operators import Dashboard
 from tests.data.mutants import swapped
+from tests.doors import test_operator_keys as keys
 from tests.doors import test_operators as claims
 from tests.doors import test_revoked_keys as revoking
 from tests.doors import test_stage_session as sessions
 from tests.functions.conftest import House
+from tests.local import test_dashboard_door as links
 from tests.support.rest import Names
 
 Off = Callable[[], AbstractContextManager[None]]
 _user, _from_json, _still = operators.Operators.user, User.from_json, operators.still
+_link = Dashboard.link
 
 
 def _endless(of: Any, key: str, acting: Any = None) -> User:
@@ -100,6 +106,18 @@ STEPS: Mapping[str, tuple[Callable[[House], Any], Off]] = {
     "what is changed is written down": (
         claims.test_what_an_operator_changes_is_written_down_in_the_same_commit,
         lambda: swapped((executor, "audited", lambda db, user, path, args, now: None)),
+    ),
+    "what is written down of operators is nobody's to change": (
+        keys.test_nobody_changes_what_is_written_down_of_operators,
+        lambda: swapped((data, "_changeable", data.table_of)),
+    ),
+    "whoever a link lets in is its maker": (
+        lambda house: links.test_a_browser_is_out_when_the_name_of_its_links_maker_is_revoked(links.Door(Path("nowhere"))),
+        lambda: swapped((Dashboard, "link", lambda of, role, name="", ends=0.0: _link(of, role, ends=ends))),
+    ),
+    "and stays no longer than the maker's key counts": (
+        lambda house: links.test_a_browser_stays_no_longer_than_the_key_that_its_link_was_made_with(links.Door(Path("nowhere"))),
+        lambda: swapped((Dashboard, "link", lambda of, role, name="", ends=0.0: _link(of, role, name))),
     ),
     "a claim is no key": (
         lambda house: claims.test_nobody_becomes_an_operator_by_a_claim(),

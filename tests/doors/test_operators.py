@@ -211,6 +211,28 @@ def test_the_log_of_calls_is_asked_from_a_cursor(house: House) -> None:
     assert ask(house, "/api/stream_function_logs?cursor=0", method="GET", authorization="Bearer alice@acme")[0] == 401
 
 
+def test_a_cursor_that_no_answer_has_named_is_refused_in_words(house: House) -> None:
+    house.backend.call_log = CallLog()
+    for cursor in ("²", "٣", "9" * 5_000, "-1", "1.5", "", " 1", "0x1"):
+        status, told = ask(house, f"/api/stream_function_logs?cursor={cursor}", method="GET")
+        assert (status, told["code"]) == (400, "BadCursor"), cursor
+
+
+def test_a_call_of_what_does_not_exist_is_kept_with_why_it_failed(house: House) -> None:
+    log = house.backend.call_log = CallLog()
+    calls = logging.getLogger("concave.calls")
+    calls.addHandler(log)
+    calls.setLevel(logging.DEBUG)
+    try:
+        for kind in ("query", "mutation", "action"):
+            ask(house, f"/api/{kind}", {"path": "tasks:nothing", "args": {}}, None)
+        kept = [(call.kind, "Could not find" in call.error) for call in log.last()]
+        assert kept == [("action", True), ("mutation", True), ("query", True)]
+    finally:
+        calls.removeHandler(log)
+        calls.setLevel(logging.NOTSET)
+
+
 @pytest.mark.parametrize(
     ("path", "word"),
     [

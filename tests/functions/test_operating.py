@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.conversations.opening import DEFAULT_MODEL as MODEL
+from chalicelib.operating import pages
 from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.jobs import Job
 from infra.local.model.server import ScriptedModel
+from tests.data.mutants import swapped
 from tests.functions.conftest import House, Refusal
 
 PAGE = {"numItems": 3, "cursor": None}
@@ -59,6 +61,36 @@ def test_documents_come_by_an_index_in_pages(house: House) -> None:
     rest = {"numItems": 3, "cursor": page["continueCursor"]}
     page = house.operator().query("_system/data:documents", paginationOpts=rest, **ask)
     assert [each["title"] for each in page["page"]] == ["t1", "t0"]
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_all_documents_of_a_table_come_in_pages_in_order_and_each_once(house: House, newest: bool) -> None:
+    for number in range(8):
+        house.person("alice").mutation("tasks:create", title=f"t{number}")
+    cursor, titles = None, list[str]()
+    for _ in range(3):
+        options = {"numItems": 3, "cursor": cursor}
+        page = house.operator().query("_system/data:documents", table="tasks", paginationOpts=options, newest=newest)
+        titles += [each["title"] for each in page["page"]]
+        cursor = page["continueCursor"]
+    assert page["isDone"]
+    assert titles == sorted((f"t{number}" for number in range(8)), reverse=newest)
+    options = {"numItems": 3, "cursor": "sorted:-1"}
+    with pytest.raises(Refusal):
+        house.operator().query("_system/data:documents", table="tasks", paginationOpts=options)
+
+
+def test_pages_of_a_table_that_has_grown_too_large_to_be_sorted_begin_again(house: House) -> None:
+    for number in range(5):
+        house.person("alice").mutation("tasks:create", title=f"t{number}")
+    with swapped((pages, "SORTED", 4)):
+        titles, cursor = set[str](), "sorted:3"
+        for _ in range(2):
+            options = {"numItems": 3, "cursor": cursor}
+            page = house.operator().query("_system/data:documents", table="tasks", paginationOpts=options)
+            titles |= {each["title"] for each in page["page"]}
+            cursor = page["continueCursor"]
+        assert (page["isDone"], titles) == (True, {f"t{number}" for number in range(5)})
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def comes_back(backend: type[Backend]) -> None:
         ahead = person.call("counters:add", name="x", op="first")
         assert sim.until(lambda: ahead.state == "completed", 1500)
         shown = person.call("counters:add", name="a", op="second")
-        # Not in every world: where its effect is shown at once, it is kept before the connection is lost, and nothing is to be seen.
+        # Not in every world: where its effect is shown at once, it is kept before the connection is lost.
         assert sim.until(lambda: shown.state == "completed", 1500)
         person.drop()
         Failing.stuck.clear()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.runtime.keys import AuthFailed
 from chalicelib.runtime.operators import Operators, mint, public_half
 from infra.local.aws.shapes import Request
 from infra.local.operators import KEY_S, LINK_S, MOST_LINKS, STAY_S, Dashboard, SystemClock
@@ -23,7 +24,8 @@ class Door:
 
     def __init__(self, folder: Path, port: int = 3210, private: str = SIGNS) -> None:
         self.host, self.now = f"127.0.0.1:{port}", 1_800_000_000.0
-        self.operators = Operators([public_half(private)], self, "_public")
+        self.off: set[str] = set()
+        self.operators = Operators([public_half(private)], self, "_public", lambda: self.off)
         self.dashboard = Dashboard(folder, self.operators, private, now=lambda: self.now)
 
     def now_ms(self) -> int:
@@ -38,6 +40,12 @@ class Door:
     def entered(self) -> str:
         """The cookie, as a browser sends it back."""
         return set_cookie(self.asked("GET", self.dashboard.link())).partition(";")[0]
+
+    def entered_by(self, key: str, role: str = "edit") -> tuple[str, str]:
+        """The same by a link that an operator had made with a key, and how the cookie is set."""
+        link = json.loads(self.asked("POST", "/_/link", json.dumps({"role": role}).encode(), Authorization=f"Convex {key}").body)
+        told = set_cookie(self.asked("GET", link["path"]))
+        return told.partition(";")[0], told
 
     def session(self, cookie: str, **headers: str) -> tuple[int, Any]:
         told = self.asked("POST", "/_/session", Cookie=cookie, **{"Origin": f"http://{self.host}", **headers})
@@ -165,6 +173,44 @@ def test_a_browser_that_may_only_read_never_gets_more(door: Door) -> None:
     assert (told["role"], door.operators.user(told["key"]).operator_role) == ("read", "read")
     link = door.asked("POST", "/_/link", b'{"role": "edit"}', Authorization=f"Convex {told['key']}")
     assert json.loads(link.body)["role"] == "read"
+
+
+def test_who_opens_a_link_is_the_operator_who_had_it_made(door: Door) -> None:
+    cookie, _ = door.entered_by(mint(SIGNS, "edit", "ann"))
+    key = door.session(cookie)[1]["key"]
+    assert door.operators.user(key).operator_name == "ann"
+    again, _ = door.entered_by(key)
+    assert door.operators.user(door.session(again)[1]["key"]).operator_name == "ann", "also by a link that the page had made"
+    printed = door.session(door.entered())[1]["key"]
+    assert door.operators.user(printed).operator_name == "dashboard"
+
+
+def test_a_browser_is_out_when_the_name_of_its_links_maker_is_revoked(door: Door) -> None:
+    ann = mint(SIGNS, "edit", "ann")
+    cookie, _ = door.entered_by(ann)
+    waiting = json.loads(door.asked("POST", "/_/link", b"", Authorization=f"Convex {ann}").body)["path"]
+    key = door.session(cookie)[1]["key"]
+    door.off.add("ann")
+    assert door.session(cookie)[0] == 401
+    with pytest.raises(AuthFailed, match="count no more"):
+        door.operators.user(key)
+    assert door.session(set_cookie(door.asked("GET", waiting)).partition(";")[0])[0] == 401, "a link that waited opens nothing"
+    assert door.asked("POST", "/_/link", b"", Authorization=f"Convex {ann}").status == 401
+    assert door.session(door.entered())[0] == 200, "others stay"
+
+
+def test_a_browser_stays_no_longer_than_the_key_that_its_link_was_made_with(door: Door) -> None:
+    ends = int(door.now) + 600
+    cookie, told = door.entered_by(mint(SIGNS, "edit", "ann", ends))
+    assert "; Max-Age=600;" in told
+    _, session = door.session(cookie)
+    assert session["expires"] == ends * 1000
+    late = json.loads(door.asked("POST", "/_/link", b"", Authorization=f"Convex {session['key']}").body)["path"]
+    door.now = ends + 1
+    assert door.session(cookie)[0] == 401
+    with pytest.raises(AuthFailed, match="has ended"):
+        door.operators.user(session["key"])
+    assert door.session(set_cookie(door.asked("GET", late)).partition(";")[0])[0] == 401, "nor by a link made with a key of it"
 
 
 def test_other_machines_find_nothing(door: Door) -> None:

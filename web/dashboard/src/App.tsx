@@ -1,6 +1,7 @@
 import type { ConvexReactClient } from "convex/react";
 import { Activity, Archive, BookOpen, Clock, Database, FunctionSquare, House, MessagesSquare, Plug, Radio, ScrollText, Settings2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { Boundary } from "./Boundary";
 import { usePolled } from "./calls";
 import { Api } from "./panes/Api";
 import { Backup } from "./panes/Backup";
@@ -47,6 +48,15 @@ function useHash(): string {
   return hash.replace(/^#\/?/, "");
 }
 
+/** A part of the address, which anybody may have written. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 export function App({ client }: { client: ConvexReactClient }) {
   const [session, setSession] = useState<Session | null>();
   const [problem, setProblem] = useState("");
@@ -85,7 +95,10 @@ export function App({ client }: { client: ConvexReactClient }) {
 }
 
 function Signed({ session, acting, onActing }: { session: Session; acting: Acting; onActing: (acting: Acting) => void }) {
-  const [name = "home", ...rest] = useHash().split("/");
+  const [name = "home", ...parts] = useHash().split("/");
+  const rest = parts.map(decoded).join("/");
+  const content = useRef<HTMLElement>(null);
+  const panes = useRef<HTMLElement>(null);
   const shown = PANES.find((each) => each.name === name) ?? PANES[0];
   const orgs = usePolled<string[]>("overview:orgs", {}, 30_000);
   const choose = (org: string) => {
@@ -95,11 +108,19 @@ function Signed({ session, acting, onActing }: { session: Session; acting: Actin
   };
   useEffect(() => {
     document.title = `${shown.title} · Concave`;
+    panes.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // a phone's row of panes is wider than it
   }, [shown.title]);
   const known = [...new Set([...(orgs.value ?? []), ...(acting.org ? [acting.org] : [])])];
   return (
     <div className={session.stage ? "dash stage" : "dash"}>
-      <a className="skip" href="#content">
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault(); // what stands behind the # is the pane's name
+          content.current?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <header className="top">
@@ -118,7 +139,7 @@ function Signed({ session, acting, onActing }: { session: Session; acting: Actin
           </select>
         </label>
       </header>
-      <nav className="panes" aria-label="Panes">
+      <nav className="panes" aria-label="Panes" ref={panes}>
         {PANES.map(({ name: path, title, icon: Icon }) => (
           <a key={path} href={`#/${path}`} aria-current={path === shown.name ? "page" : undefined}>
             <Icon aria-hidden="true" size={16} />
@@ -130,8 +151,10 @@ function Signed({ session, acting, onActing }: { session: Session; acting: Actin
           <span>Guides</span>
         </a>
       </nav>
-      <main id="content" className="pane" tabIndex={0}>
-        <shown.pane session={session} acting={acting} rest={rest.map(decodeURIComponent).join("/")} />
+      <main id="content" className="pane" tabIndex={0} ref={content}>
+        <Boundary key={`${shown.name}/${rest}`}>
+          <shown.pane session={session} acting={acting} rest={rest} />
+        </Boundary>
       </main>
     </div>
   );

@@ -38,3 +38,9 @@ export function typed(text: string): unknown {
     return text;
   }
 }
+
+/** What a person has typed for a field that holds texts: the text itself, also where it looks like a number; quotes may stand around it. */
+export function typedFor(type: string | undefined, text: string): unknown {
+  const value = typed(text);
+  return type?.startsWith("str") && typeof value !== "string" && !(value === null && type.includes("null")) ? text : value;
+}

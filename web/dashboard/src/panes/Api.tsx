@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import type { PaneProps } from "../App";
+import { Marked } from "../Marked";
 
 interface Operation {
   summary?: string;
@@ -58,7 +59,9 @@ export function Api(_: PaneProps) {
                     </td>
                     <td>
                       <code>{path}</code>
-                      <div className="soft">{one.summary}</div>
+                      <div className="soft">
+                        <Marked text={one.summary ?? ""} />
+                      </div>
                     </td>
                   </tr>
                 ))}

@@ -105,7 +105,7 @@ function Models({ of: models }: { of: Sums[] }) {
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Models">
       <table>
-        <Heads names={["Model", "Replies", "Failed", "Tokens in", "Tokens out", "From its cache", "Into its cache", "Cost"]} />
+        <Heads names={["Model", "#Replies", "#Failed", "#Tokens in", "#Tokens out", "#From its cache", "#Into its cache", "#Cost"]} />
         <tbody>
           {models.map((each) => (
             <tr key={each.model}>
@@ -131,7 +131,7 @@ function Replies({ of: replies }: { of: Reply[] }) {
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Replies">
       <table>
-        <Heads names={["Began", "State", "Model", "Org", "User", "Took", "Tokens", "Cost"]} />
+        <Heads names={["Began", "State", "Model", "Org", "User", "#Took", "#Tokens", "#Cost"]} />
         <tbody>
           {replies.map((reply) => (
             <tr key={reply.id} className={reply.state === "failed" ? "bad" : undefined}>

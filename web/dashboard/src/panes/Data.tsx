@@ -2,6 +2,7 @@ import { useQuery } from "convex/react";
 import { useEffect, useState } from "react";
 import type { PaneProps } from "../App";
 import { queryAt } from "../calls";
+import { useSeen } from "../seen";
 import { Rows } from "./Rows";
 
 export interface TableOf {
@@ -21,6 +22,7 @@ export function Data(props: PaneProps) {
   const table = tables?.find((each) => each.name === name);
   const [view, setView] = useState<"rows" | "schema">("rows");
   useEffect(() => setView("rows"), [name]);
+  const list = useSeen<HTMLUListElement>(name ?? "", tables !== undefined);
   if (!tables) return <p>Looking…</p>;
   const fits = tables.filter((each) => each.name.toLowerCase().includes(wanted.toLowerCase()));
   return (
@@ -28,7 +30,7 @@ export function Data(props: PaneProps) {
       <section className="list" aria-label="Tables">
         <h1>Data</h1>
         <input aria-label="Find a table" placeholder="Find a table" value={wanted} onChange={(event) => setWanted(event.target.value)} />
-        <ul>
+        <ul ref={list}>
           {fits.map((each) => (
             <li key={each.name}>
               <a href={`#/data/${each.name}`} aria-current={each.name === name ? "true" : undefined}>

@@ -4,7 +4,9 @@ import { useEffect, useMemo, useState } from "react";
 import type { PaneProps } from "../App";
 import { sentence, usePolled } from "../calls";
 import { diff } from "../diff";
-import { ms, typed } from "../words";
+import { Marked } from "../Marked";
+import { useSeen } from "../seen";
+import { ms, typedFor } from "../words";
 import { Hour, Statistics, type Sums } from "./Statistics";
 import type { Call } from "./Logs";
 
@@ -31,6 +33,7 @@ export function Functions(props: PaneProps) {
   const { value: functions } = usePolled<Described[]>("overview:functions", {}, 10_000);
   const { value: hour } = usePolled<Sums[]>("logs:statistics", {}, 3_000);
   const [wanted, setWanted] = useState("");
+  const list = useSeen<HTMLDivElement>(props.rest, functions !== undefined);
   if (!functions) return <p>Looking…</p>;
   const fits = functions.filter((each) => each.path.toLowerCase().includes(wanted.toLowerCase()));
   const rooms = new Map<string, Described[]>();
@@ -44,20 +47,22 @@ export function Functions(props: PaneProps) {
       <section className="list" aria-label="Functions">
         <h1>Functions</h1>
         <input aria-label="Find a function" placeholder="Find a function" value={wanted} onChange={(event) => setWanted(event.target.value)} />
-        {[...rooms].map(([room, inside]) => (
-          <details key={room} open={wanted !== "" || inside.some((each) => each.path === props.rest) || rooms.size < 4}>
-            <summary>{room}</summary>
-            <ul>
-              {inside.map((each) => (
-                <li key={each.path}>
-                  <a href={`#/functions/${each.path}`} aria-current={each.path === props.rest ? "true" : undefined}>
-                    {each.path.split(":")[1]} <span className="soft">{each.public ? each.kind : `internal ${each.kind}`}</span>
-                  </a>
-                </li>
-              ))}
-            </ul>
-          </details>
-        ))}
+        <div className="rooms" ref={list}>
+          {[...rooms].map(([room, inside]) => (
+            <details key={room} open={wanted !== "" || inside.some((each) => each.path === props.rest) || rooms.size < 4}>
+              <summary>{room}</summary>
+              <ul>
+                {inside.map((each) => (
+                  <li key={each.path}>
+                    <a href={`#/functions/${each.path}`} aria-current={each.path === props.rest ? "true" : undefined}>
+                      {each.path.split(":")[1]} <span className="soft">{each.public ? each.kind : `internal ${each.kind}`}</span>
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            </details>
+          ))}
+        </div>
       </section>
       <section className="detail" aria-label={chosen?.path ?? "A function"}>
         {chosen ? <One key={chosen.path} of={chosen} hour={hour?.find((each) => each.path === chosen.path)} {...props} /> : <Hour of={hour ?? []} />}
@@ -74,7 +79,7 @@ function One({ of: called, hour, session }: PaneProps & { of: Described; hour: S
   const [watching, setWatching] = useState(false);
   const { value: calls, again } = usePolled<Call[]>("logs:recent", { path: called.path, limit: 10 }, 3_000);
   const args = useMemo(
-    () => Object.fromEntries(called.args.filter(({ name }) => given[name]).map(({ name }) => [name, typed(given[name] as string)])),
+    () => Object.fromEntries(called.args.filter(({ name }) => given[name]).map(({ name, type }) => [name, typedFor(type, given[name] as string)])),
     [called.args, given],
   );
   const may = called.kind === "query" || session.role === "edit";
@@ -113,7 +118,9 @@ function One({ of: called, hour, session }: PaneProps & { of: Described; hour: S
   return (
     <>
       <h2>{called.path}</h2>
-      <p>{called.doc}</p>
+      <p>
+        <Marked text={called.doc} />
+      </p>
       <p className="soft">
         {called.public ? "" : "internal "}
         {called.kind} · <code>{called.place}</code>

@@ -43,7 +43,7 @@ export function Jobs({ session, acting }: PaneProps) {
       <h1>Jobs</h1>
       {(jobs.problem || said) && <p role="alert">{jobs.problem || said}</p>}
       {jobs.value?.length === 0 && <p className="soft">Nothing waits, runs or has failed within a week.</p>}
-      <div className="scroll" tabIndex={0} role="region" aria-label="Jobs">
+      <div className="scroll" tabIndex={0} role="region" aria-label="Jobs" hidden={!jobs.value?.length}>
         <table>
           <thead>
             <tr>
@@ -88,7 +88,7 @@ export function Jobs({ session, acting }: PaneProps) {
         </table>
       </div>
       <h2>Crons</h2>
-      {crons.value?.length === 0 && <p className="soft">No module has any.</p>}
+      {crons.value?.length === 0 && <p className="soft">No app declares any.</p>}
       {crons.value && crons.value.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="Crons">
           <table>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { PaneProps } from "../App";
 import { usePolled } from "../calls";
+import { Heads } from "../Heads";
 import { clock, ms } from "../words";
 
 export interface Call {
@@ -54,19 +55,7 @@ export function Logs({ rest }: PaneProps) {
       {value && calls.length === 0 && <p className="soft">No call yet. Call a function, and it is here.</p>}
       <div className="scroll" tabIndex={0} role="region" aria-label="Calls">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Time</th>
-              <th scope="col">Function</th>
-              <th scope="col">Took</th>
-              <th scope="col">Runs</th>
-              <th scope="col">Reads</th>
-              <th scope="col">Writes</th>
-              <th scope="col">Org</th>
-              <th scope="col">Caller</th>
-              <th scope="col">Request ID</th>
-            </tr>
-          </thead>
+          <Heads names={["Time", "Function", "#Took", "#Runs", "#Reads", "#Writes", "Org", "Caller", "Request ID"]} />
           <tbody>
             {calls.map((call) => (
               <Row key={`${call.number} ${id ?? ""}`} call={call} open={Boolean(id)} />

@@ -1,6 +1,7 @@
 import { usePaginatedQuery } from "convex/react";
 import type { PaneProps } from "../App";
 import { queryAt } from "../calls";
+import { Heads } from "../Heads";
 import { moment } from "../words";
 
 interface Act {
@@ -20,18 +21,10 @@ export function Operators(_: PaneProps) {
     <>
       <h1>Operators</h1>
       <p className="soft">Every mutation and action that an operator called in this org within 90 days; this list is live.</p>
-      {status !== "LoadingFirstPage" && acts.length === 0 && <p className="soft">Nothing was changed.</p>}
-      <div className="scroll" tabIndex={0} role="region" aria-label="What operators did">
+      {status !== "LoadingFirstPage" && acts.length === 0 && <p className="soft">Nothing was changed. Edit a document, or run a mutation, and it stands here.</p>}
+      <div className="scroll" tabIndex={0} role="region" aria-label="What operators did" hidden={acts.length === 0}>
         <table>
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Operator</th>
-              <th scope="col">As</th>
-              <th scope="col">Function</th>
-              <th scope="col">Arguments</th>
-            </tr>
-          </thead>
+          <Heads names={["When", "Operator", "As", "Function", "Arguments"]} />
           <tbody>
             {acts.map((act) => (
               <tr key={act._id}>

@@ -1,26 +1,22 @@
-import { useConvex, useMutation, useQuery } from "convex/react";
-import { useEffect, useState } from "react";
-import { Dialog } from "../../../src/components/Dialog";
+import { useConvex, useMutation, useQueries } from "convex/react";
+import { useEffect, useMemo, useState } from "react";
 import type { PaneProps } from "../App";
-import { mutationAt, queryAt, sentence, usePolled } from "../calls";
+import { mutationAt, queryAt, sentence } from "../calls";
 import { Heads } from "../Heads";
-import { inline, moment, typed } from "../words";
+import { inline, moment, typedFor } from "../words";
 import type { TableOf } from "./Data";
-import { type Live, Queries } from "./Sync";
+import { Adding, type Doc, Document, idsOf } from "./Document";
 
-type Doc = Record<string, unknown>;
 interface Page {
   page: Doc[];
   isDone: boolean;
   continueCursor: string;
 }
 
+/** Pages, and no endless list: one page is one live query of a known cost, whoever looks; a list would keep all that was ever seen of it live. */
 const PAGE = 50;
 /** So often documents of no index are asked for again: on DynamoDB each time is paid, up to a thousand documents of a large table. */
 const REFRESH_MS = { sqlite: 2_000, elsewhere: 30_000 };
-
-/** The ids by which a document is looked up. */
-const idsOf = (table: TableOf, doc: Doc) => table.key.map((field) => doc[field]);
 
 /** The documents of a table: of one partition of an index, live; or all of the org's, asked again and again. */
 export function Rows({ table, session, acting }: PaneProps & { table: TableOf }) {
@@ -42,11 +38,16 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
   const args = {
     table: table.name,
     paginationOpts: { numItems: PAGE, cursor },
-    ...(chosen && whole ? { index, values: values.slice(0, chosen.partition.length).map(typed) } : {}),
+    ...(chosen && whole ? { index, values: chosen.partition.map((field, at) => typedFor(typeOf(table, field), values[at] ?? "")) } : {}),
   };
-  const live = useQuery(queryAt("data:documents"), chosen && whole ? args : "skip") as Page | undefined;
-  const [polled, setPolled] = useState<Page>();
   const asked = JSON.stringify([args, acting.org]);
+  const watched = useMemo(
+    () => (chosen && whole ? { documents: { query: queryAt("data:documents"), args: args as never } } : ({} as never)),
+    [asked, chosen === undefined, whole],
+  );
+  const { documents } = useQueries(watched) as { documents?: Page | Error };
+  const live = documents instanceof Error ? undefined : documents;
+  const [polled, setPolled] = useState<Page>();
   // What is asked is in `asked`; a tick asks again.
   useEffect(() => {
     if (chosen) return;
@@ -112,7 +113,7 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
           ? `Live. A page of ${PAGE} reads ${PAGE} index entries and ${PAGE} documents.`
           : `Asked again every ${refresh / 1000} seconds; by an index it is live.`}
       </p>
-      {said && <p role="alert">{said}</p>}
+      {(said || documents instanceof Error) && <p role="alert">{said || sentence(documents)}</p>}
       {removed && (
         <p role="status" className="card">
           Removed {String(removed._id)}.{" "}
@@ -127,7 +128,7 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
           </button>
         </p>
       )}
-      {chosen && !whole && <p className="soft">Say {chosen.partition.join(", ")}.</p>}
+      {chosen && !whole && <p className="soft">Say which {chosen.partition.join(", ")}.</p>}
       {page && page.page.length === 0 && <p className="soft">No documents of this org here.</p>}
       {page && page.page.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="Documents">
@@ -142,6 +143,11 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
         </div>
       )}
       <div className="bar">
+        {page && page.page.length > 0 && (cursors.length > 1 || !page.isDone) && (
+          <span className="soft">
+            {(cursors.length - 1) * PAGE + 1}–{(cursors.length - 1) * PAGE + page.page.length}
+          </span>
+        )}
         {cursors.length > 1 && (
           <button type="button" onClick={() => setCursors(cursors.slice(0, -1))}>
             Back
@@ -160,6 +166,8 @@ export function Rows({ table, session, acting }: PaneProps & { table: TableOf })
     </>
   );
 }
+
+const typeOf = (table: TableOf, field: string) => table.fields.find((each) => each.name === field)?.type;
 
 /** A row that flashes when its document was committed. */
 function Row({ doc, columns, onOpen }: { doc: Doc; columns: string[]; onOpen: () => void }) {
@@ -184,120 +192,4 @@ function Row({ doc, columns, onOpen }: { doc: Doc; columns: string[]; onOpen: ()
       ))}
     </tr>
   );
-}
-
-/** One document: its fields, who reads it now, and what can be done with it. */
-function Document(props: { table: TableOf; doc: Doc; editable: boolean; onClose: () => void; onRemove: () => void }) {
-  const { table, editable } = props;
-  const ids = idsOf(table, props.doc);
-  const now = useQuery(queryAt("data:document"), { table: table.name, ids } as never) as Doc | null | undefined;
-  const readers = usePolled<(Live & { sockets: number })[]>("sync:readers", { table: table.name, ids }, 2_000);
-  const patch = useMutation(mutationAt("data:patch"));
-  const [editing, setEditing] = useState<string>();
-  const [text, setText] = useState("");
-  const [said, setSaid] = useState("");
-  const doc = now ?? props.doc;
-  const save = async () => {
-    try {
-      await patch({ table: table.name, ids, fields: { [editing as string]: typed(text) } } as never);
-      setEditing(undefined);
-      setSaid("");
-    } catch (error) {
-      setSaid(sentence(error));
-    }
-  };
-  return (
-    <Dialog title={String(doc._id)} wide onClose={props.onClose}>
-      {now === null && <p role="status">It was removed.</p>}
-      {said && <p role="alert">{said}</p>}
-      <dl className="fields">
-        {table.fields.map(({ name, type }) => (
-          <div key={name}>
-            <dt>
-              <code>{name}</code> <span className="soft">{type}</span>
-            </dt>
-            <dd>
-              {editing === name ? (
-                <form
-                  className="bar"
-                  onSubmit={(event) => {
-                    event.preventDefault();
-                    void save();
-                  }}
-                >
-                  <input aria-label={name} value={text} onChange={(event) => setText(event.target.value)} spellCheck={false} />
-                  <button type="submit">Save</button>
-                  <button type="button" onClick={() => setEditing(undefined)}>
-                    Leave it
-                  </button>
-                </form>
-              ) : (
-                <>
-                  <pre>{typeof doc[name] === "object" ? JSON.stringify(doc[name], null, 2) : inline(doc[name])}</pre>
-                  {editable && now && !name.startsWith("_") && !table.key.includes(name) && (
-                    <button
-                      type="button"
-                      aria-label={`Edit ${name}`}
-                      onClick={() => {
-                        setEditing(name);
-                        setText(JSON.stringify(doc[name]) ?? "");
-                      }}
-                    >
-                      Edit
-                    </button>
-                  )}
-                </>
-              )}
-            </dd>
-          </div>
-        ))}
-      </dl>
-      <h3>Who reads it now</h3>
-      {readers.problem && <p className="soft">{readers.problem}</p>}
-      {readers.value && <Queries of={readers.value} />}
-      {editable && now && (
-        <button type="button" className="danger" onClick={props.onRemove}>
-          Remove the document
-        </button>
-      )}
-    </Dialog>
-  );
-}
-
-function Adding({ table, onClose }: { table: TableOf; onClose: () => void }) {
-  const insert = useMutation(mutationAt("data:insert"));
-  const blank = Object.fromEntries(
-    table.fields.filter((field) => !field.optional && !field.name.startsWith("_")).map((field) => [field.name, blankOf(field.type)]),
-  );
-  const [text, setText] = useState(JSON.stringify(blank, null, 2));
-  const [said, setSaid] = useState("");
-  return (
-    <Dialog title={`A new document of ${table.name}`} wide onClose={onClose}>
-      <form
-        onSubmit={async (event) => {
-          event.preventDefault();
-          try {
-            await insert({ table: table.name, fields: JSON.parse(text) } as never);
-            onClose();
-          } catch (error) {
-            setSaid(sentence(error));
-          }
-        }}
-      >
-        <label>
-          Its fields, as JSON
-          <textarea rows={12} value={text} onChange={(event) => setText(event.target.value)} spellCheck={false} />
-        </label>
-        {said && <p role="alert">{said}</p>}
-        <button type="submit">Add it</button>
-      </form>
-    </Dialog>
-  );
-}
-
-function blankOf(type: string): unknown {
-  if (type === "str") return "";
-  if (type === "int" || type === "float") return 0;
-  if (type === "bool") return false;
-  return type.startsWith("list") ? [] : type.startsWith("dict") ? {} : null;
 }

@@ -2,6 +2,7 @@ import { useQuery } from "convex/react";
 import { useState } from "react";
 import type { PaneProps } from "../App";
 import { queryAt, sentence, usePolled } from "../calls";
+import { Marked } from "../Marked";
 
 interface Setting {
   name: string;
@@ -38,7 +39,7 @@ export function Settings({ session }: PaneProps) {
         <p className="soft">
           Functions read them as <code>ctx.env</code>; a change reaches live queries at once.
         </p>
-        <table>
+        <table hidden={!variables?.length}>
           <thead>
             <tr>
               <th scope="col">Name</th>
@@ -107,9 +108,9 @@ export function Settings({ session }: PaneProps) {
                   <td>
                     <code>{each.name}</code>
                   </td>
-                  <td>{each.value ?? <span className="soft">{each.default}</span>}</td>
+                  <td>{each.value ?? <span className="soft"><Marked text={each.default} /></span>}</td>
                   <td>{each.source}</td>
-                  <td className="soft">{each.what}</td>
+                  <td className="soft"><Marked text={each.what} /></td>
                 </tr>
               ))}
             </tbody>

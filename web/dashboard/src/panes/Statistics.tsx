@@ -35,7 +35,7 @@ export function Hour({ of: functions }: { of: Sums[] }) {
       {functions.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="The last hour">
           <table>
-            <Heads names={["Function", "Calls", "Failed", "p50", "p95", "Reads", "Writes", "Read units", "Write units"]} />
+            <Heads names={["Function", "#Calls", "#Failed", "#p50", "#p95", "#Reads", "#Writes", "#Read units", "#Write units"]} />
             <tbody>
               {functions.map((each) => (
                 <tr key={each.path}>
