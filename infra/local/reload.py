@@ -21,6 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from chalicelib.data.errors import SchemaRefused, WrongDeclaration
 from infra.local.console import HOME, shorter
 
@@ -110,7 +112,7 @@ class Reloader:
         changed = sorted({path.resolve() for path in changed})
         started = time.perf_counter()
         names = ", ".join(shorter(str(path)) for path in changed)
-        old = self._take_out()
+        old = self._take_out(resolved=True)
         try:
             for path in changed:
                 _check(path)
@@ -127,13 +129,29 @@ class Reloader:
             log.warning("%s takes effect when the server is started again", ", ".join(kept))
         return True
 
-    def _take_out(self) -> dict[str, ModuleType]:
-        """Remove the app's modules from `sys.modules`, except the kept ones. Returns them."""
+    def _take_out(self, *, resolved: bool = False) -> dict[str, ModuleType]:
+        """Remove the app's modules from `sys.modules`, except the kept ones. Returns them.
+
+        Args:
+            resolved: they serve on: what their types mean must not be looked up when they are gone.
+        """
         mine = {name: module for name, module in sys.modules.copy().items() if name.partition(".")[0] in self._roots}
         taken = {name: module for name, module in mine.items() if not _kept(name)}
+        for module in list(taken.values()) if resolved else ():
+            _resolve(module)
         for name in taken:
             del sys.modules[name]
         return taken
+
+
+def _resolve(module: ModuleType) -> None:
+    """Have msgspec look up the annotations of a module's structs, which it else does at a struct's first use, by its module."""
+    for each in list(vars(module).values()):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__:
+            try:
+                msgspec.json.Decoder(each)
+            except (NameError, TypeError, ValueError) as error:
+                log.debug("%s has no decoder: %s", each.__qualname__, error)  # and had none before: nothing is lost
 
 
 def describe(error: BaseException, changed: Sequence[Path] = ()) -> str:

@@ -138,3 +138,19 @@ def test_a_look_reloads_only_if_something_was_saved(project):
     (project.folder / "other.py").unlink()
     project.reloader.look()
     assert loads == [True, True]
+
+
+def test_what_the_old_code_has_not_used_yet_works_while_the_new_is_imported(project):
+    """msgspec looks up a struct's annotations at its first use, in the module of its name."""
+    struct = "from __future__ import annotations\nfrom typing import Any\nimport msgspec\n"
+    struct += "class Box(msgspec.Struct):\n    content: Any = None\n"
+    project.write("counter", struct + "def answer(): return msgspec.convert({'content': 1}, Box).content")
+    assert project.reloader.reload([project.folder / "counter.py"])
+    old, found = project.served, []
+    meanwhile = "import sys\nsys.meanwhile()\ndef answer(): return 2"
+    sys.meanwhile = lambda: found.append(old.answer())  # type: ignore[attr-defined]
+    try:
+        assert project.reloader.reload([project.write("counter", meanwhile)])
+    finally:
+        del sys.meanwhile  # type: ignore[attr-defined]
+    assert (found, project.answer()) == ([1], 2)
