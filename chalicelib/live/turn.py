@@ -272,13 +272,15 @@ class Turn(Queries):
     def _look_again(self) -> bool:
         """Whether answers have appeared since the look; what runs nothing shows nothing that could be ahead of one."""
         self.ran = self.held.alone = False
-        opened = False
+        row, opened = self.held.row, False
         if not self.held.ends:  # while its own call stands there no other one begins
             row = self.world.mailboxes.reread(self.held)
             self.newest = int(row["notes"])
             self.put = []  # they were there before whoever ends the connection looks for them
             opened = self._open(row)
-        return self._collect(self._inbox(rows.MUTATION)) or opened
+        # Without a lane, and without a note, only what is open there has run.
+        quiet = self.newest == self.seen and not rows.has_lane(row)
+        return (not quiet and self._collect(self._inbox(rows.MUTATION))) or opened
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 
