@@ -17,7 +17,6 @@ from chalicelib.doors import sync
 from chalicelib.doors.line import Noted
 from chalicelib.live import rows
 from chalicelib.live.keepalive import bucket_of
-from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import Mailboxes, retry_until_done
 from chalicelib.live.messages import Authenticate, BadFrame, Connect, Failure, ModifyQuerySet
 from chalicelib.live.session import Answer, fitted
@@ -37,7 +36,7 @@ def open_mailbox(backend: Backend, connection: str, kind: str, **more: Any) -> R
     now = backend.clock.now_ms()
     bucket, ttl = bucket_of(connection), now // 1000 + rows.LIFE_S
     row = {"opened": now, "kind": kind, "sparse": ARRIVED, "bucket": bucket, "ttl": ttl, **more}
-    backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
+    backend.lane.open(connection)
     backend.mailboxes.open(connection, row)
     return RowLine(backend, connection, row)
 

@@ -20,7 +20,6 @@ from chalicelib.data.errors import BadRequest, ConditionFailed
 from chalicelib.data.store import Absent, All, Exists, Key, Lacks, Put, Update
 from chalicelib.live import messages, rows, salvage
 from chalicelib.live.keepalive import bucket_of
-from chalicelib.live.lane import lane_of
 from chalicelib.live.mailbox import retry_until_done
 from chalicelib.live.messages import BadFrame
 from chalicelib.live.session import Answer, fitted
@@ -39,10 +38,13 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
         return 404
     kind = kind_of(headers)
     now = backend.clock.now_ms()
+    # A client of the npm family rarely needs a lane: it is made when a call must wait.
+    lane = kind == "rust"
     row = {"opened": now, "kind": kind, "bucket": bucket_of(connection), "rest": False, "ttl": now // 1000 + rows.LIFE_S}
     # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
-    backend.lanes.open(lane_of(connection), {"ttl": now // 1000 + rows.LIFE_S})
-    backend.mailboxes.open(connection, row)
+    if lane:
+        backend.lane.open(connection)
+    backend.mailboxes.open(connection, {**row, "lane": lane})
     return 200
 
 

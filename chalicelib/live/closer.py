@@ -36,9 +36,11 @@ class ConnectionCloser:
         mailbox = self.world.mailboxes.read(connection)
         if mailbox is not None:
             self.world.ended(mailbox)
+        lane = mailbox is None or rows.has_lane(mailbox)
         self._end_queries(connection)
         self._empty_inbox(connection)
-        self._remove(Mailboxes.key(lane_of(connection)))
+        if lane:
+            self._remove(Mailboxes.key(lane_of(connection)))
         self._remove(Mailboxes.key(connection))
         # What was stored after the looks above found a mailbox, and left the rest to us; what comes later finds none.
         self._end_queries(connection)

@@ -144,7 +144,8 @@ class Keepalive:
             self.fanout.changed((), [row["pk"] for row in found])
         except Exception:
             logger.exception("not every connection could be looked at")
-        waiting = [row["pk"] for row in found if "lease" not in row and not row.get("closing")]
+        # Where there is no lane yet, the visit finds calls that wait.
+        waiting = [row["pk"] for row in found if "lease" not in row and not row.get("closing") and rows.has_lane(row)]
         self.world.parallel([partial(self._knock, connection) for connection in waiting])
 
     def _knock(self, connection: str) -> None:

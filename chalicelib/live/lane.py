@@ -75,8 +75,16 @@ class Lane:
             logger.exception("the lane of %s failed", connection)
             self.close(connection)
 
+    def open(self, connection: str) -> None:
+        """Make the row of a lane. Its connection's mailbox says already that there is one, so whoever ends that looks for it."""
+        self.lanes.open(lane_of(connection), {"ttl": self.world.clock.now_ms() // 1000 + rows.LIFE_S})
+
     def _wake(self, connection: str) -> None:
-        waking = self.lanes.wake(lane_of(connection))
+        lane = lane_of(connection)
+        waking = self.lanes.wake(lane)
+        if waking.state == "gone" and self.world.mailboxes.mark_lane(connection):
+            self.open(connection)
+            waking = self.lanes.wake(lane)
         try:
             if waking.held is not None:
                 self._run(connection, waking.held)

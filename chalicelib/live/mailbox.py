@@ -267,6 +267,12 @@ class Mailboxes:
         """Mark a connection as only to be closed, whoever holds it."""
         self._try(Update(self.key(connection), {("closing",): True}, {}, (), Exists()))
 
+    def mark_lane(self, connection: str) -> bool:
+        """Say that a connection has a lane, before there is one. False: it is only to be closed, or gone."""
+        return (
+            self._try(Update(self.key(connection), {("lane",): True}, {}, (), All((Exists(), Lacks(("closing",)))))) is not None
+        )
+
     def keep(self, held: Held) -> None:
         """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
         now, lasts = self.clock.now_ms(), held.lasts or self.lease_ms

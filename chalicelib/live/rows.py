@@ -78,6 +78,11 @@ def changing(row: Item) -> bool:
     return int(row.get("auth", 0)) > int(row.get("ident", 0))
 
 
+def has_lane(row: Item) -> bool:
+    """Whether calls of a connection may be run by its lane. Before one is, the mailbox says so."""
+    return row.get("lane") is not False
+
+
 def place(kind: str, number: int) -> str:
     """The inbox key of a frame or answer. The same frame twice has the same key."""
     return f"{kind}|{number:019d}"

@@ -278,15 +278,16 @@ class Turn(Queries):
         A lane leaves a note before it runs a call (`lane.py`): where none came, and no call waited, the inbox has no answer.
         """
         self.ran = self.held.alone = False
-        opened = False
+        row, opened = self.held.row, False
         if not self.held.ends:  # while its own call stands there no other one begins
             row = self.world.mailboxes.reread(self.held)
             self.newest = int(row["notes"])
             self.put = []  # they were there before whoever ends the connection looks for them
             opened = self._open(row)
-            if self.newest == self.seen and not self.calls_wait:
-                return opened
-        return self._collect(self._inbox(rows.MUTATION)) or opened
+        # Without a note only what is open there has run where there is no lane; where there is one, nothing, if no call waited.
+        no_call = not self.held.ends and not self.calls_wait
+        quiet = self.newest == self.seen and (no_call or not rows.has_lane(row))
+        return (not quiet and self._collect(self._inbox(rows.MUTATION))) or opened
 
     # 4. Tell -----------------------------------------------------------------------------------------------------------
 

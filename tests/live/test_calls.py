@@ -130,7 +130,7 @@ def test_frames_that_wait_are_seen_by_who_brings_another() -> None:
 
 def overtaken(backend: type[Backend]) -> None:
     """The second of two calls arrives first."""
-    with Sim(3, counters, backend=backend) as sim:
+    with Sim(1, counters, backend=backend) as sim:
         person = ready(sim)
         sim.until(lambda: person.call("counters:add", name="a", op="zero").settled, 3000, 3000)
         person.travel = lambda frame: 60.0 if '"one"' in frame else 1.0
