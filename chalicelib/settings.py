@@ -27,7 +27,7 @@
 | SIGNING_KEY | (unset; the local server makes one) | an EC P-256 private key in PEM (`\\n` for line ends): signs agents' tokens |
 | SIGNING_KEY_SECRET | (unset) | ARN of the secret in Secrets Manager with that key, read where something is signed |
 | SIGNING_PUBLIC_KEY | (SIGNING_KEY's) | base64url of its public point: verifies agents' tokens where nothing is signed |
-| CHUNK_FLUSH_MS | 250; 60 without STAGE | how long a reply's text may wait to be stored (ms); after two seconds twice as long |
+| CHUNK_FLUSH_MS | 250; 60 without STAGE | how long text waits to be stored (ms); doubled after 2 s, and for over 4 sockets |
 | GENERATION_TIMEOUT_S | 840 | seconds that one reply may take; its text so far stays |
 | MODEL_FAILURES | 5 | failures of a model in a row after which a process leaves it alone for half a minute; 0 = never |
 | MODEL_PRICES | (none) | dollars per million tokens: JSON, a model → `input`, `output`, `cacheRead`, `cacheWrite` |

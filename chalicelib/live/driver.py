@@ -33,6 +33,10 @@ class Spread:
 class Viewers(Protocol):
     """Those who watch one log, as its only writer tells them of each piece. May fail: the stream tells them anyway."""
 
+    @property
+    def many(self) -> bool:
+        """Whether so many are told here that each piece counts: then fewer, longer ones are better."""
+
     def owe(self, place: Touched) -> bytes:
         """A piece is about to be stored here. Returns what its row is to say of who is told by the writer."""
 

@@ -35,13 +35,15 @@ logger = logging.getLogger("concave")
 
 HELD = ROWS
 """So many viewers a writer keeps; further ones are told by the stream."""
+FEW = 4
+"""So many viewers are told as often as one is."""
 HOLD_MS = 10_000
 """So long the lease of a kept viewer goes without being renewed: so long its connection stands still should the writer die."""
 FIND_MS = 1_000
 """So often new viewers are looked for. Until then the stream tells them."""
 LOOK_MS = 250
-"""So often the mailboxes are read while nothing is said."""
-QUIET_MS = 1_000
+"""So often the mailboxes are read while nothing is said; half as often those of many."""
+QUIET_MS = 1_500
 """After so long without a piece the leases are given back."""
 
 
@@ -103,6 +105,11 @@ class HeldViewers:
         """Pieces that may be stored, and are not told."""
         self._found = self._looked = self._told = 0
 
+    @property
+    def many(self) -> bool:
+        """Whether more than a few are kept: each piece is a post for every one of them."""
+        return len(self.turns) > FEW
+
     def owe(self, place: Touched) -> bytes:
         """Before a piece is stored: new viewers are taken, so that it is not the stream who tells them.
 
@@ -127,7 +134,7 @@ class HeldViewers:
     def look(self) -> None:
         """See whether notes came while nothing is said; after a while without a piece give the leases back."""
         now = self.world.clock.now_ms()
-        if not self.turns or now - self._looked < LOOK_MS:
+        if not self.turns or now - self._looked < LOOK_MS * (2 if self.many else 1):
             return
         self._looked = now
         try:

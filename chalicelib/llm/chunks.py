@@ -3,7 +3,8 @@
 A model sends a few characters at a time, forty times a second; every stored chunk costs a write and a post per reader. So
 the first chunk goes out at once (the reader sees that someone answers), then at most one per `max_ms`, sooner when
 `max_chars` have gathered, and at once where the kind changes or the reply ends. Who has read for two seconds reads on
-as well when the parts come half as often: from then on it is twice `max_ms`. Pure: the clock is handed in.
+as well when the parts come half as often: from then on it is twice `max_ms`. Where many read, each part is a post for every one
+of them, so they get half as many again. Pure: the clock is handed in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from chalicelib.llm.surrogates import Halves
 Kind = Literal["text", "thinking"]
 LIVELY_MS = 2000
 """So long after its first chunk a reply is told most often."""
+
+
+def nobody() -> bool:
+    """There is no crowd."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,18 @@ class Joiner:
         clock: milliseconds, growing; its zero does not matter.
         max_ms: the shortest time between two chunks of one kind that are not full; twice that after `LIVELY_MS`.
         max_chars: no chunk that comes out is longer; one that is full comes out at once.
+        crowd: whether many read; then all times are twice as long.
     """
 
-    def __init__(self, clock: Callable[[], float], max_ms: float = 250, max_chars: int = 1024) -> None:
+    def __init__(
+        self, clock: Callable[[], float], max_ms: float = 250, max_chars: int = 1024, crowd: Callable[[], bool] = nobody
+    ) -> None:
         if max_chars < 1:
             raise ValueError("max_chars must be at least 1")
         self._clock = clock
         self._max_ms = max_ms
         self._max_chars = max_chars
+        self._crowd = crowd
         self._kind: Kind | None = None
         self._parts: list[str] = []
         self._size = 0
@@ -71,7 +81,7 @@ class Joiner:
 
     def _wait(self) -> float:
         lively = self._began is None or self._clock() - self._began < LIVELY_MS
-        return self._max_ms if lively else 2 * self._max_ms
+        return self._max_ms * (1 if lively else 2) * (2 if self._crowd() else 1)
 
     def end(self) -> list[Chunk]:
         """Everything that is still held; for the end of the reply, a good one or not."""

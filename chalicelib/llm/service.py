@@ -15,7 +15,7 @@ from chalicelib.data.meters import measure
 from chalicelib.data.trace import moment, over
 from chalicelib.hosts import matches, origin_of
 from chalicelib.llm.breaker import CIRCUIT_OPEN, Breakers
-from chalicelib.llm.chunks import Chunk, Joiner
+from chalicelib.llm.chunks import Chunk, Joiner, nobody
 from chalicelib.llm.claude import ModelSettings, reply
 from chalicelib.llm.outcome import STOPPED, ModelFailed, Tool, no_usage
 from chalicelib.llm.prompt import Prompt, Turn, least_tokens
@@ -66,6 +66,7 @@ class More:
     own: Sequence[Mapping[str, Any]]
     dialog: Sequence[Mapping[str, Any]]
     spent: int
+    crowd: Callable[[], bool] = nobody
 
 
 class ModelService:
@@ -119,6 +120,7 @@ class ModelService:
         own: Sequence[Mapping[str, Any]] = (),
         dialog: Sequence[Mapping[str, Any]] = (),
         spent: int = 0,
+        crowd: Callable[[], bool] = nobody,
     ) -> Generator[Said | Used | Ended, None, None]:
         """A reply in chunks. Never raises for what the model or the network does: the last event says it.
 
@@ -135,6 +137,7 @@ class ModelService:
             own: tools that the caller uses for the model: `name`, `description`, `input_schema`.
             dialog: what the model has said in this reply already, and was told of such tools' answers, in the API's messages.
             spent: tokens that this reply has put out before.
+            crowd: whether many read it as it is written; asked before each chunk.
         """
         breaker, end = self._breakers.of(model), None
         ticket = breaker.admits()
@@ -145,7 +148,7 @@ class ModelService:
         asked = (model, system, turns, stopped, min(seconds, self._settings.generation_timeout_s))
         try:
             for event in self._measured(
-                model, self._events(*asked, tools or {}, settings or {}, options or {}, More(own, dialog, spent))
+                model, self._events(*asked, tools or {}, settings or {}, options or {}, More(own, dialog, spent, crowd))
             ):
                 end = event if event.ended else end
                 yield event
@@ -239,7 +242,7 @@ class ModelService:
             yield Ended("failed", "mcp_error")
             return
         reachable = {name: how for name, how in reachable.items() if not self._asks_first(how)}
-        joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms)
+        joiner = Joiner(lambda: time.monotonic() * 1000, max_ms=self._settings.chunk_flush_ms, crowd=more.crowd)
         told = [
             Turn(role, content, tuple((kind, data) for each in images for kind, data in each)) for role, content, *images in turns
         ]

@@ -19,7 +19,7 @@ from infra.local.sqlite.store import SqliteStore
 from infra.local.stack import SWEEP_S
 from infra.prices import cost
 from tests import bench_contention, bench_uses
-from tests.bench_cost import SAY, Meter, turn
+from tests.bench_cost import SAY, Meter, turn, warm
 from tests.bench_parts import Far
 from tests.support.bench_client import Client
 
@@ -124,6 +124,7 @@ def idle() -> float:
 def turns(tabs: int) -> float:
     """Dollars of a million turns."""
     with metered() as meter:
+        warm(meter)
         return sum(cost(turn(meter, tabs)[0]).values()) * 1e6
 
 

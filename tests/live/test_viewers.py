@@ -257,49 +257,6 @@ class KeepsTheOld(KeptTurn):
         self.told = first
 
 
-class GivesBackAtANote(KeptTurn):
-    """Gives the lease back as soon as a note comes, as it would for a call that waits."""
-
-    def notice(self) -> None:
-        self.keeps = False
-        super().notice()
-
-
-class LetsGo(HeldViewers):
-    """Has such turns."""
-
-    turn_type = GivesBackAtANote
-
-
-class NamesWhoeverItHeld(LetsGo):
-    """Names in a piece's row those, too, whose leases were given back."""
-
-    ever = b""
-
-    def owe(self, place: Touched) -> bytes:
-        self.ever = super().owe(place) or self.ever
-        return self.ever
-
-
-def given_back_before_the_last_piece(backend: type[Backend]) -> None:
-    """A note has the lease given back, then the last piece comes; nobody ends the text. Raises `Broken`."""
-    with Sim(4, counters, backend=backend, ticker=False) as sim:
-        person = viewer(sim, "alice", "counters:get")
-        sim.invoke("generate", lambda: write(sim, "r", [10.0, 200.0, 200.0, 450.0], ends=False))
-        assert sim.until(lambda: kept(sim, person), 2000)
-        sim.run(450.0)
-        person.call("counters:add", name="a", op="op")
-        assert sim.until(lambda: not kept(sim, person), 400)
-        sim.run(8000.0)
-        check(sim)
-
-
-def test_a_piece_names_only_those_who_are_held_when_it_is_stored() -> None:
-    given_back_before_the_last_piece(with_viewers(LetsGo))
-    with pytest.raises(Broken):
-        given_back_before_the_last_piece(with_viewers(NamesWhoeverItHeld))
-
-
 MUTANTS: dict[str, type[Backend]] = {
     "a seal is no piece of the writer": with_viewers(HeldViewers, SparesEverything),
     "only the writer of this very log is left alone with its pieces": with_viewers(HeldViewers, SparesWhoeverIsHeld),

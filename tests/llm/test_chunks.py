@@ -94,3 +94,16 @@ def test_a_change_of_kind_comes_out_at_once_on_both_sides() -> None:
     joiner.add(Chunk("thinking", "a"))
     joiner.add(Chunk("thinking", "b"))
     assert joiner.add(Chunk("text", "c")) == [Chunk("thinking", "b"), Chunk("text", "c")]
+
+
+def test_where_many_read_chunks_come_half_as_often() -> None:
+    def chunks(crowd: bool) -> int:
+        now = [0.0]
+        joiner, count = Joiner(lambda: now[0], max_ms=250, crowd=lambda: crowd), 0
+        for step in range(400):
+            now[0] = step * 25.0
+            count += len(joiner.add(Chunk("text", "word ")))
+        return count
+
+    assert chunks(False) == 24
+    assert chunks(True) == 12

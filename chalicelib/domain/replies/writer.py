@@ -141,6 +141,7 @@ class Writer:
         """One turn of the model. Returns also its blocks, where it wants tools used."""
         asked = (self.asked["model"], self.asked["system"], self.asked["turns"], self.stopped, self._seconds_left())
         told = {"tools": self.asked["tools"], "settings": self.asked["settings"], "options": self.asked["options"]}
+        told["crowd"] = self._crowd
         if self._tools is not None:
             so_far = self.cost()
             told |= {"own": self._tools.offered(), "dialog": self._tools.dialog, "spent": int(so_far.get("outputTokens", 0))}
@@ -209,6 +210,9 @@ class Writer:
         if self._viewers is not None:
             self._viewers.look()
         return self.fenced or self.full
+
+    def _crowd(self) -> bool:
+        return self._viewers is not None and self._viewers.many
 
     def _holds(self) -> bool:
         """Whether the run is still this writer's: one read; a commit only where the lease is to be renewed."""

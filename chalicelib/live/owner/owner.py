@@ -206,6 +206,8 @@ class Hinted:
     owner: Owner
     owed: list[Touched] = field(default_factory=list)
     begun: bool = False
+    many = False
+    """A piece costs the same here, however many it is told."""
 
     def owe(self, place: Touched) -> bytes:
         """Before it is stored."""
