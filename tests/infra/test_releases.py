@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from chalicelib.aws.models import ensure_tables, models
+from chalicelib.aws.wire import item_to_wire
+from chalicelib.data.tables import all_specs
 from infra.account import Account, NotDone, account
+from infra.deployed import Deployed
 from infra.leftovers import versions_tidied
 from infra.releases import History, goes_back_to, histories, moved, of_deployment, snapshots_possible
 from infra.template.canary import FELT, OFF, WAYS
@@ -278,3 +282,20 @@ def test_three_versions_stay_and_what_is_called_however_old_it_is(where: Account
     assert versions_tidied(client, histories(client, ["f"]), told.append) == 2
     assert sorted(histories(client, ["f"])[0].versions.values()) == ["b", "d", "e", "f"]
     assert (versions_tidied(client, histories(client, ["f"]), told.append), len(told)) == (0, 1)
+
+
+def test_what_an_earlier_release_wrote_beside_newer_indexes_is_brought_into_them(where: Account) -> None:
+    """Code from before an index knows nothing of it, and the index is ready: nobody else would look."""
+    data = Deployed("dev", ("chalicelib.functions", "tests.apps.permitted"), "us-east-1")
+    ensure_tables(where.client("dynamodb"), models(all_specs(), "concave-dev-").values())
+    data.after([].append)
+    old = {"pk": "acme|permittedThings|t1", "_id": "t1", "_creationTime": 1, "_v": 1, "_c": "c", "owner": "ann", "code": "c1"}
+    where.client("dynamodb").put_item(TableName="concave-dev-permittedThings", Item=item_to_wire(old))
+    said: list[str] = []
+    assert data.before(said.append) == []
+    assert "permittedThings.by_owner" in data.before(said.append, audited=True)
+    data.after(said.append, audited=True)
+    data.close()
+    assert "permittedThings.by_owner: 1 documents, ready" in said
+    stored = where.client("dynamodb").get_item(TableName="concave-dev-permittedThings", Key={"pk": {"S": old["pk"]}})["Item"]
+    assert stored["by_owner#p"]["S"].startswith("acme|permittedThings.by_owner|")
