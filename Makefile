@@ -28,7 +28,7 @@ SLOW   := tests/web tests/walk tests/histories tests/live/test_viewers.py tests/
           $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel guides dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy smoke restore destroy format clean
+.PHONY: help wheel guides dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy rollback smoke restore destroy format clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -115,6 +115,9 @@ package: $(STAMP) ## what is deployed, in build/<stage>/ (STAGE=dev)
 
 deploy: $(STAMP) ## package and deploy a stage to AWS; prints its one address (STAGE=dev, docs/operating.md)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.deploy $(ARGS)
+
+rollback: $(STAMP) ## every function of a stage back to the release before, in seconds (STAGE=dev, ARGS='--to RELEASE' or --list)
+	STAGE=$(or $(STAGE),dev) $(PY) -m infra.rollback $(ARGS)
 
 smoke: $(STAMP) ## ask a deployed stage for everything it is for (STAGE=dev, SMOKE_TOKEN=a user's token)
 	STAGE=$(or $(STAGE),dev) $(PY) -m infra.smoke $(ARGS)

@@ -12,14 +12,14 @@ from chalice.app import Chalice, CloudWatchEvent, Response, WebsocketEvent
 
 from chalicelib.aws import events, telemetry
 from chalicelib.doors import http, sockets, sync
-from chalicelib.wiring import backend
+from chalicelib.wiring import backend, use
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 ANY: list[str] = []  # any content type: curl posts JSON as a form
 
 app = Chalice(app_name="concave", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
-telemetry.install(app)
+telemetry.install(app, backend, use)
 
 
 @app.route("/", methods=METHODS, content_types=ANY)

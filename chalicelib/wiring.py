@@ -92,13 +92,14 @@ class Parts:
 _lock = threading.Lock()
 _parts: Parts | None = None
 _backend: Backend | None = None
+_registry: Registry | None = None
 
 
-def use(parts: Parts | None) -> None:
-    """Hand in the parts of this process, before the first `backend()`; also starts afresh after a reload."""
-    global _parts, _backend
+def use(parts: Parts | None, registry: Registry | None = None) -> None:
+    """Hand in the parts of this process, before the first `backend()`; also starts afresh after a reload, or with a registry."""
+    global _parts, _backend, _registry
     with _lock:
-        _parts, _backend = parts, None
+        _parts, _backend, _registry = parts, None, registry
 
 
 def backend() -> Backend:
@@ -107,7 +108,7 @@ def backend() -> Backend:
     with _lock:
         if _backend is None:
             settings = (_parts.settings if _parts else None) or Settings.from_env()
-            registry = load(settings.apps, operators=bool(settings.operator_public_keys))
+            registry = _registry or load(settings.apps, operators=bool(settings.operator_public_keys))
             _backend = build(settings, registry, _parts or _cloud(settings))
         return _backend
 

@@ -55,6 +55,8 @@ def finish_code(bundle: Path, root: Path, apps: Iterable[str]) -> None:
         for name in sorted({app.partition(".")[0] for app in apps}):
             _add_package(root, name, folder)
         _add_words(folder)
+        for left in list(folder.rglob("__pycache__")):  # of whichever Python has run here; it is no use to another
+            shutil.rmtree(left)
         _compile(folder, "/var/task")
 
 

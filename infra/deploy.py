@@ -26,13 +26,15 @@ from chalicelib.settings import Settings
 from infra.account import Account, NotDone, account, stack_name, upload
 from infra.deployed import Deployed
 from infra.indexes import plan
-from infra.leftovers import layers_tidied
+from infra.leftovers import layers_tidied, versions_tidied
 from infra.package import BUILD, CODE, LAYER, PAGE, TEMPLATE, NotPackaged, package
 from infra.page import dashboard, publish
 from infra.quotas import looked_up
+from infra.releases import functions_of, histories, of_deployment, snapshots_possible, went_back
 from infra.smoke.__main__ import smoke
 from infra.stage_keys import operators_pair
 from infra.template.parameters import SETTINGS
+from infra.template.releases import at_once
 
 GIVEN = {
     **{variable: name for variable, (name, _) in SETTINGS.items()},
@@ -53,6 +55,8 @@ GIVEN = {
     "WEB_ACL_ARN": "WebAclArn",
     "REQUESTS_PER_SECOND": "RequestsPerSecond",
     "FRAMES_PER_SECOND": "FramesPerSecond",
+    "CANARY": "Canary",
+    "SNAPSTART": "SnapStart",
     "FRONT_RESERVED": "FrontReserved",
     "GENERATE_AT_ONCE": "GenerateAtOnce",
     "ALARM_EMAIL": "AlarmEmail",
@@ -60,6 +64,7 @@ GIVEN = {
     "LOG_RETENTION_DAYS": "LogRetentionDays",
 }
 """Parameters of the template by environment variable."""
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _NOTHING_NEW = ("didn't contain changes", "No updates are to be performed")
 Tell = Callable[[str], object]
 
@@ -95,8 +100,13 @@ def deploy(
     template = json.loads((folder / TEMPLATE).read_text())
     stack = _fit_for_change(client, name, tell, poll_s)
     env = {**env, **operators_pair(env, stage, (stack or {}).get("Parameters", ()), tell)}
+    snapshots_possible(template, env)
+    template = of_deployment(template, _parameters(template, stack, env), stack)
     if data and stack is not None:
         data.check(tell)
+    if back := went_back(client, where.client("lambda"), stack):
+        tell(f"the stage went back to release {back}: this deployment moves it on in one step, without a canary")
+        template = at_once(template)
     steps = plan(where.client("dynamodb"), template, new=stack is None)
     for number, step in enumerate(steps, 1):
         if len(steps) > 1:
@@ -115,20 +125,21 @@ def deploy(
             tell("nothing has changed")
             continue
         _refuse_replacements(client, name, change["Id"])
-        for index in data.before() if data and number == 1 else ():
+        for index in data.before(tell, audited=bool(back)) if data and number == 1 else ():
             tell(f"{index} is to be built; its readers are refused until then")
         started = datetime.now(UTC)
         client.execute_change_set(StackName=name, ChangeSetName=change["Id"])
-        _follow(client, name, started, tell, poll_s)
-        stack = _stack(client, name)
+        follow(client, name, started, tell, poll_s)
+        stack = stack_of(client, name)
     if data:
-        data.after(tell)
-    found = {each["OutputKey"]: each["OutputValue"] for each in _stack(client, name).get("Outputs", ())}
+        data.after(tell, audited=bool(back))
+    found = {each["OutputKey"]: each["OutputValue"] for each in stack_of(client, name).get("Outputs", ())}
     if "PageBucket" in found:
         publish(where.client("s3"), PAGE, found["PageBucket"], tell)
-        dashboard(where.client("s3"), found["PageBucket"], _given(_stack(client, name)).get("DashboardSwitch") == "on", tell)
+        dashboard(where.client("s3"), found["PageBucket"], _given(stack_of(client, name)).get("DashboardSwitch") == "on", tell)
     layers_tidied(where.client("lambda"), template, tell)
-    _warn(_stack(client, name), tell)
+    versions_tidied(where.client("lambda"), histories(where.client("lambda"), functions_of(client, name)), tell)
+    _warn(stack_of(client, name), tell)
     return str(found.get("Url", ""))
 
 
@@ -145,7 +156,7 @@ def _given(stack: Any) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
 
 
-def _stack(client: Any, name: str) -> Any:
+def stack_of(client: Any, name: str) -> Any:
     """The stack, or None. One that was only reviewed does not count."""
     try:
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -158,7 +169,7 @@ def _stack(client: Any, name: str) -> Any:
 
 def _fit_for_change(client: Any, name: str, tell: Tell, poll_s: float) -> Any:
     """The stack, if there is one. A first deployment that failed left a husk: it goes."""
-    stack = _stack(client, name)
+    stack = stack_of(client, name)
     if stack is None:
         return None
     status = stack["StackStatus"]
@@ -176,7 +187,7 @@ def _fit_for_change(client: Any, name: str, tell: Tell, poll_s: float) -> Any:
 
 def until_gone(client: Any, name: str, poll_s: float) -> None:
     """Wait until a stack (name or id) is deleted. Raises `NotDone` when that fails."""
-    while (stack := _stack(client, name)) is not None and stack["StackStatus"] != "DELETE_COMPLETE":
+    while (stack := stack_of(client, name)) is not None and stack["StackStatus"] != "DELETE_COMPLETE":
         if stack["StackStatus"] == "DELETE_FAILED":
             raise NotDone(f"{name} could not be deleted: {stack.get('StackStatusReason', 'see its events')}")
         time.sleep(poll_s)
@@ -207,7 +218,7 @@ def await_stack(client: Any, name: str, change: str, tell: Tell, poll_s: float) 
         return
     started = datetime.now(UTC)
     client.execute_change_set(StackName=name, ChangeSetName=change)
-    _follow(client, name, started, tell, poll_s)
+    follow(client, name, started, tell, poll_s)
 
 
 def _public_key(where: Account, env: Mapping[str, str]) -> dict[str, str]:
@@ -278,19 +289,19 @@ def _refuse_replacements(client: Any, name: str, change: str) -> None:
         raise NotDone(f"this would replace {', '.join(replaced)} by empty tables: give the changed table another name instead")
 
 
-def _follow(client: Any, name: str, started: datetime, tell: Tell, poll_s: float) -> None:
-    """Wait until the stack has changed; failures are told as they happen."""
+def follow(client: Any, name: str, started: datetime, tell: Tell, poll_s: float, good: Sequence[str] = _DONE) -> None:
+    """Wait until the stack has changed; failures are told as they happen. Raises `NotDone` when it ends in no good state."""
     told: set[str] = set()
     failures: list[str] = []
     while True:
-        status = _stack(client, name)["StackStatus"]
+        status = stack_of(client, name)["StackStatus"]
         for event in reversed(client.describe_stack_events(StackName=name)["StackEvents"]):
             if event["Timestamp"] >= started and event["EventId"] not in told and "FAILED" in event["ResourceStatus"]:
                 told.add(event["EventId"])
                 failures.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}")
                 tell(failures[-1])
         if not status.endswith("_IN_PROGRESS"):
-            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
+            if status in good:
                 return
             raise NotDone(f"{name} is {status}; what went wrong first: {failures[0] if failures else 'see its events'}")
         time.sleep(poll_s)

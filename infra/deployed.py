@@ -9,7 +9,7 @@ interrupted, if one was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from chalicelib import wiring
 from chalicelib.data.building import IndexStates
 from chalicelib.data.errors import SchemaRefused
-from chalicelib.data.tables import TABLES, all_specs
+from chalicelib.data.tables import TABLES, Table, all_specs
 from chalicelib.runtime.agreement import Agreement
 from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.registry import load
@@ -85,19 +85,28 @@ class Deployed:
         except SchemaRefused as error:
             raise NotDone(str(error)) from None
 
-    def before(self) -> list[str]:
-        """Tell the store what the new code declares, for tables that are there. Returns what will have to be built."""
+    def before(self, tell: Callable[[str], object], *, audited: bool = False) -> list[str]:
+        """Tell the store what the new code declares, for tables that are there. Returns what will have to be built.
+
+        Args:
+            tell: takes a line of progress.
+            audited: an earlier release has written since, which knew nothing of newer indexes: those are built again.
+        """
         there = [table for name, table in TABLES.items() if self._exists(name)]
+        if audited:
+            self._indexes.begin(self.audit(tell, there))
         return self._indexes.reconcile(there) if IndexStates in there else []
 
-    def after(self, tell: Callable[[str], object]) -> None:
-        """Build what is not ready.
+    def after(self, tell: Callable[[str], object], *, audited: bool = False) -> None:
+        """Build what is not ready; `audited`: and what an earlier release has written beside.
 
         Raises:
             NotDone: an index does not agree with its table, such as a value that two documents of a unique index hold.
         """
         broken = []
         self._agreement.accept(TABLES.values())
+        if audited:
+            self._indexes.begin(self.audit(tell))
         for name in self._indexes.reconcile():
             tell(f"building the index {name}")
             audit = self._indexes.build(name)
@@ -107,10 +116,13 @@ class Deployed:
         if broken:
             raise NotDone(f"deployed, but reads of these indexes are refused until this is put right: {' | '.join(broken)}")
 
-    def audit(self, tell: Callable[[str], object]) -> list[str]:
-        """Compare every index with its table; those that do not agree, each of them told."""
+    def audit(self, tell: Callable[[str], object], tables: Iterable[type[Table]] | None = None) -> list[str]:
+        """Compare every index (of these tables) with its table; those that do not agree, each of them told."""
         wrong = []
+        names = None if tables is None else {table.table_name for table in tables}
         for name in self._indexes.declared():
+            if names is not None and name.partition(".")[0] not in names:
+                continue
             found = self._indexes.audit(name)
             if not found.clean:
                 tell(f"{name} does not agree with its table: {'; '.join(found.examples)}")

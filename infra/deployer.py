@@ -30,7 +30,8 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "arn:aws:cloudformation:{region}:{account}:stack/{stack}/*",
         _each(
             "cloudformation",
-            "CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents DescribeStacks ExecuteChangeSet",
+            "CancelUpdateStack CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents DescribeStacks"
+            " ExecuteChangeSet ListStackResources",
         ),
     ),
     "Bundles": (
@@ -46,6 +47,10 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "arn:aws:lambda:{region}:{account}:layer:{stack}-*",
         ("lambda:DeleteLayerVersion", "lambda:ListLayerVersions"),
     ),
+    "Releases": (
+        "arn:aws:lambda:{region}:{account}:function:{stack}-*",
+        ("lambda:DeleteFunction", "lambda:GetAlias", "lambda:ListVersionsByFunction", "lambda:UpdateAlias"),
+    ),
     "Limits": ("*", ("lambda:GetAccountSettings",)),
     "SigningKey": ("{signing}", ("secretsmanager:GetSecretValue",)),
     "Tables": ("*", ("dynamodb:ListTables",)),
@@ -58,33 +63,19 @@ _LAMBDA = "arn:aws:lambda:{region}:{account}:"
 MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "AWS::DynamoDB::Table": (
         ("arn:aws:dynamodb:{region}:{account}:table/{stack}-*",),
-        (
-            "dynamodb:CreateTable",
-            "dynamodb:DeleteTable",
-            "dynamodb:Describe*",
-            "dynamodb:GetResourcePolicy",
-            "dynamodb:ListTagsOfResource",
-            "dynamodb:TagResource",
-            "dynamodb:UntagResource",
-            "dynamodb:UpdateContinuousBackups",
-            "dynamodb:UpdateTable",
-            "dynamodb:UpdateTimeToLive",
+        _each(
+            "dynamodb",
+            "CreateTable DeleteTable Describe* GetResourcePolicy ListTagsOfResource TagResource UntagResource"
+            " UpdateContinuousBackups UpdateTable UpdateTimeToLive",
         ),
     ),
     "AWS::Serverless::Function": (
         (_LAMBDA + "function:{stack}-*",),
-        (
-            "lambda:CreateFunction",
-            "lambda:DeleteFunction",
-            "lambda:DeleteFunctionConcurrency",
-            "lambda:DeleteFunctionEventInvokeConfig",
-            "lambda:GetFunction*",
-            "lambda:GetRuntimeManagementConfig",
-            "lambda:ListTags",
-            "lambda:PutFunction*",
-            "lambda:TagResource",
-            "lambda:UntagResource",
-            "lambda:UpdateFunction*",
+        _each(
+            "lambda",
+            "CreateAlias CreateFunction DeleteAlias DeleteFunction* GetAlias GetFunction* GetProvisionedConcurrencyConfig"
+            " GetRuntimeManagementConfig ListTags ListVersionsByFunction PublishVersion PutFunction* TagResource UntagResource"
+            " UpdateAlias UpdateFunction*",
         ),
     ),
     "AWS::Lambda::Permission": (
@@ -177,6 +168,18 @@ MAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("arn:aws:events:{region}:{account}:rule/{stack}-*",),
         ("events:DeleteRule", "events:DescribeRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"),
     ),
+    "AWS::CodeDeploy::Application": (
+        tuple(
+            "arn:aws:codedeploy:{region}:{account}:" + kind
+            for kind in ("application:{stack}-*", "deploymentgroup:{stack}-*/*", "deploymentconfig:CodeDeployDefault.Lambda*")
+        ),
+        _each(
+            "codedeploy",
+            "CreateApplication CreateDeployment CreateDeploymentGroup DeleteApplication DeleteDeploymentGroup GetApplication"
+            " GetApplicationRevision GetDeployment GetDeploymentConfig GetDeploymentGroup ListDeployments ListTagsForResource"
+            " RegisterApplicationRevision StopDeployment TagResource UntagResource UpdateDeploymentGroup",
+        ),
+    ),
     "AWS::SecretsManager::Secret": (
         ("arn:aws:secretsmanager:{region}:{account}:secret:OriginSecret-*",),
         (
@@ -225,6 +228,10 @@ WITH = {
     "AWS::CloudFront::Function": "AWS::CloudFront::Distribution",
     "AWS::CloudFront::OriginAccessControl": "AWS::CloudFront::Distribution",
     "AWS::CloudFront::ResponseHeadersPolicy": "AWS::CloudFront::Distribution",
+    "AWS::CodeDeploy::DeploymentGroup": "AWS::CodeDeploy::Application",
+    "AWS::Lambda::Alias": "AWS::Serverless::Function",
+    "AWS::Lambda::EventInvokeConfig": "AWS::Serverless::Function",
+    "AWS::Lambda::Version": "AWS::Serverless::Function",
     "AWS::Logs::MetricFilter": "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy": "AWS::S3::Bucket",
     "AWS::SNS::Subscription": "AWS::SNS::Topic",

@@ -1,12 +1,14 @@
-"""What a stack leaves behind at each change: SAM keeps every version of a layer, so that an update can be rolled back."""
+"""What a stack leaves behind at each change: versions of functions and of their layer, to go back to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from infra.releases import History
+
 KEPT = 3
-"""Versions of a layer that stay: the deployed one, and two to go back to."""
+"""Versions that stay: the deployed one, and two to go back to."""
 
 
 def layers_tidied(client: Any, template: Mapping[str, Any], tell: Callable[[str], object]) -> int:
@@ -34,4 +36,26 @@ def layers_tidied(client: Any, template: Mapping[str, Any], tell: Callable[[str]
             gone += 1
     if gone:
         tell(f"{gone} old versions of libraries deleted; {KEPT} stay")
+    return gone
+
+
+def versions_tidied(client: Any, found: Iterable[History], tell: Callable[[str], object]) -> int:
+    """Delete versions of functions that no `make rollback` goes back to any more. What an alias calls stays, however old it is.
+
+    Args:
+        client: Lambda's.
+        found: the functions.
+        tell: takes a line of progress.
+
+    Returns:
+        How many versions were deleted.
+    """
+    gone = 0
+    for each in found:
+        for version in sorted(each.versions, reverse=True)[KEPT:]:
+            if version != each.stands:
+                client.delete_function(FunctionName=each.name, Qualifier=str(version))
+                gone += 1
+    if gone:
+        tell(f"{gone} old versions of functions deleted; {KEPT} of each stay")
     return gone

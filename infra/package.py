@@ -22,6 +22,7 @@ from chalicelib.environment import BadSetting
 from chalicelib.settings import Settings
 from infra.bundle import BadBundle, finish_code, finish_layer
 from infra.template.merge import MatchesNothing
+from infra.template.releases import stamped
 from infra.template.whole import write
 
 ROOT = Path(os.environ.get("DEPLOY_FROM") or Path(__file__).resolve().parent.parent)
@@ -64,6 +65,7 @@ def package(stage: str, apps: tuple[str, ...], out: Path, cache: Path = BUILD / 
         template = write(packaged, stage, apps, specs_of(apps), index.read_text() if index.exists() else "")
     except (BadBundle, MatchesNothing, ValueError) as error:
         raise NotPackaged(str(error)) from error
+    template = stamped(template, *((out / bundle).read_bytes() for bundle in (CODE, LAYER)))
     path = out / TEMPLATE
     path.write_text(json.dumps(template, indent=1) + "\n")
     return path

@@ -22,17 +22,18 @@ class LambdaInvoker:
 
     Args:
         settings: the stage is part of the functions' names (`concave-<stage>-<entry point>`, as Chalice names them).
-        env: FUNCTION_<ENTRY POINT> replaces such a name; QUEUE_<ENTRY POINT> is the URL of an entry point's delay queue.
-            The template sets both.
+        env: FUNCTION_<ENTRY POINT> replaces such a name; INVOKE_ALIAS is the alias that is started, not the function itself;
+            QUEUE_<ENTRY POINT> is the URL of an entry point's delay queue. The template sets the last two.
     """
 
     def __init__(self, settings: Settings, env: Mapping[str, str] = os.environ) -> None:
         self._prefix = f"concave-{settings.stage}-"
+        self._alias = f":{alias}" if (alias := env.get("INVOKE_ALIAS")) else ""
         self._functions, self._queues = _named(env, "FUNCTION_"), _named(env, "QUEUE_")
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         """Start it now, without waiting for it."""
-        name = self._functions.get(function, self._prefix + function)
+        name = self._functions.get(function, f"{self._prefix}{function}{self._alias}")
         with _handing_over(name):
             self._lambda.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode())
 

@@ -20,10 +20,19 @@ from chalicelib.data.trace import listen, step, tracing
 SERVICE = "concave"
 
 
-def install(app: Chalice) -> None:
-    """Add logging and metrics to every handler of the app, when it runs in Lambda (which sets this variable)."""
+def install(app: Chalice, load: Callable[[], Any], use: Callable[..., object]) -> None:
+    """Add logging and metrics to every handler of the app, when it runs in Lambda (which sets these variables).
+
+    Args:
+        load: makes what the first call would make, where a snapshot is taken.
+        use: drops it, but for the functions that were found (`aws/snapshot.py`).
+    """
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         app.register_middleware(observer(os.environ["AWS_LAMBDA_FUNCTION_NAME"]), "all")
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        from chalicelib.aws import snapshot
+
+        snapshot.install(load, use)
 
 
 def observer(function: str) -> Callable[[Any, Callable[[Any], Any]], Any]:

@@ -106,6 +106,18 @@ def smoke(stage: str, url: str | None) -> None:
     sys.exit(main(["--url", url] if url else []))
 
 
+@click.command(short_help="Bring every function of a stage back to the release before.")
+@_STAGE
+@click.option("--to", metavar="RELEASE", help="Another release that is kept.")
+@click.option("--list", "listed", is_flag=True, help="Say which releases are kept, and move nothing.")
+def rollback(stage: str, to: str | None, listed: bool) -> None:
+    """Bring STAGE back to the release before, in seconds; a deployment that is under way is called off."""
+    _at(stage, packaged=True)
+    from infra.rollback import main
+
+    sys.exit(main([*(["--to", to] if to else []), *(["--list"] if listed else [])]))
+
+
 @click.command(short_help="Take a stage down; refuses while it holds data.")
 @_STAGE
 @click.option("--keep-data", is_flag=True, help="Leave the tables; they go on costing their storage.")
@@ -118,4 +130,4 @@ def destroy(stage: str, keep_data: bool, erase_data: str | None) -> None:
     sys.exit(main([*(["--keep-data"] if keep_data else []), *(["--erase-data", erase_data] if erase_data else [])]))
 
 
-COMMANDS = (package, deploy, smoke, destroy)
+COMMANDS = (package, deploy, rollback, smoke, destroy)

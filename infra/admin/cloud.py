@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.data.errors import BadRequest
 from chalicelib.settings import Settings
+from infra.template.parts import ALIAS
 
 
 def client(service: Any) -> Any:
@@ -90,7 +91,7 @@ def hand_over(call: Any, body: str, source: str | None) -> str | None:
     try:
         told = json.loads(body)
         if source is not None:  # a delay queue has the name of its function
-            function, payload = source.rpartition(":")[2], told
+            function, payload = f"{source.rpartition(':')[2]}:{ALIAS}", told
         else:
             function = told["requestContext"]["functionArn"]
             payload = told["requestPayload"] if "requestPayload" in told else _batch(told["DDBStreamBatchInfo"])

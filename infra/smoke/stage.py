@@ -16,6 +16,7 @@ from chalicelib.data.tables import org_key
 from chalicelib.live.messages import PING
 from chalicelib.runtime.executor import Executor
 from infra.account import Account, NotDone, stack_name
+from infra.template.parts import ALIAS
 
 ORG = "smoke"
 CHAIN = "smoke:hop"
@@ -72,7 +73,8 @@ class Stage:
         return ""
 
     def _gateway(self) -> Any:
-        environment = self._where.client("lambda").get_function_configuration(FunctionName=f"concave-{self._stage}-ws_message")
+        name = f"concave-{self._stage}-ws_message"
+        environment = self._where.client("lambda").get_function_configuration(FunctionName=name, Qualifier=ALIAS)
         endpoint = environment["Environment"]["Variables"]["WS_ENDPOINT"]
         session: boto3.Session = self._where.session
         return session.client("apigatewaymanagementapi", endpoint_url=endpoint)

@@ -47,10 +47,11 @@ class Alarm:
 
 def alarms(deployment: Deployment) -> Resources:
     """One resource per alarm."""
-    return {f"{name}Alarm": _resource(name, alarm) for name, alarm in _alarms(deployment)}
+    return {f"{name}Alarm": resource_of(name, alarm) for name, alarm in all_alarms(deployment)}
 
 
-def _alarms(d: Deployment) -> Iterator[tuple[str, Alarm]]:
+def all_alarms(d: Deployment) -> Iterator[tuple[str, Alarm]]:
+    """Each alarm with its name, under which the runbook has it."""
     yield from _delivery(d)
     yield from _replies(d)
     yield from _platform(d)
@@ -106,16 +107,17 @@ def _platform(d: Deployment) -> Iterator[tuple[str, Alarm]]:
     yield "StoreThrottled", Alarm("DynamoDB throttles a table or one of its indexes.", busy, 100, periods=2)
 
 
-def _resource(name: str, alarm: Alarm) -> Resource:
+def resource_of(name: str, alarm: Alarm, *, tells: bool = True) -> Resource:
+    """An alarm as a resource; `name`: where the runbook speaks of it."""
     properties: dict[str, Any] = {
         "AlarmDescription": f"{alarm.text} {RUNBOOK}: {name}",
         "EvaluationPeriods": alarm.periods,
         "Threshold": alarm.above,
         "ComparisonOperator": "LessThanThreshold" if alarm.below else "GreaterThanThreshold",
         "TreatMissingData": "breaching" if alarm.below else "notBreaching",
-        "AlarmActions": [either("HasAlarmEmail", ref("Alarms"))],
-        "OKActions": [either("HasAlarmEmail", ref("Alarms"))],
     }
+    if tells:
+        properties |= {which: [either("HasAlarmEmail", ref("Alarms"))] for which in ("AlarmActions", "OKActions")}
     properties |= {**_metric(alarm.metric), "Statistic": alarm.statistic, "Period": alarm.period_s}
     return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.template.canary import OFF, WAYS
 from infra.template.parts import Resource, ref
 
 SETTINGS = {
@@ -126,6 +127,18 @@ _PLATFORM: dict[str, Any] = {
         "AllowedPattern": "^([0-9a-f]{64}(,[0-9a-f]{64})*)?$",
         "Description": "Public halves of the pairs that sign operators' keys, comma list; make deploy works it out.",
     },
+    "Canary": {
+        "Type": "String",
+        "Default": OFF,
+        "AllowedValues": [OFF, *WAYS],
+        "Description": "How a release takes over: off, at once; else CodeDeploy's configuration for Lambda of this name.",
+    },
+    "SnapStart": {
+        "Type": "String",
+        "Default": "off",
+        "AllowedValues": ["on", "off"],
+        "Description": "on: the functions that people wait for begin from a snapshot; Python 3.12 or later.",
+    },
     "FrontReserved": {
         "Type": "Number",
         "Default": 0,
@@ -214,6 +227,8 @@ def conditions() -> Resource:
         "HasVectorBucket": {"Fn::Not": [{"Fn::Equals": [ref("VectorBucket"), "none"]}]},
         "HasBedrockModel": {"Fn::Not": [{"Fn::Equals": [ref("BedrockModel"), "none"]}]},
         "HasEmbedderKey": {"Fn::Not": [{"Fn::Equals": [ref("EmbedderKeySecret"), ""]}]},
+        "HasCanary": {"Fn::Not": [{"Fn::Equals": [ref("Canary"), OFF]}]},
+        "HasSnapStart": {"Fn::Equals": [ref("SnapStart"), "on"]},
         "HasFrontReserved": {"Fn::Not": [{"Fn::Equals": [ref("FrontReserved"), 0]}]},
         "HasGenerateAtOnce": {"Fn::Not": [{"Fn::Equals": [ref("GenerateAtOnce"), 0]}]},
         "HasApiEndpoint": {"Fn::Not": [{"Fn::Equals": [ref("ApiEndpoint"), ""]}]},

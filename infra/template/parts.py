@@ -14,6 +14,10 @@ Resources = dict[str, Resource]
 
 API_STAGE = "api"
 """The name of the stage of both APIs, as `chalice package` calls it."""
+ALIAS = "live"
+"""Of every function: the version that is called."""
+UNSTAMPED = "unstamped0release"
+"""Stands for the release until it is known what is in it (`releases.py`)."""
 
 
 def ref(name: str) -> Resource:
@@ -49,6 +53,16 @@ class Function:
     logical: str
     role: str
     timeout_s: int
+
+
+def alias_id(logical: str) -> str:
+    """The logical id of a function's alias, whose reference is its ARN."""
+    return f"{logical}Live"
+
+
+def version_id(function: Function, release: str) -> str:
+    """The logical id of a function's version in a release."""
+    return f"{function.logical}Version{release}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.template.parts import API_STAGE, Deployment, Function, Resource, Resources, att, either, ref, sub
+from infra.template.parts import ALIAS, API_STAGE, Deployment, Function, Resource, Resources, att, either, ref, sub
 from infra.template.queues import FAILURES, LATER, queue_id
 from infra.template.tables import table_id
 
@@ -206,7 +206,9 @@ def _starts(deployment: Deployment, grant: Capability) -> list[Resource]:
     made = []
     if grant.invokes:
         start = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
-        made.append(_allow("Start", ["lambda:InvokeFunction"], [sub(start + deployment.name(each)) for each in grant.invokes]))
+        made.append(
+            _allow("Start", ["lambda:InvokeFunction"], [sub(f"{start}{deployment.name(each)}:{ALIAS}") for each in grant.invokes])
+        )
     if grant.later:
         made.append(_allow("StartLater", ["sqs:SendMessage"], [att(queue_id(each), "Arn") for each in grant.later]))
     return made

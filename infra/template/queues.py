@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.template.parts import Deployment, Function, Resource, Resources, att, camel, ref
+from infra.template.parts import Deployment, Function, Resource, Resources, alias_id, att, camel, ref
 
 LATER = ("serve", "run_job", "generate", "sweep")
 """Entry points that `aws/invoke.py` starts after a delay."""
@@ -60,7 +60,7 @@ def _source(function: Function) -> Resource:
         "DependsOn": function.role,
         "Properties": {
             "EventSourceArn": att(queue_id(function.entry), "Arn"),
-            "FunctionName": ref(function.logical),
+            "FunctionName": ref(alias_id(function.logical)),
             "BatchSize": 1,
             "ScalingConfig": {"MaximumConcurrency": AT_ONCE},
             "FunctionResponseTypes": ["ReportBatchItemFailures"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from infra.template.parts import Deployment, Resource, Resources, att, ref
+from infra.template.parts import Deployment, Resource, Resources, alias_id, att, ref
 from infra.template.queues import FAILURES
 from infra.template.tables import table_id
 
@@ -35,7 +35,7 @@ def _mapping(deployment: Deployment, table: str) -> Resource:
         "DependsOn": function.role,
         "Properties": {
             "EventSourceArn": att(table_id(table), "StreamArn"),
-            "FunctionName": ref(function.logical),
+            "FunctionName": ref(alias_id(function.logical)),
             # From the oldest record: what is committed while the mapping is being made must be told too.
             "StartingPosition": "TRIM_HORIZON",
             "BatchSize": BATCH,

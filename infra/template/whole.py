@@ -7,14 +7,16 @@ from typing import Any
 
 from chalicelib.data.store import TableSpec
 from infra.template.apis import apis, without_deployment
+from infra.template.canary import canaries
 from infra.template.edge import addresses, edge
 from infra.template.functions import functions
 from infra.template.merge import Template, merge
 from infra.template.operating import operating
 from infra.template.parameters import conditions, parameters
-from infra.template.parts import Deployment, Resources, att, functions_of, ref, sub
+from infra.template.parts import UNSTAMPED, Deployment, Resources, att, functions_of, ref, sub
 from infra.template.policies import policies
 from infra.template.queues import queues
+from infra.template.releases import releases, through_aliases
 from infra.template.searching import searching
 from infra.template.streams import streams
 from infra.template.tables import tables
@@ -37,7 +39,7 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
     """
     deployment = Deployment(stage, tuple(apps), functions_of(packaged), specs, page)
     resources: Resources = {}
-    for part in (policies, searching, operating, tables, streams, queues, functions, apis, edge, watching):
+    for part in (policies, searching, operating, tables, streams, queues, functions, releases, canaries, apis, edge, watching):
         made = part(deployment)
         twice = sorted(set(made) & set(resources))
         if twice:
@@ -45,12 +47,13 @@ def write(packaged: Mapping[str, Any], stage: str, apps: Sequence[str], specs: S
         resources |= made
     ours = {
         "Description": f"Concave, stage {stage}.",
+        "Metadata": {"Release": UNSTAMPED},
         "Parameters": parameters(),
         "Conditions": conditions(),
         "Resources": resources,
         "Outputs": outputs(),
     }
-    return merge(without_deployment(packaged), ours)
+    return merge(through_aliases(without_deployment(packaged)), ours)
 
 
 def outputs() -> dict[str, Any]:
@@ -62,5 +65,6 @@ def outputs() -> dict[str, Any]:
             "Description": "The WebSocket API behind the edge.",
             "Value": sub("wss://${WebsocketAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"),
         },
+        "Release": {"Description": "What the aliases were moved to.", "Value": UNSTAMPED},
         "FailureQueueArn": {"Description": "The same queue, for policies.", "Value": att("FailureQueue", "Arn")},
     }

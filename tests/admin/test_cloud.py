@@ -93,7 +93,7 @@ def test_what_a_delay_queue_gave_up_goes_to_its_function(asked: list[Any]) -> No
     """moto does not say which queue a message was given up by (`DeadLetterQueueSourceArn`); SQS does."""
     source = "arn:aws:sqs:us-east-1:123456789012:concave-dev-run_job"
     assert cloud.hand_over(boto3.client("lambda"), '{"jobId": "job-1", "org": "acme"}', source) is None
-    assert asked == [("concave-dev-run_job", {"jobId": "job-1", "org": "acme"})]
+    assert asked == [("concave-dev-run_job:live", {"jobId": "job-1", "org": "acme"})]
 
 
 def test_a_failed_batch_is_read_from_its_stream_again(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

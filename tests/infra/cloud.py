@@ -38,7 +38,7 @@ from infra.local.origin_check import OriginCheck
 from infra.local.push_keys import encoded
 from infra.local.routes import LocalRoutes
 from infra.local.site import Site
-from infra.template.parts import Function, functions_of
+from infra.template.parts import ALIAS, Function, functions_of
 from tests.infra.aws import Aws
 from tests.infra.permissions import statements
 from tests.infra.resolved import ACCOUNT, REGION, Resolved
@@ -266,7 +266,10 @@ class Cloud:
         raise LookupError(f"nothing takes from {queue_name}")
 
     def _entry_of(self, key: str, value: str) -> str:
-        return next(each.entry for each in self.functions.values() if self.resolved.properties(each.logical)[key] == value)
+        """Of an alias, by its name or its ARN; whoever starts a function itself is not heard."""
+        name, _, alias = value.removeprefix(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:").partition(":")
+        assert alias == ALIAS, f"{value} is not an alias"
+        return next(each.entry for each in self.functions.values() if self.resolved.properties(each.logical)[key] == name)
 
     def _pump(self, source: dict[str, Any]) -> Pump:
         table = source["EventSourceArn"].split("/")[1]

@@ -94,6 +94,9 @@ class Resolved:
                 return properties["FunctionName"]
             case "AWS::SQS::Queue":
                 return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{properties['QueueName']}"
+            case "AWS::Lambda::Alias":
+                name = self._ref(properties["FunctionName"]["Ref"])
+                return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:{properties['Name']}"
             case "AWS::Logs::LogGroup":
                 return properties["LogGroupName"]
         return name

@@ -138,6 +138,20 @@ def test_the_same_files_make_the_same_zip(tmp_path: Path) -> None:
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
+def test_bytecode_that_another_python_or_a_file_of_before_left_is_not_deployed(tmp_path: Path) -> None:
+    """It would be carried to every cold start, and make another release of the same code."""
+    folder = tmp_path / "code"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "app.py").write_text("a = 1\n")
+    for left in ("app.cpython-310.pyc", "gone.cpython-313.pyc"):
+        (folder / "__pycache__" / left).write_bytes(b"left")
+    pack(folder, tmp_path / "code.zip")
+    finish_code(tmp_path / "code.zip", tmp_path, ())
+    with zipfile.ZipFile(tmp_path / "code.zip") as archive:
+        names = [name for name in archive.namelist() if name.startswith("__pycache__")]
+    assert names == [f"__pycache__/app.cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"]
+
+
 def test_an_app_that_is_not_there_cannot_be_packaged(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
         archive.writestr("app.py", "")

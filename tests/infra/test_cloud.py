@@ -337,7 +337,9 @@ def _matches(cloud: Cloud, wanted: Wanted, asked: set[Asked]) -> bool:
         )
     if action.startswith("dynamodb:"):
         return any(each.action == action and each.resource.split("/")[1] == f"concave-dev-{thing}" for each in asked)
-    if action in ("lambda:InvokeFunction", "sqs:SendMessage"):
+    if action == "lambda:InvokeFunction":
+        return any(each.action == action and each.resource.endswith(f":concave-dev-{thing}:live") for each in asked)
+    if action == "sqs:SendMessage":
         return any(each.action == action and each.resource.endswith(f":concave-dev-{thing}") for each in asked)
     return any(each.action == action and thing in each.resource for each in asked)
 

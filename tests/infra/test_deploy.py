@@ -105,7 +105,7 @@ def test_a_first_deployment_and_later_ones_keep_the_parameters_that_were_given_o
     _deploy(where, folder, AUTH_ISSUER="https://one.example")
     assert where.client("dynamodb").describe_table(TableName="concave-dev-notes")["Table"]["TableStatus"] == "ACTIVE"
     assert _parameters(where)["AuthIssuer"] == "https://one.example"
-    stack = deploying._stack(where.client("cloudformation"), "concave-dev")
+    stack = deploying.stack_of(where.client("cloudformation"), "concave-dev")
     later = deploying._parameters(_template(), stack, {"LOG_RETENTION_DAYS": "7"})
     assert later == [
         {"ParameterKey": "AuthIssuer", "UsePreviousValue": True},
@@ -313,7 +313,7 @@ def test_the_page_goes_up_with_its_assets_first_and_is_asked_for_every_time(wher
 def test_an_index_that_old_documents_are_not_in_is_built_by_the_deployment(where: Account) -> None:
     data = Deployed("dev", ("chalicelib.functions", "tests.apps.permitted"), "us-east-1")
     client = where.client("dynamodb")
-    assert data.before() == []  # nothing is there yet: the first deployment
+    assert data.before([].append) == []  # nothing is there yet: the first deployment
     ensure_tables(client, models(all_specs(), "concave-dev-").values())
     data.after([].append)
     old = {"pk": "acme|permittedThings|t1", "_id": "t1", "_creationTime": 1, "_v": 1, "_c": "c", "owner": "ann", "code": "c1"}
@@ -321,14 +321,14 @@ def test_an_index_that_old_documents_are_not_in_is_built_by_the_deployment(where
     client.delete_item(
         TableName="concave-dev-indexStates", Key={"pk": {"S": STATES.pk}}
     )  # as if the indexes were new to the store
-    assert {"permittedThings.by_owner", "permittedThings.by_code"} <= set(data.before())
+    assert {"permittedThings.by_owner", "permittedThings.by_code"} <= set(data.before([].append))
     said: list[str] = []
     data.after(said.append)
     data.close()
     assert "permittedThings.by_owner: 1 documents, ready" in said
     stored = client.get_item(TableName="concave-dev-permittedThings", Key={"pk": {"S": old["pk"]}})["Item"]
     assert stored["by_owner#p"]["S"].startswith("acme|permittedThings.by_owner|")
-    assert data.before() == []
+    assert data.before([].append) == []
 
 
 def test_a_changed_table_is_compared_with_its_documents_before_anything_is_changed(where: Account) -> None:
