@@ -30,7 +30,7 @@ from infra.prices import PRICES, REGION, TAKEN, cost
 from infra.template.parts import Deployment, Function, camel
 from infra.template.policies import ROLES
 from infra.template.watching import LOG_METRICS, ONE_METRIC, watching
-from tests import bench_uses
+from tests import bench_uses, counted_turns
 from tests.support.bench_client import Client
 
 SECONDS = {"ws_message": 0.06, "on_change": 0.05, "serve": 0.04, "api": 0.05, "sweep": 0.1, "tick": 0.05}
@@ -249,6 +249,8 @@ def idle(meter: Meter) -> tuple[dict[str, float], int]:
 def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
     """Count, print, and return dollars per million turns by subscribers, and per idle month."""
     found: dict[str, Any] = {"turns": {}}
+    print(f"\nA turn, as it was counted on {counted_turns.COUNTED_ON} and stands in docs/operating.md:\n")
+    print("\n".join(counted_turns.lines()))
     with tempfile.TemporaryDirectory() as folder:
         meter = Meter(Path(folder))
         try:
@@ -258,6 +260,8 @@ def report(depth: tuple[int, ...] = (1, 10)) -> dict[str, Any]:
                 found["turns"][subscribers] = sum(cost(units).values()) * 1e6
                 title = f"A million turns: a message and a reply of {chunks} chunks in {seconds:.0f} s, {subscribers} tab(s)"
                 _print(title, {unit: count * 1e6 for unit, count in units.items()})
+                for line in counted_turns.otherwise(subscribers, units, chunks) if subscribers in counted_turns.TURNS else ():
+                    print(f"  *** not what is recorded (tests/counted_turns.py): {line} ***")
             units, _ = idle(meter)
             found["idle_month"] = sum(cost(units).values())
             _print("A month in which nobody comes (storage not counted)", units)

@@ -5,7 +5,8 @@ model speaks (log-normal about the counted length) and brings posts, frames, inv
 is asked for in a second is compared with what the account lets; a wall binds where its 99th percentile is over it. Nothing waits
 here: the point is where it would.
 
-The units of a turn are those that `make bench-cost` counts. Limits are AWS's defaults; `docs/scale.md` holds what this prints.
+The units of a turn are those that `make bench-cost` counts (`counted_turns.py`). Limits are AWS's defaults; `docs/scale.md` holds
+what this prints.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.prices import PRICES, cost
+from tests import counted_turns
 
 SEED = 7
 SECONDS = 300
@@ -46,8 +48,17 @@ class Turn:
     """Writes to the busiest index over everything (jobs), of which a shard has an eighth."""
 
 
-COUNTED = Turn(reply_s=6.9, wru=168, rru=356, invocations=27, gb_seconds=5.05, posts=22, frames=3, hot_writes=6)
-"""Counted on 2026-11-28."""
+_UNITS, _FRAMES = counted_turns.TURNS[1], 3
+COUNTED = Turn(
+    reply_s=counted_turns.REPLY_S,
+    wru=_UNITS["wru"],
+    rru=_UNITS["rru"],
+    invocations=_UNITS["invocation"],
+    gb_seconds=_UNITS["gb_second"],
+    posts=_UNITS["message"] - _FRAMES,
+    frames=_FRAMES,
+    hot_writes=6,
+)
 SHORT_S = 0.05
 """Of an invocation that waits for no model."""
 

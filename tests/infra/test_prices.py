@@ -9,8 +9,11 @@ import pytest
 
 from chalicelib.settings import Settings
 from infra.prices import PRICES, TAKEN, cost
+from tests import counted_turns
 from tests.bench_cost import Meter, idle, turn
 from tests.bench_uses import idle_sockets
+
+PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 def test_each_price_says_its_unit_and_the_page_that_it_is_from() -> None:
@@ -53,12 +56,20 @@ def test_a_socket_that_says_nothing_costs_what_the_documents_say(tmp_path: Path)
 
 def _documented(pattern: str) -> str:
     """The figure of docs/operating.md."""
-    found = re.search(pattern, (Path(__file__).parents[2] / "docs" / "operating.md").read_text().replace("**", ""))
+    found = re.search(pattern, PAGE.read_text().replace("**", ""))
     assert found, pattern
     return found[1]
 
 
-def test_a_turn_is_counted_and_costs_less_than_its_tokens(tmp_path: Path) -> None:
+def test_the_documents_hold_the_table_of_a_turn_that_make_bench_cost_prints() -> None:
+    page = PAGE.read_text()
+    assert "\n".join(counted_turns.lines()) in page
+    assert f"counted on {counted_turns.COUNTED_ON}" in page.replace("\n", " ")
+    assert _documented(r"reply of (\d+) chunks") == f"{counted_turns.CHUNKS}"
+    assert _documented(r"chunks in (\d+)\s+seconds") == f"{counted_turns.REPLY_S}"
+
+
+def test_a_turn_is_counted_as_it_is_recorded_and_costs_less_than_its_tokens(tmp_path: Path) -> None:
     meter = Meter(tmp_path)
     try:
         units, chunks, _ = turn(meter, 1)
@@ -67,4 +78,11 @@ def test_a_turn_is_counted_and_costs_less_than_its_tokens(tmp_path: Path) -> Non
     assert chunks > 5
     assert units["wru"] > chunks
     assert all(units[unit] > 0 for unit in ("rru", "invocation", "gb_second", "message", "log_byte", "byte_out"))
+    assert counted_turns.otherwise(1, units, chunks) == []
     assert sum(cost(units).values()) * 1e6 < 2_000
+
+
+def test_a_count_that_is_twice_the_recorded_one_is_said() -> None:
+    twice = {unit: 2 * count for unit, count in counted_turns.TURNS[1].items()}
+    assert len(counted_turns.otherwise(1, twice, counted_turns.CHUNKS)) == len(counted_turns.STEADY)
+    assert counted_turns.otherwise(1, counted_turns.TURNS[1], counted_turns.CHUNKS) == []
