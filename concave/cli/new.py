@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shutil
 import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -32,9 +33,16 @@ def new(name: str) -> None:
     _copy(files("concave") / "template", folder, {"name": folder.name, "package": package})
     _types(folder.resolve())
     click.echo(
-        f"{folder} is made. Next:\n\n  cd {folder}\n  concave dev\n\n"
-        "and, for its page, in another terminal: npm install --prefix page"
+        f"{folder} is made. Next:\n\n  cd {folder}\n  {_called()} dev\n\n"
+        "For its page, which needs Node, before that: npm install --prefix page"
     )
+
+
+def _called() -> str:
+    """How this command is called from anywhere: `concave` where the shell finds it, else its whole path."""
+    here = Path(sys.argv[0]).absolute()
+    found = shutil.which("concave")
+    return "concave" if found is not None or not here.is_file() else str(here)
 
 
 def _copy(source: Traversable, to: Path, words: dict[str, str]) -> None:

@@ -127,7 +127,10 @@ def env() -> None:
 @at_the_door
 def env_list(url: str | None, key: str | None) -> None:
     """All variables, as NAME=value."""
-    for each in _door(url, key).call("_system/cli/queryEnvironmentVariables", {}):
+    found = _door(url, key).call("_system/cli/queryEnvironmentVariables", {})
+    if not found:
+        click.echo("There are no variables yet: concave env set NAME VALUE", err=True)
+    for each in found:
         click.echo(f"{each['name']}={each['value']}")
 
 
@@ -174,7 +177,7 @@ def import_(file: Path, org: str | None, url: str | None, key: str | None) -> No
     door, written, there, left_out = _door(url, key), 0, 0, 0
     with (
         file.open(encoding="utf-8") as source,
-        click.progressbar(length=file.stat().st_size, label="import", file=sys.stderr) as bar,
+        click.progressbar(length=file.stat().st_size, label="import", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
     ):
         for table, whose, documents, size in _batches(source):
             if whose == DEPLOYMENT:

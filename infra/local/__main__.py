@@ -41,6 +41,7 @@ def _banner(stack: Stack) -> str:
     where = settings.data_dir if settings.store == "sqlite" else settings.dynamodb_endpoint or "AWS"
     sockets = "kept in memory" if settings.live == "owner" else "kept in rows, as on Lambda"
     model = "scripted (set ANTHROPIC_API_KEY for a real one)" if stack.model else settings.model_url or "Anthropic"
+    answers = f"  model     {model}\n" if "chalicelib.functions" in settings.apps else ""  # only the chat asks it
     return f"""
   Concave is running at {stack.url}
 
@@ -50,8 +51,7 @@ def _banner(stack: Stack) -> str:
   a token   curl -d '{{"subject": "alice", "org": "acme"}}' {stack.url}/dev/token
   store     {settings.store} ({where})
   sockets   {sockets}
-  model     {model}
-  apps      {", ".join(settings.apps)}
+{answers}  apps      {", ".join(settings.apps)}
   Save a file and it is reloaded. Ctrl-C stops; the data stays.
 """
 

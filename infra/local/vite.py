@@ -74,7 +74,7 @@ class Vite:
                 if line.startswith('{"port"'):
                     self.port = int(json.loads(line)["port"])
                     self.ready.set()
-                    log.info("the page is reloaded when a file in web/ is saved")
+                    log.info("the page is reloaded when a file in %s/ is saved", os.path.relpath(self._web))
                 else:
                     log.debug("vite: %s", line.rstrip())
         self.port = 0

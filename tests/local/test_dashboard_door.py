@@ -13,6 +13,7 @@ import pytest
 from chalicelib.runtime.keys import AuthFailed
 from chalicelib.runtime.operators import Operators, mint, public_half
 from infra.local.aws.shapes import Request
+from infra.local.guides import Guides
 from infra.local.operators import KEY_S, LINK_S, MOST_LINKS, STAY_S, Dashboard, SystemClock
 from infra.local.routes import Answer
 
@@ -215,6 +216,34 @@ def test_a_browser_stays_no_longer_than_the_key_that_its_link_was_made_with(door
 
 def test_other_machines_find_nothing(door: Door) -> None:
     assert door.dashboard.answer(Request("GET", door.dashboard.link(), (("Host", door.host),), peer="192.0.2.1")) is None
+
+
+def test_below_the_dashboard_and_the_guides_there_is_no_way_to_other_files(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("hidden words")
+    for name in ("dash", "guides"):
+        (tmp_path / name / "assets").mkdir(parents=True)
+        (tmp_path / name / "index.html").write_text("<!doctype html>")
+        (tmp_path / name / "out.txt").symlink_to(tmp_path / "secret.txt")
+    door, guides = Door(tmp_path / "dash"), Guides(tmp_path / "guides")
+    up = (
+        "../",
+        "%2e%2e/",
+        "..%2f",
+        "%2e%2e%2f",
+        "..\\",
+        "assets/../../",
+        "./../",
+        "%252e%252e/",
+        "/",
+        "//",
+        f"{tmp_path}/",
+        "%00",
+    )
+    for way in [*(f"{each}secret.txt" for each in up), "out.txt", "..", "x" * 5_000 + ".txt"]:
+        for answer in (door.asked("GET", f"/_/{way}"), guides.answer(Request("GET", f"/docs/{way}", (("Host", door.host),)))):
+            assert answer is not None, way
+            assert b"hidden words" not in answer.body, way
+            assert answer.status == 404 or answer.body == b"<!doctype html>", way
 
 
 def test_the_clock_of_keys_is_the_time_of_day() -> None:
