@@ -44,7 +44,7 @@ def connect(backend: Backend, connection: str, path: str, headers: dict[str, str
     # The mailbox second: if the client is gone by now, the sweep finds the mailbox, and with it the lane.
     if lane:
         backend.lane.open(connection)
-    backend.mailboxes.open(connection, {**row, "lane": lane})
+    backend.mailboxes.open(connection, {**row, "lane": lane, "queued": 0})
     return 200
 
 
@@ -94,12 +94,20 @@ def _take_in(backend: Backend, connection: str, body: str) -> None:
 
 
 def _hand(backend: Backend, connection: str, kind: str, number: int, body: str, *, auth: int = 0) -> None:
-    """Have a frame taken in: at once by ourselves, where nobody serves the connection, else by whoever does."""
-    if not backend.fanout.hand(connection, rows.frame_row(connection, kind, number, body, backend.clock.now_ms()), auth=auth):
-        if auth:
-            backend.mailboxes.announce(connection, auth)
-        new = _store(backend, connection, kind, number, body)
-        backend.fanout.noted(connection, auth=auth if new else 0)
+    """Have a frame taken in: at once by ourselves, where nobody serves the connection, else by whoever does.
+
+    A first query set comes just behind a token, which somebody is looking at: then it is not tried to become the holder first.
+    """
+    fanout, row = backend.fanout, rows.frame_row(connection, kind, number, body, backend.clock.now_ms())
+    early, small = kind == rows.CONNECT or (kind == rows.MODIFY and number == 0), len(body) <= rows.BROUGHT_CHARS
+    if early and small and fanout.bring(connection, row):
+        return
+    if fanout.hand(connection, row, auth=auth) or (small and not early and fanout.bring(connection, row, auth=auth)):
+        return
+    if auth:
+        backend.mailboxes.announce(connection, auth)
+    new = _store(backend, connection, kind, number, body)
+    fanout.noted(connection, auth=auth if new else 0)
 
 
 def refuse(backend: Backend, connection: str, body: str, error: BadFrame) -> None:

@@ -168,7 +168,7 @@ class Slice:
             self.world.mailboxes.mark_closing(turn.connection)
         except Exception:
             logger.exception("%s could not be marked for closing", turn.connection)
-        return False
+        return self._abandon(turn)  # by now somebody else may have ended the connection, and looked for its rows
 
     def _beat(self, working: Turn) -> None:
         """Keep everybody's lease while one is worked for."""

@@ -21,6 +21,7 @@ from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.driver import NO_PIECES, NOBODY, Spread
 from chalicelib.live.mailbox import Held, Waking, log_mark, retry_until_done
+from chalicelib.live.rows import CONNECT
 from chalicelib.live.world import World
 
 logger = logging.getLogger("concave")
@@ -118,6 +119,18 @@ class Fanout:
             held.given = [row]
             self.batches.serve([held])
         return held is not None
+
+    def bring(self, connection: str, row: Item, *, auth: int = 0) -> bool:
+        """Leave a note with its frame, and serve the connection, if nobody does; False: then the frame must be stored.
+
+        The first frame of a client that always sends more, and asks for nothing, waits for them.
+        """
+        mailbox = self.world.mailboxes.bring(connection, row, auth=auth)
+        if mailbox is None:
+            return False
+        if not (row["sk"].startswith(CONNECT) and mailbox.get("kind") == "npm" and int(mailbox["notes"]) == 1):
+            self.arrived(connection, self.world.mailboxes.take(connection, mailbox))
+        return True
 
     def noted(self, connection: str, *, auth: int = 0) -> None:
         """Tell whoever serves a connection that a frame was stored; serve it, if nobody does any more."""

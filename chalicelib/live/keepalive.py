@@ -122,7 +122,7 @@ class Keepalive:
         """Post to each where nothing waits. Returns the others, and those that did not get it for certain."""
         others: list[Item] = []
         for row in calm:
-            if self.waits(row["pk"]):
+            if rows.brought(row) or self._stored(row["pk"]):
                 others.append(row)
                 continue
             dialect = self.world.dialects.get(str(row.get("kind")), SYNC)
@@ -135,6 +135,10 @@ class Keepalive:
 
     def waits(self, connection: str) -> bool:
         """Whether a frame or an answer was stored that nobody has taken in."""
+        row = self.world.mailboxes.read(connection)
+        return (row is not None and bool(rows.brought(row))) or self._stored(connection)
+
+    def _stored(self, connection: str) -> bool:
         store = self.world.store
         return bool(retry_until_done(self.world.clock, lambda: store.query("inbox", connection, limit=1).items))
 

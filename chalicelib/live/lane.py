@@ -149,7 +149,7 @@ class Lane:
 
     def _callable(self, mailbox: Item, inbox: list[Item], now: int) -> bool:
         """Whether it is known whose these calls are."""
-        here = any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in inbox)
+        here = any(row["sk"].startswith((rows.CONNECT, rows.AUTHENTICATE)) for row in [*inbox, *rows.brought(mailbox)])
         if here or "call" in mailbox or rows.changing(mailbox) or rows.expired(mailbox, now):
             return False
         state = rows.state_of(mailbox)
@@ -187,7 +187,8 @@ class Lane:
         while True:
             inbox = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", connection).items)
             mailbox = retry_until_done(self.world.clock, lambda: self.world.store.get(Mailboxes.key(connection)))
-            if mailbox is None or mailbox.get("user") or any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox):
+            known = mailbox is None or mailbox.get("user") or rows.changing(mailbox)
+            if known or any(row["sk"].startswith(rows.AUTHENTICATE) for row in inbox):
                 return mailbox is not None
             remaining = at + min(SIGN_IN_MS, self.world.settle_ms) - self.world.clock.now_ms()
             if remaining <= 0:

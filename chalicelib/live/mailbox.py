@@ -40,6 +40,7 @@ from chalicelib.data.store import (
     Update,
 )
 from chalicelib.data.store import Action as StoreAction
+from chalicelib.live import rows
 from chalicelib.live.called import Called
 
 NO_MARKS: tuple[str, ...] = ()
@@ -50,8 +51,6 @@ READY: tuple[tuple[str, str | bool], ...] = (("kind", "npm"), ("settled", True),
 """Of a connection on which a call may run at once: it is known whose it is, no frame waits, and its client
 comes back with the same session (Rust-based ones do not)."""
 TRIES = 10
-SESSION_S = 24 * 3600
-"""So long after its last sign-in a session is remembered: connections live two hours, and come back."""
 T = TypeVar("T")
 
 
@@ -76,10 +75,6 @@ def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
                 raise
             clock.sleep(min(0.4, 0.005 * 2**attempt))
     raise AssertionError("unreachable")
-
-
-def _session(session: str) -> str:
-    return f"session|{session}"
 
 
 def log_mark(address: str) -> str:
@@ -109,6 +104,8 @@ class Held:
     """What is removed from the row with the lease: a call that is over."""
     lasts: int = 0
     """How long (ms) the lease goes without being renewed, where that is not what leases last here."""
+    taken: set[str] = field(default_factory=set)
+    """Frames in the row that are taken in: the release removes them."""
     unsaved: dict[Path, Any] = field(default_factory=dict)
     """What the row is to say when the lease is given back. Nobody misses it should the holder die: the connection is closed."""
 
@@ -204,6 +201,14 @@ class Mailboxes:
         # Only this second try makes the first one safe: the holder that refused it may have left before our note.
         return self.take(connection, noted)
 
+    def bring(self, connection: str, frame: Item, *, auth: int = 0) -> Item | None:
+        """Leave a note together with its frame, for whoever is the holder. Returns the row; None: the frame must be stored."""
+        sets: dict[Path, Any] = {(frame["sk"],): rows.packed(frame)}
+        if auth:
+            sets[("auth",)] = auth
+        room = All((Exists(), Less(("queued",), rows.BROUGHT)))
+        return self._try(Update(self.key(connection), sets, {("notes",): 1, ("queued",): 1}, (), room))
+
     def take(self, connection: str, row: Item | None = None) -> Waking:
         """Try to become the holder without leaving a note."""
         row = row or self.read(connection)
@@ -227,7 +232,8 @@ class Mailboxes:
         if taken.get("closing"):
             measure("ExpiredLeases")
             return Waking(None, "closing")
-        return Waking(Held(connection, token, taken, now + self.lease_ms), "held")
+        alone = "queued" in taken and rows.only_brought(taken, 0)
+        return Waking(Held(connection, token, taken, now + self.lease_ms, alone=alone), "held")
 
     # Calls: a mutation that runs without having been stored -------------------------------------------------------------
 
@@ -322,7 +328,9 @@ class Mailboxes:
         quiet = All((self._mine(held), Equals(("notes",), seen)))
         held.unsaved |= sets
         whole = {**held.unsaved, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
-        if self._try(Update(self.key(held.connection), whole, {}, (*LEASE, *held.ends), quiet)) is not None:
+        if "queued" in held.row:
+            whole[("queued",)] = sum(each["sk"] not in held.taken for each in rows.brought(held.row))
+        if self._try(Update(self.key(held.connection), whole, {}, self._over(held), quiet)) is not None:
             return True
         self.reread(held)
         return False
@@ -330,28 +338,21 @@ class Mailboxes:
     def leave(self, held: Held) -> None:
         """Give the lease back although notes may have come: somebody else was asked to go on. Raises `LeaseLost`."""
         sets = {**held.unsaved, ("left",): held.token}
-        update = Update(self.key(held.connection), sets, {}, (*LEASE, *held.ends), self._mine(held))
+        update = Update(self.key(held.connection), sets, {}, self._over(held), self._mine(held))
         if self._try(update) is None:
             raise LeaseLost
+
+    def drop_taken(self, held: Held) -> None:
+        """Remove frames that are taken in, as the holder: a row that grows makes each write dearer. Raises `LeaseLost`."""
+        names = tuple((name,) for name in sorted(held.taken))
+        fewer = Update(self.key(held.connection), {}, {("queued",): -len(names)}, names, self._mine(held))
+        if self._try(fewer) is None:
+            raise LeaseLost
+        held.taken = set()
 
     def delete(self, connection: str) -> None:
         """Remove the row, last of all."""
         retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(connection))))
-
-    # Sessions: one that has signed in is nobody only when it says so -----------------------------------------------------
-
-    def remember_session(self, session: str) -> None:
-        """Write down that a session has signed in, for a day."""
-        write = Update(self.key(_session(session)), {("ttl",): self.clock.now_ms() // 1000 + SESSION_S})
-        retry_until_done(self.clock, lambda: self.store.write(write))
-
-    def forget_session(self, session: str) -> None:
-        """It has signed out."""
-        retry_until_done(self.clock, lambda: self.store.write(Delete(self.key(_session(session)))))
-
-    def remembers_session(self, session: str) -> bool:
-        """Whether a session has signed in, and not out."""
-        return self.read(_session(session)) is not None
 
     # Inside ------------------------------------------------------------------------------------------------------------
 
@@ -361,8 +362,12 @@ class Mailboxes:
         return secrets.token_hex(8)
 
     def _held(self, connection: str, token: str, row: Item, now: int) -> Held:
-        alone = int(row["notes"]) == int(row.get("seen", 0)) + 1 and row.get("rest") is False
-        return Held(connection, token, row, now + self.lease_ms, alone=alone)
+        return Held(connection, token, row, now + self.lease_ms, alone=rows.only_brought(row, 1))
+
+    @staticmethod
+    def _over(held: Held) -> tuple[Path, ...]:
+        """What is removed from the row with a lease."""
+        return (*LEASE, *held.ends, *((name,) for name in sorted(held.taken)))
 
     @staticmethod
     def _mine(held: Held) -> Condition:

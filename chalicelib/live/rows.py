@@ -22,6 +22,16 @@ from chalicelib.live.session import Answer, State
 LIFE_S = 3 * 3600
 """Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
 CONNECT, AUTHENTICATE, MODIFY, MUTATION, ACTION, ANSWER = "1|connect", "2|auth", "3|modify", "4|mutation", "5|action", "6|answer"
+BROUGHT_CHARS, BROUGHT, MANY = 800, 6, 3
+"""Frames that are not longer wait in the mailbox itself, so many of them: one write brings the frame and its note. `MANY`
+that are taken in are removed before the release."""
+USUAL = (
+    b'{"type":"Connect","sessionId":"","connectionCount":0,"lastCloseReason":"InitialConnect","maxObservedTimestamp":"","clientTs":'
+    b'{"type":"Authenticate","baseVersion":0,"tokenType":"User","value":"'
+    b'{"type":"ModifyQuerySet","baseVersion":,"newVersion":,"modifications":[{"type":"Remove","queryId":'
+    b'{"type":"Add","queryId":,"udfPath":"","args":[{}],"journal":null}]}'
+)
+"""What frames say again and again. Never to be changed: frames are unpacked with it by whoever comes next."""
 PLAIN_CHARS = 200
 """Longer arguments are packed where a mailbox keeps them."""
 FAULT = "7|fault"
@@ -92,6 +102,32 @@ def frame_row(connection: str, kind: str, number: int, body: str, now_ms: int) -
     """An inbox row for a frame."""
     row = {"pk": connection, "sk": place(kind, number), "at": now_ms, "body": body, "ttl": now_ms // 1000 + LIFE_S}
     return {**row, "trace": trace.current()} if trace.current() else row
+
+
+def brought(mailbox: Item) -> list[Item]:
+    """The frames that wait in a mailbox, as the inbox would have them."""
+    return [
+        {"pk": mailbox["pk"], "sk": name, **mailbox[name], "body": _unpack(mailbox[name]["body"])}
+        for name in sorted(mailbox)
+        if "|" in name
+    ]
+
+
+def packed(frame: Item) -> Item:
+    """A frame as a mailbox keeps it: small, for a mailbox is written often."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=USUAL)
+    body = packer.compress(frame["body"].encode()) + packer.flush()
+    return {"at": frame["at"], "body": body, **({"trace": frame["trace"]} if "trace" in frame else {})}
+
+
+def _unpack(body: Any) -> str:
+    return zlib.decompressobj(-15, zdict=USUAL).decompress(bytes(body)).decode()
+
+
+def only_brought(mailbox: Item, own: int) -> bool:
+    """Whether each note but the holder's own has brought its frame with it, and nothing waited before."""
+    news = int(mailbox["notes"]) - int(mailbox.get("seen", 0))
+    return news - int(mailbox.get("queued", 0)) == own and mailbox.get("rest") is False
 
 
 def number_of(row: Item) -> int:

@@ -28,7 +28,7 @@ from chalicelib.data.trace import step
 from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
 from chalicelib.live.dialect import SYNC
-from chalicelib.live.leavings import write_leavings
+from chalicelib.live.leavings import forget_session, remember_session, remembers_session, write_leavings
 from chalicelib.live.mailbox import CALL, Held, retry_until_done
 from chalicelib.live.messages import Failure
 from chalicelib.live.queries import Closed, Queries
@@ -49,7 +49,7 @@ class Turn(Queries):
         self.told = self.state.version
         self.told_marks: dict[str, Any] = {}
         self.looks = 0
-        self.released = self.lost = self.lane_waits = False
+        self.released = self.lost = self.lane_waits = self.more = False
         self._start()
 
     def _start(self) -> None:
@@ -117,7 +117,8 @@ class Turn(Queries):
 
     def _inbox(self, low: str) -> list[Item]:
         """The frames that wait, stored ones and those that the holder has brought."""
-        given = [row for row in self.held.given if row["sk"] >= low]
+        brought = [row for row in rows.brought(self.held.row) if row["sk"] not in self.held.taken]
+        given = [row for row in [*self.held.given, *brought] if row["sk"] >= low]
         if self.held.alone:
             return given
         found = retry_until_done(self.world.clock, lambda: self.world.store.query("inbox", self.connection, low=low).items)
@@ -168,17 +169,17 @@ class Turn(Queries):
             sets: dict[Path, Any] = {("user",): who.stored or "", ("expires",): who.expires or 0, ("settled",): True}
             self.world.mailboxes.save(self.held, {**sets, ("ident",): frame.base_version + 1, ("owed",): True})
             if found.state.session and not who.stored:
-                self.world.mailboxes.forget_session(found.state.session)
+                forget_session(self.world, found.state.session)
         # A token that came with the handshake comes with the next one, too: only Convex's clients name it in a frame.
         known = found.state.known and self.held.row.get("user") and self.dialect is SYNC
         if found.state.session and known and (found.authenticate or found.state.session != self.state.session):
-            self.world.mailboxes.remember_session(found.state.session)
+            remember_session(self.world, found.state.session)
 
     def _sign_out(self, found: Absorbed) -> None:
         """The end of a wait is not taken for a sign-out. Raises: `Closed`, when the session has signed in before."""
         fresh = not self.state.settled or found.state.session != self.state.session
         waited = found.state.settled and not found.state.known and found.state.again
-        if fresh and waited and self.world.mailboxes.remembers_session(found.state.session):
+        if fresh and waited and remembers_session(self.world, found.state.session):
             raise Closed("a session that has signed in comes without its name")
 
     def _expiry(self, now: int) -> None:
@@ -244,8 +245,7 @@ class Turn(Queries):
         """The `commits` rows that exist, by request: read by TransactGetItems, a plain read may miss half a transaction."""
         keys = [(number, Key("commits", row["commit"])) for number, row in asked.items() if "commit" in row]
         found: dict[int, Item] = {}
-        for start in range(0, len(keys), 100):
-            part = keys[start : start + 100]
+        for part in (keys[start : start + 100] for start in range(0, len(keys), 100)):
             items = self._at_once([key for _, key in part])
             found |= {number: item for (number, _), item in zip(part, items, strict=True) if rows.is_of(item, asked[number])}
         return found
@@ -368,7 +368,9 @@ class Turn(Queries):
         sets = rows.state_sets(self.state)
         if self.pinged or (self.posts and not self.dialect.only_pings_count):
             sets[("last",)] = self.world.clock.now_ms()
-        sets[("rest",)] = bool(left or self.present - self.done)
+        brought = {row["sk"] for row in rows.brought(self.held.row)} - self.held.taken
+        self.held.taken |= self.done & brought
+        sets[("rest",)] = bool(left or (self.present | brought) - self.done)
         self.held.alone = False
         if self.replied:
             sets[("replied",)] = [*self.held.row.get("replied", ()), *self.replied][-REMEMBERED:]
@@ -378,6 +380,7 @@ class Turn(Queries):
             sets[("hot",)] = {str(query_id): kept for query_id, kept in self.hot.items()}
         self._wait_for_kept()
         self.told_marks = self.marks
+        self.more = any(each < rows.MUTATION for each in self.done)  # and more of them come, as a rule
         self._start()
         dirty = {str(query_id): "kept" for query_id in self.kept}
         self.released = self._give_back(sets, dirty)
@@ -385,11 +388,15 @@ class Turn(Queries):
     def _give_back(self, sets: dict[Path, Any], dirty: dict[str, str]) -> bool:
         """Give the lease back, if no note came. What others go by is written at once, then: answers, and frames that wait."""
         mailboxes = self.world.mailboxes
+        if self.more and self.newest == self.seen:
+            self.newest = int(mailboxes.reread(self.held)["notes"])  # a refused write costs more than a look
         if self.newest == self.seen and mailboxes.release(self.held, self.seen, sets, dirty):
             return True
         self.held.unsaved |= sets
         if ("replied",) in sets or sets[("rest",)]:
             mailboxes.save(self.held, self.held.unsaved)
+        if len(self.held.taken) >= rows.MANY:
+            mailboxes.drop_taken(self.held)
         return False
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.backend import Backend
-from chalicelib.data.store import Item
-from chalicelib.live import messages
+from chalicelib.data.store import Item, Path
+from chalicelib.live import messages, rows
 from chalicelib.live.at_once import AtOnce
 from chalicelib.live.mailbox import CALL, Held, Mailboxes
 from chalicelib.live.queries import Closed
@@ -50,6 +51,24 @@ class LooksOnlyAtWhatItBrings(Mailboxes):
         held = super()._held(connection, token, row, now)
         held.alone = True
         return held
+
+
+class LooksAtTheRowAlone(Turn):
+    """Where there is no lane it looks for no answer in the inbox, although a note has come."""
+
+    def _look_again(self) -> bool:
+        self.newest = self.seen
+        row = self.world.mailboxes.reread(self.held)
+        self.ran = self.held.alone = False
+        return self._open(row)
+
+
+class ForgetsWhatIsBrought(Turn):
+    """Takes every frame that waits in the mailbox for taken in when it gives the lease back."""
+
+    def _give_back(self, sets: dict[Path, Any], dirty: dict[str, str]) -> bool:
+        self.held.taken = {each["sk"] for each in rows.brought(self.held.row)}
+        return super()._give_back(sets, dirty)
 
 
 class CallsOutOfTurn(AtOnce):

@@ -305,6 +305,9 @@ class WithoutAuthMark(Mailboxes):
     def announce(self, connection: str, auth: int) -> None:
         return
 
+    def bring(self, connection: str, frame: Item, *, auth: int = 0) -> Item | None:
+        return super().bring(connection, frame)
+
     def _update(self, connection: str, token: str, marked: list[str], now: int, *, lease: bool, auth: int = 0) -> Item | None:
         return super()._update(connection, token, marked, now, lease=lease)
 

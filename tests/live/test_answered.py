@@ -11,8 +11,9 @@ from chalicelib.data.store import Key, Put
 from chalicelib.live.answered import MOMENT_MS, Answered
 from chalicelib.live.lane import Lane, lane_of
 from tests.data.mutants import swapped
-from tests.live import counters
-from tests.live.mutants import Stored
+from tests.live import call_mutants, counters
+from tests.live.mutants import Stored, with_turns
+from tests.live.test_protective_steps import broken
 from tests.support.client import Broken
 from tests.support.sim import Sim
 from tests.support.threads import Crashed
@@ -126,8 +127,9 @@ def commits_while_another_does(backend: type[Backend]) -> None:
         check(sim)
 
 
-def test_two_people_at_one_counter_see_each_other(sim: Sim) -> None:
+def test_two_people_at_one_counter_see_each_other() -> None:
     commits_while_another_does(Backend)
+    assert broken(commits_while_another_does, with_turns(call_mutants.LooksAtTheRowAlone))
 
 
 def test_a_call_at_once_is_written_three_times_and_its_frame_never(sim: Sim) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.backend import Backend
+from chalicelib.live.rows import brought
 from tests.bench_parts import Counted
 from tests.live import call_mutants, counters
 from tests.live.mutants import Later, with_mailboxes, with_turns
@@ -126,6 +127,27 @@ def the_first_of_two_is_late(backend: type[Backend]) -> None:
 def test_frames_that_wait_are_seen_by_who_brings_another() -> None:
     the_first_of_two_is_late(Backend)
     assert broken(the_first_of_two_is_late, with_mailboxes(call_mutants.LooksOnlyAtWhatItBrings))
+
+
+def many_frames_at_once(backend: type[Backend]) -> None:
+    """Frames overtake one another, most of them while somebody works on another one: they wait in the mailbox."""
+    with Sim(2, counters, backend=backend) as sim:
+        person = ready(sim)
+        person.travel = lambda frame: sim.rng.uniform(1, 60)
+        for number in range(24):
+            person.watch("counters:get", name=f"n{number % 7}")
+            sim.run(sim.rng.uniform(0, 3))
+        sim.run(2000)
+        if not person.client.in_step or person.client.connections > 1:
+            raise Broken("a frame was lost")
+        left = [row for row in rows(sim, "mailboxes") if row.get("queued") or brought(row)]
+        assert left == [], "what was taken in is removed"
+        check(sim)
+
+
+def test_frames_that_wait_in_the_mailbox_stay_until_they_are_taken_in() -> None:
+    many_frames_at_once(Backend)
+    assert broken(many_frames_at_once, with_turns(call_mutants.ForgetsWhatIsBrought))
 
 
 def overtaken(backend: type[Backend]) -> None:

@@ -116,7 +116,11 @@ class SimStore(FaultyStore):
             self.schedule.at(self._rng.choice((5.0, 50.0, 3000.0)), partial(self._after_all, write))
             raise StoreFailed("the request is still on its way")
         result = super().write(write)
-        begun = isinstance(write, Update) and write.key.table == "mailboxes" and {("lease",), ("call",)} & write.set.keys()
+        begun = (
+            isinstance(write, Update)
+            and write.key.table == "mailboxes"
+            and ({("lease",), ("call",)} & write.set.keys() or any("|" in name for name, *_ in write.set))
+        )
         if (begun or (isinstance(write, Put) and write.table == "inbox")) and self.schedule.current is not None:
             self.schedule.current.fragile = True
         return result
