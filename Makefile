@@ -21,7 +21,7 @@ SLOW   := tests/web tests/walk tests/histories tests/live/test_viewers.py tests/
           $(addprefix tests/doors/test_,schemathesis.py events.py controls.py large_events.py unreadable_events.py) \
           $(addprefix tests/functions/test_,strangers.py conversations_rules.py answers_fit.py conversations_delete.py \
             steps_of_a_reply.py long_texts_open.py budget.py conversations_more.py memories_rules.py memory_erasure.py memory_retention.py \
-            tool_approvals.py memories_figures.py memories_reembedded.py memories_rebuilt.py handed_over.py spaces.py search_of_sessions.py mutable_access.py mutable_lists.py mutable_transactions.py immutable_access.py) tests/doors/test_operator_steps.py \
+            tool_approvals.py memories_figures.py memories_reembedded.py memories_rebuilt.py handed_over.py spaces.py search_of_sessions.py mutable_access.py mutable_lists.py mutable_transactions.py immutable_access.py) tests/doors/test_operator_steps.py tests/doors/test_odd_calls_of_memory.py \
           $(addprefix tests/runtime/test_,faults.py indexes.py mount.py declarations.py) \
           $(addprefix tests/,docs/test_pages.py codegen/test_types.py admin/test_check.py admin/test_admin.py local/test_stack.py) \
           $(addprefix tests/local/test_,protective_steps.py restart.py self_hosting.py) tests/concave/test_operating.py \

@@ -21,7 +21,7 @@ from chalicelib.data.entries import ROWS, document_key_of, document_name, entry_
 from chalicelib.data.errors import BadRequest
 from chalicelib.data.index import Record
 from chalicelib.data.records import Rough
-from chalicelib.data.side_index import Asked, Entry
+from chalicelib.data.side_index import MOST_WORDS, Asked, Entry
 from chalicelib.data.store import Item
 from chalicelib.data.transaction import Transaction
 from chalicelib.words import excerpt, is_one, query_words
@@ -82,7 +82,8 @@ def propose(tx: Transaction, asked: Asked, most: int) -> Proposed:
     needed = [partition.postings(key) for key in asked.filter_keys()]
     if asked.every:
         needed += words
-    return Proposed(_best_first(rank, _those(words, needed), most), lambda record: _counted(asked, record, rank))
+    shown = [*query_words(asked.query)[:MOST_WORDS], *asked.words]
+    return Proposed(_best_first(rank, _those(words, needed), most), lambda record: _counted(asked, record, rank, shown))
 
 
 def _those(words: list[Postings], needed: list[Postings]) -> list[Postings]:
@@ -242,11 +243,11 @@ class Ranking:
         return self.scores([{"": each} if each[0] else {} for each in has]).get("", 0.0)
 
 
-def _counted(asked: Asked, record: Record, rank: Ranking) -> Found | None:
-    """A document counted as it is now; None if it has not what is asked for."""
+def _counted(asked: Asked, record: Record, rank: Ranking, shown: list[str]) -> Found | None:
+    """A document counted as it is now, with an excerpt around what is to be shown; None if it has not what is asked for."""
     entry, last = asked.index.entry(record), len(asked.words) - 1
     has = [occurrences(entry, word, at == last or is_one(word)) for at, word in enumerate(asked.words)]
     if not (all if asked.every else any)(often for often, _ in has):
         return None
     text = asked.index.text(record)
-    return Found(record, round(rank.score(has), 6), [excerpt(text, [*query_words(asked.query), *asked.words])])
+    return Found(record, round(rank.score(has), 6), [excerpt(text, shown)])

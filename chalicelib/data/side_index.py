@@ -39,6 +39,8 @@ MOST_FILTERS = 8
 """Filter fields of one index, as many as one of Convex's searches may name."""
 MOST_WORDS = 16
 """Words of one query (Convex's limit); further ones are left out."""
+LONGEST_QUERY = 4096
+"""Characters of a query in which words are looked for; further ones are left out, too."""
 MOST_TERMS = 4096
 """Different words that the index keeps of one document, in the order of the text."""
 DIMENSIONS = (2, 4096)
@@ -249,6 +251,7 @@ class Search(SideIndex):
         if not isinstance(query, str):
             raise BadRequest(f"{self.fullname}: a search is for a string, not {type(query).__name__}.")
         values, filters = self._chosen(named)
+        query = query[:LONGEST_QUERY]
         return Asked(self, values, filters, tuple(asked_words(query)[:MOST_WORDS]), query, every)
 
     def declared(self) -> str:

@@ -113,7 +113,7 @@ def _typed(function: Function[..., Any], name: str, text: str) -> Any:
         return text
     try:
         return msgspec.convert(text, wanted, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         # Of the right type and against another rule: the validator shall name that one.
         kinds = _kinds(wanted)
         if msgspec.inspect.IntType in kinds and re.fullmatch(r"-?\d{1,15}", text):

@@ -35,6 +35,8 @@ log = logging.getLogger("concave")
 MAX_BODY_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 5 * 1024 * 1024
 """A Lambda may answer 6 MB, escapes included; one that answers more answers nothing."""
+HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]")
+"""One half of a surrogate pair without the other, as JSON escapes it."""
 ANONYMOUS_KEY = 32
 """Callers without a token share one space of idempotency keys; a key of so many characters can be random enough for it."""
 
@@ -184,6 +186,8 @@ def parse(text: bytes, what: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if HALF.search(text):
+            raise Refusal(400, "BadJsonBody", f"{what} holds half of a surrogate pair, which is not Unicode.") from error
         raise Refusal(400, "BadJsonBody", f"{what} is not JSON: {error}.") from error
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, internal_mutation, internal_query, mutation, query
-from chalicelib.domain.conversations.codes import check_dates, check_ids, refused
+from chalicelib.domain.conversations.codes import check_dates, check_ids, check_query, refused
 from chalicelib.domain.memories import access as may
 from chalicelib.domain.memories import bulk, listing, storing, versions
 from chalicelib.domain.memories import export as exporting
@@ -132,7 +132,7 @@ def search(
         tags: any of them, or with `tagsMatch` all.
         min_score: cosine with `embedding` alone; s / (1 + s) of BM25 with words alone; 1 for the first of both.
 
-    Refuses: `MISSING_REQUIRED_FIELD` without words and vector, `INVALID_EMBEDDING`.
+    Refuses: `MISSING_REQUIRED_FIELD` without words and vector, `INVALID_EMBEDDING`, `CONTENT_TOO_LONG` (a query over 64 KB).
     """
     wanted = Filters(
         space=space,
@@ -145,6 +145,7 @@ def search(
         min_importance=min_importance,
         include_archived=include_archived,
     )
+    check_query(query)
     if not query.strip() and embedding is None:
         raise refused("MISSING_REQUIRED_FIELD", "name words to find, an embedding, or both", "query")
     asked = finding.Asked(wanted=wanted, query=query, embedding=embedding, limit=limit, min_score=min_score)

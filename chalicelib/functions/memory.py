@@ -13,7 +13,7 @@ from msgspec import Meta
 from chalicelib import ActionCtx, MutationCtx, QueryCtx, action, internal_mutation, internal_query, mutation, query
 from chalicelib.domain.answer_size import beginning
 from chalicelib.domain.conversations.access import acts_for_org
-from chalicelib.domain.conversations.codes import check_id, refused
+from chalicelib.domain.conversations.codes import check_id, check_query, refused
 from chalicelib.domain.memories import access as may
 from chalicelib.domain.memories.codes import check_embedding, check_importance, check_tags, explain
 from chalicelib.domain.memories.views import MemoryView, whole
@@ -137,6 +137,7 @@ def recall(
         include_conversation: also the messages that the memories were made of.
     """
     check_embedding(embedding)
+    check_query(query)
     if not query.strip() and embedding is None:
         raise refused("MISSING_REQUIRED_FIELD", "name a question, an embedding, or both", "query")
     asked = Question(

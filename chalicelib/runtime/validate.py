@@ -38,6 +38,9 @@ def bind(function: Function[..., Any], args: dict[str, Any]) -> dict[str, Any]:
         if explain is not None:  # a door whose document names a code for each wrong argument
             raise explain(str(error)) from error
         raise BadRequest(f"ArgumentValidationError: {_convex_words(str(error))}", "ArgumentValidationError") from error
+    except UnicodeEncodeError as error:  # a text that is half of a surrogate pair, in place of one of a few words
+        values.encode(args)  # which says where
+        raise BadRequest("ArgumentValidationError: A text is no Unicode.", "ArgumentValidationError") from error
     _look_at_ids(function.args, named)
     return {name: getattr(bound, name) for name in bound.__struct_fields__}
 

@@ -139,6 +139,8 @@ IN_CODE: dict[str, tuple[float, ...]] = {
     "a memory's vector": (DIMENSIONS,),
     "an answer of `memories:*`; memories of one `list`; that are looked at by `agentId`, `participantId`, `sourceType`, `tags` "
     "or `minImportance`": (answer_size.ANSWER_BYTES / KB, memory_listing.MOST_READ, memory_listing.LOOKED_AT),
+    "the query of `memories:search`, `memory:recall`, `immutable:search`; characters of any search's query in which words are "
+    "looked for": (codes.LONGEST_CONTENT / 1024, side_index.LONGEST_QUERY),
     "memories that a search compares by tags and importance: by words, by meaning": (
         memory_searching.MOST_BY_WORDS,
         memory_searching.MOST_BY_MEANING,

@@ -129,6 +129,13 @@ def check_content(content: str) -> None:
         raise refused("CONTENT_TOO_LONG", f"message.content has {size} bytes; {LONGEST_CONTENT} is the limit", "message.content")
 
 
+def check_query(query: str, field: str = "query") -> None:
+    """What is searched for: 64 KB at most."""
+    size = len(query.encode())
+    if size > LONGEST_CONTENT:
+        raise refused("CONTENT_TOO_LONG", f"{field} has {size} bytes; {LONGEST_CONTENT} is the limit", field)
+
+
 def check_metadata(metadata: Any, field: str) -> None:
     """Any JSON value of 16 KB that nests 24 levels at most."""
     if too_deep(metadata):

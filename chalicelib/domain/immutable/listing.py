@@ -9,7 +9,7 @@ from msgspec import Meta
 from chalicelib import MutationCtx, QueryCtx
 from chalicelib.domain import memory_spaces
 from chalicelib.domain.answer_size import ANSWER_BYTES, beginning
-from chalicelib.domain.conversations.codes import refused
+from chalicelib.domain.conversations.codes import check_query, refused
 from chalicelib.domain.immutable.codes import MOST_LISTED, check_type
 from chalicelib.domain.immutable.views import ImmutableHit, ImmutableView, view
 from chalicelib.domain.memory_spaces import Reach
@@ -68,6 +68,7 @@ def searched(
     """Records whose newest data have the words, best first."""
     if not query.strip():
         raise refused("MISSING_REQUIRED_FIELD", "query is required and cannot be empty", "query")
+    check_query(query)
     if along(reach, type, user_id) is None or reach is None:
         return []
     filters = {"type": type, "user_id": reach.narrowed(user_id)}

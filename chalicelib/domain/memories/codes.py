@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from chalicelib import Refused
 from chalicelib.domain.conversations import codes
 from chalicelib.domain.conversations.codes import LONGEST_CONTENT, check_metadata, check_required, refused
-from chalicelib.schema import DIMENSIONS
+from chalicelib.schema import DIMENSIONS, Memory
 
 MOST_TAGS = 20
 LONGEST_TAG = 100
@@ -53,8 +52,9 @@ def check_embedding(vector: Sequence[float] | None, field: str = "embedding") ->
         return
     if len(vector) != DIMENSIONS:
         raise refused("INVALID_EMBEDDING", f"{field} has {len(vector)} numbers; {DIMENSIONS} are needed", field)
-    if not all(map(math.isfinite, vector)) or not any(vector):
-        raise refused("INVALID_EMBEDDING", f"{field} holds finite numbers, and not zeros alone", field)
+    rule = Memory.by_meaning.fault(vector)
+    if rule is not None:
+        raise refused("INVALID_EMBEDDING", f"{field}: {rule}", field)
 
 
 def check_importance(value: Any, field: str) -> int:
