@@ -129,7 +129,9 @@ def _instead(what: str) -> Handler:
     return handler
 
 
+_IN_PYTHON = "Functions are in Python: `concave dev` reloads what is saved, `concave deploy` deploys."
 ROUTES: dict[str, dict[str, Handler]] = {
+    "/api/get_config_hashes": {"POST": _instead(_IN_PYTHON)},
     "/api/stream_function_logs": {"GET": _logs},
     "/api/update_environment_variables": {"POST": _set_variables},
     "/_/session": {"POST": _session, "DELETE": _session},
@@ -139,5 +141,5 @@ ROUTES: dict[str, dict[str, Handler]] = {
 PREFIXES: dict[str, dict[str, Handler]] = {
     "/api/export/": {"*": _instead("There are no snapshots in zip files here; `concave export FILE` writes lines of JSON.")},
     "/api/import/": {"*": _instead("Use `concave import FILE`, which takes what `concave export` writes.")},
-    "/api/deploy2/": {"*": _instead("Functions are in Python: `concave dev` reloads what is saved, `concave deploy` deploys.")},
+    "/api/deploy2/": {"*": _instead(_IN_PYTHON)},
 }

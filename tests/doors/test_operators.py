@@ -239,6 +239,7 @@ def test_a_call_of_what_does_not_exist_is_kept_with_why_it_failed(house: House) 
         ("/api/export/request/zip", "concave export"),
         ("/api/import/start_upload", "concave import"),
         ("/api/deploy2/start_push", "concave deploy"),
+        ("/api/get_config_hashes", "concave dev"),
     ],
 )
 def test_a_command_whose_road_is_not_here_is_told_the_word_that_does_it(house: House, path: str, word: str) -> None:
