@@ -17,10 +17,11 @@ from hashlib import sha256
 
 from chalicelib.data.reads import Touched, overlap
 from chalicelib.data.store import Delete, Item, Key
+from chalicelib.live import rows
 from chalicelib.live.batch import BatchServer, Slice
 from chalicelib.live.closer import ConnectionCloser
 from chalicelib.live.driver import NO_PIECES, NOBODY, Spread
-from chalicelib.live.mailbox import Held, Waking, log_mark, retry_until_done
+from chalicelib.live.mailbox import Held, Waking, retry_until_done
 from chalicelib.live.rows import CONNECT
 from chalicelib.live.world import World
 
@@ -165,7 +166,7 @@ class Fanout:
         parts = [connections[start : start + ROWS] for start in range(0, len(connections), ROWS)]
         read = [row for part in self.world.parallel([partial(self._rows, part) for part in parts]) for row in part]
         by_writer = {row["pk"]: row["writer"] for row in read if "writer" in row and int(row["until"]) >= now}
-        return {(connection, log) for connection, log in viewers if by_writer.get(connection) == log_mark(log)}
+        return {(connection, log) for connection, log in viewers if by_writer.get(connection) == rows.log_mark(log)}
 
     def _rows(self, connections: list[str]) -> list[Item]:
         keys = [self.world.mailboxes.key(each) for each in connections]

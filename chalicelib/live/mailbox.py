@@ -17,7 +17,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from chalicelib.data.errors import ConditionFailed, Contention, StoreFailed
@@ -75,11 +74,6 @@ def retry_until_done(clock: Clock, ask: Callable[[], T]) -> T:
                 raise
             clock.sleep(min(0.4, 0.005 * 2**attempt))
     raise AssertionError("unreachable")
-
-
-def log_mark(address: str) -> str:
-    """Names a log in the mailboxes that its writer holds."""
-    return sha256(address.encode()).hexdigest()[:16]
 
 
 class LeaseLost(Exception):
@@ -172,7 +166,7 @@ class Mailboxes:
 
         Args:
             marks: the queries that watch the log. They are not written: should the holder die, the connection is closed.
-            writer: names the log (`log_mark`). While the row says so, others leave its pieces to this holder.
+            writer: names the log (`rows.log_mark`). While the row says so, others leave its pieces to this holder.
             lasts: how long (ms) it may go without renewing.
         """
         token, now = self._token(), self.clock.now_ms()

@@ -93,6 +93,11 @@ def has_lane(row: Item) -> bool:
     return row.get("lane") is not False
 
 
+def log_mark(address: str) -> str:
+    """Names a log in the mailboxes that its writer holds."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
 def place(kind: str, number: int) -> str:
     """The inbox key of a frame or answer. The same frame twice has the same key."""
     return f"{kind}|{number:019d}"

@@ -22,11 +22,11 @@ from typing import Any
 
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import Touched
-from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Item, Key, Path, Put
 from chalicelib.data.trace import step
 from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
+from chalicelib.live.called import committed
 from chalicelib.live.dialect import SYNC
 from chalicelib.live.leavings import forget_session, remember_session, remembers_session, write_leavings
 from chalicelib.live.mailbox import CALL, Held, retry_until_done
@@ -147,7 +147,7 @@ class Turn(Queries):
         (commit,) = self._at_once([Key("commits", self.world.commit_of(row, found[0]))])
         if commit is None or commit["call"] != found[1]:
             return False
-        self._answer(found[0], *_committed(found[0], commit))
+        self._answer(found[0], *committed(found[0], commit))
         return True
 
     def _hear_faults(self, inbox: list[Item]) -> None:
@@ -226,7 +226,7 @@ class Turn(Queries):
         if mine is not None and mine.commit and open_.pop(mine.answer.request_id, None) is not None:
             fresh[mine.answer.request_id] = session.fitted(mine.answer), list(mine.touched)
         for number, commit in self._commits(open_).items():
-            fresh[number] = _committed(number, commit)
+            fresh[number] = committed(number, commit)
         for number, row in asked.items():
             given_up = row["sk"].startswith(rows.ACTION) and self.world.clock.now_ms() - int(row["at"]) > ACTION_MS
             if given_up and number not in fresh and number not in self.answers:
@@ -398,10 +398,3 @@ class Turn(Queries):
         if len(self.held.taken) >= rows.MANY:
             mailboxes.drop_taken(self.held)
         return False
-
-
-def _committed(number: int, commit: Item) -> tuple[Answer, list[Touched]]:
-    """The answer that a `commits` row holds, and what it has touched."""
-    receipt = from_row(commit)
-    answer = Answer(number, "Mutation", receipt.result, None, tuple(receipt.log_lines))
-    return session.fitted(answer), receipt.touched

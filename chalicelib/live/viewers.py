@@ -28,7 +28,7 @@ from chalicelib.data.store import Item, Path
 from chalicelib.live import rows
 from chalicelib.live.batch import Slice
 from chalicelib.live.fanout import ROWS, SLICE, Fanout, viewer_name
-from chalicelib.live.mailbox import Held, LeaseLost, log_mark, retry_until_done
+from chalicelib.live.mailbox import Held, LeaseLost, retry_until_done
 from chalicelib.live.turn import Turn
 
 logger = logging.getLogger("concave")
@@ -95,7 +95,7 @@ class HeldViewers:
     def __init__(self, fanout: Fanout, address: str) -> None:
         # Calls that wait are run by an invocation of their own: the pieces go on.
         self.world = replace(fanout.world, mutations_waiting=lambda connection: fanout.world.later(connection, 1))
-        self.fanout, self.address, self.mark = fanout, address, log_mark(address)
+        self.fanout, self.address, self.mark = fanout, address, rows.log_mark(address)
         self.batches = replace(fanout.batches, world=self.world, turn=self.turn_type)
         self.lasts = min(HOLD_MS, self.world.mailboxes.lease_ms)
         self.turns: list[KeptTurn] = []
