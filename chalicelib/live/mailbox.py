@@ -226,8 +226,7 @@ class Mailboxes:
         if taken.get("closing"):
             measure("ExpiredLeases")
             return Waking(None, "closing")
-        alone = "queued" in taken and rows.only_brought(taken, 0)
-        return Waking(Held(connection, token, taken, now + self.lease_ms, alone=alone), "held")
+        return Waking(Held(connection, token, taken, now + self.lease_ms, alone=rows.only_brought(taken, 0)), "held")
 
     # Calls: a mutation that runs without having been stored -------------------------------------------------------------
 
@@ -269,9 +268,8 @@ class Mailboxes:
 
     def mark_lane(self, connection: str) -> bool:
         """Say that a connection has a lane, before there is one. False: it is only to be closed, or gone."""
-        return (
-            self._try(Update(self.key(connection), {("lane",): True}, {}, (), All((Exists(), Lacks(("closing",)))))) is not None
-        )
+        goes_on = All((Exists(), Lacks(("closing",))))
+        return self._try(Update(self.key(connection), {("lane",): True}, {}, (), goes_on)) is not None
 
     def keep(self, held: Held) -> None:
         """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
@@ -319,11 +317,11 @@ class Mailboxes:
 
         One plain write of one row: everything else that the holder wrote is visible before the next holder can look.
         """
-        quiet = All((self._mine(held), Equals(("notes",), seen)))
         held.unsaved |= sets
         whole = {**held.unsaved, ("dirty",): dict(dirty), ("seen",): seen, ("left",): held.token}
         if "queued" in held.row:
             whole[("queued",)] = sum(each["sk"] not in held.taken for each in rows.brought(held.row))
+        quiet = All((self._mine(held), Equals(("notes",), seen)))
         if self._try(Update(self.key(held.connection), whole, {}, self._over(held), quiet)) is not None:
             return True
         self.reread(held)
@@ -339,8 +337,7 @@ class Mailboxes:
     def drop_taken(self, held: Held) -> None:
         """Remove frames that are taken in, as the holder: a row that grows makes each write dearer. Raises `LeaseLost`."""
         names = tuple((name,) for name in sorted(held.taken))
-        fewer = Update(self.key(held.connection), {}, {("queued",): -len(names)}, names, self._mine(held))
-        if self._try(fewer) is None:
+        if self._try(Update(self.key(held.connection), {}, {("queued",): -len(names)}, names, self._mine(held))) is None:
             raise LeaseLost
         held.taken = set()
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from chalicelib.data import trace
-from chalicelib.data.reads import Watch
+from chalicelib.data.reads import Touched, Watch
+from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Equals, Item, Key, Path, Update
 from chalicelib.live.messages import Action, Failure, Mutation, Version, path_of, stored_frame
-from chalicelib.live.session import Answer, State
+from chalicelib.live.session import Answer, State, fitted
 
 LIFE_S = 3 * 3600
 """Rows of a connection outlive its longest life (2 hours) a little; TTL then takes what nobody cleaned up."""
@@ -154,6 +155,12 @@ def called(row: Item) -> str:
 def is_of(commit: Item | None, frame: Item) -> TypeGuard[Item]:
     """Whether a commit is that of this very call, and not of another one that had the same session and number."""
     return commit is not None and commit["call"] == frame.get("call", commit["call"])
+
+
+def committed(number: int, commit: Item) -> tuple[Answer, list[Touched]]:
+    """The answer that a `commits` row holds, and what it has touched."""
+    receipt = from_row(commit)
+    return fitted(Answer(number, "Mutation", receipt.result, None, tuple(receipt.log_lines))), receipt.touched
 
 
 def answer_row(connection: str, answer: Answer, now_ms: int) -> Item:

@@ -26,7 +26,6 @@ from chalicelib.data.store import Delete, Item, Key, Path, Put
 from chalicelib.data.trace import step
 from chalicelib.live import rows, session
 from chalicelib.live.at_once import open_call
-from chalicelib.live.called import committed
 from chalicelib.live.dialect import SYNC
 from chalicelib.live.leavings import forget_session, remember_session, remembers_session, write_leavings
 from chalicelib.live.mailbox import CALL, Held, retry_until_done
@@ -147,7 +146,7 @@ class Turn(Queries):
         (commit,) = self._at_once([Key("commits", self.world.commit_of(row, found[0]))])
         if commit is None or commit["call"] != found[1]:
             return False
-        self._answer(found[0], *committed(found[0], commit))
+        self._answer(found[0], *rows.committed(found[0], commit))
         return True
 
     def _hear_faults(self, inbox: list[Item]) -> None:
@@ -226,7 +225,7 @@ class Turn(Queries):
         if mine is not None and mine.commit and open_.pop(mine.answer.request_id, None) is not None:
             fresh[mine.answer.request_id] = session.fitted(mine.answer), list(mine.touched)
         for number, commit in self._commits(open_).items():
-            fresh[number] = committed(number, commit)
+            fresh[number] = rows.committed(number, commit)
         for number, row in asked.items():
             given_up = row["sk"].startswith(rows.ACTION) and self.world.clock.now_ms() - int(row["at"]) > ACTION_MS
             if given_up and number not in fresh and number not in self.answers:
@@ -382,8 +381,7 @@ class Turn(Queries):
         self.told_marks = self.marks
         self.more = any(each < rows.MUTATION for each in self.done)  # and more of them come, as a rule
         self._start()
-        dirty = {str(query_id): "kept" for query_id in self.kept}
-        self.released = self._give_back(sets, dirty)
+        self.released = self._give_back(sets, {str(query_id): "kept" for query_id in self.kept})
 
     def _give_back(self, sets: dict[Path, Any], dirty: dict[str, str]) -> bool:
         """Give the lease back, if no note came. What others go by is written at once, then: answers, and frames that wait."""

@@ -111,7 +111,7 @@ def test_a_viewer_who_comes_before_the_writer_watches_what_the_writer_will_write
     assert house.store.items["transact", "watches"] == 0
 
 
-def test_a_query_that_takes_anothers_place_is_one_transaction(model: ScriptedModel) -> None:
+def test_a_query_that_takes_anothers_place_costs_a_unit_a_row(model: ScriptedModel) -> None:
     house, (tab,), session, reply = watched(model, 1)
     client = tab.client
     (old,) = client.queries
@@ -123,7 +123,8 @@ def test_a_query_that_takes_anothers_place_is_one_transaction(model: ScriptedMod
     client.outbox[:] = [json.dumps({**frames[0], "newVersion": frames[-1]["newVersion"], "modifications": changes})]
     tab.flush()
     assert [each["chunk"] for each in client.value(added)] == ["first"]
-    assert house.store.requests["transact"] == 1
+    assert house.store.requests["transact"] == 0
+    assert (house.store.wcu["subscriptions"], house.store.wcu["watches"]) == (2, 6), "one new row and one gone, three watches each"
     rows = house.sqlite._db.execute('SELECT CAST(sk AS TEXT) FROM "items.watches"').fetchall()
     assert len(rows) == 3
     assert all(f"|{added}|" in sk for (sk,) in rows)
