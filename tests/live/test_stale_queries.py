@@ -200,7 +200,7 @@ def slow_and_busy(backend: type[Backend]) -> None:
 
         for number in range(1600):
             sim.schedule.at(
-                number * 18.0, lambda n=number: commit("counters:transfer", first=f"x{n % 4}", second=f"y{n % 4}", op=f"t{n}")
+                number * 16.0, lambda n=number: commit("counters:transfer", first=f"x{n % 4}", second=f"y{n % 4}", op=f"t{n}")
             )  # type: ignore[misc]
         for number in range(5):
             sim.schedule.at(1.0, lambda n=number: commit("counters:add", name="a", op=f"a{n}"))  # type: ignore[misc]
