@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sysconfig
+import os
 import traceback
 from pathlib import Path
 from types import TracebackType
 
 HOME = Path(__file__).resolve().parents[2]
-LIBRARIES = ("site-packages", sysconfig.get_path("stdlib"))
+LIBRARIES = ("site-packages", str(Path(os.__file__).parent))  # asking `sysconfig` loads half of what made the interpreter
 ENGINE = tuple(f"{HOME}/{room}" for room in ("app.py", "infra/", "chalicelib/data/", "chalicelib/runtime/", "chalicelib/live/"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.published import published
 from tests.cloud.stage import STAGE, Stage
 from tests.infra.test_bundle import here_is_lambda
 
@@ -57,10 +58,12 @@ def _environment(stage: Stage, entry: str, **more: str) -> Iterator[None]:
     client, name = stage.account.client("lambda"), f"concave-{STAGE}-{entry}"
     whole: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     client.update_function_configuration(FunctionName=name, Environment={"Variables": {**whole, **more}})
+    published(client, name)
     try:
         yield
     finally:
         client.update_function_configuration(FunctionName=name, Environment={"Variables": dict(whole)})
+        published(client, name)
 
 
 @contextmanager
