@@ -2893,7 +2893,7 @@ export const api = anyApi as unknown as {
      *     tags: any of them, or with `tagsMatch` all.
      *     minScore: cosine with `embedding` alone; s / (1 + s) of BM25 with words alone; 1 for the first of both.
      *
-     * Refuses: `MISSING_REQUIRED_FIELD` without words and vector, `INVALID_EMBEDDING`.
+     * Refuses: `MISSING_REQUIRED_FIELD` without words and vector, `INVALID_EMBEDDING`, `CONTENT_TOO_LONG` (a query over 64 KB).
      */
     search: Query<{
       space: string;
