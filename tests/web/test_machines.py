@@ -180,6 +180,7 @@ def test_a_question_of_a_chat_that_is_not_open_leads_to_it_and_what_it_came_to_s
     worker.ask(work)
     page.get_by_role("region", name="Needs your decision").get_by_role("link", name="rm -r build").click()
     page.get_by_role("button", name="Deny").click()
+    expect(page.get_by_text("bash: denied by gil-m.")).to_be_visible()  # else the reply may end before the answer is there
     told = {"sessionId": work["sessionId"], "messageId": work["messageId"], "epoch": work["epoch"]}
     worker.backend.call("mutation", "chat:completeMessage", content="Then not.", **told)
     gil.ended()

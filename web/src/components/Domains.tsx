@@ -8,6 +8,7 @@ import type { DomainView } from "../lib/views";
 import { Cards } from "./Cards";
 import { Confirm } from "./Confirm";
 import { DomainForm } from "./DomainForm";
+import { Empty } from "./Empty";
 
 /** Templates of conversations: an instruction, a model, servers of tools. A conversation takes a copy when it starts. */
 export function Domains() {
@@ -29,10 +30,10 @@ export function Domains() {
     >
       {editing === "new" && <DomainForm onDone={done} />}
       {domains?.length === 0 && editing !== "new" && (
-        <p className="hint">
+        <Empty title="No domains yet">
           A domain is a template: what the assistant is told, which model answers, which tools it may use. Each
           conversation takes a copy when it starts.
-        </p>
+        </Empty>
       )}
       {domains?.map((domain) =>
         editing === domain.domainId ? (

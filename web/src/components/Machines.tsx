@@ -8,6 +8,7 @@ import type { MachineView, WorkerView } from "../lib/views";
 import { Cards } from "./Cards";
 import { Confirm } from "./Confirm";
 import { CopyButton } from "./CopyButton";
+import { Empty } from "./Empty";
 import { RenameMachine } from "./RenameMachine";
 import { TakeIn } from "./TakeIn";
 import { Moment } from "./When";
@@ -30,10 +31,10 @@ export function Machines() {
     >
       {taking && <TakeIn onDone={() => setTaking(false)} />}
       {machines?.length === 0 && !taking && (
-        <p className="hint">
+        <Empty title="No machines yet">
           A machine of your own answers chats with a coding agent: opencode, Claude, or any that speaks ACP. It opens no
           port, works only in folders that you name, and asks before it does anything.
-        </p>
+        </Empty>
       )}
       {machines?.map((machine) => (
         <Machine key={machine.machineId} machine={machine} attempt={attempt} />

@@ -7,6 +7,7 @@ import { go, SCHEDULES, scheduleAt } from "../lib/route";
 import type { ScheduleView } from "../lib/views";
 import { Cards } from "./Cards";
 import { Confirm } from "./Confirm";
+import { Empty } from "./Empty";
 import { Runs } from "./Runs";
 import { ScheduleForm } from "./ScheduleForm";
 import { Moment } from "./When";
@@ -42,10 +43,10 @@ export function Schedules({ open }: { open: string | null }) {
     >
       {open === "new" && <ScheduleForm onDone={done} />}
       {schedules?.length === 0 && open !== "new" && (
-        <p className="hint">
+        <Empty title="No schedules yet">
           A schedule asks the assistant something by the clock, each time in a session of its own. While one run is at
           work the next is left out.
-        </p>
+        </Empty>
       )}
       {schedules?.map((schedule) =>
         open === schedule.scheduleId ? (

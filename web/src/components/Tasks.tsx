@@ -6,6 +6,7 @@ import { useForm } from "../hooks/useForm";
 import type { TaskView } from "../lib/views";
 import { Cards } from "./Cards";
 import { Confirm } from "./Confirm";
+import { Empty } from "./Empty";
 import { Refused } from "./Field";
 import { Runs } from "./Runs";
 
@@ -21,10 +22,10 @@ export function Tasks() {
     <Cards title="Tasks" loading={tasks === undefined} problem={problem}>
       <NewTask />
       {tasks?.length === 0 && (
-        <p className="hint">
+        <Empty title="No tasks yet">
           An agent plans, implements or reviews a task in a conversation of its own. Implementation and review take turns
           until the workflow is complete.
-        </p>
+        </Empty>
       )}
       {tasks?.map((task) => (
         <Task key={task.taskId} task={task} attempt={attempt} />
