@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.model.server import ScriptedModel
 from tests.cloud.edge import Edge
 from tests.cloud.emulator import ACCOUNT, REGION, ROOT, ROOT_USER, Emulator
+from tests.cloud.published import published
 
 STAGE = "emulated"
 APPS = "chalicelib.functions,examples.counter"
@@ -104,6 +105,24 @@ class Stage:
         finally:
             iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=json.dumps(whole))
 
+    @staticmethod
+    def function(entry: str) -> str:
+        """The name of a deployed function."""
+        return f"concave-{STAGE}-{entry}"
+
+    @contextmanager
+    def with_settings(self, entry: str, **more: str) -> Iterator[None]:
+        """A function with other settings."""
+        client, name = self.account.client("lambda"), self.function(entry)
+        whole: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": {**whole, **more}})
+        published(client, name)
+        try:
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": dict(whole)})
+            published(client, name)
+
     def behaviours(self) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
         """What the edge does with paths, in order; changes count at once."""
         assert self.url
@@ -151,10 +170,10 @@ class Stage:
         assert (status, told["status"]) == (200, "success"), (told, wrong)
         return told["value"]
 
-    def logged(self, entry: str) -> list[dict[str, Any]]:
-        """What a function has logged as JSON, in order."""
-        group = f"/aws/lambda/concave-{STAGE}-{entry}"
-        pages = self.account.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    def logged(self, entry: str, since: float = 0) -> list[dict[str, Any]]:
+        """What a function has logged as JSON, in order; since a moment, in seconds of the epoch."""
+        asked = {"logGroupName": f"/aws/lambda/{self.function(entry)}", "startTime": int(since * 1000)}
+        pages = self.account.client("logs").get_paginator("filter_log_events").paginate(**asked)
         lines = [each["message"] for page in pages for each in page["events"]]
         return [json.loads(line) for line in lines if line.startswith("{")]
 

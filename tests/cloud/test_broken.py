@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.cloud.published import published
-from tests.cloud.stage import STAGE, Stage
+from tests.cloud.stage import Stage
 from tests.infra.test_bundle import here_is_lambda
 
 pytestmark = [here_is_lambda, pytest.mark.timeout(600)]
@@ -27,7 +26,7 @@ def _failed(stage: Stage, *looks: str) -> set[str]:
 
 
 def test_a_wrong_model_key_is_found(stage: Stage) -> None:
-    with _answering(401, REFUSED) as url, _environment(stage, "generate", MODEL_URL=url):
+    with _answering(401, REFUSED) as url, stage.with_settings("generate", MODEL_URL=url):
         assert _failed(stage, "query", "reply") == {"reply"}
 
 
@@ -48,22 +47,8 @@ def test_a_missing_permission_is_found(stage: Stage) -> None:
 
 def test_a_post_over_the_wall_is_found(stage: Stage) -> None:
     """An address of @connections that takes nothing: what smoke is told of it is what the functions are."""
-    with _answering(413, b'{"message":"Request Entity Too Large"}') as url, _environment(stage, "ws_message", WS_ENDPOINT=url):
+    with _answering(413, b'{"message":"Request Entity Too Large"}') as url, stage.with_settings("ws_message", WS_ENDPOINT=url):
         assert _failed(stage, "query", "posts") == {"posts"}
-
-
-@contextmanager
-def _environment(stage: Stage, entry: str, **more: str) -> Iterator[None]:
-    """A function with other settings."""
-    client, name = stage.account.client("lambda"), f"concave-{STAGE}-{entry}"
-    whole: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": {**whole, **more}})
-    published(client, name)
-    try:
-        yield
-    finally:
-        client.update_function_configuration(FunctionName=name, Environment={"Variables": dict(whole)})
-        published(client, name)
 
 
 @contextmanager
