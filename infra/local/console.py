@@ -69,6 +69,8 @@ class Lines(logging.Formatter):
 
 def plain(text: str) -> str:
     """A line of text that a terminal only shows: its control characters and halves of surrogate pairs written out."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
@@ -107,6 +109,8 @@ def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: b
     handler.addFilter(lambda record: not getattr(record, "quiet", False))  # for the logs of the cloud: one line here says it all
     if not invocations:
         handler.addFilter(lambda record: record.levelno > logging.INFO or not hasattr(record, "door"))
+    # Nothing here prints which thread, process or line of the engine a record is from: looking for it costs more than the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger("concave")
     root.handlers = [handler, Gather()]
     root.setLevel(logging.DEBUG)  # what a handler does not print, `Gather` may want

@@ -20,6 +20,8 @@ from infra.local.reload import describe
 from infra.local.stack import SWEEP_S, Stack
 
 log = logging.getLogger("concave.local")
+LOADING = "model-sdk"
+"""Name of the thread that imports it."""
 
 
 def run(stack: Stack, banner: Callable[[Stack], str], *, watch: bool = False, vite: bool = False) -> int:
@@ -50,7 +52,7 @@ def run(stack: Stack, banner: Callable[[Stack], str], *, watch: bool = False, vi
     draft.replace(port_file)  # whoever waits for the file never reads an empty one
     say(banner(stack))
     # The model's SDK takes a second to import: now, so that the first reply does not wait for it.
-    threading.Thread(target=importlib.import_module, args=("anthropic",), daemon=True).start()
+    threading.Thread(target=importlib.import_module, args=("anthropic",), name=LOADING, daemon=True).start()
     stopped.wait()
     say("\nstopping")
     port_file.unlink(missing_ok=True)

@@ -51,6 +51,8 @@ SWEEP_S = 10.0
 """The cloud sweeps every minute, the shortest schedule of EventBridge; here it costs nothing to look sooner."""
 EXPIRE_S = 60.0
 """Expired items go this often. DynamoDB takes up to days over it, and readers rely on neither."""
+GATHER_S = 0.05
+"""What a stream tells an owner of sockets that it knows already is gathered for so long."""
 WEB = HOME / "web"
 
 
@@ -288,7 +290,10 @@ class Stack:
     def _pump(self, specs: list[Any]) -> None:
         for spec in specs:
             if spec.stream:
-                pump = Pump(spec.name, self._feed(spec), lambda event: self.lambdas.call("on_change", event))
+                # An owner knows of every commit of its own already, and on one file there are no others: nobody waits for these.
+                known = spec.name == "commits" and self._threads is not None and self.settings.store == "sqlite"
+                call = partial(self.lambdas.call, "on_change")
+                pump = Pump(spec.name, self._feed(spec), call, gather_s=GATHER_S if known else 0.0)
                 self.pumps.append(pump)
                 pump.start()
 

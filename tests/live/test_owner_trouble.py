@@ -269,6 +269,52 @@ def test_threads_do_what_is_due_and_end_what_was_begun() -> None:
     assert said == ["done"]
 
 
+def test_a_pool_of_threads_does_all_of_a_crowd_and_has_no_more_threads_than_it_may() -> None:
+    threads, done, most, running = PoolThreads(3), threading.Semaphore(0), list[int](), list[int]()
+
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        threading.Event().wait(0.001)
+        running.pop()
+        done.release()
+
+    for _ in range(200):
+        threads.run(work)
+    assert all(done.acquire(timeout=10) for _ in range(200))
+    assert max(most) <= 3
+    threads.stop()
+
+
+def test_a_pool_of_threads_uses_a_thread_again_that_waits() -> None:
+    before, threads, done = set(threading.enumerate()), PoolThreads(), threading.Event()
+    for _ in range(50):
+        done.clear()
+        threads.run(done.set)
+        assert done.wait(5)
+    assert len(set(threading.enumerate()) - before) < 50
+    threads.stop()
+
+
+def test_work_that_waits_for_a_thread_when_the_pool_stops_is_not_begun() -> None:
+    threads, said, begun, go = PoolThreads(1), list[str](), threading.Event(), threading.Event()
+    whose = list[threading.Thread]()
+
+    def work() -> None:
+        whose.append(threading.current_thread())
+        begun.set()
+        go.wait(5)
+
+    threads.run(work)
+    threads.run(lambda: said.append("second"))
+    assert begun.wait(5)
+    threads.stop(0.01)
+    go.set()
+    whose[0].join(5)
+    assert not whose[0].is_alive()
+    assert said == []
+
+
 def test_a_socket_whose_commit_cannot_be_looked_for_ends_and_nobody_elses_news_is_lost() -> None:
     """The feed tells of a commit before its own call has returned, and asking for that commit fails in a way nobody expects."""
 

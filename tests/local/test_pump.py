@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from typing import Any
 
 import pytest
@@ -186,6 +187,46 @@ def test_a_running_pump_outlives_a_store_that_fails(store):
     pump.start()
     assert target.arrived.get(timeout=5) == "a"
     pump.stop()
+
+
+def test_only_a_tables_own_records_wake_its_pump_and_now_and_then_those_of_others(store):
+    woken: list[str] = []
+    stop = store.listen(lambda: woken.append("chunks"), "chatChunks")
+    store.listen(lambda: woken.append("commits"), "commits")
+    put(store, "a")
+    store.write(Put("chatChunks", {"pk": "m", "sk": "1"}))
+    assert woken == ["commits", "chunks"]
+    put(store, *map(str, range(300)))  # its cursor must pass them, or they are kept
+    assert woken.count("chunks") == 2
+    stop()
+    store.write(Put("chatChunks", {"pk": "m", "sk": "2"}))
+    assert woken.count("chunks") == 2
+
+
+def test_what_comes_within_the_window_goes_together(store):
+    batches: list[int] = []
+    waits, woken, told = threading.Event(), threading.Event(), threading.Event()
+
+    class Heard(LogFeed):
+        def wait(self) -> None:
+            waits.set()
+            super().wait()
+            woken.set()
+
+    def take(event: dict[str, Any]) -> None:
+        batches.append(len(event["Records"]))
+        told.set()
+
+    pump = Pump("commits", Heard(store, "commits"), take, gather_s=60.0)
+    pump.start()
+    assert waits.wait(5)
+    put(store, "a")
+    assert woken.wait(5)
+    put(store, "b", "c", "d", "e")
+    assert not told.wait(0.1)
+    pump.stop()
+    drain(Pump("commits", LogFeed(store, "commits"), take))
+    assert batches == [5]
 
 
 def test_an_update_carries_the_new_item(store):

@@ -47,8 +47,8 @@ class Log(Protocol):
     def changes(self, after: str | None = None, limit: int = 100) -> list[Change]:
         """Records of every table behind this sequence (None: from the oldest kept), in commit order."""
 
-    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call this when there are more; returns the way to stop it."""
+    def listen(self, callback: Callable[[], None], table: str | None = None) -> Callable[[], None]:
+        """Call this when there are more of a table; returns the way to stop it."""
 
     def cursor(self, name: str) -> str | None:
         """The sequence that this pump has durably dealt with."""
@@ -64,7 +64,7 @@ class LogFeed:
         self._source, self._table, self._name = source, table, f"pump:{table}"
         self._position = source.cursor(self._name)
         self._more, self._stopped = threading.Event(), False
-        self._deafen = source.listen(self._more.set)
+        self._deafen = source.listen(self._more.set, table)
 
     def read(self) -> list[Record]:
         """Records of other tables are passed over, and the cursor moves past them."""
@@ -127,15 +127,21 @@ class Pump:
         feed: the changes.
         invoke: `on_change` with an event; returns its answer, or raises.
         pause: waits this many seconds before a batch comes again; by default it stops waiting when the pump stops.
+        gather_s: what comes within so long goes together (Lambda: the batching window of an event source mapping).
     """
 
     def __init__(
-        self, name: str, feed: Feed, invoke: Callable[[Record], Any], pause: Callable[[float], object] | None = None
+        self,
+        name: str,
+        feed: Feed,
+        invoke: Callable[[Record], Any],
+        pause: Callable[[float], object] | None = None,
+        gather_s: float = 0.0,
     ) -> None:
         self._name, self._feed, self._invoke = name, feed, invoke
         self._stopped = threading.Event()
         self._pause = pause or self._stopped.wait
-        self._failures = 0
+        self._failures, self._gather_s = 0, gather_s
         self._thread = threading.Thread(target=self._run, name=f"pump-{name}", daemon=True)
 
     def start(self) -> None:
@@ -161,6 +167,8 @@ class Pump:
                 continue
             if not moved:
                 self._feed.wait()
+                if self._gather_s:
+                    self._stopped.wait(self._gather_s)
 
     def step(self) -> bool:
         """Move one batch. Returns False when there was nothing to move."""

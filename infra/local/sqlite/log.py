@@ -27,7 +27,9 @@ class ChangeLog:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._grown = threading.Condition()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[tuple[str | None, Callable[[], None]]] = []
+        self._tables: set[str] = set()
+        """Of the records that nobody was told of."""
         self._closed = False
         self._moved: dict[str, int] = {}
         self._last = self._scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")
@@ -38,14 +40,20 @@ class ChangeLog:
 
     def append(self, table: str, old: bytes | None, new: bytes | None) -> int:
         """Add a record inside the running transaction and return its sequence, for `notify` after the commit."""
+        self._tables.add(table)
         return self._db.execute("INSERT INTO changes (name, old, new) VALUES (?, ?, ?)", (table, old, new)).lastrowid or 0
 
     def notify(self, last: int) -> None:
-        """Wake the pumps: the records up to this one are committed."""
+        """Wake the pumps of what was written: the records up to this one are committed. Whoever commits next comes after this.
+
+        Now and then all are woken: a cursor that does not move past other tables' records would keep them.
+        """
         with self._grown:
+            everybody = last // _TRIM_EVERY > self._last // _TRIM_EVERY
+            tables, self._tables = self._tables, set()
             self._last = max(self._last, last)
             self._grown.notify_all()
-            callbacks = list(self._callbacks)
+            callbacks = [call for table, call in self._callbacks if everybody or table is None or table in tables]
         for callback in callbacks:
             callback()
 
@@ -66,15 +74,16 @@ class ChangeLog:
             self._grown.wait_for(lambda: self._closed or self._last > seen, timeout)
             return self._last > seen and not self._closed
 
-    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call this on every `notify` (quick, and without raising); returns the way to stop it."""
+    def listen(self, callback: Callable[[], None], table: str | None = None) -> Callable[[], None]:
+        """Call this on every `notify`, or on those of one table (quick, and without raising); returns the way to stop it."""
+        mine = (table, callback)
         with self._grown:
-            self._callbacks.append(callback)
+            self._callbacks.append(mine)
 
         def stop() -> None:
             with self._grown:
-                if callback in self._callbacks:
-                    self._callbacks.remove(callback)
+                if mine in self._callbacks:
+                    self._callbacks.remove(mine)
 
         return stop
 

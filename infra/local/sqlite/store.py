@@ -175,12 +175,13 @@ class SqliteStore(Reads):
         """Block until there is a record behind `after` (None: any new one); False when the seconds pass or on close."""
         return self._log.wait(timeout, after)
 
-    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, callback: Callable[[], None], table: str | None = None) -> Callable[[], None]:
         """Call this after every commit that left a record, on the committing thread; returns the way to stop it.
 
+        With a table, only where the record is that table's, and after some hundred of others.
         The callback must be quick and must not raise: the write that woke it has already happened.
         """
-        return self._log.listen(callback)
+        return self._log.listen(callback, table)
 
     def cursor(self, name: str = "pump") -> str | None:
         """The sequence that a pump has dealt with, or None before its first."""
