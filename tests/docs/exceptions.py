@@ -46,8 +46,8 @@ DRY: dict[str, tuple[str, Callable[[str], str]]] = {
         _make,
     ),
     r"\bmake package\b": ("it asks a package index for wheels; tests/infra/test_bundle.py runs it", _make),
-    r"\bmake (deploy|destroy|smoke|restore)\b": (
-        "they need an AWS account; tests/infra/test_deploy.py runs them on an imitation",
+    r"\bmake (deploy|destroy|smoke|restore|rollback)\b": (
+        "they need an AWS account; tests/infra/test_deploy.py and test_releases.py run them on an imitation",
         _make,
     ),
     r"\bmake wheel\b|myenv|\bcd myapp\b": (

@@ -124,7 +124,9 @@ def test_a_query_that_takes_anothers_place_costs_a_unit_a_row(model: ScriptedMod
     tab.flush()
     assert [each["chunk"] for each in client.value(added)] == ["first"]
     assert house.store.requests["transact"] == 0
-    assert (house.store.wcu["subscriptions"], house.store.wcu["watches"]) == (2, 6), "one new row and one gone, three watches each"
+    assert (house.store.wcu["subscriptions"], house.store.wcu["watches"]) == (2, 6), (
+        "one new row and one gone, three watches each"
+    )
     rows = house.sqlite._db.execute('SELECT CAST(sk AS TEXT) FROM "items.watches"').fetchall()
     assert len(rows) == 3
     assert all(f"|{added}|" in sk for (sk,) in rows)
