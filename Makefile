@@ -14,18 +14,25 @@ WORKERS ?= 2
 export PYTHONHASHSEED ?= 0
 # What `make test FAST=1` leaves out: browsers, walks over many processes, packaging, worlds with many random seeds, matrices of
 # every function, and other files that take over ten seconds; every room keeps tests that most mistakes are caught by.
-SLOW   := tests/web tests/walk tests/histories tests/live/test_viewers.py tests/live/test_traces.py tests/llm/test_tool_servers.py tests/local/test_serve_dynamodb.py tests/worker tests/peers tests/goals tests/histories/test_histories.py tests/live/test_campaign.py tests/live/test_deaths.py tests/live/test_protective_steps.py \
-          tests/live/test_owner_campaign.py tests/live/test_owner_steps.py tests/concave/test_installed.py tests/concave/test_first_minute.py tests/data/test_search_in_rough_weather.py \
+room = $(patsubst %,tests/$(1)/test_%.py,$(2))
+SLOW   := tests/web tests/walk tests/histories tests/worker tests/peers tests/goals \
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
-          $(addprefix tests/doors/test_,schemathesis.py events.py controls.py large_events.py unreadable_events.py) \
-          $(addprefix tests/functions/test_,strangers.py conversations_rules.py answers_fit.py conversations_delete.py \
-            steps_of_a_reply.py long_texts_open.py budget.py conversations_more.py memories_rules.py memory_erasure.py memory_retention.py \
-            tool_approvals.py memories_figures.py memories_reembedded.py memories_rebuilt.py handed_over.py spaces.py search_of_sessions.py mutable_access.py mutable_lists.py mutable_transactions.py immutable_access.py) tests/doors/test_operator_steps.py tests/doors/test_odd_calls_of_memory.py \
-          $(addprefix tests/runtime/test_,faults.py indexes.py mount.py declarations.py) \
-          $(addprefix tests/,docs/test_pages.py codegen/test_types.py admin/test_check.py admin/test_admin.py local/test_stack.py) \
-          $(addprefix tests/local/test_,protective_steps.py restart.py self_hosting.py) tests/concave/test_operating.py \
-          $(addprefix tests/data/test_,rough_sea.py gate.py uniques.py savepoints.py)
+          $(call room,admin,check admin) \
+          $(call room,codegen,types) \
+          $(call room,concave,installed first_minute operating testing) \
+          $(call room,data,rough_sea gate uniques savepoints search_in_rough_weather hybrid_search first_of_many) \
+          $(call room,docs,pages) \
+          $(call room,doors,schemathesis events controls large_events unreadable_events operator_steps odd_calls_of_memory \
+            revoked_keys stage_session) \
+          $(call room,functions,strangers conversations_rules answers_fit conversations_delete steps_of_a_reply long_texts_open \
+            budget conversations_more memories memories_rules memory memory_erasure memory_retention tool_approvals \
+            memories_figures memories_reembedded memories_rebuilt handed_over spaces search_of_sessions mutable mutable_access \
+            mutable_lists mutable_transactions immutable_access bounded_searches) \
+          $(call room,live,viewers kept_viewers traces campaign deaths protective_steps owner_campaign owner_steps stale_queries) \
+          $(call room,llm,tool_servers) \
+          $(call room,local,protective_steps restart self_hosting serve serve_dynamodb stack backup) \
+          $(call room,runtime,faults indexes mount declarations)
 
 .DEFAULT_GOAL := help
 .PHONY: help wheel guides dev serve backup test cloud-test agents campaign histories soak check functions codegen bench bench-counts bench-live bench-log bench-search bench-cost bench-scale bench-peers package deploy rollback smoke restore destroy format clean
