@@ -64,11 +64,11 @@ COMMIT = Capability({DOCUMENTS: "pudc", "fences": "puc", "claims": "pdc", "commi
 START = Capability(invokes=("generate", "run_job"), later=("generate", "run_job"))
 """Start the jobs of a commit."""
 SERVE = Capability(
-    {"mailboxes": "gudc", "inbox": "gqpud", "subscriptions": "qpud", "watches": "pd", "commits": "g"},
+    {"mailboxes": "gpudc", "inbox": "gqpud", "subscriptions": "qpud", "watches": "pd", "commits": "g"},
     later=("serve",),
     sockets=("POST", "DELETE"),
 )
-"""Hold a mailbox and its lane: take frames, evaluate, post, settle, hand over."""
+"""Hold a mailbox and its lane, which is made when a call must wait: take frames, evaluate, post, settle, hand over."""
 FAN_OUT = Capability({"watches": "qd", "mailboxes": "b"})
 """Find who watches, and whom a writer keeps."""
 POLL = Capability({"inbox": "gpu"})
