@@ -53,10 +53,10 @@ def cloud(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     engine.stop()
 
 
-def _npm(cloud: Cloud, scenario: str) -> Any:
+def _npm(cloud: Cloud, scenario: str, *more: str) -> Any:
     if not (CLIENTS / "node_modules" / "convex").exists():
         pytest.skip("the npm client comes with `npm ci` in tests/clients, which needs Node")
-    return Official("node", "walk.mjs", cloud.url, scenario).found(100)
+    return Official("node", "walk.mjs", cloud.url, scenario, *more).found(100)
 
 
 def _until(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
@@ -164,7 +164,7 @@ def _http(cloud: Cloud, kind: str, path: str, **args: Any) -> Any:
 
 def _tour(cloud: Cloud) -> None:
     """Everything that a deployment does, through every function."""
-    _npm(cloud, "reply")
+    _npm(cloud, "reply", "8\n/pace 2\n")  # so slow that its writer looks after its viewers between two pieces
     alice, bob = (Person(cloud.url, cloud.issuer.token(name, "acme")) for name in ("alice", "bob"))
     for client in (alice, bob):
         client.subscribe("permitted:codes", {"owner": "ann"})
