@@ -11,28 +11,28 @@ from collections.abc import Iterator, Mapping
 from infra.prices import cost
 
 COUNTED_ON = "2026-11-28"
-CHUNKS, REPLY_S = 17, 7
-"""Of the reply that was counted: 300 words, 50 tokens a second."""
+CHUNKS, REPLY_S = {1: 17, 10: 9}, 7
+"""Of the reply that was counted, 300 words at 50 tokens a second: its chunks by tabs (fewer where many watch), its seconds."""
 TURNS: dict[int, dict[str, float]] = {
     1: {
-        "wru": 154,
-        "rru": 305,
-        "invocation": 26,
+        "wru": 111,
+        "rru": 268,
+        "invocation": 25,
         "gb_second": 4.88,
-        "message": 24,
+        "message": 25,
         "queue_request": 3,
-        "log_byte": 23_400,
-        "byte_out": 44_073,
+        "log_byte": 22_500,
+        "byte_out": 43_711,
     },
     10: {
-        "wru": 493,
-        "rru": 1_245,
-        "invocation": 43,
-        "gb_second": 7.95,
-        "message": 232,
+        "wru": 242,
+        "rru": 565,
+        "invocation": 26,
+        "gb_second": 5.57,
+        "message": 132,
         "queue_request": 3,
-        "log_byte": 38_700,
-        "byte_out": 439_868,
+        "log_byte": 23_400,
+        "byte_out": 243_898,
     },
 }
 """Units by tabs."""
@@ -59,6 +59,6 @@ def lines() -> Iterator[str]:
 
 def otherwise(tabs: int, units: Mapping[str, float], chunks: int) -> list[str]:
     """What a new count finds not to be about the recorded; a reply in fewer chunks uses less of everything."""
-    scale = (chunks + 4) / (CHUNKS + 4)
+    scale = (chunks + 4) / (CHUNKS[tabs] + 4)
     found = {unit: units[unit] / (TURNS[tabs][unit] * scale) for unit in STEADY}
     return [f"{unit}: {ratio:.2f} of {TURNS[tabs][unit]:,}" for unit, ratio in found.items() if not ABOUT[0] <= ratio <= ABOUT[1]]

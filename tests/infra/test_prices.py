@@ -65,7 +65,8 @@ def test_the_documents_hold_the_table_of_a_turn_that_make_bench_cost_prints() ->
     page = PAGE.read_text()
     assert "\n".join(counted_turns.lines()) in page
     assert f"counted on {counted_turns.COUNTED_ON}" in page.replace("\n", " ")
-    assert _documented(r"reply of (\d+) chunks") == f"{counted_turns.CHUNKS}"
+    assert _documented(r"reply of (\d+) chunks") == f"{counted_turns.CHUNKS[1]}"
+    assert _documented(r"\((\d+) where ten tabs watch\)") == f"{counted_turns.CHUNKS[10]}"
     assert _documented(r"chunks in (\d+)\s+seconds") == f"{counted_turns.REPLY_S}"
 
 
@@ -84,5 +85,5 @@ def test_a_turn_is_counted_as_it_is_recorded_and_costs_less_than_its_tokens(tmp_
 
 def test_a_count_that_is_twice_the_recorded_one_is_said() -> None:
     twice = {unit: 2 * count for unit, count in counted_turns.TURNS[1].items()}
-    assert len(counted_turns.otherwise(1, twice, counted_turns.CHUNKS)) == len(counted_turns.STEADY)
-    assert counted_turns.otherwise(1, counted_turns.TURNS[1], counted_turns.CHUNKS) == []
+    assert len(counted_turns.otherwise(1, twice, counted_turns.CHUNKS[1])) == len(counted_turns.STEADY)
+    assert counted_turns.otherwise(1, counted_turns.TURNS[1], counted_turns.CHUNKS[1]) == []
