@@ -19,19 +19,20 @@ SLOW   := tests/web tests/walk tests/histories tests/worker tests/peers tests/go
           $(filter-out %/test_merge.py,$(wildcard tests/infra/test_*.py)) \
           $(filter-out %/test_rows.py,$(wildcard tests/acceptance/test_*.py)) \
           $(call room,admin,check admin) \
-          $(call room,codegen,types) \
+          $(call room,codegen,types tsc) \
           $(call room,concave,installed first_minute operating testing) \
-          $(call room,data,rough_sea gate uniques savepoints search_in_rough_weather hybrid_search first_of_many) \
+          $(call room,data,rough_sea gate uniques savepoints search_in_rough_weather hybrid_search first_of_many groups none) \
           $(call room,docs,pages) \
           $(call room,doors,schemathesis events controls large_events unreadable_events operator_steps odd_calls_of_memory \
-            revoked_keys stage_session) \
+            revoked_keys stage_session stream_path rest_images rest_memories same_millisecond) \
           $(call room,functions,strangers conversations_rules answers_fit conversations_delete steps_of_a_reply long_texts_open \
             budget conversations_more memories memories_rules memory memory_erasure memory_retention tool_approvals \
             memories_figures memories_reembedded memories_rebuilt handed_over spaces search_of_sessions mutable mutable_access \
-            mutable_lists mutable_transactions immutable_access bounded_searches) \
-          $(call room,live,viewers kept_viewers traces campaign deaths protective_steps owner_campaign owner_steps stale_queries) \
+            mutable_lists mutable_transactions immutable_access bounded_searches agent_runs meters busy) \
+          $(call room,live,viewers kept_viewers traces campaign deaths protective_steps owner_campaign owner_steps stale_queries \
+            connection_ends pages) \
           $(call room,llm,tool_servers) \
-          $(call room,local,protective_steps restart self_hosting serve serve_dynamodb stack backup) \
+          $(call room,local,protective_steps restart self_hosting serve serve_dynamodb stack backup administration server) \
           $(call room,runtime,faults indexes mount declarations)
 
 .DEFAULT_GOAL := help
