@@ -17,15 +17,12 @@ from infra.local.faults.counting import CountingStore
 from infra.local.sqlite.store import SqliteStore
 from tests.data.mutants import swapped
 from tests.data.shelf import KINDS, SERVICE, SPECS, Book, Shelf, shelves
-from tests.support.engine import available
 
 WORDS = ("tea", "teapot", "coffee", "cake", "milk")
 
 
 @pytest.fixture(scope="module", params=(*KINDS, SERVICE))
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Shelf]]:
-    if request.param == "dynoxide" and not available():
-        pytest.skip("the DynamoDB engine is not installed")
     with shelves(request.param, tmp_path_factory.mktemp("shelves")) as fresh:
         yield fresh
 

@@ -10,13 +10,10 @@ from chalicelib.data.errors import BadRequest, Conflict
 from chalicelib.data.reads import overlap
 from chalicelib.data.store import Delete, Update
 from tests.data.shelf import KINDS, ORG, Book, Shelf, shelves
-from tests.support.engine import available
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Shelf]]:
-    if request.param == "dynoxide" and not available():
-        pytest.skip("the DynamoDB engine is not installed")
     with shelves(request.param, tmp_path_factory.mktemp("shelves")) as fresh:
         yield fresh
 

@@ -17,13 +17,10 @@ from chalicelib.data.tables import TABLES
 from chalicelib.data.vector_math import numpy
 from chalicelib.runtime.declarations import check_table
 from tests.data.shelf import KINDS, SERVICE, Book, Shelf, shelves
-from tests.support.engine import available
 
 
 @pytest.fixture(scope="module", params=(*KINDS, SERVICE))
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Shelf]]:
-    if request.param == "dynoxide" and not available():
-        pytest.skip("the DynamoDB engine is not installed")
     with shelves(request.param, tmp_path_factory.mktemp("shelves")) as fresh:
         yield fresh
 

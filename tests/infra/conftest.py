@@ -1,4 +1,4 @@
-"""One packaging for all tests of a run: it takes seconds, and several workers want it."""
+"""One packaging for all tests of a run, for it takes seconds and several workers want it; and an account of moto's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import mock_aws
+
+from infra.account import Account, account
 
 STAGE = "dev"
 APPS = ("chalicelib.functions", "examples.counter", "tests.apps.permitted")
@@ -39,3 +43,17 @@ def template(packaged: Path) -> dict[str, Any]:
     """The packaged template."""
     read: dict[str, Any] = json.loads((packaged / "template.json").read_text())
     return read
+
+
+@pytest.fixture
+def where(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An account of moto's."""
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ):
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield account()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.aws.models import ensure_tables, models
 from chalicelib.aws.wire import item_to_wire
@@ -25,20 +23,6 @@ from infra.leftovers import layers_tidied
 from infra.page import publish
 
 BUCKET = "concave-deployments-123456789012-us-east-1"
-
-
-@pytest.fixture
-def where(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """An account of moto's."""
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        yield account()
 
 
 def _table(name: str, *indexes: str, kept: bool = True) -> dict[str, Any]:

@@ -7,17 +7,15 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.aws.models import ensure_tables, models
 from chalicelib.aws.wire import item_to_wire
 from chalicelib.data.tables import all_specs
-from infra.account import Account, NotDone, account
+from infra.account import Account, NotDone
 from infra.deployed import Deployed
 from infra.leftovers import versions_tidied
 from infra.releases import History, goes_back_to, histories, moved, of_deployment, snapshots_possible
@@ -230,20 +228,6 @@ def test_a_stage_with_nothing_before_says_so_and_names_what_is_kept() -> None:
         goes_back_to([_history(2, *"ab")], "z")
     with pytest.raises(NotDone, match="no aliases"):
         goes_back_to([])
-
-
-@pytest.fixture
-def where(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """An account of moto's."""
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        yield account()
 
 
 def _code(text: str) -> bytes:
