@@ -93,6 +93,15 @@ def test_of_equal_scores_the_more_important_comes_first_and_then_the_newer(house
     assert ids(org.query("memories:search", space="home", query="same words")) == [newer, high, low]
 
 
+def test_a_memory_that_is_not_embedded_yet_comes_before_one_that_is_only_near(house: House, org: Person) -> None:
+    words = keep(org, "I drink tea")
+    house.clock.ahead += 1000
+    near = keep(org, "Noted", embedding=axis(1), metadata={"importance": 99})
+    found = org.query("memories:search", space="home", query="tea", embedding=axis(1))
+    assert [each["score"] for each in found] == [0.5, 0.5]
+    assert ids(found) == [words, near]
+
+
 def test_filters_that_no_index_knows_still_find_as_many_as_there_are(org: Person) -> None:
     for _ in range(30):
         keep(org, "many words here words words", embedding=axis(1, 0), metadata={"importance": 10, "tags": ["common"]})

@@ -48,7 +48,11 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 def search(ctx: QueryCtx, asked: Asked) -> list[Hit[Memory]]:
-    """The best memories first; of equal ones the more important, then the newer. Scores are from 0 to 1. Raises `Refused`."""
+    """The best memories first, with scores from 0 to 1. Raises `Refused`.
+
+    Of equal ones, what has the words comes before what is only near: a memory that is not embedded yet is in the list of words
+    alone, and must not lose to one that merely is the nearest of those that are. Then the more important, then the newer.
+    """
     listing.check(asked.wanted)
     check_embedding(asked.embedding)
     who = may.asks(ctx)
@@ -71,8 +75,13 @@ def search(ctx: QueryCtx, asked: Asked) -> list[Hit[Memory]]:
 def _best(asked: Asked, found: list[Hit[Memory]]) -> list[Hit[Memory]]:
     """In order, as many as are asked for."""
     kept = [each for each in found if asked.min_score is None or each.score >= asked.min_score]
-    kept.sort(key=lambda each: (-each.score, -each.document.importance, -each.document.updated_at, each.document.id))
+    kept.sort(key=_place)
     return kept[: asked.limit]
+
+
+def _place(hit: Hit[Memory]) -> tuple[float, bool, int, float, str]:
+    memory = hit.document
+    return -hit.score, not hit.highlights, -memory.importance, -memory.updated_at, memory.id
 
 
 def _named(wanted: Filters, owner: str | None) -> dict[str, Any]:
