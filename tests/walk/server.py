@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 APPS = "chalicelib.functions,examples.counter"
+STARTS_S = 90
+"""A server whose engine makes seventy tables needs seconds, and a machine of two busy cores several times as many."""
 
 
 class Served:
@@ -52,7 +54,7 @@ class Served:
         )
         ready = threading.Event()
         threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
-        if not ready.wait(30):
+        if not ready.wait(STARTS_S) or self.process.poll() is not None:
             self.kill()
             raise RuntimeError("the server did not start:\n" + "".join(self.lines))
 
@@ -67,6 +69,8 @@ class Served:
                 self.port = found[1]
                 ready.set()
         process.stdout.close()
+        process.wait()
+        ready.set()  # it has ended: nobody waits for it any longer
 
     def hear(self, words: str, seconds: float = 30) -> None:
         """Wait until its log has said this."""
