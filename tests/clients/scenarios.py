@@ -109,11 +109,11 @@ def actions(url: str, name: str) -> None:
 
 
 def bare(url: str, name: str) -> None:
-    """A client without any query: its mutation resolves without waiting for one."""
+    """A client without any query: its mutation resolves, quickly."""
     client = ConvexClient(url)
     begun = time.monotonic()
     assert client.mutation("scenarios:add", {"name": name}) == 1.0
-    assert time.monotonic() - begun < 10, "a mutation without any query waited for a ping"
+    assert time.monotonic() - begun < 1, "a mutation without any query took a second"
     assert client.mutation("scenarios:add", {"name": name}) == 2.0
 
 

@@ -185,8 +185,8 @@ def test_a_server_that_says_nothing_times_out(model: ScriptedModel) -> None:
     _, failed = hear(stream(ask("/silent 30\nhi"), at(model, first_byte_s=0.3)))
     assert failed is not None
     assert failed.reason == "timeout"
-    assert time.monotonic() - began < 20
-    assert model.requests[0].done.wait(20)
+    assert time.monotonic() - began < 2
+    assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
 
 
@@ -202,7 +202,7 @@ def test_the_deadline_ends_a_reply_and_keeps_its_text(model: ScriptedModel) -> N
     assert failed is not None
     assert failed.reason == "deadline"
     assert 1 < len(said(heard)) < 1000
-    assert model.requests[0].done.wait(20)
+    assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
 
 
@@ -237,7 +237,7 @@ def test_a_stop_during_a_stall_closes_the_socket_at_once(model: ScriptedModel) -
             stop.set()
     assert finish(heard).stop_reason == "stopped"
     assert finish(heard).usage["inputTokens"] > 0
-    assert model.requests[0].done.wait(20)
+    assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
     assert (model.requests[0].ended_at or 0) - asked_at < 1
 
@@ -255,7 +255,7 @@ def test_a_stop_before_the_first_byte_closes_the_socket_at_once(model: ScriptedM
     thread.join()
     assert failed is None
     assert finish(heard).stop_reason == "stopped"
-    assert model.requests[0].done.wait(20)
+    assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
 
 
@@ -269,7 +269,7 @@ def test_closing_the_generator_closes_the_socket(model: ScriptedModel, speak: Ca
     events = speak(ask("/fail stall 1\n/say one two"), at(model))
     assert next(events) == Chunk("text", "one")
     events.close()
-    assert model.requests[0].done.wait(20)
+    assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
 
 
@@ -306,7 +306,7 @@ def test_a_retry_after_of_five_minutes_is_not_slept(model: ScriptedModel) -> Non
     _, failed = hear(reply(ask("/fail rate_limited 300"), at(model)))
     assert failed is not None
     assert (failed.reason, failed.retry_after_s, len(model.requests)) == ("rate_limited", 300, 1)
-    assert time.monotonic() - began < 200
+    assert time.monotonic() - began < 2
 
 
 def test_a_reply_comes_in_few_chunks_the_first_at_once(model: ScriptedModel) -> None:

@@ -57,10 +57,10 @@ def test_a_reader_under_tls_wakes_when_its_line_is_cut(tmp_path: Path) -> None:
     with _stalling_tls_server(tmp_path) as (url, trusted):
         thread = threading.Thread(target=read, args=(url, trusted))
         thread.start()
-        assert reading.wait(20)
+        assert reading.wait(5)
         assert line.heard is not None
         assert line.cut()
-        assert woken.wait(20)
+        assert woken.wait(1)
         thread.join()
     assert len(errors) == 1
 
