@@ -79,6 +79,8 @@ def test_a_dead_writer_leaves_its_chunks_as_the_text_within_lease_and_sweep(hous
 
 def test_a_reply_ends_with_its_text_before_lambda_ends_its_writer() -> None:
     """The function's own deadline; what was said stays, with the reason."""
+    import anthropic  # noqa: F401 - loaded before, or on a busy machine its loading takes the reply's whole time
+
     with ScriptedModel(port=0, pace=Pace(tokens_per_s=40, first_token_s=0)) as slow:
         house = House(slow)
         alice = house.person("alice")

@@ -11,8 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 APPS = "chalicelib.functions,examples.counter"
-STARTS_S = 90
-"""A server whose engine makes seventy tables needs seconds, and a machine of two busy cores several times as many."""
 
 
 class Served:
@@ -54,7 +52,7 @@ class Served:
         )
         ready = threading.Event()
         threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
-        if not ready.wait(STARTS_S) or self.process.poll() is not None:
+        if not ready.wait(30) or self.process.poll() is not None:
             self.kill()
             raise RuntimeError("the server did not start:\n" + "".join(self.lines))
 
