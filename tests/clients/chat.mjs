@@ -80,7 +80,7 @@ export async function replyCutAtEach(url, { chunks }) {
     const road = await proxy(url), client = open(road.url);
     client.setAuth(() => token(url, "alice"));
     const sessionId = await client.mutation(chat.startSession, {});
-    const messageId = await client.mutation(chat.sendMessage, { sessionId, content: "/pace 60\nWrite about rivers in 90 words" });
+    const messageId = await client.mutation(chat.sendMessage, { sessionId, content: "/pace 60\nWrite about rivers in 270 words" });
     let cut = 0;
     const seen = follow(client, sessionId, messageId, (sequence) => {
       if (sequence === at) { cut += 1; road.cut(); }

@@ -49,6 +49,12 @@ class History:
     """What clients were told of transactions that failed."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def done(self) -> tuple[int, int]:
+        """How many have gone well, and how many values were shown live."""
+        with self._lock:
+            well = [each for each in self.transactions if each.outcome == "ok"]
+        return sum(each.ended is not None for each in well), sum(each.ended is None for each in well)
+
     def add(self, steps: Sequence[Step], outcome: Outcome, began: float, live: bool = False, after: str | None = None) -> str:
         """One more; returns its name."""
         ended = time.monotonic() if outcome == "ok" and not live else None

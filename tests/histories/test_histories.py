@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.world import KINDS, run
+from tests.histories.world import KINDS, LEAST, run
 from tests.support import engine
 
 SECONDS = 8
@@ -18,7 +18,7 @@ def test_a_history_under_kills_and_cuts_is_strictly_serialisable(kind: str, tmp_
         pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
     told = run(kind, 7, SECONDS, tmp_path)
     assert told.anomalies == []
-    assert told.outcomes["ok"] > 20
-    assert told.outcomes["shown live"] > 5
+    assert told.outcomes["ok"] > LEAST[0]
+    assert told.outcomes["shown live"] > LEAST[1]
     assert told.trouble["servers killed"] >= 1
     assert told.trouble["connections cut"] >= 1
