@@ -64,6 +64,17 @@ def test_tests_are_plain_functions_and_patch_nothing() -> None:
     assert found == []
 
 
+def test_a_test_that_needs_a_loop_has_one_of_its_own() -> None:
+    # The browser of tests/web keeps a loop running in the thread in which every later test of its process runs.
+    call = "asyncio." + "run("
+    found = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "node_modules" not in path.parts and call in path.read_text()
+    ]
+    assert found == [], "use tests.support.loop.alone"
+
+
 def test_a_person_on_a_shared_page_is_of_one_file() -> None:
     # All files of tests/web share two servers: who finds sessions of somebody else's test counts wrong, in some order of files.
     seen: dict[str, set[str]] = {}

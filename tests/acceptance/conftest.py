@@ -36,8 +36,7 @@ def patient(model: ScriptedModel, store: Store, **settings: Any) -> House:
 @pytest.fixture(scope="session")
 def tables() -> Iterator[Fresh]:
     """Stores on one DynamoDB engine, each with tables of its own."""
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

@@ -15,7 +15,7 @@ from chalicelib.runtime.indexes import Indexes
 from chalicelib.settings import Settings
 from infra.admin.__main__ import main
 from infra.admin.opened import opened
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 
 ALICE = User("alice", "https://issuer.test", "acme")
 Told = tuple[int, list[Any], str]
@@ -129,8 +129,7 @@ def test_the_file_of_a_running_server_is_refused(laptop: Settings, admin: Callab
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Settings of an empty stage on the DynamoDB engine."""
-    if not available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import connect
     from chalicelib.data.tables import all_specs

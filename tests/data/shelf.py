@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from chalicelib import Search, Table, Vector
 from chalicelib.aws.vectors import S3Vectors
 from chalicelib.data.blocks import Mover
@@ -129,8 +127,7 @@ def shelves(kind: str, folder: Path) -> Iterator[Callable[[], Shelf]]:
     if kind != "dynoxide":
         yield lambda: Shelf(SqliteStore(":memory:" if kind == "sqlite-memory" else folder / f"{next(_numbers)}.db", SPECS))
         return
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

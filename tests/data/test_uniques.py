@@ -20,7 +20,7 @@ from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock
 from infra.local.sqlite.store import SqliteStore
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 
 
 class Seat(Table, name="uniqueSeats"):
@@ -134,8 +134,7 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Callable[[], World]]:
     if request.param == "sqlite":
         yield lambda: World(SqliteStore(":memory:", SPECS))
         return
-    if not available():
-        pytest.skip("the DynamoDB engine is not installed")
+    require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

@@ -14,8 +14,8 @@ SECONDS = 8
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_history_under_kills_and_cuts_is_strictly_serialisable(kind: str, tmp_path: Path) -> None:
-    if kind.startswith("dynamodb") and not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    if kind.startswith("dynamodb"):
+        engine.require_engine()
     told = run(kind, 7, SECONDS, tmp_path)
     assert told.anomalies == []
     assert told.outcomes["ok"] > LEAST[0]

@@ -25,7 +25,7 @@ from tests.infra.cloud import EDGE_SECRET, PUSH_HOST, Cloud
 from tests.infra.permissions import Asked
 from tests.infra.person import Person, registers_agents
 from tests.infra.test_bundle import here_is_lambda
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 from tests.support.official import CLIENTS
 from tests.support.official import Client as Official
 
@@ -39,8 +39,7 @@ SWEEP = {"PING_SECONDS": "1", "PING_SECONDS_RUST": "1", "SWEEP_SHARE": "1"}
 @pytest.fixture(scope="module")
 def cloud(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The packaged backend on the DynamoDB engine. Sweeps find every connection quiet at once."""
-    if not available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    require_engine()
     engine = Engine()
     made = Cloud(
         packaged,

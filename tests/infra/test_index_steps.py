@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
 from chalicelib.aws.models import create_input, ensure_tables, model_of, models
 from chalicelib.aws.store import DynamoStore, connect
@@ -25,7 +23,7 @@ from chalicelib.runtime.indexes import Indexes
 from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock
 from infra.indexes import Step, declared, plan
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, needs_engine
 
 ALICE = User("alice", "https://issuer.test", "acme")
 DOCUMENTS = 1000
@@ -118,7 +116,7 @@ def taken(client: Any, step: Step) -> list[str]:
     return [each["IndexName"] for each in missing]
 
 
-@pytest.mark.skipif(not available(), reason="the DynamoDB engine comes with `npm ci` in tests/clients")
+@needs_engine
 def test_two_new_indexes_of_a_thousand_documents_are_two_steps_and_each_is_refused_until_it_is_ready() -> None:
     engine = Engine()
     try:

@@ -14,7 +14,7 @@ from tests.local.test_serve import Serving
 from tests.local.test_stack import Watcher
 from tests.support import engine
 
-pytestmark = pytest.mark.skipif(not engine.available(), reason="the DynamoDB engine is not installed (npm ci in tests/clients)")
+pytestmark = engine.needs_engine
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ class Watcher:
                 return
 
 
-@pytest.mark.skipif(not engine.available(), reason="the DynamoDB engine is not installed (npm ci in tests/clients)")
+@engine.needs_engine
 def test_a_commit_in_one_server_reaches_a_client_of_another_also_when_the_first_is_killed_right_after_it(tmp_path):
     dynamo = engine.Engine(tmp_path / "dynamo.db")
     # Killed with the lease of the other's client in hand, a server leaves it to expire: then that client is cut and returns.

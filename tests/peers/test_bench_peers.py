@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.bench_peers import GOALS, MESSAGES, OURS, Figures, measure, verdicts
 from tests.peers.servers import PEERS, Bare, Concave, Peer, Unavailable
+from tests.support.loop import alone
 
 SAME: Figures = {"last": 2.0, "cpu": 2.0, "rate": 2.0}
 FAR: Figures = {"last": 90.0, "cpu": 90.0, "rate": 0.1}
@@ -52,7 +52,7 @@ def test_a_message_reaches_ten_viewers_and_the_server_is_gone_afterwards(kind: t
             peer.stop()
 
     peer = kind(tmp_path)
-    found = asyncio.run(walk())
+    found = alone(walk())
     assert found["last"] > 0
     assert found["rate"] > 0
     assert subprocess.run(["kill", "-0", str(peer.pid)], capture_output=True, check=False).returncode != 0

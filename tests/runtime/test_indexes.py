@@ -21,7 +21,7 @@ from chalicelib.runtime.registry import Registry
 from chalicelib.wiring import SystemClock
 from infra.local.faults.counting import CountingStore
 from infra.local.sqlite.store import SqliteStore
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 
 ALICE = User("alice", "https://issuer.test", "acme")
 
@@ -234,8 +234,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         yield SqliteStore(tmp_path / "cards.db", SPECS)
         return
-    if not available():
-        pytest.skip("the DynamoDB engine is not installed")
+    require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

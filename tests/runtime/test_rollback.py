@@ -53,8 +53,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploye
         yield release
         opened[-1].close()
         return
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

@@ -16,6 +16,7 @@ import pytest
 from concave_client import AsyncCortex, ConversationError, Cortex, CortexError, NewMessage, Participants, ValidationError
 
 from tests.sdk.conftest import Mint
+from tests.support.loop import alone
 from tests.walk.server import Served
 
 PAIR = Participants(user_id="user-123", agent_id="agent-456")
@@ -127,7 +128,7 @@ def test_the_async_client_does_the_same(served: Served, token: Mint) -> None:
             exported = await cortex.conversations.export(format="json")
             return len(seen), len(json.loads(exported.data)[0]["messages"])
 
-    assert asyncio.run(work()) == (20, 20)
+    assert alone(work()) == (20, 20)
 
 
 def test_a_conversation_is_watched_until_it_is_gone(served: Served, token: Mint, cortex: Cortex) -> None:
@@ -160,7 +161,7 @@ def test_lists_and_counts_are_watched_in_an_event_loop(served: Served, token: Mi
                 await alice.conversations.create(type="user-agent", participants=who, conversation_id="watched")
         return []
 
-    assert asyncio.run(work()) == [[], ["watched"]]
+    assert alone(work()) == [[], ["watched"]]
     counts = Cortex(served.url, token("alice")).conversations.watch_count()
     assert next(counts) == 1
 
@@ -180,7 +181,7 @@ def test_a_list_goes_on_until_it_has_all_that_was_asked_for(cortex: Cortex, serv
         async with AsyncCortex(served.url, token()) as client:
             return [each.conversation_id for each in await client.conversations.list(user_id=PAIR.user_id, limit=12)]
 
-    assert asyncio.run(work()) == wanted
+    assert alone(work()) == wanted
 
 
 def test_history_search_and_export_take_what_the_documents_library_takes(cortex: Cortex) -> None:
@@ -269,7 +270,7 @@ def test_the_async_client_tells_it_when_the_method_is_called_and_not_when_it_is_
     cortex = AsyncCortex("http://127.0.0.1:9")
     with pytest.raises(ValidationError, match="MISSING_REQUIRED_FIELD"):
         cortex.conversations.get("")  # never awaited
-    asyncio.run(cortex.close())
+    alone(cortex.close())
 
 
 # The way there ----------------------------------------------------------------------------------------------------------

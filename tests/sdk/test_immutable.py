@@ -11,6 +11,7 @@ import pytest
 from concave_client import AsyncCortex, ConversationError, Cortex, ImmutableStore, ValidationError
 
 from tests.sdk.conftest import Mint
+from tests.support.loop import alone
 from tests.walk.server import Served
 
 
@@ -68,7 +69,7 @@ def test_the_async_client_does_the_same(served: Served, token: Mint) -> None:
             with pytest.raises(ValidationError):
                 cortex.immutable.store("", "i", {})  # at once, not when it is awaited
 
-    asyncio.run(main())
+    alone(main())
 
 
 WRONG: list[tuple[Callable[[ImmutableStore], Any], str, str | None]] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -13,6 +12,7 @@ import pytest
 from concave_client import AsyncCortex, ConversationError, Cortex, Memory, StreamFailed, ValidationError
 
 from tests.sdk.conftest import Mint
+from tests.support.loop import alone
 from tests.walk.server import Served
 
 NEAR = [1.0, *[0.0] * 255]
@@ -199,7 +199,7 @@ def test_the_async_client_does_the_same(served: Served, token: Mint) -> None:
             with pytest.raises(ValidationError, match="INVALID_EMBEDDING"):
                 cortex.memories.search("home", embedding=[1.0])  # before it is awaited
 
-    asyncio.run(walk())
+    alone(walk())
 
 
 def test_a_search_is_live(cortex: Cortex) -> None:

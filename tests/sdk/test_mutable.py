@@ -12,6 +12,7 @@ import pytest
 from concave_client import AsyncCortex, ConversationError, Cortex, MutableStore, ValidationError
 
 from tests.sdk.conftest import Mint
+from tests.support.loop import alone
 from tests.walk.server import Served
 
 
@@ -116,7 +117,7 @@ def test_the_async_client_does_the_same(served: Served, token: Mint) -> None:
             with pytest.raises(ValidationError):
                 cortex.mutable.set("", "k", 1)  # at once, not when it is awaited
 
-    asyncio.run(main())
+    alone(main())
 
 
 WRONG: list[tuple[Callable[[MutableStore], Any], str, str | None]] = [

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chalicelib.data.store import Store
-from tests.support.engine import available
+from tests.support.engine import require_engine
 from tests.support.stores import KINDS, Fresh, stores
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
-    if request.param == "dynoxide" and not available():
-        pytest.skip("the DynamoDB engine is not installed")
+    if request.param == "dynoxide":
+        require_engine()
     with stores(request.param, tmp_path_factory.mktemp("stores")) as make:
         yield make
 

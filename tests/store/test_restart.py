@@ -184,7 +184,7 @@ def test_tables_that_dynamodb_could_not_have_are_refused(specs: list[TableSpec])
         SqliteStore(":memory:", specs)
 
 
-@pytest.mark.skipif(not engine.available(), reason="the DynamoDB engine is not installed")
+@engine.needs_engine
 def test_a_dynamodb_engine_gets_new_tables_and_indexes_too() -> None:
     running = engine.Engine()
     try:
@@ -201,7 +201,7 @@ def test_a_dynamodb_engine_gets_new_tables_and_indexes_too() -> None:
         running.kill()
 
 
-@pytest.mark.skipif(not engine.available(), reason="the DynamoDB engine is not installed")
+@engine.needs_engine
 def test_the_dynamodb_engine_keeps_its_file_when_it_is_killed(tmp_path: Path) -> None:
     running = engine.Engine(tmp_path / "engine.db")
     try:

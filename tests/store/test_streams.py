@@ -14,7 +14,7 @@ from chalicelib.data.errors import ConditionFailed, StoreFailed
 from chalicelib.data.store import Absent, Change, Check, Delete, Exists, IndexSpec, Key, Put, Store, TableSpec, Update
 from infra.local.aws.streams import DynamoStreams, event, lambda_record
 from infra.local.sqlite.store import SqliteStore
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, needs_engine
 from tests.support.stores import SPECS
 
 ONE = Key("commits", "c")
@@ -175,7 +175,7 @@ def test_a_change_is_dressed_as_a_lambda_record(sqlite: SqliteStore) -> None:
     assert "NewImage" not in remove["dynamodb"]
 
 
-@pytest.mark.skipif(not available(), reason="the DynamoDB engine is not installed")
+@needs_engine
 def test_the_streams_of_a_dynamodb_engine_give_the_same_records() -> None:
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore

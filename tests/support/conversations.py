@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from chalicelib import MutationCtx
 from chalicelib.data.tables import all_specs
 from chalicelib.domain.conversations.log import append
@@ -112,8 +110,7 @@ def say(cortex: Cortex, conversation: str, content: str, role: str = "user", **m
 @contextmanager
 def dynamo_house(model: Any) -> Iterator[House]:
     """A backend in this process on a DynamoDB engine."""
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

@@ -9,12 +9,27 @@ import threading
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 BINARY = Path(__file__).parents[1] / "clients" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
 
 
+MISSING = "the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node"
+
+
 def available() -> bool:
-    """Whether the engine is installed (`npm ci` in tests/clients)."""
+    """Whether the engine is installed."""
     return BINARY.exists()
+
+
+def require_engine() -> None:
+    """Skip the test that asks where the engine is not installed."""
+    if not available():
+        pytest.skip(MISSING)
+
+
+needs_engine = pytest.mark.skipif(not available(), reason=MISSING)
+"""Of a test, or of a whole file, that is nothing without it."""
 
 
 class Engine:

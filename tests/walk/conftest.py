@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 from tests.support.official import add, post
 from tests.walk.server import Served
 
@@ -15,8 +15,7 @@ from tests.walk.server import Served
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """A DynamoDB engine with its data in a file."""
-    if not available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    require_engine()
     running = Engine(tmp_path / "engine.db")
     yield running
     running.stop()
@@ -76,8 +75,7 @@ def shared(live: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back
 @pytest.fixture(scope="module")
 def shared_dynamodb(live: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """One server on a DynamoDB engine for all scenarios of a file."""
-    if not available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    require_engine()
     folder = tmp_path_factory.mktemp("shared")
     running = Engine(folder / "engine.db")
     server = Backend(folder / "data", LIVE=live, **on(running), **SCENARIOS)

@@ -91,8 +91,7 @@ class Road:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[engine.Engine]:
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     started = engine.Engine()
     yield started
     started.kill()

@@ -36,8 +36,7 @@ class Watched(Around):
 
 @pytest.fixture
 def dynamo() -> Iterator[Watched]:
-    if not engine.available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    engine.require_engine()
     from chalicelib.aws.models import ensure_tables, models
     from chalicelib.aws.store import DynamoStore, connect
 

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from chalicelib.aws.gateway import POOL
+from tests.support.loop import alone
 from tests.support.official import post
 from tests.walk.leftovers import held, left
 from tests.walk.server import Served
@@ -118,7 +119,7 @@ def test_hundreds_of_clients_leave_nothing_behind(tmp_path: Path) -> None:
         # Caches and pools are filled first, and threads are begun where many call at once: in which round, hangs on the machine.
         while not at_rest(after):
             assert len(after) < ROUNDS, after
-            asyncio.run(crowd(server.url, CLIENTS))
+            alone(crowd(server.url, CLIENTS))
             rest(server)
             after.append(held(server.process.pid))
             objects.append(counted(server))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from convex import ConvexClient
 
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 from tests.walk.server import Served
 
 
@@ -17,8 +17,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     engine = None
     env = {"CONCAVE_APPS": "chalicelib.functions,tests.apps.library", "EMBEDDER": "hashing", "EMBEDDER_DIMENSIONS": "64"}
     if request.param == "dynamodb":
-        if not available():
-            pytest.skip("the DynamoDB engine is not installed")
+        require_engine()
         engine = Engine()
         env |= {"STORE": "dynamodb", "DYNAMODB_ENDPOINT_URL": engine.url}
     else:

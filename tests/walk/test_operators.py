@@ -17,7 +17,7 @@ from convex import ConvexClient
 from websockets.sync.client import connect
 
 from chalicelib.runtime.operators import mint
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 from tests.walk.conftest import on
 from tests.walk.server import ROOT, Served
 
@@ -61,8 +61,7 @@ class Operated(Served):
 def operated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operated]:
     engine, env = None, dict(APPS)
     if request.param == "dynamodb":
-        if not available():
-            pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+        require_engine()
         engine = Engine(tmp_path / "engine.db")
         env |= on(engine)
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.engine import Engine, available
+from tests.support.engine import Engine, require_engine
 from tests.walk.conftest import on
 from tests.walk.server import ROOT, Served
 from tests.web.road import HOST
@@ -92,8 +92,7 @@ def own_site(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Ite
 @contextlib.contextmanager
 def on_engine(folder: Path, **env: str) -> Iterator[Served]:
     """A server on a DynamoDB engine of its own."""
-    if not available():
-        pytest.skip("the DynamoDB engine comes with `npm ci` in tests/clients, which needs Node")
+    require_engine()
     engine = Engine(folder / "engine.db")
     server = Served(folder / "data", **on(engine), **env)
     yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from concave_worker.agents.guard import Guarded, Limits
 from concave_worker.parts import Parts
 
 from infra.local.model.server import ScriptedModel
+from tests.support.loop import alone
 from tests.worker.agents import DRIVERS, at_work, end, made, words
-from tests.worker.loop import alone
 
 pytestmark = pytest.mark.parametrize("driver", DRIVERS)
 Env = dict[str, str]
@@ -155,15 +154,16 @@ def test_an_agent_that_is_killed_ends_the_turn_and_one_that_comes_after_it_remem
     driver: str, env: Env, tmp_path: Path
 ) -> None:
     async def walk() -> None:
-        mine = psutil.Process()
+        others = children()
         async with at_work(driver, env, tmp_path / "d") as desk:
             await desk.turn("my name is Ann\n/say noted")
             events = []
             async for event in desk.agent.prompt("please\n/pace 40\nwrite 8000 characters"):
                 events.append(event)
                 if words(events):
-                    for each in mine.children(recursive=True):
-                        os.kill(each.pid, signal.SIGKILL)
+                    for each in started_since(others):
+                        with suppress(psutil.NoSuchProcess):  # one that went with its parent
+                            each.kill()
             assert end(events) == "agent_crashed"
             assert words(events)
             session = desk.session
@@ -188,11 +188,11 @@ def test_an_agent_that_forgot_its_session_opens_a_new_one(driver: str, env: Env,
 
 def test_nothing_that_an_agent_started_outlives_it(driver: str, env: Env, tmp_path: Path) -> None:
     async def walk() -> None:
-        mine = psutil.Process()
+        others = children()
         async with at_work(driver, env, tmp_path / "d") as desk:
             turn = asyncio.create_task(desk.turn(desk.shell("echo on; sleep 77.5; echo over"), "allow_once"))
             async with asyncio.timeout(90):
-                while not (started := _running(mine, "sleep 77.5")):
+                while not (started := _running(others, "sleep 77.5")):
                     await asyncio.sleep(0.05)
             turn.cancel()
         _, alive = await asyncio.to_thread(psutil.wait_procs, started, 10)
@@ -239,9 +239,23 @@ def test_to_close_twice_or_before_it_was_opened_is_nothing(driver: str, env: Env
     alone(walk())
 
 
-def _running(mine: psutil.Process, command: str) -> list[psutil.Process]:
-    """Everything below this process, once the command is among it."""
-    started = mine.children(recursive=True)
+def children() -> set[psutil.Process]:
+    """What this process started: other tests have theirs there, too, a browser and servers."""
+    return set(psutil.Process().children())
+
+
+def started_since(others: set[psutil.Process]) -> list[psutil.Process]:
+    """What this process has started beside them, and everything below that."""
+    started = []
+    for child in children() - others:
+        with suppress(psutil.NoSuchProcess):
+            started += [child, *child.children(recursive=True)]
+    return started
+
+
+def _running(others: set[psutil.Process], command: str) -> list[psutil.Process]:
+    """What was started beside the others, once the command is among it."""
+    started = started_since(others)
     with suppress(psutil.Error):
         if any(" ".join(each.cmdline()) == command for each in started):
             return started

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.agents import opencode_program
 from tests.worker.house import House, MachineProcess, Person, Refusal, environment_of
-from tests.worker.loop import alone
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from concave_worker.agents.events import scope
 from concave_worker.agents.guard import Guarded, Limits
 from concave_worker.decisions import Decisions, outcome
 
+from tests.support.loop import alone
 from tests.worker.agents import at_work, end, words
-from tests.worker.loop import alone
 
 OPTIONS = [
     {"optionId": "y", "kind": "allow_once", "name": "Yes"},

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.house import House, environment_of
-from tests.worker.loop import alone
 from tests.worker.test_replies import shell
 
 LONG = "please\n/pace 30\nwrite 20000 characters"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import Engine
+from tests.support.loop import alone
 from tests.walk.conftest import engine as engine
 from tests.walk.conftest import on
 from tests.worker.house import House, Person, Refusal, environment_of
-from tests.worker.loop import alone
 from tests.worker.test_replies import shell
 
 LONG = "please\n/pace 30\nwrite 20000 characters"

@@ -14,7 +14,7 @@ from concave_worker.pieces import Pieces, cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.worker.loop import alone
+from tests.support.loop import alone
 
 Written = list[tuple[int, str, dict[str, Any] | None]]
 said = st.one_of(

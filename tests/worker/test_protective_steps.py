@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.house import House, environment_of
-from tests.worker.loop import alone
 from tests.worker.mutants import STEPS
 from tests.worker.test_replies import shell
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.agents import SHELL
 from tests.worker.house import House
-from tests.worker.loop import alone
 
 AGENTS = ("opencode", "opencode-server", "claude")
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from concave_worker import limits
 
+from tests.support.loop import alone
 from tests.worker.house import House
-from tests.worker.loop import alone
 from tests.worker.proxy import Road
 
 

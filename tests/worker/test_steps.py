@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.house import House, MachineProcess
-from tests.worker.loop import alone
 from tests.worker.proxy import Road, Side
 from tests.worker.test_replies import shell
 

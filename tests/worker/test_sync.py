@@ -13,9 +13,9 @@ from concave_worker.kinds import Kinds, histories, parse
 from concave_worker.sessions import ChatSessionManager
 from concave_worker.sync import Sync
 
+from tests.support.loop import alone
 from tests.worker.agents import at_work, end, opencode_program
 from tests.worker.house import House
-from tests.worker.loop import alone
 
 PROGRAMS = ("opencode", "claude")
 

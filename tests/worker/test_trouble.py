@@ -9,9 +9,9 @@ import signal
 import psutil
 import pytest
 
+from tests.support.loop import alone
 from tests.worker.agents import opencode_program
 from tests.worker.house import House, MachineProcess, Person, Refusal
-from tests.worker.loop import alone
 from tests.worker.test_replies import AGENTS, shell
 
 LONG = "please\n/pace 30\nwrite 20000 characters"
