@@ -46,7 +46,7 @@ class Bank(Process):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, CALLS_PER_SECOND="0")
         self.end(signal.SIGKILL)
-        self.module.write_text(self.module.read_text() + TRANSFER)
+        self.save(self.module.read_text() + TRANSFER)
         self.start()
 
     def balances(self) -> list[int]:

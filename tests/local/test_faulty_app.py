@@ -35,7 +35,7 @@ FAULTY = (
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     folder = tmp_path_factory.mktemp("faulty")
     made = Process(folder)
-    made.module.write_text(FAULTY.replace("import Index, MutationCtx", "import Index, action, MutationCtx"))
+    made.save(FAULTY.replace("import Index, MutationCtx", "import Index, action, MutationCtx"))
     made.until(lambda: "  reload   " in made.said(), True)
     yield made
     made.process.kill()

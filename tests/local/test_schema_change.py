@@ -24,16 +24,16 @@ def with_field(field: str, by: int) -> str:
 
 def test_a_required_field_over_old_documents_is_refused_and_with_a_default_it_is_taken(process):
     assert process.call("mutation", "stack_app:add", name="a") == 1
-    process.module.write_text(with_field("owner: str", 10))
+    process.save(with_field("owner: str", 10))
     process.until(lambda: "at owner: the required field is missing" in process.said(), True)
     assert "the old code stays" in process.said()
     assert "stackCounts '" in process.said()
     assert process.call("mutation", "stack_app:add", name="a") == 2
-    process.module.write_text(with_field('owner: str = "nobody"', 100))
+    process.save(with_field('owner: str = "nobody"', 100))
     process.until(lambda: process.call("query", "stack_app:read", name="a"), 2)
     process.until(lambda: process.call("mutation", "stack_app:add", name="b") >= 100, True)
     assert process.call("mutation", "stack_app:add", name="c") == 100
-    process.module.write_text(with_field("owner: int = 0", 1000))
+    process.save(with_field("owner: int = 0", 1000))
     process.until(lambda: "at owner: expected `int`, got `str`" in process.said(), True)
     assert process.call("query", "stack_app:read", name="a") == 2
 
@@ -41,7 +41,7 @@ def test_a_required_field_over_old_documents_is_refused_and_with_a_default_it_is
 def test_a_server_that_is_started_over_documents_which_its_tables_do_not_allow_says_so_and_serves(process):
     assert process.call("mutation", "stack_app:add", name="a") == 1
     process.end(signal.SIGTERM)
-    process.module.write_text(with_field("owner: str", 1))
+    process.save(with_field("owner: str", 1))
     process.start()
     process.until(lambda: "1 stored documents are not what their tables declare" in process.said(), True)
     told = process.call("query", "stack_app:read", name="a")

@@ -167,7 +167,7 @@ def test_what_was_answered_survives_kill_9(serving: Serving) -> None:
 
 
 def test_a_failing_function_tells_no_details_and_saving_a_file_changes_nothing(serving: Serving) -> None:
-    serving.module.write_text(serving.module.read_text().replace("by: int = 1", "by: int = 100"))
+    serving.save(serving.module.read_text().replace("by: int = 1", "by: int = 100"))
     told = serving.call("mutation", "stack_app:add", name="a", by="x")
     assert told["status"] == "error"
     assert serving.call("mutation", "stack_app:add", name="a") == 1
@@ -289,7 +289,7 @@ def slow(ctx: MutationCtx, name: str) -> int:
 def test_sigterm_lets_a_call_that_runs_be_answered_and_takes_no_new_one(tmp_path: Path) -> None:
     serving = Serving(tmp_path, STOP_SECONDS="20")
     try:
-        serving.module.write_text(serving.module.read_text() + SLOW)
+        serving.save(serving.module.read_text() + SLOW)
         serving.end(signal.SIGKILL)
         serving.start()
         answers: list[Any] = []
@@ -323,7 +323,7 @@ def accepts(port: int) -> bool:
 def test_what_takes_longer_than_its_time_is_cut(tmp_path: Path) -> None:
     serving = Serving(tmp_path, STOP_SECONDS="1")
     try:
-        serving.module.write_text(serving.module.read_text() + SLOW)
+        serving.save(serving.module.read_text() + SLOW)
         serving.end(signal.SIGKILL)
         serving.start()
         body = json.dumps({"path": "stack_app:slow", "args": {"name": "a"}}).encode()

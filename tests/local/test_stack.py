@@ -58,7 +58,7 @@ class Process:
         self.folder, self.env = folder, env
         self.data = folder / "data"
         self.module = folder / "stack_app.py"
-        self.module.write_text(COUNTER)
+        self.save(COUNTER)
         self.start()
 
     def start(self) -> None:
@@ -80,6 +80,12 @@ class Process:
             self.process.kill()
             self.process.wait(5)
             raise
+
+    def save(self, text: str) -> None:
+        """The app's module, whole: who watches the file never sees the half of it."""
+        whole = self.folder / "stack_app.saved"
+        whole.write_text(text)
+        whole.replace(self.module)
 
     def call(self, kind: str, path: str, **args: Any) -> Any:
         body = json.dumps({"path": path, "args": args}).encode()
@@ -213,7 +219,7 @@ def test_a_taken_port_and_a_wrong_setting_are_refused_with_a_sentence(process, t
 def test_an_index_that_is_declared_on_old_documents_finds_them_after_the_save_and_counts_them(process):
     for name in ("a", "b", "c"):
         process.call("mutation", "stack_app:add", name=name, by=7)
-    process.module.write_text(
+    process.save(
         COUNTER.replace('by_name = Index("name")', 'by_name = Index("name")\n    by_value = Index("value")')
         + """
 
@@ -229,7 +235,7 @@ def having(ctx: QueryCtx, value: int) -> list[str]:
 
 def test_saving_a_file_changes_the_answer_and_a_new_table_is_made(process):
     process.call("mutation", "stack_app:add", name="a")
-    process.module.write_text(
+    process.save(
         COUNTER.replace("by: int = 1", "by: int = 10")
         + """
 
@@ -244,6 +250,6 @@ def note(ctx: MutationCtx, text: str) -> str:
     )
     process.until(lambda: process.call("mutation", "stack_app:note", text="x"), "x")
     assert process.call("mutation", "stack_app:add", name="a") == 11
-    process.module.write_text(COUNTER + "\n  broken")
+    process.save(COUNTER + "\n  broken")
     process.until(lambda: f"stack_app.py:{COUNTER.count(chr(10)) + 2}: IndentationError" in process.said(), True)
     assert process.call("mutation", "stack_app:add", name="a") == 21
