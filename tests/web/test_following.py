@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.walk.server import Served
 from tests.web.conftest import WEB, Window
 from tests.web.reader import Backend, Reader, flat, worker
-from tests.web.road import Road
+from tests.web.road import HOST, Road
 
 DRIVER = r"""
 import { begin, take } from "./following.js";
@@ -149,6 +149,14 @@ class Writing:
         assert reader.agrees_with(self.owner) == self.text
         states = [flat(each) for each in reader.page.evaluate("window.seen")]
         assert all(other.startswith(one) for one, other in itertools.pairwise(states))
+
+
+@pytest.fixture(scope="module")
+def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that leaves a worker its time between two chunks, as the common one does not."""
+    server = Served(tmp_path_factory.mktemp("following") / "data", ALLOWED_HOSTS=HOST)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
