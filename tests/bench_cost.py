@@ -1,7 +1,7 @@
 """`make bench-cost`: dollars per million turns, of what else is used, and of an idle month: counted units at dated prices.
 
 A turn is one message and one streamed reply, followed by tabs that do what the shipped page does: the list of messages, and
-the chunks behind a cursor. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
+the newest chunk of the reply. Units are counted on the local server, which runs the same handlers. Two things it cannot count are
 assumed and printed: how long an invocation lasts in Lambda, and the bytes of its logs. The model's own price is not in it.
 """
 
@@ -32,6 +32,7 @@ from infra.template.policies import ROLES
 from infra.template.watching import LOG_METRICS, ONE_METRIC, watching
 from tests import bench_uses, counted_turns
 from tests.support.bench_client import Client
+from tests.support.reply_text import ReplyText
 
 SECONDS = {"ws_message": 0.06, "on_change": 0.05, "serve": 0.04, "api": 0.05, "sweep": 0.1, "tick": 0.05}
 """Assumed seconds of a warm invocation; a reply's is measured, because it lasts as long as the model speaks."""
@@ -43,7 +44,7 @@ GENERATE_GB = json.loads(CONFIG.read_text())["lambda_functions"]["generate"]["la
 """Of the function that waits for the model."""
 LOG_BYTES = 900
 """Assumed for one invocation: Lambda's own three lines and one of metrics."""
-CHUNKS, TOKENS_A_SECOND = 16, 50
+TOKENS_A_SECOND = 50
 SAY = " ".join(f"word{number % 97}" for number in range(300))
 MONTH_S = 30 * 24 * 3600
 _RUNS: ContextVar[str] = ContextVar("runs", default="")
@@ -133,7 +134,7 @@ class Meter:
 
 
 class Tab(Client):
-    """A tab on a session: the messages, and the chunks of the reply behind a cursor that moves when the window is full."""
+    """A tab on a session: the messages, and the reply's text, followed as the page does."""
 
     def __init__(self, url: str, token: str, session: str, compression: str | None = "deflate") -> None:
         super().__init__(url, token, compression)
@@ -142,26 +143,17 @@ class Tab(Client):
 
     def follow(self, reply: str) -> None:
         """Begin."""
-        self._reply, self._after = reply, -1
-        self._ask([])
-
-    def _ask(self, before: list[dict[str, Any]]) -> None:
-        self._query = self._version
-        args = {"sessionId": self.session, "messageId": self._reply, "after": self._after, "limit": CHUNKS}
-        self._modify([*before, {"type": "Add", "queryId": self._query, "udfPath": "chat:subscribeToChunks", "args": [args]}])
+        self._taken = len(self._transitions)
+        self.reading = ReplyText(self._modify, lambda: self._version, {"sessionId": self.session, "messageId": reply})
+        self.reading.begin()
 
     def move(self) -> None:
-        """Move the cursor if the window is full."""
+        """Read what has come."""
         with self._moment:
-            pages = [
-                change["value"]
-                for _, each in self._transitions
-                for change in each["modifications"]
-                if change["queryId"] == self._query and "value" in change
-            ]
-        if pages and len(pages[-1]) >= CHUNKS:
-            self._after = int(pages[-1][-1]["sequence"])
-            self._ask([{"type": "Remove", "queryId": self._query}])
+            news = [each for _, each in self._transitions[self._taken :]]
+        self._taken += len(news)
+        for each in news:
+            self.reading.take(each)
 
     def completed(self, reply: str) -> bool:
         """Whether the list of messages shows the reply as complete."""

@@ -10,29 +10,29 @@ from collections.abc import Iterator, Mapping
 
 from infra.prices import cost
 
-COUNTED_ON = "2026-11-28"
+COUNTED_ON = "2026-11-29"
 CHUNKS, REPLY_S = {1: 17, 10: 9}, 7
 """Of the reply that was counted, 300 words at 50 tokens a second: its chunks by tabs (fewer where many watch), its seconds."""
 TURNS: dict[int, dict[str, float]] = {
     1: {
-        "wru": 111,
-        "rru": 268,
-        "invocation": 25,
-        "gb_second": 4.88,
-        "message": 25,
+        "wru": 103,
+        "rru": 256,
+        "invocation": 24,
+        "gb_second": 4.80,
+        "message": 23,
         "queue_request": 3,
-        "log_byte": 22_500,
-        "byte_out": 43_711,
+        "log_byte": 21_600,
+        "byte_out": 14_568,
     },
     10: {
-        "wru": 242,
-        "rru": 565,
-        "invocation": 26,
-        "gb_second": 5.57,
+        "wru": 239,
+        "rru": 596,
+        "invocation": 25,
+        "gb_second": 5.47,
         "message": 132,
         "queue_request": 3,
-        "log_byte": 23_400,
-        "byte_out": 243_898,
+        "log_byte": 22_500,
+        "byte_out": 123_338,
     },
 }
 """Units by tabs."""

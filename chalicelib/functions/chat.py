@@ -30,11 +30,13 @@ from chalicelib.domain.replies.sessions import (
     ShortText,
 )
 from chalicelib.domain.replies.views import (
+    ChunkText,
     ChunkView,
     MessageView,
     SessionHit,
     SessionStatus,
     SessionView,
+    chunk_text,
     chunk_view,
     message_view,
     session_view,
@@ -359,14 +361,20 @@ def subscribe_to_chunks(
     A page ends where the next chunk would not fit one answer, too (84 KB).
     A watcher moves `after` to the last sequence it has; then a reply costs it bytes in proportion to its length.
     """
-    session = access.visible(ctx, session_id)
-    run = None if session is None else access.run_of(ctx, session, message_id)
-    if run is None:
-        return []
-    stream = ChatChunk.log(lifecycle.shown_stream(run))
-    log = ctx.db.query(
-        stream if after is None else stream.after(after)
-    ).settled()  # chunks never change, the run vouches for them
-    found = (log.newest() if after is None else log).take(limit)
-    shown = answer_size.beginning(map(chunk_view, found), answer_size.LIST_BYTES)
-    return shown[::-1] if after is None else shown
+    return sessions.chunks(ctx, session_id, message_id, after, limit, chunk_view)
+
+
+@query
+def follow_reply(
+    ctx: QueryCtx,
+    session_id: str,
+    message_id: str,
+    after: int | None = None,
+    limit: Annotated[int, Meta(ge=1, le=LARGEST_CHUNK_PAGE)] = 1,
+) -> list[ChunkText]:
+    """The newest chunks of a reply, in order, for a reader that keeps what it has: what each update tells is short.
+
+    An update whose first sequence is greater than the reader's last plus one was not the next: others came between. Those are
+    asked for once, with `after`: pages, as of `subscribeToChunks`.
+    """
+    return sessions.chunks(ctx, session_id, message_id, after, limit, chunk_text)

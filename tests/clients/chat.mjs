@@ -1,25 +1,50 @@
 // The main job over a bad road: a reply is followed while its socket is cut, or while the server dies.
 import { chat, check, open, proxy, same, say, token, until, watch } from "./lib.mjs";
 
-/** Follow a reply as the shipped hook does: the cursor moves to the last sequence seen. */
+/**
+ * Follow a reply as the page does: each update tells the newest chunk, and what was missed is asked for once. Where gaps come
+ * one upon another, each update tells more for a while (`web/src/lib/following.ts`).
+ */
 function follow(client, sessionId, messageId, onChunk = () => {}) {
   const seen = { text: "", after: -1 };
+  let width = 1, calm = 2, gap = false, newest = [], leave;
+  const add = (chunks) => {
+    for (const { sequence, chunk } of chunks) {
+      if (sequence <= seen.after) continue;
+      same(sequence, seen.after + 1, "no gap");
+      seen.text += chunk;
+      seen.after = sequence;
+      onChunk(sequence);
+    }
+  };
   const look = () => {
-    let moving = false;
-    const leave = client.onUpdate(chat.subscribeToChunks, { sessionId, messageId, after: seen.after }, (page) => {
-      const news = page.filter(({ sequence }) => sequence > seen.after);
-      for (const { sequence, chunk } of news) {
-        same(sequence, seen.after + 1, "no gap");
-        seen.text += chunk;
-        seen.after = sequence;
-        onChunk(sequence);
-      }
-      if (!news.length || moving) return;
-      moving = true;
-      queueMicrotask(() => { leave(); look(); });
+    if (!newest.length || newest.at(-1).sequence <= seen.after) return;
+    if (newest[0].sequence > seen.after + 1) return miss();
+    add(newest);
+    calm += 1;
+    if (width === 1 || calm <= 16) return;
+    [width, calm] = [width / 2, 2];
+    queueMicrotask(watchNewest);
+  };
+  const miss = () => {
+    if (gap) return;
+    [gap, width, calm] = [true, calm < 2 ? Math.min(2 * width, 8) : width, 0];
+    const limit = Math.min(newest.at(-1).sequence - seen.after, 64);
+    let filled = false;
+    const enough = client.onUpdate(chat.followReply, { sessionId, messageId, after: seen.after, limit }, (page) => {
+      if (filled) return;
+      [filled, gap] = [true, false];
+      add(page);
+      queueMicrotask(() => { enough(); watchNewest(); });
     });
   };
-  look();
+  const watchNewest = () => {
+    const before = leave;
+    leave = client.onUpdate(chat.followReply, { sessionId, messageId, limit: width }, (chunks) => { newest = chunks; look(); });
+    before?.();
+    look();
+  };
+  watchNewest();
   return seen;
 }
 
@@ -95,7 +120,7 @@ export async function replyCutAtEach(url, { chunks }) {
   return { chunks: await Promise.all(Array.from({ length: chunks }, (_, at) => cutAt(at))) };
 }
 
-/** What a reply costs a watcher with a moving cursor: bytes from the server, sockets' frames included, for `words` words. */
+/** What a reply costs who follows it: bytes from the server, sockets' frames included, for `words` words. */
 export async function replyBytes(url, { words }) {
   const road = await proxy(url), far = open(road.url), near = open(url);
   for (const client of [far, near]) client.setAuth(() => token(url, "alice"));

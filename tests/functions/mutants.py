@@ -228,11 +228,17 @@ class TellsEverything(Turn):
 
 
 whole_reply, page_of = chat.subscribe_to_chunks.handler, sessions.CHUNK_PAGE
+followed = chat.follow_reply.handler
 
 
 def from_the_start(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
     """The cursor is not looked at: all that there is."""
     return whole_reply(ctx, session_id, message_id, -1, 10_000)
+
+
+def with_what_was_told(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = 1) -> Any:
+    """What is new, and a page of what is known."""
+    return followed(ctx, session_id, message_id, after, max(limit, page_of))
 
 
 def without_pages(ctx: Any, session_id: str, message_id: str, after: int | None = None, limit: int = page_of) -> Any:
@@ -277,6 +283,7 @@ TENANCY: dict[str, Switch] = {
 }
 BYTES: dict[str, Switch] = {
     "a watcher moves its cursor": lambda: instead(chat.subscribe_to_chunks, from_the_start),
+    "a follower is told what is new": lambda: instead(chat.follow_reply, with_what_was_told),
     "chunks come in pages": lambda: instead(chat.subscribe_to_chunks, without_pages),
     "what did not change is not told": lambda: swapped((Backend, "turn_type", TellsEverything)),
 }

@@ -31,12 +31,14 @@ def written(model: ScriptedModel, chars: int, follows: Any) -> tuple[int, str]:
 
 
 class Follower:
-    """The shipped hook's way: the query is asked again after the last chunk that is here."""
+    """The query is asked again after the last chunk that is here."""
+
+    path, more = "chat:subscribeToChunks", {"after": -1}
 
     def __init__(self, tab: Tab, session: str, reply: str) -> None:
         self.tab, self.args = tab, {"sessionId": session, "messageId": reply}
         self.text, self.after = "", -1
-        self.query = tab.client.subscribe("chat:subscribeToChunks", {**self.args, "after": -1})
+        self.query = tab.client.subscribe(self.path, {**self.args, **self.more})
         tab.flush()
 
     def __call__(self) -> None:
@@ -55,6 +57,17 @@ class Bystander(Follower):
         self.text = "".join(each["chunk"] for each in self.tab.client.value(self.query))
 
 
+class Reader(Bystander):
+    """The shipped page's way: the newest chunk is added to what is here."""
+
+    path, more = "chat:followReply", {"limit": 1}
+
+    def __call__(self) -> None:
+        newest = self.tab.client.value(self.query)[-1]
+        assert newest["sequence"] == self.after + 1
+        self.text, self.after = self.text + newest["chunk"], newest["sequence"]
+
+
 def a_reply_costs_its_length(model: ScriptedModel) -> None:
     """10,000 and 40,000 characters to a watcher that moves its cursor: at most six bytes a character, and four times as many."""
     sizes = {}
@@ -63,6 +76,14 @@ def a_reply_costs_its_length(model: ScriptedModel) -> None:
         assert text == "x" * chars
         assert sizes[chars] <= 6 * chars, sizes
     assert sizes[40_000] <= 4.5 * sizes[10_000], sizes
+
+
+def a_followed_reply_costs_little_more_than_its_text(model: ScriptedModel) -> None:
+    """To who follows its newest chunk: less than two bytes a character, however long it is."""
+    for chars in (10_000, 40_000):
+        size, text = written(model, chars, Reader)
+        assert text == "x" * chars
+        assert size <= 2 * chars, size
 
 
 def a_full_page_costs_nothing_more(model: ScriptedModel) -> None:
@@ -75,6 +96,7 @@ def a_full_page_costs_nothing_more(model: ScriptedModel) -> None:
 
 CAUGHT_BY = {
     "a watcher moves its cursor": a_reply_costs_its_length,
+    "a follower is told what is new": a_followed_reply_costs_little_more_than_its_text,
     "chunks come in pages": a_full_page_costs_nothing_more,
     "what did not change is not told": a_full_page_costs_nothing_more,
 }

@@ -105,6 +105,9 @@ def bytes_of_a_reply(live: str) -> float:
             tab.move()
         _complete(server.url, worker, {"sessionId": session, "messageId": reply, "content": text})
         tab.until(lambda: tab.completed(reply))
+        tab.move()
+        assert tab.reading.text
+        assert text.startswith(tab.reading.text)
         told = road.bytes - before
         for each in (tab, near, writer):
             each.close()

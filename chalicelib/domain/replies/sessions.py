@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from chalicelib import MutationCtx, QueryCtx, Refused
 from chalicelib.domain import access, answer_size
@@ -18,8 +19,10 @@ from chalicelib.domain.replies.views import (
     pieces,
     session_view,
 )
-from chalicelib.schema import ChatMessage, ChatSession, Conversation, Run
+from chalicelib.schema import ChatChunk, ChatMessage, ChatSession, Conversation, Run
 from chalicelib.words import asked_words, excerpt
+
+T = TypeVar("T", bound=Struct)
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 Chunk = Annotated[str, Meta(max_length=32_000)]
@@ -96,6 +99,23 @@ def messages(ctx: QueryCtx, session_id: str, limit: int, before: int | None) -> 
     wanted = ChatMessage.log(session.conversation)
     found = ctx.db.query(wanted if before is None else wanted.before(before)).newest().take(limit)
     return answer_size.beginning(map(message_view, found), answer_size.LIST_BYTES)[::-1]
+
+
+def chunks(
+    ctx: QueryCtx, session_id: str, message_id: str, after: int | None, limit: int, view: Callable[[ChatChunk], T]
+) -> list[T]:
+    """Chunks of a reply that fit one answer, in order: `limit` after a sequence number, or the newest. [] for strangers."""
+    session = access.visible(ctx, session_id)
+    run = None if session is None else access.run_of(ctx, session, message_id)
+    if run is None:
+        return []
+    stream = ChatChunk.log(lifecycle.shown_stream(run))
+    log = ctx.db.query(
+        stream if after is None else stream.after(after)
+    ).settled()  # chunks never change, the run vouches for them
+    found = (log.newest() if after is None else log).take(limit)
+    shown = answer_size.beginning(map(view, found), answer_size.LIST_BYTES)
+    return shown[::-1] if after is None else shown
 
 
 def found(ctx: QueryCtx, user_id: str, query: str, limit: int) -> list[SessionHit]:

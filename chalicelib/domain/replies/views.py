@@ -82,6 +82,15 @@ class ChunkView(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True
     """A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then."""
 
 
+class ChunkText(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A chunk of a reply, for who follows the reply: without what such a reader knows."""
+
+    sequence: int
+    chunk: str
+    part: dict[str, Any] | None = None
+    """A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then."""
+
+
 class Piece(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """A piece of a text. The pieces in their order are the text."""
 
@@ -173,3 +182,8 @@ def chunk_view(chunk: ChatChunk) -> ChunkView:
         timestamp=chunk.timestamp,
         part=chunk.part,
     )
+
+
+def chunk_text(chunk: ChatChunk) -> ChunkText:
+    """A chunk's document → what who follows the reply is told."""
+    return ChunkText(sequence=chunk.sequence, chunk=chunk.chunk, part=chunk.part)

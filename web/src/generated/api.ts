@@ -151,6 +151,14 @@ export interface Begun {
   warnings?: string[];
 }
 
+/** A chunk of a reply, for who follows the reply: without what such a reader knows. */
+export interface ChunkText {
+  sequence: number;
+  chunk: string;
+  /** A tool was called (`tool_call`) or has answered (`tool_result`); the chunk is empty then. */
+  part?: Record<string, any>;
+}
+
 /** A chunk of a reply that is being written. */
 export interface ChunkView {
   chunkId: string;
@@ -1833,6 +1841,19 @@ export const api = anyApi as unknown as {
     }, null>;
     /** End a session for good. A running reply is stopped; the messages stay readable. */
     endSession: Mutation<{ sessionId: string }, null>;
+    /**
+     * The newest chunks of a reply, in order, for a reader that keeps what it has: what each update tells is short.
+     *
+     * An update whose first sequence is greater than the reader's last plus one was not the next: others came between. Those are
+     * asked for once, with `after`: pages, as of `subscribeToChunks`.
+     */
+    followReply: Query<{
+      sessionId: string;
+      messageId: string;
+      after?: number;
+      /** A whole number, 1 to 64. Default: 1. */
+      limit?: number;
+    }, ChunkText[]>;
     /**
      * A part of what a message holds, from the character `offset` on: of its text, its reasoning, or its parts as JSON text.
      *

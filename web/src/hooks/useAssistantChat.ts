@@ -2,10 +2,11 @@ import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { useCallback, useMemo } from "react";
 import { api } from "../lib/api";
 import { explain } from "../lib/explain";
+import type { Arrived } from "../lib/following";
 import type { OnBusy } from "../lib/outbox";
 import { setProblem } from "../lib/problems";
 import type { MessageView, SessionView } from "../lib/views";
-import { type Arrived, useReplyText } from "./useReplyText";
+import { useReplyText } from "./useReplyText";
 import { isGuess, useSend } from "./useSend";
 
 const PAGE = 20;
