@@ -272,9 +272,10 @@ class Mailboxes:
         return self._try(Update(self.key(connection), {("lane",): True}, {}, (), goes_on)) is not None
 
     def keep(self, held: Held) -> None:
-        """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
+        """Renew the lease when a third of it is used, or half of one that is kept between pieces. Raises `LeaseLost` when it is
+        somebody else's."""
         now, lasts = self.clock.now_ms(), held.lasts or self.lease_ms
-        if held.until - now > lasts * 0.7:
+        if held.until - now > lasts * (0.5 if held.lasts else 0.7):
             return
         until = now + lasts
         if self._try(Update(self.key(held.connection), {("until",): until}, {}, (), self._mine(held))) is None:
