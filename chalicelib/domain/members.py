@@ -45,6 +45,12 @@ def parted(key: str) -> tuple[Kind, str]:
     return ("agent", key.removeprefix(AGENT)) if key.startswith(AGENT) else ("user", key)
 
 
+def key_in(conversation: str, row_id: str) -> str:
+    """A member's key, by the id of the row in a conversation (`participant_id`)."""
+    mark, name = row_id[len(conversation)], row_id[len(conversation) + 1 :]
+    return key_of("agent" if mark == "/" else "user", name)
+
+
 def caller(ctx: Ctx) -> Me:
     """Who calls. An agent must be registered, active, and its token of the current version. Raises `Refused`."""
     user = ctx.user
