@@ -87,9 +87,18 @@ def participant(ctx: Ctx, conversation: Conversation, key: str) -> Participant |
 
 
 def takes_part(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
-    """Whether a caller is a member; the service always is."""
+    """Whether a caller is a member; the service always is.
+
+    Whom the conversation itself names as its user or agent leaves it only in a commit that changes the conversation, too
+    (`opening.leave`). So where a mutation has read that, it vouches for the row, which is then no condition of its own.
+    """
     if me.is_service:
         return True
+    first = "userId" if me.kind == "user" else "agentId"
+    vouched = isinstance(ctx, MutationCtx) and conversation.participants.get(first) == me.name
+    if vouched and ctx.db.peek(Participant, participant_id(conversation.id, me.kind, me.name)) is not None:
+        now = ctx.db.get(Conversation, conversation.id)
+        return now is not None and now.participants.get(first) == me.name
     row = participant(ctx, conversation, me.key)
     return row is not None and row.kind == me.kind
 
