@@ -103,6 +103,10 @@ class Held:
     unsaved: dict[Path, Any] = field(default_factory=dict)
     """What the row is to say when the lease is given back. Nobody misses it should the holder die: the connection is closed."""
 
+    def has_run(self, row: Item) -> bool:
+        """Whether this is the frame of the call that the holder has run, and that has committed."""
+        return self.called is not None and self.called.commit != "" and rows.number_of(row) == self.called.answer.request_id
+
 
 @dataclass(frozen=True)
 class Waking:
