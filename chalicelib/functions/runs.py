@@ -235,8 +235,11 @@ def relaunch(ctx: MutationCtx, run_id: str) -> None:
 @internal_mutation
 def rest(ctx: MutationCtx, session_id: str) -> None:
     """A session without activity for five minutes is idle. Asked by the sweep; queries have no clock."""
-    session = ctx.db.get(ChatSession, session_id)
-    if session is not None and session.status == "active" and session.last_activity <= ctx.now - IDLE_MS:
+    session, quiet_since = ctx.db.get(ChatSession, session_id), ctx.now - IDLE_MS
+    if session is None or session.status != "active" or session.last_activity > quiet_since:
+        return
+    conversation = ctx.db.get(Conversation, session.conversation)  # it knows to the moment what the session keeps to the minute
+    if conversation is None or (conversation.last_message_at or 0) <= quiet_since:
         ctx.db.patch(session, status="idle")
 
 
