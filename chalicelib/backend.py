@@ -29,7 +29,7 @@ from chalicelib.live.driver import Driver
 from chalicelib.live.fanout import Fanout
 from chalicelib.live.keepalive import Keepalive
 from chalicelib.live.lane import Lane, key_of
-from chalicelib.live.mailbox import Mailboxes
+from chalicelib.live.mailbox import Held, Mailboxes
 from chalicelib.live.messages import Failure
 from chalicelib.live.owner.owner import Owner
 from chalicelib.live.owner.ports import Calls, Hear, Threads
@@ -142,8 +142,9 @@ class Backend:
         self.closer = self.closer_type(self.world)
         self.batches = self.batch_type(self.world, self.closer, self.turn_type)
         self.fanout = Fanout(self.world, self.closer, self.batches)
-        self.lane = self.lane_type(self.world, self.lanes, self._mutate, self._commit_id, self.wake, self.close, self._call_of)
-        self.at_once = self.at_once_type(self.lane, lambda held: self.batches.serve([held]))
+        told = self._commit_id, self.wake, self.close, self._serve_held
+        self.lane = self.lane_type(self.world, self.lanes, self._mutate, *told, self._call_of)
+        self.at_once = self.at_once_type(self.lane, self._serve_held)
         self.keepalive = Keepalive(self.world, self.fanout, self.lane, lambda share: self.invoker.invoke("sweep", share))
         self.driver: Driver = RowsDriver(self.fanout, self.keepalive, self.mailboxes, self._close_row)
         if self.threads is not None:
@@ -174,6 +175,9 @@ class Backend:
     def wake(self, connection: str, *, auth: int = 0) -> None:
         """Leave a note on a connection, and serve it if nobody does. `auth`: an identity version that is on its way."""
         self.fanout.wake(connection, auth=auth)
+
+    def _serve_held(self, held: Held) -> None:
+        self.batches.serve([held])
 
     def serve(self, connection: str, *, waits: bool = False) -> None:
         """The entry point of a turn that was asked for: at the end of a wait, or by a holder that has worked long enough.

@@ -9,11 +9,16 @@ step is there because leaving it out was seen to break something (`ARCHITECTURE.
    transaction; it bridges the time until the index shows the document. Both are read in the direction of the range and as
    far as it asks: "the newest one" costs the same however much was inserted within the hour. A row past its time is ignored:
    the index has shown its document long ago, and the store removes it whenever it likes.
-   (A store whose indexes are exact needs none.)
+   (A store whose indexes are exact needs none.) So what they propose is never less than who is there.
 3. **Documents by id**, strongly consistent. The index only proposes; the document decides whether it belongs *now*.
 4. **A refused candidate may be half of a transaction**: read it once more by TransactGetItems. If that answer differs,
    the range is read again.
 5. **Refill.** When the page of either ended at its limit, only candidates up to its last key count; then go on from there.
+
+**Where documents are not looked at again** (`apart`, and `members`, which names ids alone), half of a transaction could pass for
+the whole: the fence may show a removal that the document does not show yet. There the fence's size decides. As many in the whole
+partition as it says are exactly those; where that does not come out, the fence is read by TransactGetItems, so that no
+transaction holds it, and the documents after it. A table whose rows the store itself removes has no such size.
 
 A log (composite key) needs none of this: its table is the index. Its parent is read first, and a hole below the
 parent's counter is a transaction in flight.
@@ -22,14 +27,14 @@ parent's counter is a transaction in flight.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from chalicelib.data.capabilities import exact_indexes
 from chalicelib.data.errors import Contention
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.store import Item, Key, Store
-from chalicelib.data.tables import MARK, TABLES, Index, Range, document_key
+from chalicelib.data.tables import HIGHEST, LOWEST, MARK, TABLES, Index, Range, document_key
 
 PAGE_SLACK = 4
 """Candidates asked for beyond the limit, so that a few refusals do not cost a second page."""
@@ -53,6 +58,17 @@ def _order(candidate: tuple[str, Key]) -> str:
     return candidate[0]
 
 
+def _all(index: Index, low: str, high: str, fence: Item | None, found: int) -> bool:
+    """Whether so many between two bounds are, by the fence's size, all that there are in the whole partition, and no others."""
+    whole = (low, high) == (LOWEST, HIGHEST) and not index.table.ttl
+    return whole and found == (0 if fence is None else int(fence["size"]))
+
+
+def belongs_to(index: Index, shards: Collection[str]) -> Belongs:
+    """The order at which a stored document says that it stands in one of these shards of an index."""
+    return lambda item: item.get(f"{index.name}#o") if item.get(f"{index.name}#p") in shards else None
+
+
 class RangeReader:
     """Reads ranges from one store into one read set.
 
@@ -64,18 +80,60 @@ class RangeReader:
         self.store, self.reads, self.pause, self.now_s = store, reads, pause, now_s
 
     def index(
-        self, index: Index, address: str, shard: str, low: str, high: str, newest: bool, limit: int | None, belongs: Belongs
+        self,
+        index: Index,
+        shard: str,
+        low: str,
+        high: str,
+        newest: bool,
+        limit: int | None,
+        belongs: Belongs,
+        apart: bool = False,
     ) -> list[tuple[str, Key, Item]]:
-        """Documents of one shard of an index partition, in order: (order, key, item), at most `limit`."""
+        """Documents of one shard of an index partition, in order: (order, key, item), at most `limit`.
+
+        Args:
+            apart: the documents' versions are looked at by nobody: who is there must be certain without them.
+        """
+        fence_key, surely = Key("fences", shard, MARK), False
         for attempt in range(PATIENCE):
-            fence_key = Key("fences", shard, MARK)
-            fence = self.store.get(fence_key)
-            found = self._candidates(index, shard, low, high, newest, limit, belongs)
-            if found is not None:
+            visible, fence = self._settled(fence_key) if surely else (True, self.store.get(fence_key))
+            found = self._candidates(index, shard, low, high, newest, limit, belongs) if visible else None
+            if found is None:
+                self.pause(0.005 * (attempt + 1))
+                continue
+            cut = limit is not None and len(found) == limit
+            if not apart or surely or (not cut and _all(index, low, high, fence, len(found))):
                 self.reads.saw(fence_key, fence)
                 return found
+            surely = True
+        raise Contention(index.table.table_name)
+
+    def members(self, index: Index, shard: str, low: str, high: str, belongs: Belongs) -> list[tuple[str, Key]]:
+        """Who is in one shard of an index partition, in order: (order, key). Documents are read only where there is a doubt."""
+        fence_key = Key("fences", shard, MARK)
+        for attempt in range(PATIENCE):
+            fence = self.store.get(fence_key)
+            proposed = self._proposed(index, shard, low, high)
+            once = len({key for _, key in proposed}) == len(proposed)
+            if once and _all(index, low, high, fence, len(proposed)):
+                self.reads.saw(fence_key, fence)
+                return proposed
+            visible, again = self._settled(fence_key)
+            if visible and version_of(fence_key, again) == version_of(fence_key, fence):
+                kept = self._keep(proposed, belongs)
+                if kept is not None:
+                    self.reads.saw(fence_key, fence)
+                    return [(order, key) for order, key, _ in kept]
             self.pause(0.005 * (attempt + 1))
         raise Contention(index.table.table_name)
+
+    def _settled(self, fence: Key) -> tuple[bool, Item | None]:
+        """A fence, and whether no transaction holds it just now: whatever has counted it up is wholly visible, then."""
+        try:
+            return True, self.store.transact_get([fence])[0]
+        except Contention:
+            return False, None
 
     def _fresh(self, shard: str, low: str, high: str, newest: bool, limit: int | None) -> _Page:
         """Who entered lately, in the direction of the range."""
@@ -94,6 +152,29 @@ class RangeReader:
         entries = {row[order]: Key(table, row["pk"], row.get("sk")) for row in rows.items}
         return _Page(entries, rows.items[-1][order] if rows.more and rows.items else None)
 
+    def _merged(
+        self, index: Index, shard: str, low: str, high: str, newest: bool, limit: int | None
+    ) -> tuple[list[tuple[str, Key]], str | None]:
+        """Candidates of both, in order, as far as both have shown all; the order of the last one, where there is more."""
+        pages = [] if exact_indexes(self.store) else [self._fresh(shard, low, high, newest, limit)]
+        pages.append(self._shown(index, shard, low, high, newest, limit))
+        edges = [page.edge for page in pages if page.edge is not None]
+        edge = (max(edges) if newest else min(edges)) if edges else None
+        merged = sorted({pair for page in pages for pair in page.entries.items()}, key=_order, reverse=newest)
+        if edge is not None:
+            merged = [(order, key) for order, key in merged if (order >= edge if newest else order <= edge)]
+        return merged, edge
+
+    def _proposed(self, index: Index, shard: str, low: str, high: str) -> list[tuple[str, Key]]:
+        """All candidates, page by page, in order."""
+        found = dict[tuple[str, Key], None]()
+        while True:
+            merged, edge = self._merged(index, shard, low, high, False, None)
+            found |= dict.fromkeys(merged)
+            if edge is None:
+                return list(found)
+            low = edge
+
     def _candidates(
         self,
         index: Index,
@@ -110,13 +191,7 @@ class RangeReader:
         start, end = low, high
         while True:
             want = None if limit is None else limit - len(found) + PAGE_SLACK
-            pages = [] if exact_indexes(self.store) else [self._fresh(shard, start, end, newest, want)]
-            pages.append(self._shown(index, shard, start, end, newest, want))
-            edges = [page.edge for page in pages if page.edge is not None]
-            edge = (max(edges) if newest else min(edges)) if edges else None
-            merged = sorted({pair for page in pages for pair in page.entries.items()}, key=_order, reverse=newest)
-            if edge is not None:
-                merged = [(order, key) for order, key in merged if (order >= edge if newest else order <= edge)]
+            merged, edge = self._merged(index, shard, start, end, newest, want)
             merged = [pair for pair in merged if pair not in seen]
             seen.update(merged)
             kept = self._keep(merged, belongs)

@@ -23,13 +23,13 @@ from chalicelib.data.building import NOTHING_BUILDING, Building
 from chalicelib.data.errors import BadRequest, Conflict, LimitExceeded, NotUnique
 from chalicelib.data.pending import Pending, order_in, own
 from chalicelib.data.plain import normal, number, optional_fields
-from chalicelib.data.ranges import RangeReader, dense_of
+from chalicelib.data.ranges import RangeReader, belongs_to, dense_of
 from chalicelib.data.reads import ReadSet, version_of
 from chalicelib.data.records import Rough
 from chalicelib.data.savepoint import Savepoint
 from chalicelib.data.store import Item, Key, Store
 from chalicelib.data.stored import stored_claims
-from chalicelib.data.tables import MARK, Range, Record, Table, document_key, places, record_key
+from chalicelib.data.tables import MARK, Index, Range, Record, Table, document_key, places, record_key
 from chalicelib.data.uniques import Uniques, owner_of
 
 LARGEST_READ = 1000
@@ -74,7 +74,7 @@ class Transaction:
         self._items: dict[Key, Item | None] = {}
         self._inserts = self._read_before = 0
         self.uniques = Uniques(lambda address: self._item(Key("claims", address)))
-        self._reader = RangeReader(store, self.reads, pause, now_ms / 1000)
+        self.reader = RangeReader(store, self.reads, pause, now_ms / 1000)
 
     # Reading -----------------------------------------------------------------------------------------------------------
 
@@ -148,25 +148,22 @@ class Transaction:
         `settled`: a query does not look at each of them again, only at who they are.
         """
         index = wanted.index
-        if index.eventual:
-            raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
-        self.may_watch(index.table)
-        if not index.is_log:
-            self.building.check(index, self.reads.watch)
+        self.may_range(index)
         low, high = wanted.bounds()
         address = wanted.address(self.org)
         self.reads.watch(address, *((low, high) if within is None else (max(low, within[0]), min(high, within[1]))))
         if within is not None:
             low, high = max(low, within[0]), min(high, within[1])
         ask = None if limit is None else limit + len(self.writes)
-        found = self._stored(wanted, address, low, high, newest, ask)
+        apart = settled and not self.writable
+        found = self._stored(wanted, address, low, high, newest, ask, apart)
         rows = {order: records.at(key, item) for order, key, item in found if key not in self.writes}
         for pending in self.writes.values():
             order = order_in(self.org, index, address, pending.after, pending.table)
             if order is not None and low <= order <= high and pending.after is not None:
                 rows[order] = normal(pending.after)
         chosen = sorted(rows.items(), reverse=newest)[:limit]
-        if settled and not self.writable:
+        if apart:
             return chosen
         for order, key, item in found:
             if key not in self.writes and (order in dict(chosen)):
@@ -314,6 +311,14 @@ class Transaction:
         if not (table.is_watched or self.writable):
             raise BadRequest(f"{table.table_name} is declared with watched=False: only mutations read it.", "Unwatched")
 
+    def may_range(self, index: Index) -> None:
+        """Refuse to read an index that is not fenced, or not built yet, and what nobody is told of."""
+        if index.eventual:
+            raise BadRequest(f"{index.table.table_name}.{index.name} is eventual: only sweeps may read it.", "EventualIndex")
+        self.may_watch(index.table)
+        if not index.is_log:
+            self.building.check(index, self.reads.watch)
+
     def _there(self, table: type[Table], ids: tuple[Any, ...], to: str) -> Record:
         """The document as it is now, to be written. Refuses an absent one."""
         self._may_write()
@@ -380,20 +385,16 @@ class Transaction:
             )
 
     def _stored(
-        self, wanted: Range, address: str, low: str, high: str, newest: bool, limit: int | None
+        self, wanted: Range, address: str, low: str, high: str, newest: bool, limit: int | None, apart: bool
     ) -> list[tuple[str, Key, Item]]:
         index = wanted.index
         if index.is_log:
             dense = dense_of(self.org, wanted)
             if dense is None:
-                return self._reader.log(index.table.table_name, address, low, high, newest, limit)
-            return self._reader.dense_log(index.table.table_name, address, low, high, newest, limit, dense)
+                return self.reader.log(index.table.table_name, address, low, high, newest, limit)
+            return self.reader.dense_log(index.table.table_name, address, low, high, newest, limit, dense)
         found: list[tuple[str, Key, Item]] = []
-
-        def belongs(item: Item) -> str | None:
-            return item.get(f"{index.name}#o") if item.get(f"{index.name}#p") in shards else None
-
         shards = index.shard_addresses(address)
         for shard in shards:
-            found += self._reader.index(index, address, shard, low, high, newest, limit, belongs)
+            found += self.reader.index(index, shard, low, high, newest, limit, belongs_to(index, shards), apart)
         return sorted(found, key=lambda row: row[0], reverse=newest)[:limit]

@@ -45,6 +45,12 @@ def parted(key: str) -> tuple[Kind, str]:
     return ("agent", key.removeprefix(AGENT)) if key.startswith(AGENT) else ("user", key)
 
 
+def key_in(conversation: str, row_id: str) -> str:
+    """A member's key, by the id of the row in a conversation (`participant_id`)."""
+    mark, name = row_id[len(conversation)], row_id[len(conversation) + 1 :]
+    return key_of("agent" if mark == "/" else "user", name)
+
+
 def caller(ctx: Ctx) -> Me:
     """Who calls. An agent must be registered, active, and its token of the current version. Raises `Refused`."""
     user = ctx.user
@@ -81,9 +87,18 @@ def participant(ctx: Ctx, conversation: Conversation, key: str) -> Participant |
 
 
 def takes_part(ctx: Ctx, conversation: Conversation, me: Me) -> bool:
-    """Whether a caller is a member; the service always is."""
+    """Whether a caller is a member; the service always is.
+
+    Whom the conversation itself names as its user or agent leaves it only in a commit that changes the conversation, too
+    (`opening.leave`). So where a mutation has read that, it vouches for the row, which is then no condition of its own.
+    """
     if me.is_service:
         return True
+    first = "userId" if me.kind == "user" else "agentId"
+    vouched = isinstance(ctx, MutationCtx) and conversation.participants.get(first) == me.name
+    if vouched and ctx.db.peek(Participant, participant_id(conversation.id, me.kind, me.name)) is not None:
+        now = ctx.db.get(Conversation, conversation.id)
+        return now is not None and now.participants.get(first) == me.name
     row = participant(ctx, conversation, me.key)
     return row is not None and row.kind == me.kind
 

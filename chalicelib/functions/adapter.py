@@ -11,6 +11,7 @@ from typing import Literal
 from chalicelib import MutationCtx, QueryCtx, Refused, internal_mutation, mutation, query
 from chalicelib.domain import access, tasks
 from chalicelib.domain.agent_runs.starting import PROMPTS
+from chalicelib.domain.replies import activity
 from chalicelib.domain.replies import adapter as conversing
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
@@ -58,7 +59,7 @@ def send_message(ctx: MutationCtx, conversation_id: Id, message: replying.Conten
     run = replying.reply(
         ctx, conversation, session, model, on_busy=wanted.on_busy, options=own, **conversing.link(ctx, wanted, conversation)
     )
-    ctx.db.patch(session, status="active", last_activity=ctx.now)
+    activity.said(ctx, session, status="active")
     return conversing.begun(conversation, session, run, wanted, new=False)
 
 

@@ -14,7 +14,7 @@ from chalicelib import MutationCtx, Page, PaginationOptions, QueryCtx, Refused, 
 from chalicelib.domain import access, answer_size, domains
 from chalicelib.domain.conversations.opening import open_conversation
 from chalicelib.domain.machines import starting, workers
-from chalicelib.domain.replies import lifecycle, remembered, sessions, titles
+from chalicelib.domain.replies import activity, lifecycle, remembered, sessions, titles
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.sessions import (
@@ -156,7 +156,7 @@ def end_session(ctx: MutationCtx, session_id: str) -> None:
     session = access.owned(ctx, session_id, "end a session")
     if session.status == "terminated":
         return
-    ctx.db.patch(session, status="terminated", last_activity=ctx.now)
+    activity.said(ctx, session, status="terminated")
     conversation = ctx.db.get(Conversation, session.conversation)
     if conversation is None:
         return
@@ -171,7 +171,7 @@ def resume_session(ctx: MutationCtx, session_id: str) -> str:
     session = access.owned(ctx, session_id, "resume a session")
     if session.status == "terminated":
         raise Refused("SessionTerminated", "The session has ended and cannot be resumed; start a new one.")
-    ctx.db.patch(session, status="active", last_activity=ctx.now)
+    activity.said(ctx, session, at_once=True, status="active")
     return session.id
 
 

@@ -20,6 +20,7 @@ from chalicelib.domain.images import access as image_access
 from chalicelib.domain.images import forking, images, mcp
 from chalicelib.domain.images.access import ImageRecord
 from chalicelib.domain.images.images import LARGEST_PAGE, PAGE, Config, Created, Description, Id, Sent, Title
+from chalicelib.domain.replies import activity
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.domain.replies.views import MessageView, message_view
@@ -249,5 +250,5 @@ def regenerate(
     ctx.db.patch(newest, superseded=True)
     wanted = model or (options.model if options else None) or one.session.model or one.image.model
     run = replying.reply(ctx, one.conversation, one.session, wanted, on_busy=on_busy, replaces=newest.sequence, options=own)
-    ctx.db.patch(one.session, status="active", last_activity=ctx.now)
+    activity.said(ctx, one.session, status="active")
     return Sent(image_id=image_id, session_id=one.session.id, message_id=run.message_id)

@@ -227,7 +227,7 @@ def send(
     """Write a message. The role is the caller's own voice, and need not be said; without `conversationId` it
     goes where the socket is. An attachment is an http(s) address, or `document:` and an id."""
     me = members.caller(ctx)
-    ours = sending.socket_of(ctx, me, socket)
+    ours = sending.socket_of(ctx, me, socket, only_whose=bool(conversation_id))
     conversation = sending.meant(ctx, me, conversation_id, ours)
     if parent_id is not None and by_id(ctx, conversation, parent_id) is None:
         raise Refused("MessageNotFound", "Message not found")

@@ -116,16 +116,16 @@ def held(ctx: QueryCtx, run_id: str, epoch: int, now: float, step: int = 0) -> L
     run = ctx.db.peek(Run, run_id)
     if run is None or not lifecycle.is_held(run, epoch, step):
         return "lost"
-    return "due" if run.lease_until - now < ctx.limits["run_lease_ms"] * 0.7 else "held"
+    return "due" if lifecycle.is_due(run, now, ctx.limits["run_lease_ms"]) else "held"
 
 
 @internal_mutation
 def beat(ctx: MutationCtx, run_id: str, epoch: int, step: int = 0) -> bool:
-    """Whether the writer still holds the run; renews its lease when a third of it is used."""
+    """Whether the writer still holds the run; renews its lease when half of it is used."""
     run = ctx.db.get(Run, run_id)
     if run is None or not lifecycle.is_held(run, epoch, step):
         return False
-    if run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
+    if lifecycle.is_due(run, ctx.now, ctx.limits["run_lease_ms"]):
         ctx.db.patch(run, lease_until=ctx.now + ctx.limits["run_lease_ms"])
     return True
 
@@ -235,8 +235,11 @@ def relaunch(ctx: MutationCtx, run_id: str) -> None:
 @internal_mutation
 def rest(ctx: MutationCtx, session_id: str) -> None:
     """A session without activity for five minutes is idle. Asked by the sweep; queries have no clock."""
-    session = ctx.db.get(ChatSession, session_id)
-    if session is not None and session.status == "active" and session.last_activity <= ctx.now - IDLE_MS:
+    session, quiet_since = ctx.db.get(ChatSession, session_id), ctx.now - IDLE_MS
+    if session is None or session.status != "active" or session.last_activity > quiet_since:
+        return
+    conversation = ctx.db.get(Conversation, session.conversation)  # it knows to the moment what the session keeps to the minute
+    if conversation is None or (conversation.last_message_at or 0) <= quiet_since:
         ctx.db.patch(session, status="idle")
 
 

@@ -63,6 +63,8 @@ class Lane:
     """Leave a note on the connection's mailbox, and have it served."""
     close: Callable[[str], None]
     """Close the connection."""
+    serve: Callable[[Held], None]
+    """Serve a held mailbox."""
     call_of: Callable[[messages.Mutation], str] = lambda frame: ""
     """The fingerprint of function and arguments, as a `commits` row holds it: a key that is used again is no answer."""
 
@@ -174,8 +176,21 @@ class Lane:
             return
         if not called.commit:
             self.lanes.beside(held, [Put("inbox", rows.answer_row(connection, fitted(called.answer), self.world.clock.now_ms()))])
+        self._tell(place, called, first="commit" not in row)
+
+    def _tell(self, place: Key, called: Called, *, first: bool) -> None:
+        """Have a call that has run answered: here, where nobody holds the mailbox. Whoever does looks for what has run.
+
+        What is answered here goes at once, so its frame is not marked; should this die before, the next lane finds the commit. A
+        frame that was `first` run by an earlier one, or that is still there afterwards, is marked, lest anybody run it for ever.
+        """
+        held = self.world.mailboxes.try_first(place.pk) if called.commit and first else None
+        if held is not None:
+            held.alone, held.called = False, called
+            self.serve(held)
+            return
         self._mark(place, {("ran",): True})
-        self.deliver(connection)
+        self.deliver(place.pk)
 
     def marks(self, mailbox: Item, frame: messages.Mutation) -> dict[str, str]:
         """What is written on a frame before it runs: whose call it is, under which key, and which commit will prove it."""

@@ -103,6 +103,10 @@ class Held:
     unsaved: dict[Path, Any] = field(default_factory=dict)
     """What the row is to say when the lease is given back. Nobody misses it should the holder die: the connection is closed."""
 
+    def has_run(self, row: Item) -> bool:
+        """Whether this is the frame of the call that the holder has run, and that has committed."""
+        return self.called is not None and self.called.commit != "" and rows.number_of(row) == self.called.answer.request_id
+
 
 @dataclass(frozen=True)
 class Waking:
@@ -272,9 +276,10 @@ class Mailboxes:
         return self._try(Update(self.key(connection), {("lane",): True}, {}, (), goes_on)) is not None
 
     def keep(self, held: Held) -> None:
-        """Renew the lease when a third of it is used. Raises `LeaseLost` when it is somebody else's."""
+        """Renew the lease when a third of it is used, or half of one that is kept between pieces. Raises `LeaseLost` when it is
+        somebody else's."""
         now, lasts = self.clock.now_ms(), held.lasts or self.lease_ms
-        if held.until - now > lasts * 0.7:
+        if held.until - now > lasts * (0.5 if held.lasts else 0.7):
             return
         until = now + lasts
         if self._try(Update(self.key(held.connection), {("until",): until}, {}, (), self._mine(held))) is None:

@@ -188,7 +188,7 @@ class Turn(Queries):
 
     def _come_back(self, found: Absorbed, inbox: list[Item], now: int) -> None:
         """Ask for a turn at the moment when waiting is over: for an identity, a session, or a frame that was overtaken."""
-        calls = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not row.get("ran")]
+        calls = [row for row in inbox if row["sk"].startswith(rows.MUTATION) and not (row.get("ran") or self.held.has_run(row))]
         ready = self.state.callable(self._all_open(calls)) if calls else False
         self.lane_waits = ready and not found.identity_waits and not self._calling
         due = [when for when in (found.look_at, found.wake_at) if when is not None]

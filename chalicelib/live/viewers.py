@@ -37,8 +37,9 @@ HELD = ROWS
 """So many viewers a writer keeps; further ones are told by the stream."""
 FEW = 4
 """So many viewers are told as often as one is."""
-HOLD_MS = 10_000
-"""So long the lease of a kept viewer goes without being renewed: so long its connection stands still should the writer die."""
+HOLD_MS = 15_000
+"""So long the lease of a kept viewer goes without being renewed, which happens when half of it is used: so long its connection
+stands still should the writer die."""
 FIND_MS = 1_000
 """So often new viewers are looked for. Until then the stream tells them."""
 LOOK_MS = 250

@@ -69,3 +69,5 @@ class OpenReplies(Table, name="openReplies", watched=False):
     """How many replies a user has asked for that have not ended; the id is the user's."""
 
     number: int = 0
+    newest_session: str | None = None
+    """Of the user's sessions the one that stands first in their list: what is said there need not be noted at once."""

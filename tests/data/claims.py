@@ -26,7 +26,7 @@ def every_increment_counts_once(seed: int) -> str | None:
     return None if (total, seen) == (20, list(range(1, 21))) else f"{total} aboard, told {seen}"
 
 
-def an_empty_range_is_entered_once(seed: int) -> str | None:
+def an_empty_range_is_entered_once(seed: int, by: str = "launch_if_empty") -> str | None:
     """Invariant 1: phantoms. A boat was in each harbour lately, so that stale index entries are about."""
     sea = Sea(seed)
     for number in range(3):
@@ -34,12 +34,17 @@ def an_empty_range_is_entered_once(seed: int) -> str | None:
     sea.storm()
     for number in range(3):
         sea.do("sink", name=f"old{number}")
-    results = sea.weave.run([partial(sea.do, "launch_if_empty", harbour="h") for _ in range(5)])
+    results = sea.weave.run([partial(sea.do, by, harbour="h") for _ in range(5)])
     sea.calm()
     if any(isinstance(result, Exception) for result in results):
         return f"failed: {results}"
     boats = sea.ask("ranked", harbour="h")
     return None if results.count(True) == 1 and len(boats) == 1 else f"{results.count(True)} entered, {len(boats)} there"
+
+
+def who_named_nobody_enters_alone(seed: int) -> str | None:
+    """Invariant 1: a range of which only ids were asked is a condition of the commit."""
+    return an_empty_range_is_entered_once(seed, "launch_if_nobody_named")
 
 
 def nobody_boards_both(seed: int) -> str | None:
@@ -99,7 +104,58 @@ def a_range_is_what_was_written(seed: int) -> str | None:
         size = sea.ask("counted", harbour="h0")
         if found != expected or size != sum(where == "h0" for where, _ in model.values()):
             return f"step {step}: {found} ({size}) is not {expected}"
+        if (told := _misnamed(sea, model, newest, low)) is not None:
+            return f"step {step}: {told}"
     return None
+
+
+def _misnamed(sea: Sea, model: dict[str, tuple[str, int]], newest: bool, low: int) -> str | None:
+    """Who is there by ids alone, and by documents that are looked at once: in the whole harbour, and from a rank on."""
+    for least in (None, low):
+        there = {name for name, (where, at) in model.items() if where == "h0" and (least is None or at >= least)}
+        for how in ("ids", "all"):
+            (found,) = sea.ask("named", harbours=["h0"], how=how, low=least, newest=newest)
+            ranks = [model[name][1] for name in found if name in there]
+            if sorted(found) != sorted(there) or ranks != sorted(ranks, reverse=newest):
+                return f"{how} from {least}: {found} is not {sorted(there)}"
+    return None
+
+
+def who_is_there_is_seen_at_one_instant(seed: int) -> str | None:
+    """Invariant 2: boats change places in one commit; each harbour always has one, by ids or documents looked at once."""
+    sea = Sea(seed)
+    for name, harbour in (("x", "a"), ("y", "b")):
+        sea.do("launch", harbour=harbour, rank=1, name=name)
+    sea.storm()
+    wrong: list[str] = []
+    ways: list[dict[str, object]] = [{"how": how, "low": low} for how in ("ids", "all", "two") for low in (None, 0)]
+
+    def look() -> None:
+        for way in (*ways, *ways):
+            seen = sea.ask("named", harbours=["a", "b"], **way)
+            if sorted(seen) != [["x"], ["y"]]:
+                wrong.append(f"{seen} by {way}")
+
+    def change() -> None:
+        for _ in range(10):
+            sea.do("exchange", one="x", other="y")
+
+    failed = [result for result in sea.weave.run([look, change, look]) if isinstance(result, Exception)]
+    return f"{failed} {wrong}" if failed or wrong else None
+
+
+def ids_know_what_their_own_run_has_written(seed: int) -> str | None:
+    """A run that names a range sees who has come and gone in it by its own hand, in order, under index lag."""
+    sea = Sea(seed)
+    for number in range(4):
+        sea.do("launch", harbour="h", rank=number, name=f"b{number}")
+    sea.storm()
+    low = sea.random.randrange(4)
+    without = f"b{sea.random.randrange(4)}"
+    expected = [f"b{number}" for number in range(low, 4) if f"b{number}" != without]
+    expected.insert(int(without != f"b{low}"), "new")
+    found = sea.do("named_and_launched", harbour="h", name="new", without=without, low=low)
+    return None if found == expected else f"{found} is not {expected}"
 
 
 def a_limit_is_met_past_stale_entries(seed: int) -> str | None:
@@ -244,6 +300,9 @@ def what_is_settled_is_vouched_for(seed: int) -> str | None:
 CLAIMS = (
     every_increment_counts_once,
     an_empty_range_is_entered_once,
+    who_named_nobody_enters_alone,
+    who_is_there_is_seen_at_one_instant,
+    ids_know_what_their_own_run_has_written,
     nobody_boards_both,
     a_sum_is_never_torn,
     a_range_is_what_was_written,

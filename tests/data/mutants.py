@@ -132,11 +132,34 @@ class FreshTooShort(Reader):
 class FenceLast(Reader):
     """The fence is read after the index, so it vouches for what was never seen."""
 
-    def index(self, index: Any, address: str, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any) -> Any:
+    def index(
+        self, index: Any, shard: str, low: str, high: str, newest: bool, limit: Any, belongs: Any, apart: bool = False
+    ) -> Any:
         found = self._candidates(index, shard, low, high, newest, limit, belongs)
         key = Key("fences", shard, "!")
         self.reads.saw(key, self.store.get(key))
         return found or []
+
+
+class ProposedBelieved(Reader):
+    """Whom fresh rows and the index show is there, however many there should be."""
+
+    def members(self, index: Any, shard: str, low: str, high: str, belongs: Any) -> Any:
+        key = Key("fences", shard, "!")
+        self.reads.saw(key, self.store.get(key))
+        return self._proposed(index, shard, low, high)
+
+
+class FenceHeld(Reader):
+    """A fence that a transaction still holds is believed, and the documents beside it."""
+
+    def _settled(self, fence: Key) -> Any:
+        return True, self.store.get(fence)
+
+
+def as_many_as_there_are(*_: Any) -> bool:
+    """Nobody counts."""
+    return True
 
 
 class HolesBelieved(Reader):
@@ -310,6 +333,9 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "fresh rows read in one direction only": lambda: swapped((transaction_module, "RangeReader", FreshFromTheOldest)),
     "fresh rows past their time too early": lambda: swapped((transaction_module, "RangeReader", FreshTooShort)),
     "fence read last": lambda: swapped((transaction_module, "RangeReader", FenceLast)),
+    "those who are proposed are there": lambda: swapped((transaction_module, "RangeReader", ProposedBelieved)),
+    "a fence that is held is believed": lambda: swapped((transaction_module, "RangeReader", FenceHeld)),
+    "members are not counted": lambda: swapped((ranges_module, "_all", as_many_as_there_are)),
     "log density unchecked": lambda: swapped((transaction_module, "RangeReader", HolesBelieved)),
     "what vouches for settled rows is not looked at again": lambda: swapped((snapshot_module, "holds", no_second_look)),
     "no second look": lambda: swapped((snapshot_module, "holds", no_second_look)),

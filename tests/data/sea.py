@@ -216,6 +216,46 @@ def ranked(
     return [[boat.rank, boat.id] for boat in (wanted.newest() if newest else wanted).take(limit)]
 
 
+@mutation
+def exchange(ctx: MutationCtx, one: str, other: str) -> None:
+    """Two boats take each other's harbour and rank."""
+    first, second = ctx.db.get(Boat, one), ctx.db.get(Boat, other)
+    assert first is not None
+    assert second is not None
+    harbour, rank = first.harbour, first.rank
+    ctx.db.patch(first, harbour=second.harbour, rank=second.rank)
+    ctx.db.patch(second, harbour=harbour, rank=rank)
+
+
+@query
+def named(ctx: QueryCtx, harbours: list[str], how: str = "ids", low: int | None = None, newest: bool = False) -> list[list[str]]:
+    """Who is in each harbour, by ids alone, or by documents that are looked at once."""
+    found = []
+    for harbour in harbours:
+        wanted = Boat.by_rank(harbour) if low is None else Boat.by_rank(harbour).at_least(low)
+        boats = ctx.db.query(wanted).newest() if newest else ctx.db.query(wanted)
+        found.append(boats.ids() if how == "ids" else [boat.id for boat in boats.apart().take(100 if how == "all" else 2)])
+    return found
+
+
+@mutation
+def named_and_launched(ctx: MutationCtx, harbour: str, name: str, without: str, low: int) -> list[str]:
+    """Who is in a harbour when one has come and one has gone in this very run; then it is as before."""
+    ctx.db.insert(Boat(id=name, harbour=harbour, rank=low))
+    gone = ctx.db.get(Boat, without)
+    if gone is not None:
+        ctx.db.delete(gone)
+    return ctx.db.query(Boat.by_rank(harbour).at_least(low)).ids()
+
+
+@mutation
+def launch_if_nobody_named(ctx: MutationCtx, harbour: str) -> bool:
+    if ctx.db.query(Boat.by_rank(harbour)).ids():
+        return False
+    ctx.db.insert(Boat(harbour=harbour))
+    return True
+
+
 @query
 def counted(ctx: QueryCtx, harbour: str) -> int:
     return ctx.db.count(Boat.by_rank(harbour))
@@ -246,6 +286,10 @@ FUNCTIONS = (
     crew,
     crew_in,
     ranked,
+    exchange,
+    named,
+    named_and_launched,
+    launch_if_nobody_named,
     counted,
     knots,
 )

@@ -269,3 +269,58 @@ def test_a_history_is_read_page_by_page_newest_first_and_a_stranger_gets_an_empt
     nothing = stranger.query("chat:listMessages", sessionId=session, paginationOpts=options)
     assert nothing == stranger.query("chat:listMessages", sessionId="sess_none", paginationOpts=options)
     assert nothing["page"] == []
+
+
+def test_what_is_said_in_the_session_that_stands_first_is_noted_by_the_minute_and_the_list_is_right_all_the_same(
+    house: House,
+) -> None:
+    alice = house.person("alice")
+
+    def listed() -> list[str]:
+        return [each["sessionId"] for each in alice.query("chat:listSessions")]
+
+    def later() -> None:
+        house.clock.ahead += 1000
+
+    first, second = start(alice), start(alice)
+    later()
+    send(alice, first)
+    noted = alice.query("chat:getSession", sessionId=first)["lastActivity"]
+    later()
+    send(alice, first)
+    assert alice.query("chat:getSession", sessionId=first)["lastActivity"] == noted
+    later()
+    send(alice, second)
+    assert listed() == [second, first]
+    later()
+    send(alice, first)
+    assert listed() == [first, second]
+    later()
+    third = start(alice)
+    assert listed() == [third, first, second]
+    later()
+    send(alice, first)
+    assert listed() == [first, third, second], "a new session was first meanwhile"
+    later()
+    alice.mutation("chat:resumeSession", sessionId=second)
+    later()
+    send(alice, first)
+    assert listed() == [first, second, third], "and one that was taken up again"
+    house.clock.ahead += 61_000
+    send(alice, first)
+    assert alice.query("chat:getSession", sessionId=first)["lastActivity"] > noted + 60_000
+
+
+def test_a_session_is_not_idle_before_five_minutes_after_what_was_said_last(house: House) -> None:
+    """Although that was noted up to a minute earlier."""
+    alice = house.person("alice")
+    session = start(alice)
+    send(alice, session)
+    house.clock.ahead += 50_000
+    send(alice, session)
+    house.clock.ahead += 5 * 60_000 - 1500
+    house.sweep()
+    assert alice.query("chat:getSession", sessionId=session)["status"] == "active"
+    house.clock.ahead += 3000
+    house.sweep()
+    assert alice.query("chat:getSession", sessionId=session)["status"] == "idle"

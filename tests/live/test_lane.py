@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.backend import Backend
-from chalicelib.data.store import Absent, Item, Key, Put
+from chalicelib.data.store import Absent, Item, Put
 from chalicelib.live import messages
 from chalicelib.live import rows as keys
 from chalicelib.live.lane import PREDECESSOR_MS, SIGN_IN_MS, Lane
@@ -148,10 +148,9 @@ class DiesOnce(Lane):
         lane = replace(self, mutate=dying)
         Lane._one(lane, connection, held, mailbox, row)
 
-    def _mark(self, place: Key, sets: dict[tuple[str, ...], Any], remove: tuple[tuple[str, ...], ...] = ()) -> bool:
-        if ("ran",) in sets:
-            self._at("after the answer")
-        return super()._mark(place, sets, remove)
+    def _tell(self, *args: Any, **more: Any) -> None:
+        self._at("after the answer")
+        super()._tell(*args, **more)
 
 
 deaths: list[str] = []

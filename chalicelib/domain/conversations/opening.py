@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from chalicelib import MutationCtx
 from chalicelib.domain import quotas
+from chalicelib.domain.replies import activity
 from chalicelib.schema import ChatSession, Conversation, Image, Participant, Responder, Room
 
 NAME_CHARS = 50
@@ -96,6 +97,7 @@ def open_conversation(
     )
     for document in (conversation, image, session):
         ctx.db.insert(document)
+    activity.opened(ctx, session)
     members: list[tuple[Kind, str | None]] = [("user", user_id), ("agent", agent_id), *(("agent", each) for each in agent_ids)]
     for kind, member in dict.fromkeys(members):
         if member is not None:

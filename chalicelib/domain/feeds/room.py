@@ -2,7 +2,8 @@
 
 It brings the newest messages, and each socket takes what it has not been told; who is further behind asks for a view from its
 own place on. A view knows its members, so who may see it is decided by what it says itself (`feeds/socket.py`). Members,
-presences and read marks are exact in who is there; what each holds is of its own moment, and every change of one is told.
+presences and read marks are exact in who is there; of members nothing else is asked. What the others hold is of its own moment,
+and every change of one is told.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def view(ctx: QueryCtx, conversation_id: str, after: int | None, unfinished: lis
     conversation = ctx.db.get(Conversation, conversation_id)
     if conversation is None:
         return None
-    taking_part = ctx.db.query(Participant.by_conversation(conversation_id)).apart().take(members.MEMBERS * 2)
+    taking_part = ctx.db.query(Participant.by_conversation(conversation_id)).ids()
     here = ctx.db.query(Presence.by_conversation(conversation_id)).apart().take(SOCKETS)
     marks = ctx.db.query(Receipt.by_conversation(conversation_id)).apart().take(members.MEMBERS)
     told = _Told(ctx, conversation)
@@ -49,7 +50,7 @@ def view(ctx: QueryCtx, conversation_id: str, after: int | None, unfinished: lis
     return {
         "name": conversation.conversation_id,
         "count": conversation.message_count,
-        "members": sorted(members.key_of(each.kind, each.member) for each in taking_part),
+        "members": sorted(members.key_in(conversation_id, each) for each in taking_part),
         "online": {each.member: each.creation_time for each in reversed(here)},
         "typing": sorted({each.member for each in here if each.typing_until is not None}),
         "read": [_mark(each) for each in marks],

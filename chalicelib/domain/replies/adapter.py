@@ -15,7 +15,7 @@ from chalicelib.domain import members
 from chalicelib.domain.agent_runs import linking
 from chalicelib.domain.agent_runs.starting import PROMPTS, mark_begun
 from chalicelib.domain.conversations.opening import clean_name, open_conversation
-from chalicelib.domain.replies import lifecycle
+from chalicelib.domain.replies import activity, lifecycle
 from chalicelib.domain.replies import options as reply_options
 from chalicelib.domain.replies import request as replying
 from chalicelib.schema import AgentRun, ChatSession, Conversation, Image, Run, Task
@@ -133,7 +133,7 @@ def start(
     own = of_reply(wanted)
     conversation, _ = replying.say(ctx, session, conversation, message, image.model, parts=reply_options.image_parts(own))
     run = replying.reply(ctx, conversation, session, image.model, options=own, **link(ctx, wanted, conversation))
-    ctx.db.patch(session, last_activity=ctx.now)
+    activity.said(ctx, session)
     return begun(conversation, session, run, wanted, new=True)
 
 

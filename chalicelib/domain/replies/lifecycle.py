@@ -116,6 +116,11 @@ def is_held(run: Run | None, epoch: int, step: int = 0) -> bool:
     return run is not None and (run.epoch, run.step, run.state, run.parked) == (epoch, step, "running", False)
 
 
+def is_due(run: Run, now: float, lease_ms: float) -> bool:
+    """Whether the lease of a model's reply is to be renewed: half of it is used. Its writer looks every moment."""
+    return run.lease_until - now < lease_ms * 0.5
+
+
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
     """The chunk that takes the place of any that is still on its way."""
     return chunk_at(ctx, stream, sequence, "", message_id=run.message_id, session_id=run.session_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib import MutationCtx
 from chalicelib.domain.conversations.opening import clean_name
+from chalicelib.domain.replies import activity
 from chalicelib.schema import ChatSession, Conversation
 
 TITLE_CHARS = 50
@@ -26,10 +27,10 @@ def auto_title(text: str) -> str:
 
 def mark_active(ctx: MutationCtx, session: ChatSession, conversation: Conversation, content: str) -> None:
     """A session in which something was said is active; its first message names it, unless somebody has."""
-    changes: dict[str, Any] = {"status": "active", "last_activity": ctx.now}
+    changes: dict[str, Any] = {"status": "active"}
     if not session.name:
         in_domain = conversation.domain_id is not None
         changes |= {"name": auto_title(content) if in_domain else clean_name(content), "title_generated": True}
         if in_domain:
             ctx.db.patch(conversation, title=changes["name"])
-    ctx.db.patch(session, **changes)
+    activity.said(ctx, session, **changes)

@@ -33,9 +33,15 @@ LARGEST_MESSAGE, LARGEST_EXTRA = 350_000, 200_000
 Content = Annotated[str, Meta(extra_json_schema={"maxLength": LONGEST_TEXT})]
 
 
-def socket_of(ctx: members.Ctx, me: members.Me, socket: str | None) -> ChatSocket | None:
-    """The caller's own socket; another's counts as none."""
-    found = ctx.db.get(ChatSocket, socket) if socket else None
+def socket_of(ctx: members.Ctx, me: members.Me, socket: str | None, *, only_whose: bool = False) -> ChatSocket | None:
+    """The caller's own socket; another's counts as none.
+
+    Args:
+        only_whose: nothing follows from where it is just now. Whose a socket is never changes, and one that is gone by then is
+            told nothing: so it is no condition.
+    """
+    look = ctx.db.peek if only_whose else ctx.db.get
+    found = look(ChatSocket, socket) if socket else None
     return found if found is not None and found.member == me.key else None
 
 
@@ -137,8 +143,10 @@ def _check(content: str, said: Said, usage: dict[str, Any] | None) -> None:
 
 def untitled(ctx: MutationCtx, conversation: Conversation) -> bool:
     """Whether the next thing that a person says here gives the conversation its title."""
-    session = ctx.db.get(ChatSession, conversation.session_id) if conversation.session_id else None
-    return session is not None and not session.name and conversation.responder in ("model", "worker")
+    if conversation.responder not in ("model", "worker") or not conversation.session_id:
+        return False  # a session that nobody asks for is no condition of a message
+    session = ctx.db.get(ChatSession, conversation.session_id)
+    return session is not None and not session.name
 
 
 def _reply(ctx: MutationCtx, conversation: Conversation, content: str) -> None:

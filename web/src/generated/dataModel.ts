@@ -578,6 +578,8 @@ export interface OpenReplies {
   /** Milliseconds since the epoch. */
   _creationTime: number;
   number: number;
+  /** Of the user's sessions the one that stands first in their list: what is said there need not be noted at once. */
+  newestSession?: string;
 }
 
 /**
