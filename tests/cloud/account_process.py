@@ -1,13 +1,15 @@
-"""The process of the emulated account: MiniStack from PyPI with three of its habits changed, none of its files touched.
+"""The process of the emulated account: MiniStack from PyPI with some of its habits changed, none of its files touched.
 
-It is run by MiniStack's own interpreter, by its path, so it imports nothing of this project. What is changed is how functions'
-environments come and go, where the emulator is further from Lambda than it has to be:
+It is run by MiniStack's own interpreter, by its path, so it imports nothing of this project. What is changed is about functions,
+where the emulator is further from Lambda than it has to be:
 
 - frames of sockets are given to an environment of the version that the alias names at that moment. The emulator keeps
   environments of sockets by the alias' name, and these stay with the version they began with, wherever the alias is moved;
 - frames of several sockets are served at once, as invocations are, instead of one after the other;
 - a bundle is unpacked once, not for every environment that begins: functions cannot write to it on Lambda either. And when
-  an alias is moved, environments of versions that no alias names end, where they have nothing to do.
+  an alias is moved, environments of versions that no alias names end, where they have nothing to do;
+- policies are asked for the action that Lambda's API has (`GetAlias`, `ListLayerVersions`). The emulator asks for another of the
+  same path's where it knows no better (`ListAliases`, `ListLayers`), or for none.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ministack import app
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import lambda_svc
 
 UNPACKED = Path(tempfile.mkdtemp(prefix="unpacked-"))
@@ -95,7 +97,15 @@ def tidied(move: Callable[..., Any]) -> Callable[..., Any]:
     return moved
 
 
+def action_of(method: str, path: str) -> str | None:
+    """The action of Lambda that a request is, by the routes of its API; `Invoke` is the one whose action has another name."""
+    found = iam_actions._match_rest_action("lambda", method, path, {})
+    return "InvokeFunction" if found in ("Invoke", "InvokeAsync") else found
+
+
 if __name__ == "__main__":
+    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
+    iam_actions._lambda_action = action_of
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Bundle})
     lambda_runtime.get_or_create_worker = of_version
     lambda_svc._update_alias = tidied(lambda_svc._update_alias)
