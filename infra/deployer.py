@@ -1,6 +1,6 @@
 """The policy of who deploys one stage: `python -m infra.deployer --account … --region … < template.json`.
 
-Two halves. What the commands themselves ask is `COMMANDS`; with it an update was deployed on the emulated account. What
+Two halves. What the commands themselves ask is `COMMANDS`; a role with this policy deploys on the emulated account. What
 CloudFormation asks in the caller's name depends on what the template makes: an entry for each type of resource (`MAKES`, with
 what the type's handlers look at and tag, `LOOKS`), and only for types that are there. The emulated account does not check these:
 a test compares them with the permissions in the types' published schemas (`aws cloudformation describe-type`).

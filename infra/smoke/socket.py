@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
@@ -36,8 +36,10 @@ class Socket:
         self.session = str(uuid.uuid4())
         self._seconds, self._queries = seconds, 0
         self._values: dict[int, tuple[bool, Value]] = {}
+        self._open = ExitStack()
         try:
-            self._socket = connect(address, open_timeout=seconds, max_size=2**20, ping_interval=None, compression=None)
+            opening = connect(address, open_timeout=seconds, max_size=2**20, ping_interval=None, compression=None)
+            self._socket = self._open.enter_context(opening)
         except (OSError, WebSocketException, TimeoutError) as error:
             raise NoSocket(f"{address} does not open: {error}") from error
         self._say(type="Connect", sessionId=self.session, connectionCount=0, lastCloseReason="InitialConnect")
@@ -49,7 +51,7 @@ class Socket:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with suppress(ConnectionClosed, OSError):
-            self._socket.close()
+            self._open.close()
 
     def follow(self, path: str, args: dict[str, Any]) -> int:
         """Subscribe to a query; its number."""

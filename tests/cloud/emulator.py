@@ -1,4 +1,4 @@
-"""An AWS account on this machine: MiniStack, unmodified, in an environment and a process of its own.
+"""An AWS account on this machine: MiniStack in an environment and a process of its own (`account_process.py`).
 
 Functions run in its Python, so that environment is made with the Python that packages. `AUTH=true` makes it verify signatures and
 evaluate the deployed policies for every call.
@@ -22,6 +22,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 PINNED = ROOT / "requirements-cloud.txt"
+PROCESS = Path(__file__).with_name("account_process.py")
 PLACE = ROOT / "build" / f"ministack-{sys.version_info[0]}.{sys.version_info[1]}"
 REGION, ACCOUNT = "us-east-1", "123456789012"
 PATIENT = Config(connect_timeout=240, read_timeout=240)
@@ -83,7 +84,7 @@ class Emulator:
         }
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
-                [str(install()), "-m", "ministack"],
+                [str(install()), "-P", str(PROCESS)],
                 cwd=folder,
                 env={**settings, **(env or {})},
                 stdin=subprocess.DEVNULL,

@@ -21,8 +21,10 @@ from chalicelib.settings import Settings
 from infra.account import Account
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
 from infra.local.model.server import ScriptedModel
+from infra.package import BUILD, TEMPLATE
+from tests.cloud.deployer import Deployer
 from tests.cloud.edge import Edge
-from tests.cloud.emulator import ACCOUNT, REGION, ROOT, ROOT_USER, Emulator
+from tests.cloud.emulator import ACCOUNT, REGION, ROOT, Emulator
 from tests.cloud.published import published
 
 STAGE = "emulated"
@@ -56,6 +58,7 @@ class Stage:
         self.key = secrets.create_secret(Name="concave/model", SecretString="scripted")["ARN"]
         self.signing = secrets.create_secret(Name="concave/signing", SecretString=signing_key(folder))["ARN"]
         self.edge: Edge | None = None
+        self.deployer: Deployer | None = None
 
     def env(self, apps: str = APPS, **more: str) -> dict[str, str]:
         """The environment of the product's commands."""
@@ -73,18 +76,33 @@ class Stage:
         }
         return self.account.env(**{**given, **more})
 
-    def run(self, module: str, *arguments: str, apps: str = APPS, **more: str) -> subprocess.CompletedProcess[str]:
-        """One of the product's commands, as make runs it."""
+    def run(
+        self, module: str, *arguments: str, apps: str = APPS, reads: str = "", **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """One of the product's commands, as make runs it; `reads` is its standard input."""
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=self.env(apps, **more), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=580
+            command, cwd=ROOT, env=self.env(apps, **more), input=reads, capture_output=True, text=True, timeout=580
         )
 
     def deploy(self, apps: str = APPS, **more: str) -> str:
-        """Package and deploy; returns what was said."""
-        done = self.run("infra.deploy", "--no-smoke", apps=apps, **more)
+        """Package and deploy, as who may do that and no more; returns what was said."""
+        if self.deployer is None:
+            self.deployer = self._first(apps)
+        done = self.run("infra.deploy", "--no-smoke", apps=apps, **{**self.deployer.env, **more})
         assert done.returncode == 0, f"{done.stdout}{done.stderr}"
         return done.stdout
+
+    def _first(self, apps: str) -> Deployer:
+        """Who deploys, with the policy that is printed for what was packaged."""
+        packaged = self.run("infra.package", apps=apps)
+        assert packaged.returncode == 0, packaged.stderr
+        words = ("--account", ACCOUNT, "--region", REGION)
+        printed = self.run("infra.deployer", *words, apps=apps, reads=(BUILD / STAGE / TEMPLATE).read_text())
+        assert printed.returncode == 0, printed.stderr
+        made = Deployer(self.account)
+        made.may(json.loads(printed.stdout))
+        return made
 
     def smoke(self, *more: str) -> subprocess.CompletedProcess[str]:
         """Look at it as a user of the org, through the edge."""
@@ -178,9 +196,9 @@ class Stage:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def operator(self) -> Account:
-        """The account as its operator's commands see it."""
-        keys = {"aws_access_key_id": ROOT_USER["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": ROOT_USER["AWS_SECRET_ACCESS_KEY"]}
-        session = boto3.Session(region_name=REGION, **keys)
+        """The account as who deploys sees it."""
+        assert self.deployer is not None
+        session = boto3.Session(region_name=REGION, **self.deployer.keys)
         return Emulated(session, ACCOUNT, REGION, self.account.url)
 
     def stop(self) -> None:

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.cloud.stage import Stage
+from tests.cloud.stage import Stage, until
 from tests.infra.test_bundle import here_is_lambda
 
 pytestmark = [here_is_lambda, pytest.mark.timeout(600)]
 REFUSED = b'{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'
 
 
-def _failed(stage: Stage, *looks: str) -> set[str]:
-    # What is broken never answers: half a minute is enough to know it.
-    done = stage.smoke("--seconds", "30", *(part for look in ("version", *looks) for part in ("--only", look)))
-    failed = {line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.split()[0] == "FAILED"}
+NEVER_S = 8
+"""What waits for something that never comes waits so long: that it is broken, and not slow, is then seen elsewhere."""
+
+
+def _failed(stage: Stage, *looks: str, seconds: int = 60) -> dict[str, str]:
+    """What smoke calls broken, with its words; it has the time for each look that it has for an operator."""
+    done = stage.smoke("--seconds", str(seconds), *(part for look in looks for part in ("--only", look)))
+    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert {about.rstrip(":") for _, about, _ in lines} == set(looks), f"{done.stdout}{done.stderr}"
+    failed = {about.rstrip(":"): text for state, about, text in lines if state == "FAILED"}
     assert done.returncode == (1 if failed else 0), f"{done.stdout}{done.stderr}"
     return failed
 
 
 def test_a_wrong_model_key_is_found(stage: Stage) -> None:
-    with _answering(401, REFUSED) as url, stage.with_settings("generate", MODEL_URL=url):
-        assert _failed(stage, "query", "reply") == {"reply"}
+    asked: list[str] = []
+    with _answering(401, REFUSED, asked) as url, stage.with_settings("generate", MODEL_URL=url):
+        failed = _failed(stage, "version", "query", "reply")
+    assert set(failed) == {"reply"}
+    assert "a reply ends as failed" in failed["reply"]
+    assert asked
 
 
 def test_a_closed_path_of_sockets_is_found(stage: Stage) -> None:
@@ -35,28 +47,42 @@ def test_a_closed_path_of_sockets_is_found(stage: Stage) -> None:
     behaviours = stage.behaviours()
     kept, behaviours[:] = list(behaviours), [each for each in behaviours if each[1]["TargetOriginId"] != "sockets"]
     try:
-        assert _failed(stage, "query", "socket") == {"socket"}
+        failed = _failed(stage, "version", "query", "socket")
     finally:
         behaviours[:] = kept
+    assert set(failed) == {"socket"}
+    assert "does not open" in failed["socket"]
 
 
 def test_a_missing_permission_is_found(stage: Stage) -> None:
+    began = time.time()
     with stage.without(lambda statement: statement["Sid"].startswith("Tables"), "run_job"):
-        assert _failed(stage, "query", "jobs") == {"jobs"}
+        assert _failed(stage, "version", "query") == {}
+        assert set(_failed(stage, "jobs", seconds=NEVER_S)) == {"jobs"}
+        until(lambda: any("AccessDenied" in json.dumps(line) for line in stage.logged("run_job", began)), "it was refused")
+    assert _failed(stage, "jobs") == {}
 
 
 def test_a_post_over_the_wall_is_found(stage: Stage) -> None:
     """An address of @connections that takes nothing: what smoke is told of it is what the functions are."""
-    with _answering(413, b'{"message":"Request Entity Too Large"}') as url, stage.with_settings("ws_message", WS_ENDPOINT=url):
-        assert _failed(stage, "query", "posts") == {"posts"}
+    asked: list[str] = []
+    with (
+        _answering(413, b'{"message":"Request Entity Too Large"}', asked) as url,
+        stage.with_settings("ws_message", WS_ENDPOINT=url),
+    ):
+        assert _failed(stage, "version", "query") == {}
+        assert set(_failed(stage, "posts", seconds=NEVER_S)) == {"posts"}
+    assert any("/@connections/" in path for path in asked), asked
+    assert _failed(stage, "posts") == {}
 
 
 @contextmanager
-def _answering(status: int, body: bytes) -> Iterator[str]:
-    """A server that has one answer to everything."""
+def _answering(status: int, body: bytes, asked: list[str]) -> Iterator[str]:
+    """A server that has one answer to everything, and keeps the paths that it was asked for."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            asked.append(self.path)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

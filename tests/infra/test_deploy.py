@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from infra.deployed import Deployed
 from infra.indexes import changes, declared, plan
 from infra.leftovers import layers_tidied
 from infra.page import publish
+from tests.data.mutants import swapped
 
 BUCKET = "concave-deployments-123456789012-us-east-1"
 
@@ -99,6 +101,19 @@ def test_a_first_deployment_and_later_ones_keep_the_parameters_that_were_given_o
     _deploy(where, folder, AUTH_ISSUER="https://two.example", LOG_RETENTION_DAYS="7")
     assert _parameters(where)["AuthIssuer"] == "https://two.example"
     assert "concave-dev-more" in where.client("dynamodb").list_tables()["TableNames"]
+
+
+@pytest.mark.parametrize("step", [True, False])
+def test_alarms_that_tell_nobody_are_said_at_a_deployment(where: Account, tmp_path: Path, step: bool) -> None:
+    template = _template()
+    template["Parameters"]["AlarmEmail"] = {"Type": "String", "Default": ""}
+    folder, said = _packaged(tmp_path / "dev", template), list[str]()
+    with nullcontext() if step else swapped((deploying, "_warn", lambda stack, tell: None)):
+        _deploy(where, folder, said)
+    assert any("alarms tell nobody" in line for line in said) is step
+    _packaged(folder, {**template, "Description": "another"})
+    _deploy(where, folder, said := list[str](), ALARM_EMAIL="you@example.com")
+    assert not any("alarms" in line for line in said)
 
 
 def test_the_bundles_are_sent_under_names_of_their_content_and_the_template_names_them(where: Account, tmp_path: Path) -> None:
