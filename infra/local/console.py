@@ -106,7 +106,7 @@ def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: b
 
     Args:
         invocations: those that went well, too.
-        gather: lines of a twentieth of a second leave together, errors at once.
+        gather: the lines of a twentieth of a second's invocations leave together.
     """
     out = out or sys.stderr
     handler: logging.Handler = Gathered(out) if gather else logging.StreamHandler(out)

@@ -1,4 +1,4 @@
-"""Log lines that leave together: writing each by itself wakes whoever reads the log, and takes the interpreter from who works."""
+"""Lines of calls leave together: writing each by itself wakes the reader of the log, and takes the interpreter from who works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ GATHER_S = 0.05
 
 
 class Gathered(logging.Handler):
-    """Writes what comes within `GATHER_S` in one go. What is an error is written at once, and with it all that came before.
+    """Writes the lines of calls and requests that come within `GATHER_S` in one go. All else, and every warning and error, is
+    written at once, and with it all that came before.
 
     `logging.shutdown`, which runs when a process ends by itself, writes the rest.
 
@@ -30,7 +31,7 @@ class Gathered(logging.Handler):
         """Keep a line. Called under the handler's lock."""
         try:
             self._lines.append(self.format(record))
-            if record.levelno >= logging.ERROR:
+            if record.levelno > logging.INFO or not hasattr(record, "door"):
                 self.flush()
             elif len(self._lines) == 1:
                 self._begun.set()

@@ -14,6 +14,8 @@ import pytest
 from infra.local.gathered import Gathered
 
 LONG_S = 60.0
+CALL = {"door": "ws"}
+"""What a line of a call has."""
 
 
 class Out(io.StringIO):
@@ -50,7 +52,7 @@ def test_lines_of_a_moment_are_one_write_in_their_order(out):
     logger = logging.Logger("quick")
     logger.addHandler(handler)
     for number in range(5):
-        logger.info("line %d", number)
+        logger.info("line %d", number, extra=CALL)
     assert out.written.wait(10)
     handler.close()
     assert (out.writes, out.getvalue()) == (1, "line 0\nline 1\nline 2\nline 3\nline 4\n")
@@ -62,21 +64,22 @@ def test_lines_after_a_pause_are_written_too(out):
     logger.addHandler(handler)
     for word in ("one", "two"):
         out.written.clear()
-        logger.info(word)
+        logger.info(word, extra=CALL)
         assert out.written.wait(10)
     handler.close()
     assert out.getvalue() == "one\ntwo\n"
 
 
-def test_an_error_is_written_at_once_with_all_that_came_before_it(out, slow):
-    slow.info("before")
+@pytest.mark.parametrize(("level", "about"), [(logging.ERROR, CALL), (logging.WARNING, CALL), (logging.INFO, {})])
+def test_what_is_no_mere_call_is_written_at_once_with_all_that_came_before_it(out, slow, level, about):
+    slow.info("before", extra=CALL)
     assert out.getvalue() == ""
-    slow.error("broken")
+    slow.log(level, "broken", extra=about)
     assert out.getvalue() == "before\nbroken\n"
 
 
 def test_what_waits_is_written_when_the_log_is_closed(out, slow):
-    slow.info("last words")
+    slow.info("last words", extra=CALL)
     slow.handlers[0].close()
     assert out.getvalue() == "last words\n"
 
@@ -86,7 +89,7 @@ def test_a_process_that_ends_has_written_everything():
         "import logging, sys\n"
         "from infra.local.console import talk\n"
         "talk(out=sys.stdout, gather=True)\n"
-        "logging.getLogger('concave').info('the end')\n"
+        "logging.getLogger('concave').info('the end', extra={'door': 'ws'})\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert "the end" in done.stdout
