@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -279,8 +280,13 @@ def query_removed(query_id: int) -> str:
     return f'{{"type":"QueryRemoved","queryId":{query_id}}}'
 
 
-def transitions(start: Version, end: Version, modifications: list[str]) -> list[str]:
+def transitions(start: Version, end: Version, modifications: list[str]) -> Sequence[str]:
     """One logical Transition as messages that each fit a post: all but the last end where they start."""
+    return _transitions(start, end, tuple(modifications))
+
+
+@lru_cache(maxsize=1)  # a thousand sockets that stand at the same version are told the same
+def _transitions(start: Version, end: Version, modifications: tuple[str, ...]) -> tuple[str, ...]:
     parts: list[list[str]] = [[]]
     size = 0
     for modification in modifications:
@@ -291,10 +297,10 @@ def transitions(start: Version, end: Version, modifications: list[str]) -> list[
         parts[-1].append(modification)
         size += weight
     ends = [start] * (len(parts) - 1) + [end]
-    return [
+    return tuple(
         f'{{"type":"Transition","startVersion":{start.text()},"endVersion":{until.text()},"modifications":[{",".join(part)}]}}'
         for part, until in zip(parts, ends, strict=True)
-    ]
+    )
 
 
 def answer_fits(result: str) -> bool:

@@ -72,6 +72,13 @@ class State:
         """Whether the client has said who it is, or that it is nobody."""
         return self.version.identity > 0
 
+    def told(self, version: Version) -> State:
+        """The state of a client that has been told everything up to this version. Each socket has one at each Transition, so it
+        is copied without the checks of `dataclasses.replace`, which take ten times as long."""
+        copied = object.__new__(State)
+        copied.__dict__.update(self.__dict__, version=version, owed=False)
+        return copied
+
     def callable(self, open_to_nobody: bool) -> bool:
         """Whether a mutation may run (or be refused): its session and its caller are known, or it is open to nobody.
 
@@ -285,7 +292,7 @@ def tell(told: Version, state: State, answers: Iterable[Answer], modifications: 
             ts = _next(state, ts, now_ns)
         end = Version(state.version.query_set, state.version.identity, ts)
         posts += messages.transitions(told, end, modifications)
-        state = replace(state, version=end, owed=False)
+        state = state.told(end)
     return Told(posts, state, held)
 
 

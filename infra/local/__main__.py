@@ -24,7 +24,7 @@ def main(page: Path | None = None, loaded: Callable[[], None] | None = None) -> 
     Returns:
         The exit code: 2 for a wrong setting, 1 when something cannot be started.
     """
-    talk(logging.DEBUG if os.environ.get("VERBOSE") else logging.INFO)
+    talk(logging.DEBUG if os.environ.get("VERBOSE") else logging.INFO, gather=True)
     site = os.environ.get("SITE")
     try:
         sweep = sweep_s(os.environ.get("SWEEP_SECONDS", ""))

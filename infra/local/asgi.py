@@ -12,6 +12,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, Protocol
 
 from infra.local.aws.api_gateway import Connection, Connections, Walls
@@ -169,8 +170,10 @@ class Application:
             await send({"type": "websocket.accept"})
             self.owned.started(connection)
             log.info("open %s", request.path, extra={"door": "ws", "connection": name})
+            wire.hear = partial(self.owned.message, connection)
             await self._listen(connection, receive)
         finally:
+            wire.hear = None
             self.sockets.discard(task)
             self._connections.remove(connection)
             if taken:
@@ -187,7 +190,7 @@ class Application:
         return status, f"refused by $connect ({status})\n"
 
     async def _listen(self, connection: Connection, receive: Receive) -> None:
-        """Hand each message over, until the end."""
+        """Hand over each message that the wire does not, until the end."""
         while (event := await receive())["type"] != "websocket.disconnect":
             text = event.get("text")
             if text is None:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from chalicelib.runtime.errors import text_of
 from chalicelib.runtime.places import ENGINE, frame_of
+from infra.local.gathered import Gathered
 from infra.local.invocation_log import Gather
 
 HOME = Path(__file__).resolve().parents[2]
@@ -100,17 +101,24 @@ def shorter(path: str) -> str:
         return path
 
 
-def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: bool = True) -> None:
-    """Send the "concave" loggers to the terminal, from this level on. `invocations`: those that went well, too."""
+def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: bool = True, gather: bool = False) -> None:
+    """Send the "concave" loggers to the terminal, from this level on.
+
+    Args:
+        invocations: those that went well, too.
+        gather: the lines of a twentieth of a second's invocations leave together.
+    """
     out = out or sys.stderr
-    handler = logging.StreamHandler(out)
+    handler: logging.Handler = Gathered(out) if gather else logging.StreamHandler(out)
     handler.setFormatter(Lines(colour=out.isatty()))
     handler.setLevel(level)
     handler.addFilter(lambda record: not getattr(record, "quiet", False))  # for the logs of the cloud: one line here says it all
     if not invocations:
         handler.addFilter(lambda record: record.levelno > logging.INFO or not hasattr(record, "door"))
     # Nothing here prints which thread, process or line of the engine a record is from: looking for it costs more than the line.
+    # (https://docs.python.org/3/howto/logging.html#optimization)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     root = logging.getLogger("concave")
     root.handlers = [handler, Gather()]
     root.setLevel(logging.DEBUG)  # what a handler does not print, `Gather` may want

@@ -24,7 +24,7 @@ SHARED_KEYS = ("SIGNING_KEY", "OPERATOR_KEY", "PUSH_PRIVATE_KEY")
 def main() -> int:
     """Run until SIGINT or SIGTERM. Returns the exit code: 2 for wrong or missing settings, 1 when something cannot be started."""
     verbose = bool(os.environ.get("VERBOSE"))
-    talk(logging.DEBUG if verbose else logging.INFO, invocations=verbose)
+    talk(logging.DEBUG if verbose else logging.INFO, invocations=verbose, gather=True)
     os.umask(0o077)  # the data is its owner's
     site = os.environ.get("SITE")
     try:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request as Handshake
 from websockets.protocol import OPEN
 
@@ -24,6 +25,12 @@ from infra.local.http_protocol import plain
 
 GRACE_S = 2.0
 """How long a peer may take to answer a goodbye before the TCP connection is cut."""
+
+
+@lru_cache(maxsize=1)
+def framed(data: bytes) -> bytes:
+    """A whole text message as a server sends it without extensions: the same bytes to everybody, made once for many."""
+    return Frame(Opcode.TEXT, data).serialize(mask=False)
 
 
 @dataclass(eq=False)
@@ -35,6 +42,8 @@ class Wire:
 
     _socket: Socket
     seen: float
+    hear: Callable[[str], None] | None = None
+    """Takes each text message at once, without a wait and without fail; None: the application receives them."""
 
     @property
     def open(self) -> bool:
@@ -43,8 +52,11 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Write one text message (UTF-8) of an open socket, in order."""
-        self._socket.conn.send_text(data)
-        self._socket.flush()
+        if self._socket.conn.extensions:  # compression knows what it has sent before
+            self._socket.conn.send_text(data)
+            self._socket.flush()
+        elif not self._socket.transport.is_closing():
+            self._socket.transport.write(framed(data))
 
     def buffered(self) -> int:
         """Bytes that were sent but have not left this process."""
@@ -114,13 +126,17 @@ class Socket(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         try:
-            if self.curr_msg_data_type == "text":
-                self.queue.put_nowait({"type": "websocket.receive", "text": bytes(data).decode()})
-            else:
-                self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+            text = bytes(data).decode() if self.curr_msg_data_type == "text" else None
         except UnicodeDecodeError:
             self.wire.close(CloseCode.INVALID_DATA, "text must be UTF-8")
             return
+        if text is None:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        elif self.wire.hear is not None and self.queue.empty():  # nothing waits that came before it
+            self.wire.hear(text)
+            return
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "text": text})
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()

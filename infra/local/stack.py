@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chalicelib.data.store import Change
 from chalicelib.environment import AuthProvider, BadSetting, switch_of
 from chalicelib.runtime.call_log import CallLog
 from chalicelib.runtime.contexts import ANONYMOUS_ORG
@@ -29,7 +30,7 @@ from infra.local.administration import Administration
 from infra.local.aws.api_gateway import Walls
 from infra.local.aws.lambdas import Lambdas, timeouts
 from infra.local.aws.posts import LocalGateway
-from infra.local.aws.pump import LogFeed, Pump, StreamFeed
+from infra.local.aws.pump import LogFeed, Pump, StreamFeed, nothing_known
 from infra.local.console import HOME
 from infra.local.guides import Guides
 from infra.local.issuer import AUDIENCE, ISSUER, DevIssuer, signing_key
@@ -297,9 +298,14 @@ class Stack:
                 self.pumps.append(pump)
                 pump.start()
 
+    def _told(self, commit: Change) -> bool:
+        """Whether everybody knows of a commit already: it was this process's own, and has no jobs to be started."""
+        row = commit.new
+        return row is not None and not row.get("jobs") and self._owner is not None and self._owner.told(row["pk"])
+
     def _feed(self, spec: Any) -> LogFeed | StreamFeed:
         if self.settings.store == "sqlite":
-            return LogFeed(self.store, spec.name)
+            return LogFeed(self.store, spec.name, self._told if spec.name == "commits" else nothing_known)
         from infra.local.aws.streams import DynamoStreams
 
         return StreamFeed(DynamoStreams([spec], self.settings.prefix, self.settings.dynamodb_endpoint))

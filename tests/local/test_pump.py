@@ -261,3 +261,16 @@ def test_an_engines_shards_are_moved_one_after_the_other_and_a_failed_rest_comes
     target.answers = [fail("b")]
     drain(pump)
     assert target.batches == [["a", "b"], ["b"], ["x"], ["c"]]
+
+
+def test_what_everybody_knows_is_passed_over_and_is_not_read_again(store):
+    known = {"a", "c"}
+    seen: list[str] = []
+    feed = LogFeed(store, "commits", lambda change: change.new is not None and change.new["pk"] in known)
+    pump = Pump("commits", feed, lambda event: seen.extend(each["dynamodb"]["Keys"]["pk"]["S"] for each in event["Records"]))
+    put(store, "a", "b", "c")
+    drain(pump)
+    assert seen == ["b"]
+    known.clear()
+    drain(Pump("commits", LogFeed(store, "commits"), lambda event: seen.append("again")))
+    assert seen == ["b"]

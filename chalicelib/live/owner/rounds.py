@@ -96,9 +96,10 @@ class Rounds:
             with self.held.lock:
                 sockets, self.held.news = list(self.held.news), {}
             for start in range(0, len(sockets), AT_ONCE):
+                now_ns = self.held.world.clock.now_ns()  # one for all: who stands at the same version is told the same text
                 with together():
                     for socket in sockets[start : start + AT_ONCE]:
-                        self._tell(socket)
+                        self._tell(socket, now_ns)
         except Exception:
             logger.exception("a round failed; it is tried again")
             self.held.threads.later(SAY_AGAIN_MS, self.work)
@@ -261,33 +262,32 @@ class Rounds:
 
     # Tell --------------------------------------------------------------------------------------------------------------------
 
-    def _tell(self, socket: Socket) -> None:
+    def _tell(self, socket: Socket, now_ns: int) -> None:
         """Tell one socket. What goes wrong with it ends it, and keeps nobody else from being told."""
         try:
             if not self._looked(socket):
                 return
             with self.held.lock:
-                self._told(socket)
+                self._told(socket, now_ns)
         except Exception:
             logger.exception("telling %s failed", socket.id)
             self.held.end(socket, "an error of the server", code=1011)
         self.next_call(socket)
 
-    def _told(self, socket: Socket) -> None:
+    def _told(self, socket: Socket, now_ns: int) -> None:
         if not socket.open or not socket.begins:
             return
         if socket.wire.buffered() > SLOW_BYTES:
             self._wait_for(socket)
             return
-        now = self.held.world.clock.now_ms()
         chosen = socket.choose()
         if chosen is None:
             return
-        told = socket.compose(chosen, self.held.world.clock.now_ns())
+        told = socket.compose(chosen, now_ns)
         for text in told.posts:
             socket.wire.send(text)
         if told.posts and not socket.dialect.only_pings_count:
-            socket.last = now
+            socket.last = now_ns // 1_000_000
         socket.has_told(chosen, told, min(self.running.values(), default=None))
         for query_id, args in told.moved.items():
             self.held.queries.ask_on(socket.subscriptions[query_id], args)

@@ -57,20 +57,29 @@ class Log(Protocol):
         """Remember it."""
 
 
-class LogFeed:
-    """One table of the SQLite store's log. The cursor is in the same file, so it survives whatever the data survives."""
+def nothing_known(_change: Change) -> bool:
+    """Everything is news."""
+    return False
 
-    def __init__(self, source: Log, table: str) -> None:
-        self._source, self._table, self._name = source, table, f"pump:{table}"
+
+class LogFeed:
+    """One table of the SQLite store's log. The cursor is in the same file, so it survives whatever the data survives.
+
+    Args:
+        known: whether a record of the table says nothing to anybody any more; it is passed over.
+    """
+
+    def __init__(self, source: Log, table: str, known: Callable[[Change], bool] = nothing_known) -> None:
+        self._source, self._table, self._name, self._known = source, table, f"pump:{table}", known
         self._position = source.cursor(self._name)
         self._more, self._stopped = threading.Event(), False
         self._deafen = source.listen(self._more.set, table)
 
     def read(self) -> list[Record]:
-        """Records of other tables are passed over, and the cursor moves past them."""
+        """Records of other tables, and those that are known, are passed over, and the cursor moves past them."""
         self._more.clear()
         while batch := self._source.changes(self._position, BATCH):
-            mine = [lambda_record(change) for change in batch if change.table == self._table]
+            mine = [lambda_record(change) for change in batch if change.table == self._table and not self._known(change)]
             if mine:
                 return mine
             self.done(batch[-1].sequence)
