@@ -45,7 +45,7 @@ FIND_MS = 1_000
 LOOK_MS = 250
 """So often the mailboxes are read while nothing is said; half as often those of many."""
 QUIET_MS = 1_500
-"""After so long without a piece the leases are given back."""
+"""After so long without a piece the leases are given back; twice that where many are kept, for whom pieces come half as often."""
 
 
 class KeptTurn(Turn):
@@ -135,11 +135,12 @@ class HeldViewers:
     def look(self) -> None:
         """See whether notes came while nothing is said; after a while without a piece give the leases back."""
         now = self.world.clock.now_ms()
-        if not self.turns or now - self._looked < LOOK_MS * (2 if self.many else 1):
+        slower = 2 if self.many else 1
+        if not self.turns or now - self._looked < LOOK_MS * slower:
             return
         self._looked = now
         try:
-            if now - self._told > QUIET_MS:
+            if now - self._told > QUIET_MS * slower:
                 self._let_go()
             else:
                 self._look(now)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.data.store import Item, Put
+from chalicelib.data.store import Action, Item, Put, Update
 from chalicelib.data.tables import all_specs
 from chalicelib.live.keepalive import Keepalive, bucket_of
 from chalicelib.settings import Settings
@@ -62,7 +62,11 @@ def calls() -> dict[str, float]:
 
 
 def pieces(viewers: int) -> float:
-    """Write units of a piece: a reply of about 24, four a second, to so many viewers who are there before its first word."""
+    """Write units of a piece: a reply of about 24, four a second, to so many viewers who are there before its first word.
+
+    From when the reply's writer has claimed it, and all is quiet, until its last commit: the viewers are the writer's then, their
+    leases taken and given back, and that they are told of the beginning and the end is not a piece's.
+    """
     with metered() as meter:
         talker = Client(meter.url, meter.token)
         session = talker.mutation("chat:startSession", {})
@@ -72,19 +76,37 @@ def pieces(viewers: int) -> float:
         reply = talker.mutation("chat:sendMessage", {"sessionId": session, "content": content})
         for one in watching:
             one.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply})
-        meter.settle()  # what it takes to come is not a piece's
+        while meter.store.items["transact", "runs"] < 2:
+            time.sleep(0.1)  # made by the message, and claimed
+        meter.settle()
         if meter.store.items["write", "chatChunks"]:
             raise RuntimeError(f"the reply began before {viewers} viewers were there")
         meter.store.reset()
+        at_the_end = _at_the_end_of_a_run(meter)
         while not _ended(talker, session, reply):
             time.sleep(0.2)
         meter.settle()
-        if not meter.store.items["write", "chatChunks"]:
+        units, chunks = at_the_end, meter.store.items["write", "chatChunks"]
+        if not chunks:
             raise RuntimeError("the reply had no pieces")
-        units, chunks = sum(meter.store.wcu.get(name, 0) for name in FOLLOWED), meter.store.items["write", "chatChunks"]
-        for one in (talker, *watching):  # and what it takes to go is not, either
+        for one in (talker, *watching):
             one.close()
-    return float(units / chunks)
+    return float(sum(units.get(name, 0) for name in FOLLOWED) / chunks)
+
+
+def _at_the_end_of_a_run(meter: Meter) -> dict[str, float]:
+    """Empty; once a run is about to end, the write units until then."""
+    found: dict[str, float] = {}
+    transact = meter.store.transact
+
+    def watched(actions: Sequence[Action]) -> Any:
+        ends = any(isinstance(each, Update) and each.key.table == "runs" and ("endedAt",) in each.set for each in actions)
+        if ends and not found:
+            found.update(meter.store.wcu)
+        return transact(actions)
+
+    meter.store.transact = watched
+    return found
 
 
 def _ended(client: Client, session: str, reply: str) -> bool:
