@@ -33,7 +33,9 @@ ENGINE_TABLES = frozenset(
     }
 )
 """The engine's own tables; a test compares them with what the engine declares."""
-WORDS = frozenset({"indexes", "is_watched", "key", "log", "parent", "sides", "stream", "table_name", "ttl", "wire", "wires"})
+WORDS = frozenset(
+    {"indexes", "is_watched", "key", "log", "parent", "sides", "silent", "stream", "table_name", "ttl", "wire", "wires"}
+)
 """Attributes that every `Table` class has."""
 OWN = frozenset({"id", "creation_time"})
 """Fields that every document has."""

@@ -53,6 +53,7 @@ class TableMeta(msgspec.StructMeta):
         stream: bool = False,
         ttl: str = "",
         watched: bool = True,
+        silent: tuple[str, ...] = (),
         **options: Any,
     ) -> Any:
         cls: Any = super().__new__(mcls, class_name, bases, namespace, **{"rename": "camel", "kw_only": True, **options})
@@ -70,7 +71,8 @@ class TableMeta(msgspec.StructMeta):
         check_wires(class_name, cls.wires, place)
         check_fields(f"{class_name}'s key", key, cls.wires, place)
         check_fields(f"{class_name}'s ttl", [ttl] if ttl else [], cls.wires, place)
-        cls.key = tuple(cls.wire(field) for field in key)
+        check_fields(f"{class_name}'s silent", silent, cls.wires, place)
+        cls.key, cls.silent = tuple(cls.wire(field) for field in key), frozenset(cls.wire(field) for field in silent)
         cls.parent = parent and (parent[0], TABLES[parent[0]].wire(parent[1]) if parent[0] in TABLES else wire_name(parent[1]))
         cls.ttl = ttl and cls.wire(ttl)
         cls.indexes, cls.sides = {}, {}
@@ -108,6 +110,7 @@ class Table(msgspec.Struct, metaclass=TableMeta):
         stream: changes of this table travel in its own stream (for single-item appends).
         ttl: a field in ms since the epoch after which the document may vanish.
         watched: False: only mutations read it, so nobody is told of its changes; a query that asks for it is refused.
+        silent: fields that no query shows or goes by, such as a lease: nobody is told of a write that changes nothing else.
     """
 
     id: str = msgspec.field(default="", name="_id")
@@ -119,6 +122,7 @@ class Table(msgspec.Struct, metaclass=TableMeta):
     stream: ClassVar[bool] = False
     ttl: ClassVar[str] = ""
     is_watched: ClassVar[bool] = True
+    silent: ClassVar[frozenset[str]] = frozenset()
     indexes: ClassVar[dict[str, Index]] = {}
     sides: ClassVar[dict[str, SideIndex]] = {}
     wires: ClassVar[dict[str, str]] = {}

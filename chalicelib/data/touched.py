@@ -9,7 +9,7 @@ from chalicelib.data.pending import Pending
 from chalicelib.data.reads import Touched
 from chalicelib.data.store import Key
 from chalicelib.data.stored import stored_claims, stored_positions
-from chalicelib.data.tables import MARK, Index, Position
+from chalicelib.data.tables import MARK, Index, Position, Record
 
 Standing = dict[str, tuple[Index, Position]]
 """Where a document is, by the name of the index."""
@@ -56,10 +56,13 @@ def _touched(org: str, key: Key, then: Pending | None, now: Pending | None) -> I
     assert pending is not None
     if not pending.table.is_watched:
         return
+    before = stored_standing(org, pending) if then is None else new_standing(then)
+    moved = list(moves(before, {} if now is None else new_standing(now)))
+    if _is_silent(pending.before if then is None else then.after, now) and all(old == new for old, new in moved):
+        return
     if then is not None or not pending.fresh:
         yield key.pk, key.sk or MARK
-    before = stored_standing(org, pending) if then is None else new_standing(then)
-    for old, new in moves(before, {} if now is None else new_standing(now)):
+    for old, new in moved:
         yield from ((place.address, place.order) for place in (old, new) if place is not None)
         if old != new:
             yield from ((place.address, MARK) for place in (old, new) if place is not None)
@@ -69,3 +72,11 @@ def _touched(org: str, key: Key, then: Pending | None, now: Pending | None) -> I
         )
     held = stored_claims(pending.table, pending.item) if then is None else then.claims()
     yield from ((address, MARK) for address in held ^ (set() if now is None else now.claims()))
+
+
+def _is_silent(old: Record | None, now: Pending | None) -> bool:
+    """Whether all that has changed are fields of which nobody is told."""
+    if old is None or now is None or now.after is None or not now.table.silent or now.table.sides:
+        return False
+    changed = {name for name in old.keys() | now.after.keys() if old.get(name) != now.after.get(name)}
+    return bool(changed) and changed <= now.table.silent

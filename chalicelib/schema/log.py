@@ -101,7 +101,7 @@ class ChatChunk(Table, name="chatChunks", key=("reply", "sequence"), stream=True
     """Where the chunks of a session's replies begin."""
 
 
-class Run(Table, name="runs"):
+class Run(Table, name="runs", silent=("lease_until",)):
     """One reply being produced. `epoch` rises whenever somebody else may write; `read_epoch` is the one whose chunks count
     when the run was ended from outside."""
 

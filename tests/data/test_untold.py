@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import MutationCtx, QueryCtx, Table, mutation, query
+from chalicelib import Index, MutationCtx, QueryCtx, Table, mutation, query
 from chalicelib.data.receipts import from_row
 from chalicelib.data.store import Delete, Key
 from chalicelib.data.tables import MARK, all_specs
@@ -40,6 +40,26 @@ def weigh(ctx: MutationCtx, name: str, weight: int) -> None:
     ctx.db.patch(Parcel, name, weight=weight)
 
 
+class Desk(Table, name="untoldDesks", silent=("kept_until",)):
+    hall: str
+    open: bool = False
+    kept_until: int = 0
+    by_hall = Index("hall")
+    by_kept = Index("open", order="kept_until", eventual=True, everywhere=True)
+
+
+@mutation
+def furnish(ctx: MutationCtx) -> None:
+    ctx.db.insert(Desk(id="d", hall="h"))
+
+
+@mutation
+def keep(ctx: MutationCtx, until: int, opens: bool | None = None, hall: str = "h") -> None:
+    desk = ctx.db.patch(Desk, "d", kept_until=until, hall=hall)
+    if opens is not None:
+        ctx.db.patch(desk, open=opens)
+
+
 @mutation
 def tally(ctx: MutationCtx) -> int:
     row = ctx.db.get(Tally, "t")
@@ -61,7 +81,7 @@ def two(ctx: QueryCtx, ahead: bool) -> list[int]:
     return [row.weight for name in ("a", "b") if (row := ctx.db.get(Parcel, name)) is not None]
 
 
-FUNCTIONS = (post, post_drawn, weigh, tally, tallied, two)
+FUNCTIONS = (furnish, keep, post, post_drawn, weigh, tally, tallied, two)
 
 
 @pytest.fixture
@@ -116,3 +136,14 @@ def test_documents_that_are_read_ahead_are_one_request_and_seen_only_when_they_a
     assert store.requests["get"] == 0
     assert {watch[0][-1] for watch in found.reads.watches} == {"a", "b"}
     assert {key.pk[-1] for key in found.reads.versions} == {"a", "b"}
+
+
+def test_a_write_that_changes_silent_fields_alone_is_told_to_nobody(office: Any) -> None:
+    _, made = touched(office, "untold:furnish")
+    assert made
+    assert touched(office, "untold:keep", until=1) == (None, set())
+    for more in ({"opens": True}, {"hall": "other"}):
+        _, places = touched(office, "untold:keep", until=2, **more)
+        assert {place.split("|")[1] for place, _ in places} == {"untoldDesks", "untoldDesks.by_hall"}
+    _, places = touched(office, "untold:keep", until=2, hall="other")
+    assert places, "a write that changes nothing is told, as it always was: it may build an index"

@@ -68,6 +68,20 @@ def test_a_chunk_costs_each_subscriber_at_most_three_writes_of_a_kilobyte(tabs: 
     assert [len(tab.client.value(0)) for tab in found] == [CHUNKS] * tabs
 
 
+def test_who_watches_a_reply_is_not_told_that_its_writer_goes_on(model: ScriptedModel) -> None:
+    house, found, _, reply = watched(model, 3)
+    run = next(row for row in house.sqlite.scan("runs").items if row["messageId"] == reply)
+    house.clock.ahead += 59_000
+    beat = house.backend.registry.get("runs:beat")
+    assert house.backend.executor.call("acme", beat, run_id=run["_id"], epoch=int(run["epoch"]))
+    after = next(row for row in house.sqlite.scan("runs").items if row["messageId"] == reply)
+    assert after["leaseUntil"] > run["leaseUntil"]
+    house.store.reset()
+    house.tell()
+    assert not house.store.wcu, house.store.wcu
+    assert [len(tab.client.value(0)) for tab in found] == [0] * 3
+
+
 def test_a_list_of_a_hundred_is_one_watch(model: ScriptedModel) -> None:
     """A range watch covers its documents."""
     house = Live(model)
