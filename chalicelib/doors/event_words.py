@@ -39,7 +39,7 @@ class Events:
 
     def compose(self, told: Version, state: State, answers: Iterable[Answer], modifications: list[str], now_ns: int) -> Told:
         """Acknowledgements first, then what has happened."""
-        state = replace(state, version=replace(state.version, ts=max(now_ns, told.ts + 1)), owed=False)
+        state = replace(state, version=state.version._replace(ts=max(now_ns, told.ts + 1)), owed=False)
         said = Told(self.hello(told), state, [])
         close = ""
         for answer in sorted(answers, key=lambda one: one.request_id):

@@ -166,7 +166,7 @@ def _identity(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
         if one.frame.base_version < version.identity:
             found.done.append(one.id)
         elif one.frame.base_version == version.identity:
-            found.state = replace(found.state, version=replace(version, identity=version.identity + 1), settled=True, owed=True)
+            found.state = replace(found.state, version=version._replace(identity=version.identity + 1), settled=True, owed=True)
             found.authenticate.append(one.frame)
             found.done.append(one.id)
         else:
@@ -183,7 +183,7 @@ def _query_set(found: Absorbed, frames: list[Waiting], now_ms: int) -> None:
         elif one.frame.base_version == version.query_set:
             for change in one.frame.modifications:
                 _modify(found, change)
-            new = replace(version, query_set=max(one.frame.new_version, version.query_set + 1))
+            new = version._replace(query_set=max(one.frame.new_version, version.query_set + 1))
             found.state = replace(found.state, version=new, first=True, owed=True)
             found.done.append(one.id)
         else:

@@ -265,7 +265,7 @@ class Rounds:
     def _tell(self, socket: Socket, now_ns: int) -> None:
         """Tell one socket. What goes wrong with it ends it, and keeps nobody else from being told."""
         try:
-            if not self._looked(socket):
+            if socket.call is not None and not self._looked(socket):
                 return
             with self.held.lock:
                 self._told(socket, now_ns)

@@ -201,18 +201,19 @@ class Socket:
             else:
                 fresh[query_id] = subscription.query.now  # type: ignore[assignment, union-attr]
         unanswered = [self.call.effect] if self.call is not None and self.call.effect is not None else []
-        chosen = Tellable([], fresh)
+        replies, values = list[Reply](), fresh
         if self.replies or unanswered or self.told_effects:
             shown = {each.query_id: each.shown for each in self.subscriptions.values() if each.shown is not None}
             chosen = tellable(self.replies, unanswered, self.told_effects, shown, fresh)
+            replies, values = chosen.replies, chosen.values
         new = self.unshown
-        if new <= chosen.values.keys():
+        if new <= values.keys():
             self.new_user = False
-            return Choice(chosen.replies, chosen.values)
+            return Choice(replies, values)
         if self.new_user or self.told.query_set == 0:
             return None
         # The query set with the new ones is not confirmed before each has a value.
-        return Choice(chosen.replies, {one: value for one, value in chosen.values.items() if one not in new}, confirms=False)
+        return Choice(replies, {one: value for one, value in values.items() if one not in new}, confirms=False)
 
     def compose(self, chosen: Choice, now_ns: int) -> Told:
         """The messages, and the state after them. Changes nothing."""
@@ -239,7 +240,7 @@ class Socket:
         if chosen.confirms:
             self.state, self.gone, self.refused, self.unconfirmed_since = told.state, set(), [], 0
         else:
-            self.state = replace(self.state, version=replace(self.state.version, ts=self.told.ts))
+            self.state = replace(self.state, version=self.state.version._replace(ts=self.told.ts))
         for query_id, value in chosen.values.items():
             self.subscriptions[query_id].shown = value
         self.changed -= chosen.values.keys()
