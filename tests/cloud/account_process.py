@@ -83,6 +83,8 @@ def tidied(move: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(move)
     def moved(name: str, alias: str, data: dict[str, Any]) -> Any:
         answer = move(name, alias, data)
+        if name not in lambda_svc._functions:
+            return answer
         named = {each["FunctionVersion"] for each in lambda_svc._functions[name]["aliases"].values()}
         ended = []
         with lambda_runtime._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.releases import History, functions_of, histories
+from infra.smoke.socket import Socket
 from tests.cloud.stage import APPS, STAGE, Stage
 from tests.infra.test_bundle import here_is_lambda
 
@@ -23,8 +24,14 @@ def _called(stage: Stage) -> set[str]:
 
 
 def _knows_first(stage: Stage) -> bool:
-    status, told, _ = stage.ask("POST", "/api/query", {"path": "first:of", "args": {"author": "nobody"}})
-    return status == 200 and told.get("status") == "success"
+    """Whether the newer code answers, by HTTP and over a socket, which are one release."""
+    asked = {"author": "nobody"}
+    status, told, _ = stage.ask("POST", "/api/query", {"path": "first:of", "args": asked})
+    known = status == 200 and told.get("status") == "success"
+    address = stage.url.replace("http", "ws", 1) + "/api/1.0.0/sync"
+    with Socket(address, stage.issuer.token("alice", "acme"), seconds=60) as socket:
+        assert socket.value(socket.follow("first:of", asked))[0] == known
+    return known
 
 
 def test_every_function_is_called_by_an_alias_at_the_release_that_was_deployed(stage: Stage) -> None:
