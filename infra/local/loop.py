@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))  # uvloop's threads would have no name
         self._thread = threading.Thread(target=self._loop.run_forever, name="server", daemon=True)
 
     def start(self) -> None:
