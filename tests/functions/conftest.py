@@ -42,12 +42,16 @@ class Later:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.waits: dict[str, int] = {}
+        """By a job's id: so many milliseconds it has to wait, of those that were told so."""
 
     def invoke(self, function: str, payload: dict[str, Any]) -> None:
         self.asked.append((function, payload))
 
     def later(self, function: str, payload: dict[str, Any], delay_ms: int) -> None:
         self.asked.append((function, payload))
+        if delay_ms > 0 and "jobId" in payload:
+            self.waits[payload["jobId"]] = delay_ms
 
 
 class Waiting(Later):
@@ -137,10 +141,14 @@ class House:
         return Person(self, None)
 
     def work(self) -> int:
-        """Run handed-over jobs until none is left. Returns how many ran."""
+        """Run handed-over jobs until none is left; time passes where all of them have to wait. Returns how many ran."""
         ran = 0
         while self.later.asked:
-            function, payload = self.later.asked.pop(0)
+            waits = [self.later.waits.get(payload.get("jobId", ""), 0) for _, payload in self.later.asked]
+            if wait := min(waits):
+                self.clock.ahead += wait
+                self.later.waits.clear()  # the others are told again
+            function, payload = self.later.asked.pop(waits.index(wait))
             if function in ("run_job", "generate"):
                 self.backend.run_job(payload)
                 ran += 1
