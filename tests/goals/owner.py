@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -86,7 +87,11 @@ async def _call(to: ClientConnection, number: int, name: str, args: dict[str, st
 
 
 def bytes_of_a_reply(live: str) -> float:
-    """Bytes to a tab that shows a reply of 40,000 characters, which a worker writes in 200 pieces, ÷ its text."""
+    """Bytes to a tab that shows a reply of 40,000 characters, which a worker writes in 200 pieces, ÷ its text.
+
+    A piece is written when the tab has the one before, as a model's pace leaves it the time. One that writes a hundred pieces a
+    second is followed in updates that skip some, and each asks for what it skipped: with rows that is up to a third more.
+    """
     env = {"WS_COMPRESSION": "on", "DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", "ALLOWED_HOSTS": HOST}
     with served(Serving, LIVE=live, CONCAVE_APPS="chalicelib.functions", **env) as server:
         road = Road(int(server.port))
@@ -102,7 +107,7 @@ def bytes_of_a_reply(live: str) -> float:
             piece = _words(rng)
             text += piece
             writer.mutation("chat:writeChunk", {"sessionId": session, "messageId": reply, "chunk": piece, "sequence": number})
-            tab.move()
+            tab.until(partial(_has, tab, number))
         _complete(server.url, worker, {"sessionId": session, "messageId": reply, "content": text})
         tab.until(lambda: tab.completed(reply))
         tab.move()
@@ -113,6 +118,11 @@ def bytes_of_a_reply(live: str) -> float:
             each.close()
         road.close()
     return told / len(text)
+
+
+def _has(tab: Tab, number: int) -> bool:
+    tab.move()
+    return tab.reading.last >= number
 
 
 def _complete(url: str, token: str, args: dict[str, str]) -> None:
