@@ -22,16 +22,10 @@ from tests.peers.viewers import sync_frames
 from tests.support.bench_client import Client
 from tests.support.official import post
 from tests.support.road import HOST, Road
-from tests.walk.server import Served
+from tests.walk.server import Served, Serving
 
 SOCKETS, SECONDS = 8, 4.0
 PIECES, PIECE = 200, 200
-
-
-class Serving(Served):
-    """As `make serve` starts it, which can compress."""
-
-    program = "infra.local.serve"
 
 
 @contextmanager
@@ -47,7 +41,7 @@ def served(kind: type[Served] = Served, **env: str) -> Iterator[Served]:
 
 async def transfers() -> dict[str, float]:
     """Transfers for each second of the server's CPU time: sockets that each wait for an answer before they call again."""
-    with served(LIVE="owner", CONCAVE_APPS="chalicelib.functions,tests.bench_contention") as server:
+    with served(Serving, LIVE="owner", CONCAVE_APPS="chalicelib.functions,tests.bench_contention") as server:
         await quiet(server.process.pid)
         url = server.url.replace("http", "ws") + "/api/1.48.0/sync"
         sockets = [await connect(url, compression=None, ping_interval=None) for _ in range(SOCKETS)]
@@ -92,7 +86,7 @@ def bytes_of_a_reply(live: str) -> float:
     A piece is written when the tab has the one before, as a model's pace leaves it the time. One that writes a hundred pieces a
     second is followed in updates that skip some, and each asks for what it skipped: with rows that is up to a third more.
     """
-    env = {"WS_COMPRESSION": "on", "DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", "ALLOWED_HOSTS": HOST}
+    env = {"WS_COMPRESSION": "on", "ALLOWED_HOSTS": HOST}
     with served(Serving, LIVE=live, CONCAVE_APPS="chalicelib.functions", **env) as server:
         road = Road(int(server.port))
         worker = post(server.url, "/dev/token", {"subject": "w1", "org": "acme", "roles": ["worker"]})["token"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 from tests.peers.viewers import Events, Http, Socket, Viewer, sync_frames
-from tests.walk.server import Served
+from tests.walk.server import Serving
 
 HERE = Path(__file__).parent
 VIEWERS_AT_ONCE = 50
@@ -108,11 +108,11 @@ class Concave(Spoken):
 
     title = "Concave (owner)"
     promise = "a SQLite file, synchronous=NORMAL; a transaction, and a query that is evaluated again"
-    served: Served | None = None
+    served: Serving | None = None
     sent = 0
 
     async def prepare(self) -> None:
-        self.served = Served(
+        self.served = Serving(
             self.folder, LIVE="owner", CALLS_PER_SECOND="0", CONCAVE_APPS="chalicelib.functions,tests.peers.room"
         )
         self.pid = self.served.process.pid

@@ -87,3 +87,12 @@ class Served:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+class Serving(Served):
+    """`make serve`, for others than this machine: it can compress, and writes no line for each call."""
+
+    program = "infra.local.serve"
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        super().__init__(folder, **{"DEV_TOKENS": "on", "SCRIPTED_MODEL": "on", **env})
