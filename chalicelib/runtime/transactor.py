@@ -32,6 +32,8 @@ from chalicelib.runtime.outcome import Outcome
 from chalicelib.runtime.scheduling import Resolve, Run
 
 logger = logging.getLogger("concave")
+commits = logging.getLogger("concave.commits")
+"""One record a commit, at INFO: for a log that counts them, or the line about the invocation that made it."""
 RETRY_MS = 20_000
 """How long a conflicting mutation is run again, unless its caller's lease ends earlier."""
 WRITER = Key("*", "writer")
@@ -212,8 +214,9 @@ class Transactor:
 
     def _answer(self, done: Receipt, org: str, runs: int = 1) -> Outcome:
         """The outcome of what has been committed: nothing that comes after can make a failure of it."""
-        about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
-        logger.info("commit", extra={"quiet": True, **about})
+        if commits.isEnabledFor(logging.INFO):
+            about = {"touched": len(done.touched), "retries": runs - 1, "trace": trace.current()}
+            commits.info("commit", extra={"quiet": True, **about})
         try:
             self._committed(done, org)
         except Exception:

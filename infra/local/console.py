@@ -115,6 +115,7 @@ def talk(level: int = logging.INFO, out: TextIO | None = None, *, invocations: b
     handler.addFilter(lambda record: not getattr(record, "quiet", False))  # for the logs of the cloud: one line here says it all
     if not invocations:
         handler.addFilter(lambda record: record.levelno > logging.INFO or not hasattr(record, "door"))
+    logging.getLogger("concave.commits").setLevel(logging.NOTSET if invocations else logging.WARNING)  # a tenth of a call's time
     # Nothing here prints which thread, process or line of the engine a record is from: looking for it costs more than the line.
     # (https://docs.python.org/3/howto/logging.html#optimization)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
