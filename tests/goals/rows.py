@@ -78,7 +78,7 @@ def pieces(viewers: int) -> float:
             one.subscribe("chat:subscribeToChunks", {"sessionId": session, "messageId": reply})
         while meter.store.items["transact", "runs"] < 2:
             time.sleep(0.1)  # made by the message, and claimed
-        meter.settle()
+        _written(meter)
         if meter.store.items["write", "chatChunks"]:
             raise RuntimeError(f"the reply began before {viewers} viewers were there")
         meter.store.reset()
@@ -92,6 +92,14 @@ def pieces(viewers: int) -> float:
         for one in (talker, *watching):
             one.close()
     return float(sum(units.get(name, 0) for name in FOLLOWED) / chunks)
+
+
+def _written(meter: Meter) -> None:
+    """Wait until nothing has been written for a moment. (A reply's writer looks now and then whether it still is that.)"""
+    before = -1.0
+    while before != (now := sum(meter.store.wcu.values())):
+        before = now
+        time.sleep(0.5)
 
 
 def _at_the_end_of_a_run(meter: Meter) -> dict[str, float]:
