@@ -2,13 +2,15 @@
 
 import http.client
 import json
+import os
 import re
+import resource
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,18 @@ def test_a_client_that_leaves_is_noticed_at_once(model: ScriptedModel) -> None:
     connection.close()
     assert model.requests[0].done.wait(1)
     assert model.requests[0].closed_early
+
+
+def test_it_waits_for_a_client_whose_file_has_a_number_over_a_thousand(model: ScriptedModel) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2000:
+        pytest.skip("this machine lets a process open fewer than 2,000 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    with ExitStack() as files:
+        for _ in range(1100):
+            files.enter_context(open(os.devnull))
+        status, _, raw = call(model, "/v1/messages", body("/slow 0.1\n/say hello"))
+    assert (status, json.loads(raw)["content"][0]["text"]) == (200, "hello")
 
 
 def test_a_stopped_server_ends_what_it_was_saying() -> None:

@@ -8,7 +8,7 @@ noticed at that moment and recorded: tests see in `requests` whether a stop real
 from __future__ import annotations
 
 import json
-import select
+import selectors
 import socket
 import struct
 import sys
@@ -185,14 +185,15 @@ class Call:
             Gone: the client closed the connection, or the server stops.
         """
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            readable, _, _ = select.select([self._client], [], [], left)
-            if readable:
-                if self._client.recv(1, socket.MSG_PEEK) == b"":
-                    raise Gone
-                # The next request is already there; it has to wait its turn.
-                if self._stopping.wait(min(left, 0.05)):
-                    raise Gone
+        with selectors.DefaultSelector() as client:  # select() takes no file number over 1023
+            client.register(self._client, selectors.EVENT_READ)
+            while (left := until - time.monotonic()) > 0:
+                if client.select(left):
+                    if self._client.recv(1, socket.MSG_PEEK) == b"":
+                        raise Gone
+                    # The next request is already there; it has to wait its turn.
+                    if self._stopping.wait(min(left, 0.05)):
+                        raise Gone
 
     def break_off(self, fault: str | None) -> None:
         """End the connection the way this fault does; without one, after what was written."""
