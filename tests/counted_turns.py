@@ -15,20 +15,20 @@ CHUNKS, REPLY_S = {1: 17, 10: 9}, 7
 """Of the reply that was counted, 300 words at 50 tokens a second: its chunks by tabs (fewer where many watch), its seconds."""
 TURNS: dict[int, dict[str, float]] = {
     1: {
-        "wru": 103,
-        "rru": 256,
+        "wru": 99,
+        "rru": 246,
         "invocation": 24,
-        "gb_second": 4.80,
+        "gb_second": 4.64,
         "message": 23,
         "queue_request": 3,
         "log_byte": 21_600,
-        "byte_out": 14_568,
+        "byte_out": 14_569,
     },
     10: {
-        "wru": 239,
-        "rru": 596,
+        "wru": 221,
+        "rru": 547,
         "invocation": 25,
-        "gb_second": 5.47,
+        "gb_second": 5.42,
         "message": 132,
         "queue_request": 3,
         "log_byte": 22_500,
