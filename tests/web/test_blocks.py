@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.web.conftest import WEB
+from tests.web.bundled import told_by
 
 DRIVER = r"""
 import { cut } from "./blocks.js";
@@ -48,14 +45,4 @@ console.log(JSON.stringify({ blocks, ms: performance.now() - started }));
 
 def test_text_that_grows_is_cut_like_text_that_is_there(tmp_path: Path) -> None:
     """500 random texts in random chunks; and 40,000 characters in 700 chunks are no work."""
-    vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
-    if not vite.exists():
-        pytest.skip("the page's tools come with `npm ci` in web, which needs Node")
-    build = ["node", vite, "build", "--ssr", "src/lib/blocks.ts", "--outDir", tmp_path, "--logLevel", "error"]
-    subprocess.run(build, cwd=WEB, check=True, stdin=subprocess.DEVNULL, timeout=60)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "node_modules").symlink_to(WEB / "node_modules")
-    (tmp_path / "driver.mjs").write_text(DRIVER)
-    done = subprocess.run(["node", "driver.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    print(done.stdout)
+    print(told_by(tmp_path, "blocks", DRIVER))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.walk.server import Served
-from tests.web.conftest import WEB, Window
+from tests.web.bundled import told_by
+from tests.web.conftest import Window
 from tests.web.reader import Backend, Reader, flat, worker
 from tests.web.road import HOST, Road
 
@@ -70,16 +70,7 @@ console.log(JSON.stringify(total));
 
 def test_whatever_is_skipped_the_text_is_whole_and_never_shrinks(tmp_path: Path) -> None:
     """400 replies with tools between, some of whose updates are skipped; the steps for dense gaps are taken, both ways."""
-    vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
-    if not vite.exists():
-        pytest.skip("the page's tools come with `npm ci` in web, which needs Node")
-    build = ["node", vite, "build", "--ssr", "src/lib/following.ts", "--outDir", tmp_path, "--logLevel", "error"]
-    subprocess.run(build, cwd=WEB, check=True, stdin=subprocess.DEVNULL, timeout=60)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "driver.mjs").write_text(DRIVER)
-    done = subprocess.run(["node", "driver.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = told_by(tmp_path, "following", DRIVER)
     assert told["gaps"] > 400
     assert told["widest"] == 8
     assert told["narrowed"] > 0
