@@ -202,7 +202,7 @@ def write_chunk(
     run = sessions.writable(ctx, session, message_id)
     if run.state == "pending":
         run = lifecycle.claim(ctx, run)
-    elif run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
+    elif lifecycle.is_due(run, ctx.now, ctx.limits["run_lease_ms"]):
         run = ctx.db.patch(run, lease_until=ctx.now + ctx.limits["run_lease_ms"])
     if epoch is not None and epoch != run.epoch:
         raise Refused("LeaseLost", "Another writer has taken this reply over.")

@@ -156,7 +156,7 @@ def renew(ctx: MutationCtx, worker: Worker, message_ids: list[str]) -> list[str]
         mine = run is not None and run.worker == worker.id and run.instance == worker.instance
         if run is None or not mine or run.state != "running" or run.read_epoch is not None:
             lost.append(message_id)
-        elif run.lease_until - ctx.now < ctx.limits["run_lease_ms"] * 0.7:
+        elif lifecycle.is_due(run, ctx.now, ctx.limits["run_lease_ms"]):
             ctx.db.patch(run, lease_until=ctx.now + ctx.limits["run_lease_ms"])
     return lost
 

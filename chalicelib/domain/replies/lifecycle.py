@@ -117,8 +117,9 @@ def is_held(run: Run | None, epoch: int, step: int = 0) -> bool:
 
 
 def is_due(run: Run, now: float, lease_ms: float) -> bool:
-    """Whether the lease of a model's reply is to be renewed: half of it is used. Its writer looks every moment."""
-    return run.lease_until - now < lease_ms * 0.5
+    """Whether the lease of a reply is to be renewed: half of it is used, by the model's writer, which looks every moment; a
+    third by a worker, which is heard now and then."""
+    return run.lease_until - now < lease_ms * (0.5 if run.worker is None else 0.7)
 
 
 def seal(ctx: MutationCtx, run: Run, stream: str, sequence: int) -> ChatChunk:
